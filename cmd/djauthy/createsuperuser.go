@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+type createSuperuserCmd struct {
+	Name  string `required:"" help:"The username: letters, digits and @.+-_ ." placeholder:"N"`
+	Email string `help:"The address by which they sign in." placeholder:"ID"`
+}
+
+// username is what Django's auth.User allows.
+var username = regexp.MustCompile(`^[\w.@+-]{1,150}$`)
+
+// Run makes a superuser, or makes one of who has the address already.
+func (c createSuperuserCmd) Run(e *env) error {
+	if !username.MatchString(c.Name) {
+		return usageError{errors.New("--name: up to 150 letters, digits and @.+-_")}
+	}
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	u, err := c.create(e, h)
+	if err = errors.Join(err, h.close()); err != nil {
+		return err
+	}
+	return e.print(struct {
+		Username string `json:"username"`
+		ID       string `json:"id"`
+	}{u.Username, strconv.FormatInt(int64(u.ID), 10)})
+}
+
+func (c createSuperuserCmd) create(e *env, h *house) (u accounts.User, err error) {
+	var id accounts.ID
+	if c.Email != "" {
+		var refusal accounts.Refusal
+		if id, refusal = h.discovery.Find(c.Email, ""); refusal != "" {
+			return u, usageError{fmt.Errorf("--email: %s", h.words.Get("en").T("problem.id."+string(refusal)))}
+		}
+	}
+	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
+		if u, err = accounts.Named(tx, c.Name, id); err != nil {
+			return err
+		}
+		if err := accounts.SetSuperuser(tx, u.ID, true); err != nil {
+			return err
+		}
+		return audit.Write(tx, db.ID(u.ID), audit.Promoted, audit.Client{})
+	})
+	return u, err
+}

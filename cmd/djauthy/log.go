@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/djauthy/djauthy/internal/config"
+	"github.com/djauthy/djauthy/internal/mailbox"
+)
+
+func logger(w io.Writer, c *config.Config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Log.Level)) // the settings allow only its names
+	o := &slog.HandlerOptions{Level: level}
+	if c.Log.Format == "text" || c.Log.Format == "auto" && isTerminal(w) {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// printMessage shows a message of the local mailbox on the terminal.
+func printMessage(w io.Writer, m mailbox.Message) {
+	line := strings.Repeat("─", 72)
+	fmt.Fprintf(w, "%s\nTo: %s\nSubject: %s\n\n%s\n%s\n", line, m.To, m.Subject, strings.TrimSpace(m.Text), line)
+}

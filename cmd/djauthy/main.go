@@ -1,0 +1,98 @@
+// Djauthy is a self-hosted sign-in server: people sign in with any address they
+// already have and a one-time code.
+//
+// This package is the commands, one file each, and the wiring.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the build: -ldflags "-X main.version=v1.2.3".
+var version = "dev"
+
+// Exit codes of every command.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+type cli struct {
+	Config string `help:"Settings as a TOML file; without it defaults and the environment." env:"DJAUTHY_CONFIG" placeholder:"FILE" type:"path"`
+	JSON   bool   `name:"json" help:"Print JSON, for programs."`
+
+	Serve           serveCmd           `cmd:"" default:"1" help:"Run the server. This is what djauthy does without a command."`
+	Check           checkCmd           `cmd:"" help:"Try everything that is configured and say what is wrong."`
+	Sweep           sweepCmd           `cmd:"" help:"Clear away what is over, once; for cron."`
+	Users           usersCmd           `cmd:"" help:"List, show and change users. ID is a username, a user's id, or any address."`
+	Createsuperuser createSuperuserCmd `cmd:"" help:"Make a superuser."`
+	Migrate         migrateCmd         `cmd:"" help:"Bring the database up to date. The server does it at its start, too."`
+	Health          healthCmd          `cmd:"" help:"Exit 0 if the server answers; for containers."`
+	ConfigCmd       configCmd          `cmd:"" name:"config" help:"Print the settings in force, secrets hidden."`
+	Version         versionCmd         `cmd:"" help:"Print the version."`
+}
+
+// env is what commands have of the outside world; tests bring their own.
+type env struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+	environ        []string
+	config         string // path of the settings file, "" for none
+	json           bool
+}
+
+func main() {
+	// With one Go processor nobody could queue while the disk works, and every
+	// commit would be alone.
+	if runtime.GOMAXPROCS(0) < 2 {
+		runtime.GOMAXPROCS(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Environ())
+	stop()
+	os.Exit(code)
+}
+
+// run is the program without its process.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, environ []string) int {
+	var c cli
+	left := false
+	parser, err := kong.New(&c,
+		kong.Name("djauthy"), kong.Description("A self-hosted sign-in server. Start it with no command at all."),
+		kong.Writers(stdout, stderr), kong.UsageOnError(), kong.Exit(func(int) { left = true }))
+	if err != nil {
+		fmt.Fprintln(stderr, "djauthy:", err)
+		return exitFailed
+	}
+	parsed, err := parser.Parse(args)
+	if left { // --help was answered
+		return exitOK
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "djauthy: %v\nTry: djauthy --help\n", err)
+		return exitUsage
+	}
+	e := &env{ctx: ctx, stdout: stdout, stderr: stderr, environ: environ, config: c.Config, json: c.JSON}
+	if err := parsed.Run(e); err != nil {
+		fmt.Fprintln(stderr, "djauthy:", err)
+		var u usageError
+		if errors.As(err, &u) {
+			return exitUsage
+		}
+		return exitFailed
+	}
+	return exitOK
+}
+
+// usageError is a mistake in how a command was called.
+type usageError struct{ error }

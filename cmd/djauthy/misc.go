@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// print writes v as JSON.
+func (e *env) print(v any) error {
+	enc := json.NewEncoder(e.stdout)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(e *env) error {
+	v := version
+	if info, ok := debug.ReadBuildInfo(); ok && v == "dev" && info.Main.Version != "" {
+		v = info.Main.Version
+	}
+	if e.json {
+		return e.print(map[string]string{"version": v, "go": runtime.Version()})
+	}
+	_, err := fmt.Fprintf(e.stdout, "djauthy %s (%s)\n", v, runtime.Version())
+	return err
+}
+
+type configCmd struct{}
+
+// Run prints the settings in force.
+func (configCmd) Run(e *env) error {
+	c, warnings, err := e.settings()
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(e.stderr, "djauthy: warning:", w)
+	}
+	if e.json {
+		return e.print(c.Map())
+	}
+	_, err = fmt.Fprint(e.stdout, c)
+	return err
+}
+
+type healthCmd struct{}
+
+// Run asks the server whether it is alive.
+func (healthCmd) Run(e *env) error {
+	c, _, err := e.settings()
+	if err != nil {
+		return err
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return err
+	}
+	if host == "" || host == "0.0.0.0" || host == "::" {
+		host = "localhost"
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, 5*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return fmt.Errorf("the server does not answer: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server answers %s", answer.Status)
+	}
+	if e.json {
+		return e.print(map[string]string{"status": "ok"})
+	}
+	_, err = fmt.Fprintln(e.stdout, "ok")
+	return err
+}
+
+type sweepCmd struct{}
+
+// Run sweeps once.
+func (sweepCmd) Run(e *env) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = h.close() }()
+	counts, err := h.sweeper().Once(e.ctx)
+	if err != nil {
+		return err
+	}
+	if e.json {
+		return e.print(counts)
+	}
+	return e.table([]string{"KIND", "REMOVED"}, sortedRows(counts))
+}
+
+type migrateCmd struct {
+	Pending bool `help:"Only say what would be done."`
+}
+
+// Run brings the database up to date.
+func (m migrateCmd) Run(e *env) error {
+	c, _, err := e.settings()
+	if err != nil {
+		return err
+	}
+	steps, err := migrate(e.ctx, c.Database, m.Pending)
+	if err != nil {
+		return err
+	}
+	if e.json {
+		return e.print(map[string]any{"steps": nonNil(steps), "pending": m.Pending})
+	}
+	switch {
+	case len(steps) == 0:
+		_, err = fmt.Fprintln(e.stdout, "The database is up to date.")
+	case m.Pending:
+		_, err = fmt.Fprintln(e.stdout, "To be done:", strings.Join(steps, ", "))
+	default:
+		_, err = fmt.Fprintln(e.stdout, "Done:", strings.Join(steps, ", "))
+	}
+	return err
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/web"
+)
+
+// drainFor is how long requests under way have after the signal to stop.
+const drainFor = 10 * time.Second
+
+type serveCmd struct{}
+
+// Run serves until the context ends.
+func (serveCmd) Run(e *env) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	err = h.serve(e)
+	return errors.Join(err, h.close())
+}
+
+func (h *house) serve(e *env) error {
+	l, err := listen("listen", h.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	app, err := h.app()
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	if err := h.welcome(e); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	// Workers outlive the server: what it accepted, they finish.
+	workers, stopWorkers := context.WithCancel(context.WithoutCancel(e.ctx))
+	defer stopWorkers()
+	g, ctx := errgroup.WithContext(e.ctx)
+	g.Go(func() error { return h.outbox.Run(workers) })
+	g.Go(func() error { return h.signin.Run(workers) })
+	g.Go(func() error { return h.sweeper().Run(workers) })
+	if h.mailbox != nil {
+		g.Go(func() error { return h.mailbox.Run(workers) })
+	}
+	if h.cfg.Metrics.Listen != "" {
+		g.Go(func() error { return h.serveMetrics(ctx) })
+	}
+	g.Go(func() error { return app.Listener(l) })
+	g.Go(func() error {
+		<-ctx.Done()
+		h.log.Info("stopping: finishing what is under way")
+		err := app.ShutdownWithTimeout(drainFor)
+		stopWorkers()
+		return err
+	})
+	h.log.Info("djauthy answers", "url", h.cfg.PublicURL, "listen", l.Addr().String(), "database", h.db.Engine(), "version", version)
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// app is the door for people.
+func (h *house) app() (*fiber.App, error) {
+	c := h.cfg
+	s := &web.Server{
+		DB: h.db, Signin: h.signin, Discovery: h.discovery, Words: h.words, Log: h.log,
+		Answered: h.metrics.Answer, Observe: h.metrics.Request,
+		Options: web.Options{
+			PublicURL: c.PublicURL, Trusted: c.TrustedProxies, Manual: c.Mode == "manual",
+			Brand: web.Brand{Name: c.Brand.Name, LogoFile: c.Brand.Logo, Accent: c.Brand.Accent},
+		},
+	}
+	if c.MailboxPage() {
+		s.Mailbox = h.mailbox
+	}
+	if c.Metrics.Listen == "" {
+		s.Metrics = h.metrics.Handler()
+	}
+	return s.New()
+}
+
+// welcome says how to become the first administrator, while there is none.
+func (h *house) welcome(e *env) error {
+	token, needed, err := h.signin.MakeFirst(e.ctx)
+	if err != nil || !needed {
+		return err
+	}
+	fmt.Fprintf(e.stderr, "First administrator: %s/login/first/%s\n", h.cfg.PublicURL, token)
+	return nil
+}
+
+func (h *house) serveMetrics(ctx context.Context) error {
+	l, err := listen("metrics.listen", h.cfg.Metrics.Listen)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", h.metrics.Handler())
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// listen opens an address and says in plain words why it cannot.
+func listen(key, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("another program already listens on %s: stop it, or set %s to another address", address, key)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("not allowed to listen on %s: take a port above 1023, or give the program the right to (%s)", address, key)
+	case err != nil:
+		return nil, fmt.Errorf("cannot listen on %s (%s): %w", address, key, err)
+	}
+	return l, nil
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+// table prints rows under a head, for people.
+func (e *env) table(head []string, rows [][]string) error {
+	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	for _, r := range append([][]string{head}, rows...) {
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(r, "\t"), "\t"))
+	}
+	return w.Flush()
+}
+
+func sortedRows(counts map[string]int64) (rows [][]string) {
+	for kind, n := range counts {
+		rows = append(rows, []string{kind, fmt.Sprint(n)})
+	}
+	slices.SortFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
+	return rows
+}
+
+func nonNil(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+func migrate(ctx context.Context, url string, pending bool) (steps []string, err error) {
+	d, err := db.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if pending {
+		return d.Pending(ctx)
+	}
+	return d.Migrate(ctx)
+}

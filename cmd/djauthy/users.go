@@ -1,0 +1,322 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+type usersCmd struct {
+	List       usersListCmd       `cmd:"" help:"List users."`
+	Show       usersShowCmd       `cmd:"" help:"Show a user."`
+	Add        usersAddCmd        `cmd:"" help:"Invite a user: never swept, let in also when sign-up is closed."`
+	Activate   usersActivateCmd   `cmd:"" help:"Let a deactivated user in again."`
+	Deactivate usersDeactivateCmd `cmd:"" help:"Shut a user out and end their sessions."`
+	Promote    usersPromoteCmd    `cmd:"" help:"Make a user a superuser."`
+	Demote     usersDemoteCmd     `cmd:"" help:"Make a superuser an ordinary user."`
+	Link       usersLinkCmd       `cmd:"" help:"Print a one-time link that signs the user in in any browser."`
+	Export     usersExportCmd     `cmd:"" help:"Print everything that is kept of a user, as JSON."`
+	Delete     usersDeleteCmd     `cmd:"" help:"Remove a user and everything that is kept of them."`
+}
+
+// target is the user that a command is about.
+type target struct {
+	ID string `arg:"" help:"A username, a user's id, or any address."`
+}
+
+// with finds the target and runs fn in one transaction.
+func (t target) with(e *env, fn func(h *house, tx *db.Tx, u accounts.User) error) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
+		u, err := accounts.Lookup(tx, h.discovery, t.ID)
+		if errors.Is(err, db.ErrNotFound) {
+			return fmt.Errorf("no user has the username, id or address %q; `djauthy users list` shows all", t.ID)
+		} else if err != nil {
+			return err
+		}
+		return fn(h, tx, u)
+	})
+	return errors.Join(err, h.close())
+}
+
+// act runs fn, writes the event into the user's history, and shows the user.
+func (t target) act(e *env, event audit.Event, fn func(tx *db.Tx, u accounts.User) error) error {
+	var shown userJSON
+	err := t.with(e, func(_ *house, tx *db.Tx, u accounts.User) error {
+		if err := fn(tx, u); err != nil {
+			return err
+		}
+		if err := audit.Write(tx, db.ID(u.ID), event, audit.Client{}); err != nil {
+			return err
+		}
+		var err error
+		shown, err = describe(tx, u.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return shown.show(e)
+}
+
+// userJSON is a user as commands print one.
+type userJSON struct {
+	ID          accounts.UserID `json:"id"`
+	Username    string          `json:"username"`
+	Name        string          `json:"name"`
+	Email       string          `json:"email"`
+	Active      bool            `json:"is_active"`
+	Superuser   bool            `json:"is_superuser"`
+	Invited     bool            `json:"is_invited"`
+	Joined      time.Time       `json:"date_joined"`
+	LastLogin   *time.Time      `json:"last_login"`
+	Deactivated *time.Time      `json:"deactivated_at"`
+	Addresses   []string        `json:"addresses,omitempty"`
+}
+
+func toJSON(u accounts.User) userJSON {
+	j := userJSON{ID: u.ID, Username: u.Username, Name: u.Name(), Email: u.Email, Active: u.Active, Superuser: u.Superuser, Invited: u.Invited, Joined: u.Joined}
+	if !u.LastLogin.IsZero() {
+		j.LastLogin = &u.LastLogin
+	}
+	if !u.Deactivated.IsZero() {
+		j.Deactivated = &u.Deactivated
+	}
+	return j
+}
+
+func describe(tx *db.Tx, id accounts.UserID) (userJSON, error) {
+	u, err := accounts.GetUser(tx, id)
+	if err != nil {
+		return userJSON{}, err
+	}
+	j := toJSON(u)
+	all, err := accounts.Of(tx, id)
+	for _, a := range all {
+		j.Addresses = append(j.Addresses, a.Addr.Identifier)
+	}
+	return j, err
+}
+
+// state says in a word how the user stands.
+func (j userJSON) state() string {
+	switch {
+	case j.Deactivated != nil:
+		return "deactivated"
+	case !j.Active && j.Invited:
+		return "invited"
+	case !j.Active:
+		return "unproved"
+	case j.Superuser:
+		return "superuser"
+	}
+	return "active"
+}
+
+func (j userJSON) lastLogin() string {
+	if j.LastLogin == nil {
+		return "never"
+	}
+	return j.LastLogin.Format("2006-01-02 15:04")
+}
+
+func (j userJSON) show(e *env) error {
+	if e.json {
+		return e.print(j)
+	}
+	return e.table([]string{"USERNAME", j.Username}, [][]string{
+		{"ID", fmt.Sprint(j.ID)}, {"NAME", j.Name}, {"STATE", j.state()}, {"ADDRESSES", strings.Join(j.Addresses, ", ")},
+		{"JOINED", j.Joined.Format("2006-01-02 15:04")}, {"LAST SIGN-IN", j.lastLogin()},
+	})
+}
+
+type usersListCmd struct{}
+
+// listSize is how many users one read takes.
+const listSize = 500
+
+// Run lists all users.
+func (usersListCmd) Run(e *env) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = h.close() }()
+	all := []userJSON{}
+	for after := accounts.UserID(0); ; {
+		var some []accounts.User
+		if err := h.db.View(e.ctx, func(tx *db.Tx) (err error) {
+			some, err = accounts.List(tx, after, listSize)
+			return err
+		}); err != nil {
+			return err
+		}
+		for _, u := range some {
+			all = append(all, toJSON(u))
+			after = u.ID
+		}
+		if len(some) < listSize {
+			break
+		}
+	}
+	if e.json {
+		return e.print(all)
+	}
+	var rows [][]string
+	for _, j := range all {
+		rows = append(rows, []string{j.Username, j.state(), j.Email, j.Name, j.lastLogin()})
+	}
+	return e.table([]string{"USERNAME", "STATE", "EMAIL", "NAME", "LAST SIGN-IN"}, rows)
+}
+
+type usersShowCmd struct{ target }
+
+// Run shows a user.
+func (c usersShowCmd) Run(e *env) error {
+	var j userJSON
+	if err := c.with(e, func(_ *house, tx *db.Tx, u accounts.User) (err error) {
+		j, err = describe(tx, u.ID)
+		return err
+	}); err != nil {
+		return err
+	}
+	return j.show(e)
+}
+
+type usersAddCmd struct {
+	Address string `arg:"" name:"id" help:"The address to invite, such as ann@example.org."`
+}
+
+// Run invites a user. Somebody who is invited already stays so.
+func (c usersAddCmd) Run(e *env) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	j, err := h.invite(e, c.Address)
+	if err = errors.Join(err, h.close()); err != nil {
+		return err
+	}
+	return j.show(e)
+}
+
+// invite makes sure that an address has an invited user.
+func (h *house) invite(e *env, address string) (j userJSON, err error) {
+	id, refusal := h.discovery.Find(address, "")
+	if refusal != "" {
+		return j, usageError{fmt.Errorf("%q: %s", address, h.words.Get("en").T("problem.id."+string(refusal)))}
+	}
+	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
+		_, u, err := accounts.Ensure(tx, id)
+		if err != nil {
+			return err
+		}
+		if !u.Invited {
+			if err := accounts.Invite(tx, u.ID); err != nil {
+				return err
+			}
+			if err := audit.Write(tx, db.ID(u.ID), audit.Invited, audit.Client{}); err != nil {
+				return err
+			}
+		}
+		j, err = describe(tx, u.ID)
+		return err
+	})
+	return j, err
+}
+
+type usersActivateCmd struct{ target }
+
+// Run lets a user in again.
+func (c usersActivateCmd) Run(e *env) error {
+	return c.act(e, audit.Activated, func(tx *db.Tx, u accounts.User) error { return accounts.Reactivate(tx, u.ID) })
+}
+
+type usersDeactivateCmd struct{ target }
+
+// Run shuts a user out.
+func (c usersDeactivateCmd) Run(e *env) error {
+	return c.act(e, audit.Deactivated, func(tx *db.Tx, u accounts.User) error {
+		if _, err := signin.EndAll(tx, u.ID, 0); err != nil {
+			return err
+		}
+		return accounts.Deactivate(tx, u.ID)
+	})
+}
+
+type usersPromoteCmd struct{ target }
+
+// Run makes a superuser.
+func (c usersPromoteCmd) Run(e *env) error {
+	return c.act(e, audit.Promoted, func(tx *db.Tx, u accounts.User) error { return accounts.SetSuperuser(tx, u.ID, true) })
+}
+
+type usersDemoteCmd struct{ target }
+
+// Run takes a superuser's rights.
+func (c usersDemoteCmd) Run(e *env) error {
+	return c.act(e, audit.Demoted, func(tx *db.Tx, u accounts.User) error { return accounts.SetSuperuser(tx, u.ID, false) })
+}
+
+type usersLinkCmd struct{ target }
+
+// Run prints a one-time link.
+func (c usersLinkCmd) Run(e *env) error {
+	var url string
+	if err := c.with(e, func(h *house, tx *db.Tx, u accounts.User) error {
+		if !u.Deactivated.IsZero() {
+			return fmt.Errorf("%s is deactivated; `djauthy users activate %s` lets them in again", u.Username, u.Username)
+		}
+		link, err := h.signin.MakeLink(tx, u.ID)
+		url = h.cfg.PublicURL + "/login/link/" + link.String()
+		return err
+	}); err != nil {
+		return err
+	}
+	if e.json {
+		return e.print(map[string]string{"url": url})
+	}
+	_, err := fmt.Fprintln(e.stdout, url)
+	return err
+}
+
+type usersExportCmd struct{ target }
+
+// Run prints everything that is kept of a user.
+func (c usersExportCmd) Run(e *env) error {
+	var x signin.Export
+	if err := c.with(e, func(h *house, tx *db.Tx, u accounts.User) (err error) {
+		x, err = signin.ExportUser(tx, u.ID, h.signin.Settings)
+		return err
+	}); err != nil {
+		return err
+	}
+	return e.print(x)
+}
+
+type usersDeleteCmd struct{ target }
+
+// Run forgets a user.
+func (c usersDeleteCmd) Run(e *env) error {
+	var name string
+	if err := c.with(e, func(_ *house, tx *db.Tx, u accounts.User) error {
+		name = u.Username
+		return signin.Forget(tx, u.ID)
+	}); err != nil {
+		return err
+	}
+	if e.json {
+		return e.print(map[string]string{"deleted": name})
+	}
+	_, err := fmt.Fprintln(e.stdout, "Deleted", name)
+	return err
+}

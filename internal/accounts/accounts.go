@@ -1,0 +1,107 @@
+package accounts
+
+import (
+	"errors"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+// AccountID names an account.
+type AccountID db.ID
+
+// Account is one address of a user.
+type Account struct {
+	ID   AccountID
+	User UserID
+	Addr ID
+	// Active means that somebody has proved it.
+	Active    bool
+	Activated time.Time
+	LastUsed  time.Time
+	// CodesValidFrom is the time of the last success: codes made at or before
+	// it are void.
+	CodesValidFrom time.Time
+}
+
+const accountColumns = `a.id, a.user_id, a.implementation, a.identifier, a.is_active, a.activated_at, a.last_used_at, a.codes_valid_from`
+
+type accountRow struct {
+	Account
+	activated, used, valid int64
+}
+
+func (r *accountRow) into() []any {
+	return []any{&r.ID, &r.User, &r.Addr.Implementation, &r.Addr.Identifier, &r.Active, &r.activated, &r.used, &r.valid}
+}
+
+func (r *accountRow) account() Account {
+	a := r.Account
+	a.Activated, a.LastUsed, a.CodesValidFrom = db.Time(r.activated), db.Time(r.used), db.Time(r.valid)
+	return a
+}
+
+// Find returns the account of an id and its user, or db.ErrNotFound.
+func Find(tx *db.Tx, id ID) (Account, User, error) {
+	return find(tx, `a.implementation = $1 AND a.identifier = $2`, id.Implementation, id.Identifier)
+}
+
+// Get returns an account and its user, or db.ErrNotFound.
+func Get(tx *db.Tx, id AccountID) (Account, User, error) { return find(tx, `a.id = $1`, id) }
+
+func find(tx *db.Tx, where string, args ...any) (Account, User, error) {
+	var r accountRow
+	var u User
+	err := u.scan(tx.Get(`SELECT `+accountColumns+`, `+userColumns+` FROM accounts a JOIN users u ON u.id = a.user_id WHERE `+where, args...).Scan, r.into()...)
+	return r.account(), u, err
+}
+
+// Ensure returns the account of an id and its user. For an unknown id it makes
+// an inactive user and account that hold the implementation and the identifier
+// and nothing else.
+func Ensure(tx *db.Tx, id ID) (Account, User, error) {
+	a, u, err := Find(tx, id)
+	if !errors.Is(err, db.ErrNotFound) {
+		return a, u, err
+	}
+	if u, err = addUser(tx); err != nil {
+		return a, u, err
+	}
+	a = Account{ID: AccountID(tx.NewID()), User: u.ID, Addr: id}
+	_, err = tx.Exec(`INSERT INTO accounts (id, user_id, implementation, identifier) VALUES ($1, $2, $3, $4)`,
+		a.ID, a.User, id.Implementation, id.Identifier)
+	return a, u, err
+}
+
+// Of returns a user's accounts in the order in which they came.
+func Of(tx *db.Tx, user UserID) (all []Account, err error) {
+	err = tx.Each(func(scan func(...any) error) error {
+		var r accountRow
+		err := scan(r.into()...)
+		all = append(all, r.account())
+		return err
+	}, `SELECT `+accountColumns+` FROM accounts a WHERE a.user_id = $1 ORDER BY a.id`, user)
+	return all, err
+}
+
+// Succeed records that somebody has proved control of an account: it and its
+// user are active from now on, and every code made for it so far is void.
+func Succeed(tx *db.Tx, a Account, u User) error {
+	_, err := tx.Exec(`UPDATE accounts SET is_active = 1, last_used_at = $2, codes_valid_from = $2,
+		activated_at = CASE WHEN activated_at = 0 THEN $2 ELSE activated_at END WHERE id = $1`, a.ID, tx.Millis())
+	if err != nil {
+		return err
+	}
+	email := u.Email
+	if email == "" && a.Addr.Implementation == Email {
+		email = a.Addr.Identifier
+	}
+	_, err = tx.Exec(`UPDATE users SET is_active = 1, last_login = $2, email = $3 WHERE id = $1 AND deactivated_at = 0`, u.ID, tx.Millis(), email)
+	return err
+}
+
+// VoidCodes makes every code of an account made so far worthless.
+func VoidCodes(tx *db.Tx, id AccountID) error {
+	_, err := tx.Exec(`UPDATE accounts SET codes_valid_from = $2 WHERE id = $1`, id, tx.Millis())
+	return err
+}

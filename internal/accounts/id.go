@@ -1,0 +1,202 @@
+package accounts
+
+import (
+	"net/netip"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Email is the implementation that reaches people by mail.
+const Email = "email"
+
+// Implementations are the ways to reach a person, in the order of a choice.
+var Implementations = []string{Email}
+
+// An ID says how to reach a person and where. It is normalised: two ways to
+// write one address give the same ID.
+type ID struct {
+	Implementation string
+	Identifier     string // for email: local part as normalised, '@', domain in ASCII
+}
+
+// A Refusal says why a text is no ID that can be used, as the last word of the
+// message key "problem.id.…". The empty Refusal is none.
+type Refusal string
+
+// Reasons to refuse a text.
+const (
+	Empty    Refusal = "empty"
+	TooLong  Refusal = "too_long" // over 254 characters (RFC 5321 4.5.3.1.3)
+	Control  Refusal = "control"  // control or invisible characters
+	Script   Refusal = "script"   // mixes alphabets (UTS 39 5.2, highly restrictive)
+	NoAt     Refusal = "no_at"
+	Local    Refusal = "local"  // the part before the @
+	Domain   Refusal = "domain" // the part after it
+	Quoted   Refusal = "quoted" // quotes, comments, routes
+	Compat   Refusal = "compat" // look-alikes of plain characters (NFKC changes them)
+	BadKind  Refusal = "kind"   // an address of a kind that cannot be reached
+	maxChars         = 254
+	maxLocal         = 64 // RFC 5321 4.5.3.1.1, octets
+)
+
+// Discovery finds out from a text how to reach a person.
+type Discovery struct {
+	// FoldLocalPart makes Ann@ and ann@ one person.
+	FoldLocalPart bool
+}
+
+// Find normalises what a person typed and finds the implementation. The
+// implementation may be named (manual mode) or empty.
+func (d Discovery) Find(text, implementation string) (ID, Refusal) {
+	if utf8.RuneCountInString(text) > 4*maxChars {
+		return ID{}, TooLong
+	}
+	if !utf8.ValidString(text) {
+		return ID{}, Control
+	}
+	text = strings.TrimSpace(norm.NFC.String(text))
+	switch {
+	case text == "":
+		return ID{}, Empty
+	case utf8.RuneCountInString(text) > maxChars:
+		return ID{}, TooLong
+	case strings.ContainsFunc(text, hidden):
+		return ID{}, Control
+	case implementation != "" && implementation != Email:
+		return ID{}, BadKind
+	case foreign(text):
+		return ID{}, BadKind
+	}
+	address, refusal := d.email(text)
+	return ID{Email, address}, refusal
+}
+
+// hidden reports characters that nobody sees: controls, formats such as zero
+// width joiners and direction marks, private use, and line separators.
+func hidden(r rune) bool {
+	return unicode.In(r, unicode.C, unicode.Zl, unicode.Zp) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || r == utf8.RuneError ||
+		unicode.Is(unicode.Variation_Selector, r)
+}
+
+// foreign reports addresses that are plainly of another kind: URLs, xmpp:, and
+// provider prefixes such as github:name.
+func foreign(text string) bool {
+	scheme, _, found := strings.Cut(text, ":")
+	return found && scheme != "" && !strings.ContainsFunc(scheme, func(r rune) bool {
+		return r != '+' && r != '-' && r != '.' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
+	})
+}
+
+// email normalises an address (RFC 5321 4.1.2, RFC 6531 3.3). Quoted local
+// parts, comments, source routes and address literals are refused: nobody signs
+// in with one, and each is a way to write another mailbox.
+func (d Discovery) email(text string) (string, Refusal) {
+	at := strings.LastIndexByte(text, '@')
+	if at < 0 {
+		return "", NoAt
+	}
+	local, domain := text[:at], text[at+1:]
+	if strings.ContainsAny(local, `"()<>[]\,;:@%!`) || strings.ContainsAny(domain, `"()<>[]\,;:%!`) {
+		return "", Quoted
+	}
+	if refusal := d.local(&local); refusal != "" {
+		return "", refusal
+	}
+	ascii, refusal := hostname(domain)
+	if refusal == "" && len(local)+1+len(ascii) > maxChars {
+		refusal = TooLong
+	}
+	return local + "@" + ascii, refusal
+}
+
+func (d Discovery) local(local *string) Refusal {
+	s := *local
+	if d.FoldLocalPart {
+		s = norm.NFC.String(cases.Fold().String(s))
+	}
+	if s == "" || len(s) > maxLocal || strings.HasPrefix(s, ".") || strings.HasSuffix(s, ".") || strings.Contains(s, "..") {
+		return Local
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return !localRune(r) }) {
+		return Local
+	}
+	if norm.NFKC.String(s) != s {
+		return Compat
+	}
+	if mixed(s) {
+		return Script
+	}
+	*local = s
+	return ""
+}
+
+// localRune reports what a local part may hold: atext of RFC 5322 3.2.3 less
+// '%' and '!', dots, and letters, marks and digits of any script.
+func localRune(r rune) bool {
+	if r <= unicode.MaxASCII {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".#$&'*+-/=?^_`{|}~", r)
+	}
+	return unicode.In(r, unicode.L, unicode.M, unicode.N)
+}
+
+var toASCII = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+
+// hostname returns a domain in ASCII (RFC 5891), lower case, without a final
+// dot. Numbers alone are an address, not a domain.
+func hostname(domain string) (string, Refusal) {
+	domain = strings.TrimRight(domain, ".。．｡")
+	ascii, err := toASCII.ToASCII(domain)
+	if err != nil || ascii == "" {
+		return "", Domain
+	}
+	if _, err := netip.ParseAddr(ascii); err == nil {
+		return "", Domain
+	}
+	unicoded, err := toASCII.ToUnicode(ascii)
+	if err != nil {
+		return "", Domain
+	}
+	for label := range strings.SplitSeq(unicoded, ".") {
+		if mixed(label) {
+			return "", Script
+		}
+	}
+	return ascii, ""
+}
+
+// Shown is the identifier as people write it, with the domain in their script.
+func (id ID) Shown() string {
+	local, domain, _ := strings.Cut(id.Identifier, "@")
+	if u, err := toASCII.ToUnicode(domain); err == nil {
+		domain = u
+	}
+	return local + "@" + domain
+}
+
+// Masked shows the first and last character of the local part and the domain:
+// enough for its owner, nothing for who looks over the shoulder.
+func (id ID) Masked() string {
+	local, domain, _ := strings.Cut(id.Shown(), "@")
+	runes := []rune(local)
+	if len(runes) < 3 {
+		return string(runes[:min(1, len(runes))]) + "***@" + domain
+	}
+	return string(runes[0]) + "***" + string(runes[len(runes)-1]) + "@" + domain
+}
+
+// Mailbox is where messages end up: without a plus tag and, where the host is
+// known to ignore them, dots. Spelling variants of one mailbox share the budget
+// of messages under it, but never an account.
+func (id ID) Mailbox() string {
+	local, domain, _ := strings.Cut(id.Identifier, "@")
+	local, _, _ = strings.Cut(local, "+")
+	if domain == "gmail.com" || domain == "googlemail.com" {
+		local, domain = strings.ReplaceAll(local, ".", ""), "gmail.com"
+	}
+	return strings.ToLower(local) + "@" + domain
+}

@@ -1,0 +1,196 @@
+// Package accounts owns people and the addresses by which they sign in.
+//
+// A user is a person, like Django's auth.User. An account is one address of a
+// user on one implementation (a way to reach them); an implementation and an
+// identifier lead to exactly one user. The package also knows what an id looks
+// like and how to find the implementation from it. It does not know how
+// anybody proves anything, nor sessions.
+package accounts
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+// UserID names a person for good.
+type UserID db.ID
+
+// User is a person.
+type User struct {
+	ID          UserID
+	Username    string // generated: an id may be anyone's address
+	FirstName   string
+	LastName    string
+	Email       string // the first mail address that was proved
+	Language    string // "" as the browser asks
+	Active      bool   // has proved an account, and is not deactivated
+	Staff       bool
+	Superuser   bool
+	Invited     bool // let in also when sign-up is closed, never swept
+	Joined      time.Time
+	LastLogin   time.Time // zero: never
+	Deactivated time.Time // zero: not
+}
+
+// Name is the user's full name, or "" if none was given.
+func (u User) Name() string { return strings.TrimSpace(u.FirstName + " " + u.LastName) }
+
+const userColumns = `u.id, u.username, u.first_name, u.last_name, u.email, u.language, u.is_active, u.is_staff,
+	u.is_superuser, u.is_invited, u.date_joined, u.last_login, u.deactivated_at`
+
+// scan reads userColumns, with what stands before them in into.
+func (u *User) scan(scan func(...any) error, into ...any) error {
+	var joined, login, deactivated int64
+	err := scan(append(into, &u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Language, &u.Active,
+		&u.Staff, &u.Superuser, &u.Invited, &joined, &login, &deactivated)...)
+	u.Joined, u.LastLogin, u.Deactivated = db.Time(joined), db.Time(login), db.Time(deactivated)
+	return err
+}
+
+// GetUser returns a user, or db.ErrNotFound.
+func GetUser(tx *db.Tx, id UserID) (u User, err error) {
+	err = u.scan(tx.Get(`SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id).Scan)
+	return u, err
+}
+
+// Lookup finds a user by username, id, or any address, or returns
+// db.ErrNotFound.
+func Lookup(tx *db.Tx, d Discovery, text string) (User, error) {
+	var u User
+	err := u.scan(tx.Get(`SELECT `+userColumns+` FROM users u WHERE u.username = $1`, text).Scan)
+	if !errors.Is(err, db.ErrNotFound) {
+		return u, err
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return GetUser(tx, UserID(n))
+	}
+	id, refusal := d.Find(text, "")
+	if refusal != "" {
+		return u, db.ErrNotFound
+	}
+	_, u, err = Find(tx, id)
+	return u, err
+}
+
+// List returns up to limit users whose id is above after, in the order in
+// which they came.
+func List(tx *db.Tx, after UserID, limit int) (all []User, err error) {
+	err = tx.Each(func(scan func(...any) error) error {
+		var u User
+		err := u.scan(scan)
+		all = append(all, u)
+		return err
+	}, `SELECT `+userColumns+` FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2`, after, limit)
+	return all, err
+}
+
+// addUser makes an inactive user who holds nothing.
+func addUser(tx *db.Tx) (User, error) {
+	id := tx.NewID()
+	u := User{ID: UserID(id), Username: "u" + strconv.FormatInt(int64(id), 36), Joined: tx.Now}
+	_, err := tx.Exec(`INSERT INTO users (id, username, date_joined) VALUES ($1, $2, $3)`, u.ID, u.Username, tx.Millis())
+	return u, err
+}
+
+// AnySuperuser reports whether somebody administers this server.
+func AnySuperuser(tx *db.Tx) (bool, error) {
+	var id int64
+	err := tx.Get(`SELECT id FROM users WHERE is_superuser = 1 LIMIT 1`).Scan(&id)
+	if errors.Is(err, db.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// SetSuperuser promotes or demotes a user.
+func SetSuperuser(tx *db.Tx, id UserID, is bool) error {
+	return one(tx.Exec(`UPDATE users SET is_superuser = $2, is_staff = $2 WHERE id = $1`, id, db.Int(is)))
+}
+
+// Invite lets a user in also when sign-up is closed.
+func Invite(tx *db.Tx, id UserID) error {
+	return one(tx.Exec(`UPDATE users SET is_invited = 1 WHERE id = $1`, id))
+}
+
+// Deactivate shuts a user out until Reactivate. Their sessions are for the
+// caller to end.
+func Deactivate(tx *db.Tx, id UserID) error {
+	return one(tx.Exec(`UPDATE users SET is_active = 0, deactivated_at = $2 WHERE id = $1`, id, tx.Millis()))
+}
+
+// Reactivate undoes Deactivate. Who had never proved an account stays
+// inactive until they do.
+func Reactivate(tx *db.Tx, id UserID) error {
+	return one(tx.Exec(`UPDATE users SET deactivated_at = 0, is_invited = 1,
+		is_active = CASE WHEN EXISTS (SELECT 1 FROM accounts WHERE user_id = $1 AND is_active = 1) THEN 1 ELSE 0 END
+		WHERE id = $1`, id))
+}
+
+// SetProfile changes what a user says of themselves.
+func SetProfile(tx *db.Tx, id UserID, first, last, language string) error {
+	return one(tx.Exec(`UPDATE users SET first_name = $2, last_name = $3, language = $4 WHERE id = $1`, id, first, last, language))
+}
+
+// Delete removes a user and all their accounts.
+func Delete(tx *db.Tx, id UserID) error {
+	if _, err := tx.Exec(`DELETE FROM accounts WHERE user_id = $1`, id); err != nil {
+		return err
+	}
+	return one(tx.Exec(`DELETE FROM users WHERE id = $1`, id))
+}
+
+// SweepUnproved removes up to limit users who came before the given time and
+// never proved an account, with their accounts.
+func SweepUnproved(tx *db.Tx, before time.Time, limit int) (int64, error) {
+	const unproved = `SELECT id FROM users WHERE is_active = 0 AND is_invited = 0 AND deactivated_at = 0 AND is_superuser = 0 AND id < $1 ORDER BY id LIMIT $2`
+	first := db.FirstID(before)
+	if _, err := tx.Exec(`DELETE FROM accounts WHERE user_id IN (`+unproved+`)`, first, limit); err != nil {
+		return 0, err
+	}
+	return tx.Exec(`DELETE FROM users WHERE id IN (`+unproved+`)`, first, limit)
+}
+
+// one turns "no row changed" into db.ErrNotFound.
+func one(n int64, err error) error {
+	if err == nil && n == 0 {
+		return fmt.Errorf("user: %w", db.ErrNotFound)
+	}
+	return err
+}
+
+// ErrTaken reports that a username belongs to somebody else.
+var ErrTaken = errors.New("that username is taken")
+
+// Named returns an invited user with the username. With an address it is the
+// address's user, who is given the name; without one it is a new user, or the
+// one who has the name.
+func Named(tx *db.Tx, username string, id ID) (u User, err error) {
+	err = u.scan(tx.Get(`SELECT `+userColumns+` FROM users u WHERE u.username = $1`, username).Scan)
+	taken := err == nil
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return u, err
+	}
+	if id != (ID{}) {
+		_, owner, err := Ensure(tx, id)
+		if err != nil {
+			return u, err
+		}
+		if taken && owner.ID != u.ID {
+			return u, ErrTaken
+		}
+		u = owner
+	} else if !taken {
+		if u, err = addUser(tx); err != nil {
+			return u, err
+		}
+	}
+	if _, err := tx.Exec(`UPDATE users SET username = $2, is_invited = 1 WHERE id = $1`, u.ID, username); err != nil {
+		return u, err
+	}
+	return GetUser(tx, u.ID)
+}

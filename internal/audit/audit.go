@@ -1,0 +1,87 @@
+// Package audit owns what happened: a line for each event of a user, for its
+// owner and for administrators.
+//
+// Lines are written in the transaction of what they tell of. They hold no
+// code, token or address.
+package audit
+
+import (
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+// Event says what happened; it is the last word of the message key
+// "history.event.…".
+type Event string
+
+// Events of a person.
+const (
+	CodeSent       Event = "code_sent"
+	SignedIn       Event = "signed_in"
+	SignedInLink   Event = "signed_in_link"
+	CodeWrong      Event = "code_wrong"
+	CodeExhausted  Event = "code_exhausted"
+	NotMe          Event = "not_me"
+	SessionEnded   Event = "session_ended"
+	SessionsEnded  Event = "sessions_ended"
+	SignedOut      Event = "signed_out"
+	Activated      Event = "activated"
+	Promoted       Event = "promoted"
+	Demoted        Event = "demoted"
+	Deactivated    Event = "deactivated"
+	SettingsChange Event = "settings_changed"
+	Exported       Event = "exported"
+	Invited        Event = "invited"
+	LinkMade       Event = "link_made"
+)
+
+// Client is who asked: never the whole address.
+type Client struct {
+	Prefix string // the network, IPv4 /24 or IPv6 /48; "" by command
+	Agent  string // browser and system, as in "Firefox on Linux"
+}
+
+// Line is one event.
+type Line struct {
+	At     time.Time
+	Event  Event
+	Client Client
+}
+
+// Write adds a line to a user's history.
+func Write(tx *db.Tx, user db.ID, e Event, c Client) error {
+	_, err := tx.Exec(`INSERT INTO audit (id, user_id, event, prefix, agent, detail) VALUES ($1, $2, $3, $4, $5, '')`,
+		tx.NewID(), user, e, c.Prefix, c.Agent)
+	return err
+}
+
+// Of returns a user's last lines, newest first, from before the id given (0:
+// from the newest), and the id from which to go on, 0 at the end.
+func Of(tx *db.Tx, user db.ID, before db.ID, limit int) (all []Line, next db.ID, err error) {
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	err = tx.Each(func(scan func(...any) error) error {
+		var l Line
+		err := scan(&next, &l.Event, &l.Client.Prefix, &l.Client.Agent)
+		l.At = next.Time()
+		all = append(all, l)
+		return err
+	}, `SELECT id, event, prefix, agent FROM audit WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, user, before, limit)
+	if len(all) < limit {
+		next = 0
+	}
+	return all, next, err
+}
+
+// Forget removes a user's history.
+func Forget(tx *db.Tx, user db.ID) error {
+	_, err := tx.Exec(`DELETE FROM audit WHERE user_id = $1`, user)
+	return err
+}
+
+// Sweep removes up to limit lines older than before.
+func Sweep(tx *db.Tx, before time.Time, limit int) (int64, error) {
+	return tx.Exec(`DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < $1 ORDER BY id LIMIT $2)`, db.FirstID(before), limit)
+}

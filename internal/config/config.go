@@ -1,0 +1,189 @@
+// Package config turns a TOML file and the environment into settings.
+//
+// It is pure: it reads what it is handed and touches nothing else. Every key
+// stands once, in settings.go; the example file, the environment's names, the
+// checks and `djauthy config` all come from there. It does not open, dial or
+// make anything.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Config holds every setting, checked and with its default filled in.
+type Config struct {
+	Mode           string // "auto" or "manual"
+	Listen         string // host:port
+	PublicURL      string // scheme://host[:port], no final slash
+	Database       string // sqlite:PATH or postgres://…
+	SecretKey      string
+	SecretKeyFile  string
+	TrustedProxies []netip.Prefix
+	OpenSignup     bool
+	Admins         []string
+
+	ExpiryTime struct{ Email time.Duration }
+	Code       struct {
+		Alphabet string // "digits" or "letters"
+		Length   int
+		Tries    int // per attempt, over all its codes
+	}
+	Email struct {
+		Host     string // empty: the local mailbox
+		Port     int
+		TLS      string // "starttls", "implicit" or "none"
+		Username string
+		Password string
+		From     string
+	}
+	Session struct{ Idle, Absolute time.Duration }
+	Limits  struct {
+		SendPerID       Rates
+		SendPerIP       Rates
+		SendPerIDPrefix Rates
+		TriesPerID      Rates
+		ResendEvery     time.Duration
+	}
+	IDs     struct{ FoldLocalPart bool }
+	Brand   struct{ Name, Logo, Accent string }
+	Log     struct{ Format, Level string }
+	Metrics struct{ Listen string }
+	Sweep   struct {
+		Every            time.Duration
+		UnprovedAccounts time.Duration
+	}
+}
+
+// A Rate is N per duration: N at once, given back evenly over the duration.
+type Rate struct {
+	N   int
+	Per time.Duration
+}
+
+// Rates all have to hold.
+type Rates []Rate
+
+func (r Rates) String() string {
+	all := make([]string, len(r))
+	for i, x := range r {
+		all[i] = fmt.Sprintf("%d/%s", x.N, short(x.Per))
+	}
+	return strings.Join(all, ", ")
+}
+
+// An Error is a setting that cannot be used.
+type Error struct {
+	Key     string // as in the file: "email.port"
+	Value   string // "" for a secret
+	Allowed string // what would be right
+	Source  string // where the value came from
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s: %s = %q is not usable: %s", e.Source, e.Key, e.Value, e.Allowed)
+}
+
+// Load reads a TOML text (name is its file, for messages; text may be empty)
+// and the environment, which wins, as "KEY=value" lines. readFile reads the
+// file that a NAME_FILE variable names. Names that begin with DJAUTHY_ and mean
+// nothing come back as warnings.
+func Load(name string, text []byte, environ []string, readFile func(string) ([]byte, error)) (*Config, []string, error) {
+	c := &Config{}
+	values, err := fromTOML(name, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	fromEnv, warnings, err := fromEnviron(environ, readFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	for k, v := range fromEnv {
+		values[k] = v
+	}
+	for _, s := range c.settings() {
+		v, given := values[s.key]
+		if !given {
+			v = value{text: s.std, source: "default"}
+		}
+		if err := s.set(v.text); err != nil {
+			shown := v.text
+			if s.secret {
+				shown = ""
+			}
+			return nil, nil, &Error{s.key, shown, err.Error(), v.source}
+		}
+	}
+	if err := c.check(); err != nil {
+		return nil, nil, err
+	}
+	if !c.HTTPS() && !loopback(c.PublicHost()) {
+		warnings = append(warnings, "public_url is plain http: anybody on the way can take a session; use https")
+	}
+	return c, warnings, nil
+}
+
+// check looks for settings that contradict each other.
+func (c *Config) check() error {
+	wrong := func(key, value, allowed string) error { return &Error{key, value, allowed, "settings"} }
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return wrong("listen", c.Listen, "an address and a port, such as 127.0.0.1:8080")
+	}
+	if c.PublicURL == "" {
+		if !loopback(host) {
+			return wrong("public_url", "", "it is needed when listen is not a loopback address, such as https://login.example.org")
+		}
+		c.PublicURL = "http://localhost:" + port
+	}
+	if strings.HasPrefix(c.Database, "postgres") && c.SecretKey == "" && c.SecretKeyFile == "" {
+		return wrong("secret_key", "", "with PostgreSQL every process needs the same secret key: set secret_key or secret_key_file (make one with: openssl rand -base64 32)")
+	}
+	if c.SecretKey != "" && c.SecretKeyFile != "" {
+		return wrong("secret_key_file", c.SecretKeyFile, "set secret_key or secret_key_file, not both")
+	}
+	if c.Email.Host == "" && !(loopback(c.PublicHost()) && loopback(host)) {
+		return wrong("email.host", "", "an SMTP server is needed when listen or public_url is not loopback; the local mailbox is for one machine only")
+	}
+	if c.Session.Idle > c.Session.Absolute {
+		return wrong("session.idle", short(c.Session.Idle), "at most session.absolute ("+short(c.Session.Absolute)+")")
+	}
+	if c.Code.Alphabet == "letters" && c.Code.Length < 5 {
+		return wrong("code.length", fmt.Sprint(c.Code.Length), "at least 5 letters")
+	}
+	return nil
+}
+
+// PublicHost is the host of the public URL without its port.
+func (c *Config) PublicHost() string {
+	u, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// HTTPS reports whether people reach the server by https.
+func (c *Config) HTTPS() bool { return strings.HasPrefix(c.PublicURL, "https://") }
+
+// LocalMailbox reports whether messages stay on this machine.
+func (c *Config) LocalMailbox() bool { return c.Email.Host == "" }
+
+// MailboxPage reports whether the page /mailbox may exist: everybody who can
+// reach the server sits at this machine.
+func (c *Config) MailboxPage() bool {
+	host, _, _ := net.SplitHostPort(c.Listen)
+	return c.LocalMailbox() && loopback(host) && loopback(c.PublicHost()) && len(c.TrustedProxies) == 0
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}

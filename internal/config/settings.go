@@ -1,0 +1,276 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// setting is one key: where it goes, what it may be, and what is said of it.
+type setting struct {
+	key    string // as in the file
+	std    string // the default, as text
+	help   string
+	secret bool
+	quote  bool // a TOML string
+	set    func(text string) error
+	get    func() string
+}
+
+// env is the setting's name in the environment.
+func (s setting) env() string {
+	return "DJAUTHY_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+}
+
+// settings lists every key in the order of the example file.
+func (c *Config) settings() []setting {
+	return []setting{
+		choice("mode", &c.Mode, "auto: the way to reach a person is found from the id; manual: the person chooses it", "auto", "manual"),
+		text("listen", &c.Listen, "127.0.0.1:8080", "address and port to listen on", anything),
+		text("public_url", &c.PublicURL, "", "how people reach this server; default http://localhost:PORT of a loopback listen, else required. https makes cookies Secure", publicURL),
+		text("database", &c.Database, "sqlite:data/djauthy.db", "sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME", databaseURL).hide(),
+		text("secret_key", &c.SecretKey, "", "seals what the database holds; at least 32 characters. Without it secret_key_file, else secret.key beside the SQLite file, made once", secretKey).hide(),
+		text("secret_key_file", &c.SecretKeyFile, "", "a file that holds the secret key", anything),
+		prefixes("trusted_proxies", &c.TrustedProxies, "addresses of proxies that may say who the client is (X-Forwarded-For), as CIDRs"),
+		truth("open_signup", &c.OpenSignup, true, "false: unknown ids get the same answers and no message"),
+		list("admins", &c.Admins, "ids that become superusers at their first sign-in"),
+
+		duration("expiry_time.email", &c.ExpiryTime.Email, "10m", "how long a mailed code works", time.Minute, 24*time.Hour),
+
+		choice("code.alphabet", &c.Code.Alphabet, "digits or letters", "digits", "letters"),
+		number("code.length", &c.Code.Length, 6, "characters in a code", 5, 32),
+		number("code.tries", &c.Code.Tries, 5, "wrong tries per sign-in, over all its codes", 1, 10),
+
+		text("email.host", &c.Email.Host, "", "the SMTP server; empty: the local mailbox, on a loopback address only", anything),
+		number("email.port", &c.Email.Port, 587, "", 1, 65535),
+		choice("email.tls", &c.Email.TLS, "starttls, implicit (usually port 465) or none", "starttls", "implicit", "none"),
+		text("email.username", &c.Email.Username, "", "empty: no authentication", anything),
+		text("email.password", &c.Email.Password, "", "", anything).hide(),
+		text("email.from", &c.Email.From, "djauthy <noreply@localhost>", "sender of all messages", mailbox),
+
+		duration("session.idle", &c.Session.Idle, "12h", "a session ends when it was not used for so long", time.Minute, 10*365*24*time.Hour),
+		duration("session.absolute", &c.Session.Absolute, "720h", "a session ends so long after the sign-in", time.Minute, 10*365*24*time.Hour),
+
+		rates("limits.send_per_id", &c.Limits.SendPerID, "5/15m", "messages to one mailbox"),
+		rates("limits.send_per_ip", &c.Limits.SendPerIP, "30/15m", "messages asked for from one address (IPv6: one /64)"),
+		rates("limits.send_per_id_prefix", &c.Limits.SendPerIDPrefix, "3/15m", "what one address may take of a mailbox's messages"),
+		rates("limits.tries_per_id", &c.Limits.TriesPerID, "20/1h, 60/24h", "tries at one id's codes; all must hold. Beyond them a browser unknown to this id gets a code of ten letters"),
+		duration("limits.resend_every", &c.Limits.ResendEvery, "30s", "shortest time between two messages of one sign-in; 0 turns it off", 0, time.Hour),
+
+		truth("ids.fold_local_part", &c.IDs.FoldLocalPart, true, "Ann@ and ann@ are one person"),
+
+		text("brand.name", &c.Brand.Name, "djauthy", "what pages and messages call this site", oneLine),
+		text("brand.logo", &c.Brand.Logo, "", "a picture's path (PNG, SVG, JPEG, WebP), shown above the box", picture),
+		text("brand.accent", &c.Brand.Accent, "", "one colour, as #rrggbb; must have enough contrast with white", accent),
+
+		choice("log.format", &c.Log.Format, "auto (text on a terminal, else json), text or json", "auto", "text", "json"),
+		choice("log.level", &c.Log.Level, "debug, info, warn or error", "info", "debug", "warn", "error"),
+
+		text("metrics.listen", &c.Metrics.Listen, "", "address and port for /metrics; empty: on the main one, for loopback peers only", anything),
+
+		duration("sweep.every", &c.Sweep.Every, "1m", "how often what is over is cleared away", time.Second, 24*time.Hour),
+		duration("sweep.unproved_accounts", &c.Sweep.UnprovedAccounts, "24h", "accounts that nobody proved go after this", time.Hour, 365*24*time.Hour),
+	}
+}
+
+func (s setting) hide() setting { s.secret = true; return s }
+
+func anything(string) error { return nil }
+
+func text(key string, at *string, std, help string, check func(string) error) setting {
+	return setting{key: key, std: std, help: help, quote: true, get: func() string { return *at },
+		set: func(v string) error { *at = v; return check(v) }}
+}
+
+// choice takes one of the values; the first is the default.
+func choice(key string, at *string, help string, values ...string) setting {
+	return text(key, at, values[0], help, func(v string) error {
+		if !slices.Contains(values, v) {
+			return fmt.Errorf("one of %s", strings.Join(values, ", "))
+		}
+		return nil
+	})
+}
+
+func truth(key string, at *bool, std bool, help string) setting {
+	return setting{key: key, std: strconv.FormatBool(std), help: help, get: func() string { return strconv.FormatBool(*at) },
+		set: func(v string) (err error) {
+			if *at, err = strconv.ParseBool(v); err != nil {
+				return errors.New("true or false")
+			}
+			return nil
+		}}
+}
+
+func number(key string, at *int, std int, help string, low, high int) setting {
+	return setting{key: key, std: strconv.Itoa(std), help: help, get: func() string { return strconv.Itoa(*at) },
+		set: func(v string) (err error) {
+			if *at, err = strconv.Atoi(v); err != nil || *at < low || *at > high {
+				return fmt.Errorf("a whole number from %d to %d", low, high)
+			}
+			return nil
+		}}
+}
+
+func duration(key string, at *time.Duration, std, help string, low, high time.Duration) setting {
+	return setting{key: key, std: std, help: help, quote: true, get: func() string { return short(*at) },
+		set: func(v string) (err error) {
+			if *at, err = parseDuration(v); err != nil || *at < low || *at > high {
+				return fmt.Errorf("a time such as \"10m\", \"1h30m\" or a number of seconds, from %s to %s", short(low), short(high))
+			}
+			return nil
+		}}
+}
+
+func parseDuration(v string) (time.Duration, error) {
+	if n, err := strconv.ParseInt(v, 10, 32); err == nil {
+		return time.Duration(n) * time.Second, nil
+	}
+	return time.ParseDuration(v)
+}
+
+// short is a duration without its zero units: "10m" for "10m0s".
+func short(d time.Duration) string {
+	s := d.String()
+	s, _ = strings.CutSuffix(s, "m0s")
+	if s != d.String() {
+		s += "m"
+	}
+	if h, ok := strings.CutSuffix(s, "h0m"); ok {
+		s = h + "h"
+	}
+	return s
+}
+
+func list(key string, at *[]string, help string) setting {
+	return setting{key: key, help: help, get: func() string { return strings.Join(*at, ",") },
+		set: func(v string) error { *at = split(v); return nil }}
+}
+
+func split(v string) (all []string) {
+	for part := range strings.SplitSeq(v, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			all = append(all, part)
+		}
+	}
+	return all
+}
+
+func prefixes(key string, at *[]netip.Prefix, help string) setting {
+	return setting{key: key, help: help,
+		get: func() string {
+			all := make([]string, len(*at))
+			for i, p := range *at {
+				all[i] = p.String()
+			}
+			return strings.Join(all, ",")
+		},
+		set: func(v string) error {
+			*at = nil
+			for _, part := range split(v) {
+				p, err := netip.ParsePrefix(part)
+				if err != nil {
+					return errors.New("address ranges such as 10.0.0.0/8 or ::1/128")
+				}
+				*at = append(*at, p.Masked())
+			}
+			return nil
+		}}
+}
+
+func rates(key string, at *Rates, std, help string) setting {
+	return setting{key: key, std: std, help: help, quote: true, get: func() string { return at.String() },
+		set: func(v string) error {
+			*at = nil
+			for _, part := range split(v) {
+				n, per, _ := strings.Cut(part, "/")
+				count, err1 := strconv.Atoi(strings.TrimSpace(n))
+				span, err2 := parseDuration(strings.TrimSpace(per))
+				if err1 != nil || err2 != nil || count < 1 || span < time.Second {
+					return errors.New(`a number per time, such as "5/15m"; several separated by commas`)
+				}
+				*at = append(*at, Rate{count, span})
+			}
+			if len(*at) == 0 {
+				return errors.New(`a number per time, such as "5/15m"`)
+			}
+			return nil
+		}}
+}
+
+func publicURL(v string) error {
+	if v == "" {
+		return nil
+	}
+	u, err := url.Parse(v)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return errors.New("scheme and host alone, such as https://login.example.org, with no path and no final slash")
+	}
+	return nil
+}
+
+func databaseURL(v string) error {
+	path, lite := strings.CutPrefix(v, "sqlite:")
+	if lite && path != "" && filepath.Clean(path) != "." {
+		return nil
+	}
+	if strings.HasPrefix(v, "postgres://") || strings.HasPrefix(v, "postgresql://") {
+		if _, err := url.Parse(v); err == nil {
+			return nil
+		}
+	}
+	return errors.New("sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME")
+}
+
+func secretKey(v string) error {
+	if v != "" && len(v) < 32 {
+		return errors.New("at least 32 random characters (make some with: openssl rand -base64 32)")
+	}
+	return nil
+}
+
+func mailbox(v string) error {
+	if a, err := mail.ParseAddress(v); err != nil || strings.ContainsAny(a.Name, "\r\n") {
+		return errors.New("a sender such as: Example <noreply@example.org>")
+	}
+	return nil
+}
+
+func oneLine(v string) error {
+	if v == "" || len(v) > 80 || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return errors.New("one line of at most 80 bytes")
+	}
+	return nil
+}
+
+func picture(v string) error {
+	if v != "" && !slices.Contains([]string{".png", ".svg", ".jpg", ".jpeg", ".webp"}, strings.ToLower(filepath.Ext(v))) {
+		return errors.New("a PNG, SVG, JPEG or WebP file")
+	}
+	return nil
+}
+
+var hexColour = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+
+// accent asks for a contrast of 4.5 with white, the AA of WCAG 2.2 1.4.3,
+// since buttons are white on it.
+func accent(v string) error {
+	if v == "" {
+		return nil
+	}
+	if !hexColour.MatchString(v) {
+		return errors.New("a colour such as #1a5fb4")
+	}
+	if c := 1.05 / (luminance(v) + 0.05); c < 4.5 {
+		return fmt.Errorf("a darker colour: white text on it has a contrast of %.1f, 4.5 is needed", c)
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// value is a setting's text and where it was found.
+type value struct{ text, source string }
+
+// fromTOML flattens a TOML text to "table.key" and refuses keys that mean
+// nothing.
+func fromTOML(name string, text []byte) (map[string]value, error) {
+	var doc map[string]any
+	if err := toml.Unmarshal(text, &doc); err != nil {
+		var de *toml.DecodeError
+		if errors.As(err, &de) {
+			line, column := de.Position()
+			return nil, fmt.Errorf("%s, line %d, column %d: %w", name, line, column, err)
+		}
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	known := map[string]bool{}
+	for _, s := range new(Config).settings() {
+		known[s.key] = true
+	}
+	values := map[string]value{}
+	var flatten func(path string, v any) error
+	flatten = func(path string, v any) error {
+		if table, ok := v.(map[string]any); ok {
+			for k, v := range table {
+				if path != "" {
+					k = path + "." + k
+				}
+				if err := flatten(k, v); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if !known[path] {
+			return &Error{path, fmt.Sprint(v), "this key is not known" + near(path, known), name}
+		}
+		s, err := plain(v)
+		if err != nil {
+			return &Error{path, fmt.Sprint(v), err.Error(), name}
+		}
+		values[path] = value{s, name}
+		return nil
+	}
+	return values, flatten("", doc)
+}
+
+// plain is a TOML value as text; a list becomes "a,b".
+func plain(v any) (string, error) {
+	switch v := v.(type) {
+	case string, int64, bool:
+		return fmt.Sprint(v), nil
+	case []any:
+		all := make([]string, len(v))
+		for i, x := range v {
+			s, ok := x.(string)
+			if !ok {
+				return "", errors.New("a list of texts")
+			}
+			all[i] = s
+		}
+		return strings.Join(all, ","), nil
+	}
+	return "", errors.New("a text, a whole number, true, false or a list of texts")
+}
+
+// near names the known key that has the same last word, or else all of them.
+func near(path string, known map[string]bool) string {
+	last := path[strings.LastIndex(path, ".")+1:]
+	for _, k := range sorted(known) {
+		if k == last || strings.HasSuffix(k, "."+last) || strings.HasSuffix(k, "_"+last) {
+			return "; did you mean " + k + "?"
+		}
+	}
+	return "; known are " + strings.Join(sorted(known), ", ")
+}
+
+func sorted(set map[string]bool) (all []string) {
+	for k := range set {
+		all = append(all, k)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// outside are names that djauthy reads but that are no settings.
+var outside = []string{"DJAUTHY_CONFIG", "DJAUTHY_TEST_POSTGRES"}
+
+// fromEnviron reads DJAUTHY_ names; NAME_FILE stands for the file's text
+// without its last line end.
+func fromEnviron(environ []string, readFile func(string) ([]byte, error)) (values map[string]value, warnings []string, err error) {
+	byName := map[string]setting{}
+	for _, s := range new(Config).settings() {
+		byName[s.env()] = s
+	}
+	values = map[string]value{}
+	for _, line := range environ {
+		name, text, _ := strings.Cut(line, "=")
+		if !strings.HasPrefix(name, "DJAUTHY_") || slices.Contains(outside, name) {
+			continue
+		}
+		if s, ok := byName[name]; ok {
+			values[s.key] = value{text, name}
+			continue
+		}
+		s, ok := byName[strings.TrimSuffix(name, "_FILE")]
+		if !ok || !strings.HasSuffix(name, "_FILE") {
+			warnings = append(warnings, name+" is set but means nothing to djauthy")
+			continue
+		}
+		data, err := readFile(text)
+		if err != nil {
+			return nil, nil, &Error{s.key, text, "the file has to be readable: " + err.Error(), name}
+		}
+		values[s.key] = value{strings.TrimRight(string(data), "\r\n"), name}
+	}
+	return values, warnings, nil
+}

@@ -1,0 +1,138 @@
+// Package db opens djauthy's database, SQLite or PostgreSQL, brings it up to
+// date, and runs transactions on it.
+//
+// It hides the engine, not the tables: every package above writes the SQL of
+// the tables it owns, one text for both engines (numbered placeholders,
+// RETURNING, ON CONFLICT, integers for times and truth). It does not know what
+// any table means.
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// ErrNotFound reports that a query for one row found none.
+var ErrNotFound = errors.New("not found")
+
+// DB is an open database. Its methods may be called from any goroutine.
+type DB struct {
+	engine engine
+	ids    idSource
+
+	// Now is the clock that every transaction reads once. Tests own it.
+	Now func() time.Time
+	// Rehearse makes every part of an Update run twice, the first run rolled
+	// back, so that tests notice a function that is not safe to run again.
+	Rehearse bool
+}
+
+// engine is what differs between SQLite and PostgreSQL.
+type engine interface {
+	// view runs fn in a read-only snapshot.
+	view(ctx context.Context, fn func(conn) error) error
+	// update runs parts one after the other; each is durable, whole or not
+	// at all, when update returns.
+	update(ctx context.Context, parts []job) error
+	// ping reports whether the database answers.
+	ping(ctx context.Context) error
+	// reset readies a connection that is not pooled, for migrations.
+	migrate(ctx context.Context, up bool) (pending []string, err error)
+	// skipLocked is the clause that makes a claim pass over rows which
+	// another process holds.
+	skipLocked() string
+	name() string
+	close() error
+}
+
+// job is one part of an Update as the engine sees it.
+type job struct {
+	shared   bool
+	rehearse bool
+	run      func(conn) error
+}
+
+// Open opens "sqlite:PATH" or a "postgres://" URL. The schema is not touched;
+// see Migrate.
+func Open(ctx context.Context, url string) (*DB, error) {
+	d := &DB{Now: time.Now}
+	var err error
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		d.engine, err = openSQLite(ctx, path)
+	} else {
+		d.engine, err = openPostgres(ctx, url)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return d, nil
+}
+
+// Close waits for transactions under way and closes the database.
+func (d *DB) Close() error { return d.engine.close() }
+
+// Ping reports whether the database answers.
+func (d *DB) Ping(ctx context.Context) error { return d.engine.ping(ctx) }
+
+// Engine is "sqlite" or "postgres".
+func (d *DB) Engine() string { return d.engine.name() }
+
+// View runs fn in a read-only transaction: all its reads see one moment.
+func (d *DB) View(ctx context.Context, fn func(*Tx) error) error {
+	return d.engine.view(ctx, func(c conn) error { return fn(d.tx(ctx, c)) })
+}
+
+// A Part is one transaction of a Sequence.
+type Part struct {
+	shared bool
+	fn     func(*Tx) error
+}
+
+// Own is a part that sees the database as if it were alone on it
+// (SERIALIZABLE on PostgreSQL).
+func Own(fn func(*Tx) error) Part { return Part{fn: fn} }
+
+// Shared is a part for rows that many touch at once, such as budgets and
+// claims. Each of its statements must be right by itself, for on PostgreSQL
+// it runs at READ COMMITTED, where callers queue for a row instead of failing.
+func Shared(fn func(*Tx) error) Part { return Part{shared: true, fn: fn} }
+
+// Update runs fn in a transaction of its own and makes it durable before it
+// returns nil. An error rolls everything back. fn may run more than once and
+// must have no effect outside its Tx but assignments that a later run
+// overwrites.
+func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	return d.Sequence(ctx, Own(fn))
+}
+
+// Sequence runs parts one after the other, each a transaction as in Update.
+// What an earlier part did stays when a later one fails, so budgets are
+// counted in the first part. On SQLite the whole sequence is durable with one
+// fsync.
+func (d *DB) Sequence(ctx context.Context, parts ...Part) error {
+	jobs := make([]job, len(parts))
+	for i, p := range parts {
+		jobs[i] = job{shared: p.shared, rehearse: d.Rehearse, run: func(c conn) error { return p.fn(d.tx(ctx, c)) }}
+	}
+	return d.engine.update(ctx, jobs)
+}
+
+func (d *DB) tx(ctx context.Context, c conn) *Tx {
+	return &Tx{ctx: ctx, conn: c, db: d, Now: d.Now().UTC().Truncate(time.Millisecond)}
+}
+
+// ServerTime is the clock of the database's machine, which for SQLite is this
+// one.
+func (d *DB) ServerTime(ctx context.Context) (time.Time, error) {
+	if d.Engine() == "sqlite" {
+		return time.Now(), nil
+	}
+	var millis int64
+	err := d.View(ctx, func(tx *Tx) error {
+		return tx.Get(`SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)`).Scan(&millis)
+	})
+	return Time(millis), err
+}

@@ -1,0 +1,145 @@
+package db
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed migrations
+var migrationFiles embed.FS
+
+// ErrNewer reports that the database was written by a newer djauthy.
+var ErrNewer = errors.New("this database was made by a newer djauthy; start that version, or restore the backup made before it")
+
+// Migrate brings the schema up to date, all steps in one transaction under the
+// engine's lock, so that processes that start together take turns. It returns
+// the names of the steps it took.
+func (d *DB) Migrate(ctx context.Context) ([]string, error) { return d.engine.migrate(ctx, true) }
+
+// Pending returns the names of the steps that Migrate would take.
+func (d *DB) Pending(ctx context.Context) ([]string, error) { return d.engine.migrate(ctx, false) }
+
+func (e *sqlite) migrate(ctx context.Context, up bool) (pending []string, err error) {
+	// BEGIN IMMEDIATE is the lock: one writer at a time, also among processes.
+	err = e.writer.do(ctx, []job{{run: func(c conn) error {
+		pending, err = step(ctx, c, "migrations/sqlite", up)
+		return err
+	}}})
+	return pending, err
+}
+
+// migrationLock is the advisory lock under which processes take turns: the
+// letters "djauthy" as a number.
+const migrationLock = 0x646a6175746879
+
+func (e *postgres) migrate(ctx context.Context, up bool) (pending []string, err error) {
+	tx, err := e.pool.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer rollback(tx)
+	c := pgConn{tx}
+	if _, err := c.exec(ctx, `SELECT pg_advisory_xact_lock($1)`, []any{int64(migrationLock)}); err != nil {
+		return nil, err
+	}
+	if pending, err = step(ctx, c, "migrations/postgres", up); err != nil || !up {
+		return pending, err
+	}
+	return pending, tx.Commit()
+}
+
+// step finds the migrations of dir that are not recorded yet and, if up, takes
+// them in the order of their names.
+func step(ctx context.Context, c conn, dir string, up bool) (pending []string, err error) {
+	if up {
+		if _, err := c.exec(ctx, `CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)`, nil); err != nil {
+			return nil, err
+		}
+	}
+	done, err := recorded(ctx, c, dir)
+	if err != nil {
+		return nil, err
+	}
+	names, err := migrationNames(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range done {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("%w (it has the step %s)", ErrNewer, name)
+		}
+	}
+	for _, name := range names {
+		if slices.Contains(done, name) {
+			continue
+		}
+		pending = append(pending, name)
+		if !up {
+			continue
+		}
+		if err := apply(ctx, c, dir, name); err != nil {
+			return nil, fmt.Errorf("migrate %s: %w", name, err)
+		}
+	}
+	return pending, nil
+}
+
+func migrationNames(dir string) (names []string, err error) {
+	files, err := fs.ReadDir(migrationFiles, dir)
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(f.Name(), ".sql"))
+	}
+	return names, err
+}
+
+// recorded returns the names of the steps taken so far.
+func recorded(ctx context.Context, c conn, dir string) ([]string, error) {
+	there := `SELECT name FROM sqlite_schema WHERE name = 'migrations'`
+	if strings.HasSuffix(dir, "postgres") {
+		there = `SELECT table_name FROM information_schema.tables WHERE table_name = 'migrations' AND table_schema = current_schema()`
+	}
+	if found, err := texts(ctx, c, there); err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return texts(ctx, c, `SELECT name FROM migrations ORDER BY name`)
+}
+
+func texts(ctx context.Context, c conn, query string) (all []string, err error) {
+	rows, err := c.query(ctx, query, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Err(), rows.Close()) }()
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func apply(ctx context.Context, c conn, dir, name string) error {
+	text, err := fs.ReadFile(migrationFiles, path.Join(dir, name+".sql"))
+	if err != nil {
+		return err
+	}
+	for statement := range strings.SplitSeq(string(text), ";\n") {
+		if statement = strings.TrimSpace(statement); statement == "" {
+			continue
+		}
+		if _, err := c.exec(ctx, statement, nil); err != nil {
+			return err
+		}
+	}
+	_, err = c.exec(ctx, `INSERT INTO migrations (name, applied_at) VALUES ($1, $2)`, []any{name, time.Now().UnixMilli()})
+	return err
+}

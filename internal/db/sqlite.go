@@ -1,0 +1,195 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	_ "modernc.org/sqlite" // the engine
+)
+
+// sqlite is one file with one writer and a pool of readers, which the writer
+// never blocks (WAL).
+type sqlite struct {
+	pool    *sql.DB
+	ro      *sql.DB
+	writer  *writer
+	readers chan *liteConn
+}
+
+func openSQLite(ctx context.Context, path string) (*sqlite, error) {
+	if err := readyFile(path); err != nil {
+		return nil, err
+	}
+	e := &sqlite{}
+	var err error
+	if e.pool, err = sql.Open("sqlite", dsn(path, "cache_size(-8000)")); err != nil {
+		return nil, err
+	}
+	w, err := lite(ctx, e.pool, path)
+	if err != nil {
+		return nil, errors.Join(err, e.pool.Close())
+	}
+	e.writer = startWriter(w)
+	if e.ro, err = sql.Open("sqlite", dsn(path, "cache_size(-4000)", "query_only(1)")); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	n := max(4, 2*runtime.GOMAXPROCS(0))
+	e.readers = make(chan *liteConn, n)
+	for range n {
+		r, err := lite(ctx, e.ro, path)
+		if err != nil {
+			return nil, errors.Join(err, e.close())
+		}
+		e.readers <- r
+	}
+	return e, nil
+}
+
+// readyFile makes the database's folder and file, for the owner alone, and
+// says in plain words why that cannot be.
+func readyFile(path string) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot make the folder %s: %w", dir, reason(err))
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own path
+	if err != nil {
+		return fmt.Errorf("cannot write the file %s: %w", path, reason(err))
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	// WAL needs two files beside the first, so the folder has to be writable.
+	probe, err := os.CreateTemp(dir, ".djauthy-*")
+	if err != nil {
+		return fmt.Errorf("cannot write in the folder %s: %w", dir, reason(err))
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// reason drops the path from an error of package os.
+func reason(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+func dsn(path string, pragmas ...string) string {
+	q := url.Values{"_pragma": append([]string{
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"journal_size_limit(67108864)", "temp_store(memory)",
+	}, pragmas...)}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// lite takes one connection out of the pool for good and tries it.
+func lite(ctx context.Context, pool *sql.DB, path string) (*liteConn, error) {
+	c, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open %s: %w", path, err)
+	}
+	l := &liteConn{c: c, stmts: map[string]*sql.Stmt{}}
+	if _, err := l.exec(ctx, "SELECT count(*) FROM sqlite_schema", nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot read %s: %w", path, err), c.Close())
+	}
+	return l, nil
+}
+
+func (e *sqlite) view(ctx context.Context, fn func(conn) error) error {
+	var r *liteConn
+	select {
+	case r = <-e.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { e.readers <- r }()
+	if err := r.run("BEGIN"); err != nil {
+		return err
+	}
+	err := fn(r)
+	return errors.Join(err, r.run("ROLLBACK"))
+}
+
+func (e *sqlite) update(ctx context.Context, parts []job) error { return e.writer.do(ctx, parts) }
+
+func (e *sqlite) ping(ctx context.Context) error {
+	return e.view(ctx, func(c conn) error {
+		_, err := c.exec(ctx, "SELECT 1", nil)
+		return err
+	})
+}
+
+func (e *sqlite) skipLocked() string { return "" }
+func (e *sqlite) name() string       { return "sqlite" }
+
+func (e *sqlite) close() error {
+	e.writer.stop()
+	var err error
+	if e.ro != nil {
+		for len(e.readers) > 0 {
+			err = errors.Join(err, (<-e.readers).close())
+		}
+		err = errors.Join(err, e.ro.Close())
+	}
+	return errors.Join(err, e.writer.c.close(), e.pool.Close())
+}
+
+// liteConn is one SQLite connection with the statements it has prepared. SQL
+// texts are constants, so the map stays small.
+//
+// Contexts are not handed to statements: one that ends in the middle of an
+// INSERT makes SQLite end the whole transaction, and with it a whole group.
+type liteConn struct {
+	c     *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func (l *liteConn) prepare(query string) (*sql.Stmt, error) {
+	if s, ok := l.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := l.c.PrepareContext(context.Background(), query)
+	if err == nil {
+		l.stmts[query] = s
+	}
+	return s, err
+}
+
+func (l *liteConn) exec(_ context.Context, query string, args []any) (sql.Result, error) {
+	s, err := l.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(context.Background(), args...)
+}
+
+func (l *liteConn) query(_ context.Context, query string, args []any) (*sql.Rows, error) {
+	s, err := l.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(context.Background(), args...)
+}
+
+// run executes a statement without arguments or answer.
+func (l *liteConn) run(query string) error {
+	_, err := l.exec(context.Background(), query, nil)
+	return err
+}
+
+func (l *liteConn) close() error {
+	var err error
+	for _, s := range l.stmts {
+		err = errors.Join(err, s.Close())
+	}
+	return errors.Join(err, l.c.Close())
+}

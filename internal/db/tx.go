@@ -1,0 +1,110 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Tx is a transaction in progress. It carries the one time at which all its
+// reads and writes are taken to happen. It is for one goroutine and ends with
+// the function it was handed to.
+type Tx struct {
+	ctx  context.Context
+	conn conn
+	db   *DB
+
+	// Now is the time of this transaction, UTC, whole milliseconds.
+	Now time.Time
+}
+
+// conn is a database connection inside a transaction.
+type conn interface {
+	exec(ctx context.Context, query string, args []any) (sql.Result, error)
+	query(ctx context.Context, query string, args []any) (*sql.Rows, error)
+}
+
+// NewID returns an ID for a row made now.
+func (tx *Tx) NewID() ID { return tx.db.ids.next(tx.Now) }
+
+// Millis is Now in unix milliseconds, the form in which times are stored.
+func (tx *Tx) Millis() int64 { return tx.Now.UnixMilli() }
+
+// SkipLocked is the clause that ends the SELECT of a claim, so that two
+// processes never wait for each other's rows. It is empty on SQLite.
+func (tx *Tx) SkipLocked() string { return tx.db.engine.skipLocked() }
+
+// Exec runs one statement and returns how many rows it changed.
+func (tx *Tx) Exec(query string, args ...any) (int64, error) {
+	res, err := tx.conn.exec(tx.ctx, query, args)
+	if err != nil {
+		return 0, wrap(err, query)
+	}
+	return res.RowsAffected()
+}
+
+// Row is the answer to a query for one row.
+type Row struct {
+	rows  *sql.Rows
+	err   error
+	query string
+}
+
+// Get runs a query for one row.
+func (tx *Tx) Get(query string, args ...any) Row {
+	rows, err := tx.conn.query(tx.ctx, query, args)
+	return Row{rows, err, query}
+}
+
+// Scan reads the row's columns into dest. It returns ErrNotFound if there is
+// no row.
+func (r Row) Scan(dest ...any) (err error) {
+	if r.err != nil {
+		return wrap(r.err, r.query)
+	}
+	defer func() { err = errors.Join(err, r.rows.Close()) }()
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return wrap(err, r.query)
+		}
+		return ErrNotFound
+	}
+	return r.rows.Scan(dest...)
+}
+
+// Each calls fn with a scan function for every row of the query.
+func (tx *Tx) Each(fn func(scan func(...any) error) error, query string, args ...any) (err error) {
+	rows, err := tx.conn.query(tx.ctx, query, args)
+	if err != nil {
+		return wrap(err, query)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := fn(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func wrap(err error, query string) error {
+	return fmt.Errorf("%.60s…: %w", query, err)
+}
+
+// Time turns stored milliseconds into a time; 0 is the zero time.
+func Time(millis int64) time.Time {
+	if millis == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(millis).UTC()
+}
+
+// Int is a truth as it is stored: 1 or 0.
+func Int(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,196 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+const (
+	// groupSize bounds how many waiting Updates share one fsync.
+	groupSize = 256
+	// A writer busy for longest without a pause leaves a gap, or another
+	// process would never find the lock free.
+	longest = 100 * time.Millisecond
+	gap     = time.Millisecond
+)
+
+var errClosed = errors.New("the database is closed")
+
+// errGone reports that SQLite ended the transaction by itself.
+var errGone = errors.New("transaction ended by the engine")
+
+// writer owns the one connection that writes. It takes all Updates that are
+// waiting, runs each part under a savepoint of its own, and makes them durable
+// with one fsync; only then does it answer. No timer: a lone Update is
+// committed at once.
+type writer struct {
+	c     *liteConn
+	queue chan *request
+
+	mu      sync.RWMutex
+	stopped bool
+	ended   chan struct{}
+}
+
+type request struct {
+	ctx   context.Context
+	parts []job
+	err   error
+	done  chan struct{}
+}
+
+func startWriter(c *liteConn) *writer {
+	w := &writer{c: c, queue: make(chan *request, groupSize), ended: make(chan struct{})}
+	go w.loop()
+	return w
+}
+
+// do queues parts and waits until they are durable. A context that ends before
+// their turn takes them back; after that they run to their end.
+func (w *writer) do(ctx context.Context, parts []job) error {
+	r := &request{ctx: ctx, parts: parts, done: make(chan struct{})}
+	w.mu.RLock()
+	if w.stopped {
+		w.mu.RUnlock()
+		return errClosed
+	}
+	w.queue <- r
+	w.mu.RUnlock()
+	<-r.done
+	return r.err
+}
+
+// stop ends the writer after all that is queued.
+func (w *writer) stop() {
+	w.mu.Lock()
+	if !w.stopped {
+		w.stopped = true
+		close(w.queue)
+	}
+	w.mu.Unlock()
+	<-w.ended
+}
+
+func (w *writer) loop() {
+	defer close(w.ended)
+	rested := time.Now()
+	for {
+		if len(w.queue) == 0 {
+			rested = time.Now()
+		} else if time.Since(rested) > longest {
+			time.Sleep(gap)
+			rested = time.Now()
+		}
+		r, ok := <-w.queue
+		if !ok {
+			return
+		}
+		group := w.gather(r)
+		w.commit(group)
+		for _, r := range group {
+			close(r.done)
+		}
+	}
+}
+
+func (w *writer) gather(first *request) []*request {
+	group := []*request{first}
+	for len(group) < groupSize {
+		select {
+		case r, ok := <-w.queue:
+			if !ok {
+				return group
+			}
+			group = append(group, r)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit runs a group as one transaction. When SQLite takes the transaction
+// away (a full disk does that), nothing was acknowledged, so every member runs
+// again alone and only the one at fault fails.
+func (w *writer) commit(group []*request) {
+	err := w.transact(group)
+	if err == nil || len(group) == 1 {
+		return
+	}
+	for _, r := range group {
+		_ = w.transact([]*request{r})
+	}
+}
+
+// transact runs the group's parts and commits. It returns an error, also left
+// with each member, if the transaction as a whole failed.
+func (w *writer) transact(group []*request) (err error) {
+	defer func() {
+		if err != nil {
+			_ = w.c.run("ROLLBACK") // fails if SQLite has done it already
+			for _, r := range group {
+				r.err = err
+			}
+		}
+	}()
+	if err := w.c.run("BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	for _, r := range group {
+		if r.err = r.ctx.Err(); r.err != nil {
+			continue
+		}
+		if r.err = w.all(r.parts); errors.Is(r.err, errGone) {
+			return r.err
+		}
+	}
+	if err := w.c.run("COMMIT"); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+func (w *writer) all(parts []job) error {
+	for _, p := range parts {
+		if p.rehearse {
+			if err := w.savepoint(p.run, false); err != nil {
+				return err
+			}
+		}
+		if err := w.savepoint(p.run, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// savepoint runs fn so that it can be undone by itself.
+func (w *writer) savepoint(fn func(conn) error, keep bool) error {
+	if err := w.c.run("SAVEPOINT part"); err != nil {
+		return fmt.Errorf("%w: %w", errGone, err)
+	}
+	err := guard(fn, w.c)
+	if err != nil || !keep {
+		if back := w.c.run("ROLLBACK TO part"); back != nil {
+			return fmt.Errorf("%w: %w", errGone, errors.Join(err, back))
+		}
+	}
+	if rel := w.c.run("RELEASE part"); rel != nil {
+		return fmt.Errorf("%w: %w", errGone, errors.Join(err, rel))
+	}
+	return err
+}
+
+// guard turns a panic into an error, for it must not end the writer.
+func guard(fn func(conn) error, c conn) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return fn(c)
+}

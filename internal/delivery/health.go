@@ -1,0 +1,75 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+// health knows which channels do not work at the moment, from what this
+// process has seen. It never depends on one person's message: only a failure
+// of the channel as a whole counts.
+type health struct {
+	mu   *sync.Mutex
+	down map[string]bool
+}
+
+func newHealth() health { return health{new(sync.Mutex), map[string]bool{}} }
+
+func (h health) note(channel string, err error) {
+	var se *SendError
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.down[channel] = errors.As(err, &se) && se.Down
+}
+
+// Down reports whether a channel did not work when it was last used.
+func (o *Outbox) Down(channel string) bool {
+	o.health.mu.Lock()
+	defer o.health.mu.Unlock()
+	return o.health.down[channel]
+}
+
+// usual remembers for a while how long messages take.
+type usual struct {
+	mu   sync.Mutex
+	took time.Duration
+	at   time.Time
+}
+
+const (
+	usualFor    = 30 * time.Second
+	usualSample = 101
+)
+
+// Usual is the median time from asking to the hand-over of the messages of
+// the last hour, or 0 if there were fewer than five. It is the same for
+// everybody.
+func (o *Outbox) Usual(ctx context.Context) time.Duration {
+	o.usual.mu.Lock()
+	defer o.usual.mu.Unlock()
+	now := o.db.Now()
+	if now.Sub(o.usual.at) < usualFor && now.After(o.usual.at) {
+		return o.usual.took
+	}
+	var took []time.Duration
+	err := o.db.View(ctx, func(tx *db.Tx) error {
+		return tx.Each(func(scan func(...any) error) error {
+			var id db.ID
+			var done int64
+			err := scan(&id, &done)
+			took = append(took, db.Time(done).Sub(id.Time()))
+			return err
+		}, `SELECT id, done_at FROM outbox WHERE id > $1 AND state = 1 ORDER BY id DESC LIMIT $2`, db.FirstID(tx.Now.Add(-time.Hour)), usualSample)
+	})
+	o.usual.took, o.usual.at = 0, now
+	if err == nil && len(took) >= 5 {
+		slices.Sort(took)
+		o.usual.took = took[len(took)/2]
+	}
+	return o.usual.took
+}

@@ -1,0 +1,348 @@
+// Package delivery sends messages to people.
+//
+// A message is queued in the transaction that is its cause and sent
+// afterwards by the outbox's workers, so that a crash makes it late or doubled
+// and never lost. The package owns the outbox table, the wording of messages,
+// and one Sender for each channel. It does not decide who gets what.
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/words"
+)
+
+const (
+	workers = 8
+	// lease is how long a claim holds: a message whose process died is taken
+	// up by another after that. It is longer than any Send.
+	lease     = 30 * time.Second
+	sendLimit = 20 * time.Second
+	pollEvery = time.Second
+	// backlog bounds what waits in memory; the rest waits in the table.
+	backlog = 1024
+)
+
+// State of a message.
+const (
+	pending = iota
+	sent
+	failed
+	silent // never to be sent: it stands for one, so that all ids look alike
+)
+
+// Outbox queues and sends.
+type Outbox struct {
+	db      *db.DB
+	box     *seal.Box
+	wording *wording
+	senders map[string]Sender
+	log     *slog.Logger
+	stats   Stats
+
+	ready  chan Queued
+	done   chan outcome
+	health health
+	usual  usual
+}
+
+// Stats is told what became of messages, for metrics.
+type Stats interface {
+	Sent(channel string, took time.Duration)
+	Failed(channel string, permanent bool)
+}
+
+// New returns an outbox that is not running yet. Templates lie in mail/ of
+// files.
+func New(d *db.DB, keys *seal.Keys, files fs.FS, texts *words.Catalogue, senders map[string]Sender, stats Stats, log *slog.Logger) (*Outbox, error) {
+	w, err := newWording(files, texts)
+	if err != nil {
+		return nil, fmt.Errorf("message templates: %w", err)
+	}
+	return &Outbox{
+		db: d, box: keys.Box("outbox"), wording: w, senders: senders, log: log, stats: stats,
+		ready: make(chan Queued, backlog), done: make(chan outcome, backlog), health: newHealth(),
+	}, nil
+}
+
+// Queued is a message that this process has claimed.
+type Queued struct {
+	id        db.ID
+	message   Message
+	notAfter  time.Time
+	leaseEnds time.Time
+	tries     int
+}
+
+// Enqueue queues a message in tx, already claimed by this process: call Deliver
+// with the result once tx is durable. After notAfter it is no longer useful. A
+// mute message takes the same room and work but is never sent.
+func (o *Outbox) Enqueue(tx *db.Tx, m Message, notAfter time.Time, mute bool) (Queued, error) {
+	q := Queued{id: tx.NewID(), message: m, notAfter: notAfter, leaseEnds: tx.Now.Add(lease), tries: 1}
+	plain, err := json.Marshal(m)
+	if err != nil {
+		return q, err
+	}
+	state := pending
+	if mute {
+		state = silent
+	}
+	_, err = tx.Exec(`INSERT INTO outbox (id, channel, sealed, not_after, due_at, tries, state) VALUES ($1, $2, $3, $4, $5, 1, $6)`,
+		q.id, m.Channel, o.box.Seal(plain, db.Bytes(q.id)), notAfter.UnixMilli(), q.leaseEnds.UnixMilli(), state)
+	if mute {
+		q = Queued{}
+	}
+	return q, err
+}
+
+// Deliver sends a queued message soon. If too much waits already, it is left
+// in the table until its claim ends.
+func (o *Outbox) Deliver(q Queued) {
+	if q.id == 0 {
+		return
+	}
+	select {
+	case o.ready <- q:
+	default:
+	}
+}
+
+// Run sends messages until ctx ends; those being sent are finished first.
+func (o *Outbox) Run(ctx context.Context) error {
+	var sending sync.WaitGroup
+	for range workers {
+		sending.Go(func() { o.work(ctx) })
+	}
+	recorded := make(chan struct{})
+	go func() { o.record(); close(recorded) }()
+	o.poll(ctx)
+	sending.Wait()
+	close(o.done)
+	<-recorded
+	return nil
+}
+
+func (o *Outbox) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case q := <-o.ready:
+			o.send(q)
+		}
+	}
+}
+
+// poll claims what is due: after a failure, after a crash, from other machines.
+func (o *Outbox) poll(ctx context.Context) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		due, err := o.claim(ctx)
+		if err != nil && ctx.Err() == nil {
+			o.log.Error("outbox: cannot look for messages", "err", err)
+		}
+		for _, q := range due {
+			select {
+			case o.ready <- q:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if len(due) == claimSize {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+const claimSize = 64
+
+func (o *Outbox) claim(ctx context.Context) (due []Queued, err error) {
+	// Most seconds nothing is due: look first, for reading is free.
+	var found int64
+	err = o.db.View(ctx, func(tx *db.Tx) error {
+		return tx.Get(`SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 0 AND due_at <= $1 LIMIT 1) waiting`, tx.Millis()).Scan(&found)
+	})
+	if err != nil || found == 0 {
+		return nil, err
+	}
+	err = o.db.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+		due = nil
+		ends := tx.Now.Add(lease)
+		return tx.Each(func(scan func(...any) error) error {
+			q, err := o.read(scan)
+			q.leaseEnds = ends
+			due = append(due, q)
+			return err
+		}, `UPDATE outbox SET tries = tries + 1, due_at = $2 WHERE id IN
+			(SELECT id FROM outbox WHERE state = 0 AND due_at <= $1 ORDER BY id LIMIT $3`+tx.SkipLocked()+`)
+			RETURNING id, sealed, not_after, tries`, tx.Millis(), ends.UnixMilli(), claimSize)
+	}))
+	slices.SortFunc(due, func(a, b Queued) int { return int(a.id.Time().Sub(b.id.Time())) })
+	return due, err
+}
+
+func (o *Outbox) read(scan func(...any) error) (q Queued, err error) {
+	var sealed []byte
+	var notAfter int64
+	if err := scan(&q.id, &sealed, &notAfter, &q.tries); err != nil {
+		return q, err
+	}
+	q.notAfter = db.Time(notAfter)
+	plain, err := o.box.Open(sealed, db.Bytes(q.id))
+	if err != nil {
+		return q, fmt.Errorf("outbox row %d: %w", q.id, err)
+	}
+	return q, json.Unmarshal(plain, &q.message)
+}
+
+// outcome is what became of one try.
+type outcome struct {
+	q   Queued
+	err error
+	at  time.Time
+}
+
+func (o *Outbox) send(q Queued) {
+	now := o.db.Now()
+	if now.After(q.leaseEnds.Add(-sendLimit / 2)) {
+		return // it waited so long that another may claim it; it stays in the table
+	}
+	if now.After(q.notAfter) {
+		o.done <- outcome{q, &SendError{Permanent: true, Reason: "too late: the code has expired"}, now}
+		return
+	}
+	// Not the caller's context: a message under way is finished at shutdown.
+	ctx, cancel := context.WithTimeout(context.Background(), sendLimit)
+	defer cancel()
+	err := o.attempt(ctx, q)
+	o.health.note(q.message.Channel, err)
+	o.done <- outcome{q, err, o.db.Now()}
+}
+
+func (o *Outbox) attempt(ctx context.Context, q Queued) (err error) {
+	sender, ok := o.senders[q.message.Channel]
+	if !ok {
+		return &SendError{Permanent: true, Reason: "no sender for " + q.message.Channel}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = &SendError{Permanent: true, Reason: fmt.Sprintf("panic: %v", p)}
+		}
+	}()
+	w, err := o.wording.word(q.message)
+	if err != nil {
+		return &SendError{Permanent: true, Reason: "wording: " + err.Error()}
+	}
+	w.ID, w.Date = fmt.Sprintf("%x.%d", uint64(q.id), q.tries), o.db.Now() //nolint:gosec // bits
+	return sender.Send(ctx, w)
+}
+
+// record writes down what became of messages: all outcomes that wait, in one
+// transaction.
+func (o *Outbox) record() {
+	for first := range o.done {
+		group := []outcome{first}
+		for len(o.done) > 0 && len(group) < claimSize {
+			group = append(group, <-o.done)
+		}
+		err := o.db.Sequence(context.Background(), db.Shared(func(tx *db.Tx) error {
+			for _, out := range group {
+				if err := write(tx, out); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		if err != nil {
+			// The claims end and the messages are sent again: doubled, not lost.
+			o.log.Error("outbox: cannot record what was sent", "messages", len(group), "err", err)
+			continue
+		}
+		for _, out := range group {
+			o.tell(out)
+		}
+	}
+}
+
+func write(tx *db.Tx, out outcome) error {
+	at := out.at.UnixMilli()
+	switch {
+	case out.err == nil:
+		_, err := tx.Exec(`UPDATE outbox SET state = 1, done_at = $2, sealed = $3 WHERE id = $1`, out.q.id, at, []byte{})
+		return err
+	case out.final():
+		_, err := tx.Exec(`UPDATE outbox SET state = 2, done_at = $2, sealed = $3, reason = $4 WHERE id = $1`, out.q.id, at, []byte{}, out.err.Error())
+		return err
+	}
+	_, err := tx.Exec(`UPDATE outbox SET due_at = $2, reason = $3 WHERE id = $1 AND state = 0`, out.q.id, out.retry().UnixMilli(), out.err.Error())
+	return err
+}
+
+// final reports whether a failed message is given up.
+func (out outcome) final() bool {
+	var se *SendError
+	return errors.As(out.err, &se) && se.Permanent || out.retry().After(out.q.notAfter)
+}
+
+// retry is when to try again: after 2 s, 4 s, … at most a minute, and up to a
+// quarter more so that not all come at once.
+func (out outcome) retry() time.Time {
+	wait := min(time.Second<<min(out.q.tries, 6), time.Minute)
+	return out.at.Add(wait + rand.N(wait/4+1))
+}
+
+func (o *Outbox) tell(out outcome) {
+	channel := out.q.message.Channel
+	took := out.at.Sub(out.q.id.Time())
+	if out.err == nil {
+		o.stats.Sent(channel, took)
+		o.log.Debug("message sent", "message", out.q.id, "channel", channel, "tries", out.q.tries, "took", took)
+		return
+	}
+	o.stats.Failed(channel, out.final())
+	if out.final() {
+		o.log.Error("message given up", "message", out.q.id, "channel", channel, "tries", out.q.tries, "reason", out.err)
+		return
+	}
+	o.log.Warn("message not sent yet, will try again", "message", out.q.id, "channel", channel, "tries", out.q.tries, "reason", out.err)
+}
+
+// Now words and sends a message at once and past the table, for `djauthy
+// check --send`.
+func (o *Outbox) Now(ctx context.Context, m Message) error {
+	return o.attempt(ctx, Queued{id: db.FirstID(o.db.Now()), message: m, tries: 1})
+}
+
+// Check tries the sender of every channel.
+func (o *Outbox) Check(ctx context.Context) error {
+	var err error
+	for channel, s := range o.senders {
+		if e := s.Check(ctx); e != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", channel, e))
+		}
+	}
+	return err
+}
+
+// Sweep removes up to limit messages made before the given time, whatever
+// became of them. No message is useful for that long.
+func Sweep(tx *db.Tx, before time.Time, limit int) (int64, error) {
+	return tx.Exec(`DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id < $1 ORDER BY id LIMIT $2)`, db.FirstID(before), limit)
+}

@@ -1,0 +1,125 @@
+package door
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// Address is the client's address. X-Forwarded-For counts only from trusted
+// proxies and is read from the right, up to the first address that is none of
+// them: what stands further left anybody can write.
+func (d *Door) Address(c *fiber.Ctx) netip.Addr {
+	peer, ok := netip.AddrFromSlice(c.Context().RemoteIP())
+	if !ok {
+		return netip.Addr{}
+	}
+	peer = peer.Unmap()
+	hops := strings.Split(string(c.Request().Header.Peek(fiber.HeaderXForwardedFor)), ",")
+	for i := len(hops) - 1; i >= 0 && d.trusts(peer); i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		peer = hop.Unmap().WithZone("")
+	}
+	return peer
+}
+
+func (d *Door) trusts(a netip.Addr) bool {
+	for _, p := range d.trusted {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// Network is an address as limits count it: one IPv4 address, or the /64 that
+// one IPv6 customer has.
+func Network(a netip.Addr) string { return masked(a, 32, 64) }
+
+// Prefix is an address as people are shown it and as it is kept: /24 or /48.
+func Prefix(a netip.Addr) string { return masked(a, 24, 48) }
+
+func masked(a netip.Addr, v4, v6 int) string {
+	bits := v6
+	if a.Is4() {
+		bits = v4
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return p.String()
+}
+
+// forwarding are the headers by which a proxy says that it is one.
+var forwarding = []string{
+	fiber.HeaderXForwardedFor, fiber.HeaderXForwardedHost, fiber.HeaderXForwardedProto, "X-Real-Ip", fiber.HeaderForwarded,
+	fiber.HeaderVia, "X-Original-Url", "X-Forwarded-Server", "X-Forwarded-Port", "X-Client-Ip", "Cf-Connecting-Ip", "True-Client-Ip",
+}
+
+// AtThisMachine reports whether the request comes from this machine itself and
+// not through a proxy on it.
+func (d *Door) AtThisMachine(c *fiber.Ctx) bool {
+	for _, name := range forwarding {
+		if len(c.Request().Header.Peek(name)) > 0 {
+			return false
+		}
+	}
+	peer, ok := netip.AddrFromSlice(c.Context().RemoteIP())
+	return ok && peer.Unmap().IsLoopback()
+}
+
+// LoopbackHost reports whether the request names this machine, so that no page
+// elsewhere reached it by a name of its own (DNS rebinding).
+func LoopbackHost(c *fiber.Ctx) bool {
+	host := string(c.Request().Header.Host())
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		host = host[:i]
+	}
+	host = strings.Trim(host, "[]")
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
+
+// browsers and systems are the words of a User-Agent that tell them, the more
+// special ones first.
+var (
+	browsers = [][2]string{
+		{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Vivaldi", "Vivaldi"}, {"SamsungBrowser", "Samsung Internet"},
+		{"Firefox", "Firefox"}, {"FxiOS", "Firefox"}, {"CriOS", "Chrome"}, {"Chrome", "Chrome"}, {"Safari", "Safari"},
+		{"curl", "curl"}, {"Wget", "Wget"}, {"Go-http-client", "Go"}, {"python", "Python"}, {"Lynx", "Lynx"}, {"w3m", "w3m"},
+	}
+	systems = [][2]string{
+		{"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"CrOS", "ChromeOS"}, {"Windows", "Windows"},
+		{"Mac OS X", "macOS"}, {"Linux", "Linux"}, {"FreeBSD", "FreeBSD"}, {"OpenBSD", "OpenBSD"},
+	}
+)
+
+// Agent names a browser and its system as "Firefox/Linux". Only words of our
+// own come out of it, so it is safe in messages and logs.
+func Agent(userAgent string) string {
+	if len(userAgent) > 512 {
+		userAgent = userAgent[:512]
+	}
+	browser, system := first(userAgent, browsers), first(userAgent, systems)
+	if browser == "" && system == "" {
+		return ""
+	}
+	return browser + "/" + system
+}
+
+func first(s string, words [][2]string) string {
+	for _, w := range words {
+		if strings.Contains(s, w[0]) {
+			return w[1]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,45 @@
+package door
+
+import (
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+// Cookies of a browser. Under https their names begin with __Host-, so that no
+// other host and no plain connection can set them (RFC 6265bis 4.1.3.2).
+const (
+	SessionCookie = "djauthy"
+	AttemptCookie = "djauthy_attempt"
+	LinkCookie    = "djauthy_link"
+	BrowserCookie = "djauthy_browser"
+)
+
+func (d *Door) cookieName(name string) string {
+	if d.https {
+		return "__Host-" + name
+	}
+	return name
+}
+
+// Cookie returns the value of one of our cookies, "" if there is none.
+func (d *Door) Cookie(c *fiber.Ctx, name string) string { return c.Cookies(d.cookieName(name)) }
+
+// Token reads a cookie that holds a token; the zero token stands for none.
+func (d *Door) Token(c *fiber.Ctx, name string) seal.Token {
+	t, _ := seal.ParseToken(d.Cookie(c, name))
+	return t
+}
+
+// SetCookie gives the browser a cookie for so long.
+func (d *Door) SetCookie(c *fiber.Ctx, name, value string, life time.Duration) {
+	c.Cookie(&fiber.Cookie{
+		Name: d.cookieName(name), Value: value, Path: "/", MaxAge: int(life / time.Second),
+		HTTPOnly: true, Secure: d.https, SameSite: fiber.CookieSameSiteLaxMode,
+	})
+}
+
+// DropCookie takes a cookie back.
+func (d *Door) DropCookie(c *fiber.Ctx, name string) { d.SetCookie(c, name, "", -time.Second) }

@@ -1,0 +1,189 @@
+// Package door is what all doors share: the Fiber app with its bounds, the
+// headers, the cross-origin check, cookies, who the client is, and how an error
+// becomes an answer. It serves no page and knows no rule of signing in.
+package door
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+const (
+	maxBody   = 64 << 10
+	maxHeader = 16 << 10
+	// A request that is not complete after readLimit is cut off.
+	readLimit   = 30 * time.Second
+	idleLimit   = 75 * time.Second
+	handleLimit = 15 * time.Second
+)
+
+// Door is the outside wall of the server.
+type Door struct {
+	App *fiber.App
+
+	public  *url.URL
+	https   bool
+	trusted []netip.Prefix
+	log     *slog.Logger
+	observe func(route, method string, status int, took time.Duration)
+	prefix  string
+	count   atomic.Uint64
+	origin  *http.CrossOriginProtection
+}
+
+// Options are what a Door needs to know.
+type Options struct {
+	PublicURL string // of people's browsers; links, origins and cookies go by it, never by Host
+	Trusted   []netip.Prefix
+	Log       *slog.Logger
+	// Observe is told of every answer: the route's pattern, never its path.
+	Observe func(route, method string, status int, took time.Duration)
+	// Answer writes a problem as people or programs are told it.
+	Answer func(*fiber.Ctx, *Problem) error
+}
+
+// New returns a door with no routes.
+func New(o Options) (*Door, error) {
+	public, err := url.Parse(o.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	d := &Door{
+		public: public, https: public.Scheme == "https", trusted: o.Trusted, log: o.Log, observe: o.Observe,
+		prefix: strconv.FormatUint(uint64(seal.Random(1)[0])<<24|uint64(time.Now().Unix()&0xffffff), 36),
+		origin: http.NewCrossOriginProtection(),
+	}
+	d.App = fiber.New(fiber.Config{
+		AppName: "djauthy", Immutable: true, StrictRouting: true, CaseSensitive: true, DisableStartupMessage: true,
+		ReadBufferSize: maxHeader, BodyLimit: maxBody, ReadTimeout: readLimit, WriteTimeout: readLimit, IdleTimeout: idleLimit,
+		ErrorHandler: func(c *fiber.Ctx, err error) error { return d.fail(c, err, o.Answer) },
+	})
+	d.App.Server().SecureErrorLogMessage = true
+	d.App.Server().Logger = quiet{}
+	d.App.Use(d.outer)
+	return d, nil
+}
+
+// quiet drops fasthttp's own log, which tells of every client that went away.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+
+// outer is around every request: bounds, a name for the log, an observation.
+func (d *Door) outer(c *fiber.Ctx) error {
+	start := time.Now()
+	setHeaders(c, d.https)
+	if !d.wellFormed(c) {
+		c.Context().SetConnectionClose()
+		return d.App.ErrorHandler(c, Fail(http.StatusBadRequest))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), handleLimit)
+	defer cancel()
+	c.SetUserContext(ctx)
+	err := c.Next()
+	if err != nil {
+		err = d.App.ErrorHandler(c, err)
+	}
+	took := time.Since(start)
+	d.observe(c.Route().Path, c.Method(), c.Response().StatusCode(), took)
+	if d.log.Enabled(ctx, slog.LevelDebug) {
+		d.log.Debug("request", "id", d.RequestID(c), "method", c.Method(), "route", c.Route().Path, "status", c.Response().StatusCode(), "took", took)
+	}
+	return err
+}
+
+// RequestID names a request in the log. It is made when it is first asked for.
+func (d *Door) RequestID(c *fiber.Ctx) string {
+	const key = "request"
+	if id, ok := c.Locals(key).(string); ok {
+		return id
+	}
+	id := d.prefix + "-" + strconv.FormatUint(d.count.Add(1), 36)
+	c.Locals(key, id)
+	return id
+}
+
+// wellFormed refuses what HTTP libraries read in two ways: more than one Host,
+// and a length beside a transfer encoding (RFC 9112 3.2, 6.1).
+func (d *Door) wellFormed(c *fiber.Ctx) bool {
+	raw := c.Request().Header.RawHeaders()
+	hosts, length, coding := 0, false, false
+	for len(raw) > 0 {
+		line := raw
+		if end := bytes.IndexByte(raw, '\n'); end >= 0 {
+			line, raw = raw[:end], raw[end+1:]
+		} else {
+			raw = nil
+		}
+		name, _, found := bytes.Cut(line, []byte(":"))
+		if !found {
+			continue
+		}
+		switch len(name) {
+		case len("Host"):
+			if bytes.EqualFold(name, []byte("Host")) {
+				hosts++
+			}
+		case len("Content-Length"):
+			length = length || bytes.EqualFold(name, []byte("Content-Length"))
+		case len("Transfer-Encoding"):
+			coding = coding || bytes.EqualFold(name, []byte("Transfer-Encoding"))
+		}
+	}
+	return hosts <= 1 && !(length && coding)
+}
+
+// SameOrigin refuses a POST that another site made a browser send.
+func (d *Door) SameOrigin(c *fiber.Ctx) error {
+	if m := c.Method(); m == http.MethodGet || m == http.MethodHead || m == http.MethodOptions {
+		return c.Next()
+	}
+	r := &http.Request{
+		Method: c.Method(), Host: d.public.Host, URL: &url.URL{Path: "/"},
+		Header: http.Header{"Sec-Fetch-Site": {c.Get("Sec-Fetch-Site")}, "Origin": {c.Get("Origin")}},
+	}
+	if err := d.origin.Check(r); err != nil {
+		return &Problem{Status: http.StatusForbidden, Key: "cross_site"}
+	}
+	return c.Next()
+}
+
+// LocalPath returns a path of this server that it is safe to lead a browser to,
+// or "" for anything else: another host, a scheme, what some browser reads as
+// one, in plain or encoded.
+func LocalPath(next string) string {
+	if len(next) > 2048 || !strings.HasPrefix(next, "/") {
+		return ""
+	}
+	u, err := url.Parse(next)
+	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil {
+		return ""
+	}
+	query, err := url.QueryUnescape(u.RawQuery)
+	if err != nil {
+		return ""
+	}
+	for _, form := range []string{next, u.Path} {
+		if strings.HasPrefix(form, "//") || strings.ContainsRune(form, '\\') || strings.ContainsFunc(form, control) {
+			return ""
+		}
+	}
+	if strings.ContainsFunc(query, control) || strings.ContainsFunc(u.Fragment, control) {
+		return ""
+	}
+	return next
+}
+
+func control(r rune) bool { return r < ' ' || r == 0x7f || r == 0x2028 || r == 0x2029 || r == 0xfffd }

@@ -1,0 +1,29 @@
+package door
+
+import "github.com/gofiber/fiber/v2"
+
+const csp = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// fixed are the headers of every answer. A page may only use what comes from
+// here, may be framed by nobody, and is kept by nobody.
+var fixed = [][2]string{
+	{"Content-Security-Policy", csp},
+	{"X-Content-Type-Options", "nosniff"},
+	{"X-Frame-Options", "DENY"},
+	{"Referrer-Policy", "same-origin"},
+	{"Cross-Origin-Opener-Policy", "same-origin"},
+	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{"Cross-Origin-Embedder-Policy", "require-corp"},
+	{"Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
+	{"Cache-Control", "no-store"},
+}
+
+func setHeaders(c *fiber.Ctx, https bool) {
+	h := &c.Response().Header
+	for _, f := range fixed {
+		h.Set(f[0], f[1])
+	}
+	if https {
+		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+	}
+}

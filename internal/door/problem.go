@@ -1,0 +1,85 @@
+package door
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+// A Problem is an answer other than what was asked for, with words for it.
+type Problem struct {
+	Status int
+	// Key leads to the words: error.KEY.heading and error.KEY.text.
+	Key string
+	// Wait is when to try again, for Retry-After; 0: not told.
+	Wait time.Duration
+	// Cause is for the log alone; nobody outside sees it.
+	Cause error
+}
+
+func (p *Problem) Error() string { return fmt.Sprintf("%d %s: %v", p.Status, p.Key, p.Cause) }
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Cause }
+
+var keys = map[int]string{
+	http.StatusBadRequest: "bad_request", http.StatusUnauthorized: "unauthorized", http.StatusForbidden: "forbidden",
+	http.StatusNotFound: "not_found", http.StatusMethodNotAllowed: "method", http.StatusRequestEntityTooLarge: "too_large",
+	http.StatusRequestHeaderFieldsTooLarge: "too_large", http.StatusTooManyRequests: "too_many",
+	http.StatusInternalServerError: "internal", http.StatusServiceUnavailable: "down",
+}
+
+// Fail is the problem of a status.
+func Fail(status int) *Problem {
+	key, ok := keys[status]
+	if !ok {
+		key = "bad_request"
+	}
+	return &Problem{Status: status, Key: key}
+}
+
+// downFor is what Retry-After says when the database does not answer.
+const downFor = 5 * time.Second
+
+// problemOf finds the problem behind an error.
+func problemOf(err error) *Problem {
+	var p *Problem
+	var fe *fiber.Error
+	var small *fasthttp.ErrSmallBuffer
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &fe):
+		return Fail(fe.Code)
+	case errors.As(err, &small):
+		return Fail(http.StatusRequestHeaderFieldsTooLarge)
+	case db.Unavailable(err) || errors.Is(err, context.DeadlineExceeded):
+		return &Problem{Status: http.StatusServiceUnavailable, Key: "down", Wait: downFor, Cause: err}
+	}
+	return &Problem{Status: http.StatusInternalServerError, Key: "internal", Cause: err}
+}
+
+// fail is the one place where an error becomes a status, a log line and an
+// answer.
+func (d *Door) fail(c *fiber.Ctx, err error, answer func(*fiber.Ctx, *Problem) error) error {
+	p := problemOf(err)
+	if p.Cause != nil {
+		d.log.Error("request failed", "id", d.RequestID(c), "method", c.Method(), "route", c.Route().Path, "status", p.Status, "err", p.Cause)
+	}
+	c.Status(p.Status)
+	if p.Wait > 0 {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(Seconds(p.Wait)))
+	}
+	return answer(c, p)
+}
+
+// Seconds is a wait in whole seconds, rounded up.
+func Seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }

@@ -1,0 +1,215 @@
+// Package multifactor owns what proves a factor and how long it counts: the
+// one-time codes that are sent to an account (auth_code), and the proofs that
+// sessions hold (MultiFactorUser in the specification).
+//
+// It does not know attempts, sessions or messages beyond their ids, and opens
+// no door by itself.
+package multifactor
+
+import (
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/sethvargo/go-password/password"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+const (
+	// Slots is how many codes of one attempt live together, for late mail.
+	Slots = 3
+	// LongLength is the length of a long code: ten of 23 letters, 45 bits, so
+	// that tries need no budget.
+	LongLength = 10
+	// letters leaves out i, l and o, which are taken for 1 and 0.
+	letters = "abcdefghjkmnpqrstuvwxyz"
+	// longest bounds a text that can be a code at all, in bytes.
+	longest = 256
+)
+
+// Codes makes and compares one-time codes. They are HMACs at rest: without the
+// secret key nobody can try them out on a copy of the database.
+type Codes struct {
+	// Digits says that ordinary codes have digits only, else letters only.
+	Digits bool
+	Length int
+	Life   time.Duration
+
+	mac *seal.MAC
+	gen *password.Generator
+}
+
+// NewCodes returns what makes codes of the given form, alphabet "digits" or
+// "letters".
+func NewCodes(keys *seal.Keys, alphabet string, length int, life time.Duration) (*Codes, error) {
+	gen, err := password.NewGenerator(&password.GeneratorInput{LowerLetters: letters})
+	return &Codes{alphabet == "digits", length, life, keys.MAC("auth code"), gen}, err
+}
+
+// Code is a fresh code and its link.
+type Code struct {
+	Text    string
+	Link    seal.Token // its ID is the attempt's
+	Expires time.Time
+}
+
+// Issue makes the n-th code of an attempt, counted from 0. From the fourth on
+// each replaces the oldest.
+func (c *Codes) Issue(tx *db.Tx, attempt db.ID, n int, long bool) (code Code, err error) {
+	length, digits := c.Length, 0
+	switch {
+	case long:
+		length = LongLength
+	case c.Digits:
+		digits = length
+	}
+	if code.Text, err = c.gen.Generate(length, digits, 0, true, true); err != nil {
+		return code, err
+	}
+	code.Link = seal.NewToken(int64(attempt))
+	code.Expires = tx.Now.Add(c.Life)
+	sealed := seal.UnderToken(code.Link).Seal([]byte(code.Text), db.Bytes(attempt))
+	_, err = tx.Exec(`INSERT INTO codes (attempt_id, slot, is_long, mac, link_hash, link_sealed, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (attempt_id, slot) DO UPDATE SET is_long = excluded.is_long, mac = excluded.mac, link_hash = excluded.link_hash,
+			link_sealed = excluded.link_sealed, created_at = excluded.created_at, expires_at = excluded.expires_at`,
+		attempt, n%Slots, db.Int(long), c.sum(attempt, code.Text), code.Link.Hash(), sealed, tx.Millis(), code.Expires.UnixMilli())
+	return code, err
+}
+
+func (c *Codes) sum(attempt db.ID, code string) []byte {
+	return c.mac.Sum(db.Bytes(attempt), []byte(code))
+}
+
+// Clean is what somebody typed without what does not count: blanks, hyphens,
+// upper case, and full-width forms.
+func Clean(text string) string {
+	if len(text) > longest {
+		return ""
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, norm.NFKC.String(text))
+}
+
+// Verdict is what comparing says. A wrong code is a verdict and no error: an
+// error would roll back the count of tries.
+type Verdict int
+
+// Verdicts.
+const (
+	Wrong   Verdict = iota
+	Right           // and it may be used
+	Expired         // it, or every code there is, has expired or is void
+	Spent           // only short codes are there and tries at them are used up
+)
+
+// Match compares a cleaned text with the codes of an attempt, all of them and
+// each in constant time. Codes made at or before validFrom are void. Short
+// codes count only if short is set.
+func (c *Codes) Match(tx *db.Tx, attempt db.ID, text string, validFrom time.Time, short bool) (Verdict, error) {
+	codes, err := c.load(tx, attempt)
+	if err != nil {
+		return Wrong, err
+	}
+	sum := c.sum(attempt, text)
+	live, usable := false, false
+	verdict := Wrong
+	for _, k := range codes {
+		open := tx.Now.Before(k.expires) && k.created.After(validFrom)
+		live = live || open
+		usable = usable || open && (short || k.long)
+		if equal := seal.Equal(sum, k.mac); equal && open && (short || k.long) {
+			verdict = Right
+		} else if equal && !open && verdict == Wrong {
+			verdict = Expired
+		}
+	}
+	switch {
+	case verdict != Wrong:
+		return verdict, nil
+	case !live:
+		return Expired, nil
+	case !usable:
+		return Spent, nil
+	}
+	return Wrong, nil
+}
+
+// Same reports whether a cleaned text is one of the attempt's codes, open or
+// not.
+func (c *Codes) Same(tx *db.Tx, attempt db.ID, text string) (bool, error) {
+	codes, err := c.load(tx, attempt)
+	same := false
+	for _, k := range codes {
+		same = seal.Equal(c.sum(attempt, text), k.mac) || same
+	}
+	return same, err
+}
+
+// Opened is the code behind a link.
+type Opened struct {
+	Text    string
+	Created time.Time
+	Open    bool // not expired, and made after validFrom
+}
+
+// ByLink returns the code of a link's token, ok only if the token is right.
+func (c *Codes) ByLink(tx *db.Tx, link seal.Token, validFrom time.Time) (o Opened, ok bool, err error) {
+	codes, err := c.load(tx, db.ID(link.ID))
+	if err != nil {
+		return o, false, err
+	}
+	for _, k := range codes {
+		if !link.Matches(k.linkHash) {
+			continue
+		}
+		plain, err := seal.UnderToken(link).Open(k.sealed, db.Bytes(db.ID(link.ID)))
+		return Opened{string(plain), k.created, tx.Now.Before(k.expires) && k.created.After(validFrom)}, err == nil, err
+	}
+	return o, false, nil
+}
+
+// HasShort reports whether an attempt has a code at which tries are counted.
+func (c *Codes) HasShort(tx *db.Tx, attempt db.ID) (bool, error) {
+	var n int64
+	err := tx.Get(`SELECT count(*) FROM codes WHERE attempt_id = $1 AND is_long = 0`, attempt).Scan(&n)
+	return n > 0, err
+}
+
+type row struct {
+	long                  bool
+	mac, linkHash, sealed []byte
+	created, expires      time.Time
+}
+
+func (c *Codes) load(tx *db.Tx, attempt db.ID) (all []row, err error) {
+	err = tx.Each(func(scan func(...any) error) error {
+		var r row
+		var created, expires int64
+		err := scan(&r.long, &r.mac, &r.linkHash, &r.sealed, &created, &expires)
+		r.created, r.expires = db.Time(created), db.Time(expires)
+		all = append(all, r)
+		return err
+	}, `SELECT is_long, mac, link_hash, link_sealed, created_at, expires_at FROM codes WHERE attempt_id = $1 ORDER BY slot`, attempt)
+	return all, err
+}
+
+// SweepCodes removes up to limit codes of attempts older than before.
+func SweepCodes(tx *db.Tx, before time.Time, limit int) (int64, error) {
+	// Whole attempts at a time: the boundary is the id of the limit-th row.
+	var last db.ID
+	err := tx.Each(func(scan func(...any) error) error { return scan(&last) },
+		`SELECT attempt_id FROM (SELECT attempt_id FROM codes WHERE attempt_id < $1 ORDER BY attempt_id LIMIT $2) old ORDER BY attempt_id DESC LIMIT 1`,
+		db.FirstID(before), limit)
+	if err != nil || last == 0 {
+		return 0, err
+	}
+	return tx.Exec(`DELETE FROM codes WHERE attempt_id <= $1`, last)
+}

@@ -1,0 +1,129 @@
+package signin
+
+import (
+	"errors"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+// attemptLife bounds how long one attempt goes on by sending again; after it
+// the next code begins a new attempt.
+const attemptLife = time.Hour
+
+// attempt is a row of attempts.
+type attempt struct {
+	id         db.ID
+	secretHash []byte
+	browser    []byte
+	addr       accounts.ID
+	account    accounts.AccountID // 0: sign-up is closed and the id unknown
+	silent     bool               // no message went out, and no code opens it
+	known      bool               // the browser had signed in with this id before
+	firstHash  []byte             // of the first administrator's token it came with
+	rescue     bool               // made by `users link`: its link works in any browser
+	next       string
+	client     audit.Client
+	tries      int
+	triesTaken int // of the id's budget
+	sends      int
+	sent       time.Time
+	expires    time.Time // of its latest code
+	used       time.Time
+	voided     time.Time // by "it was not me"
+	session    db.ID     // which came of it
+}
+
+// open reports whether the attempt can still end in a sign-in.
+func (a attempt) open() bool { return a.used.IsZero() && a.voided.IsZero() }
+
+func loadAttempt(tx *db.Tx, id db.ID) (a attempt, err error) {
+	var sent, expires, used, voided int64
+	err = tx.Get(`SELECT id, secret_hash, browser, implementation, identifier, account_id, is_silent, is_known, first_hash, is_rescue,
+		next, prefix, agent, tries, tries_taken, sends, sent_at, expires_at, used_at, voided_at, session_id FROM attempts WHERE id = $1`, id).
+		Scan(&a.id, &a.secretHash, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.account, &a.silent, &a.known, &a.firstHash, &a.rescue,
+			&a.next, &a.client.Prefix, &a.client.Agent, &a.tries, &a.triesTaken, &a.sends, &sent, &expires, &used, &voided, &a.session)
+	a.sent, a.expires, a.used, a.voided = db.Time(sent), db.Time(expires), db.Time(used), db.Time(voided)
+	return a, err
+}
+
+// attemptOf returns the attempt of a browser's cookie; found is false for any
+// cookie that is not good.
+func attemptOf(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
+	if t.ID == 0 {
+		return a, false, nil
+	}
+	a, err = loadAttempt(tx, db.ID(t.ID))
+	if errors.Is(err, db.ErrNotFound) {
+		return a, false, nil
+	}
+	return a, err == nil && t.Matches(a.secretHash), err
+}
+
+func (a attempt) insert(tx *db.Tx) error {
+	_, err := tx.Exec(`INSERT INTO attempts (id, secret_hash, browser, implementation, identifier, account_id, is_silent, is_known, first_hash, is_rescue,
+		next, prefix, agent, sends, sent_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		a.id, a.secretHash, a.browser, a.addr.Implementation, a.addr.Identifier, a.account, db.Int(a.silent), db.Int(a.known), a.firstHash, db.Int(a.rescue),
+		a.next, a.client.Prefix, a.client.Agent, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli())
+	return err
+}
+
+// resent records one more code of an attempt.
+func (a attempt) resent(tx *db.Tx) error {
+	_, err := tx.Exec(`UPDATE attempts SET sends = $2, sent_at = $3, expires_at = $4, is_silent = $5, account_id = $6 WHERE id = $1`,
+		a.id, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli(), db.Int(a.silent), a.account)
+	return err
+}
+
+// use ends the attempt in a sign-in, once.
+func (a attempt) use(tx *db.Tx, session db.ID) (bool, error) {
+	n, err := tx.Exec(`UPDATE attempts SET used_at = $2, session_id = $3 WHERE id = $1 AND used_at = 0 AND voided_at = 0`, a.id, tx.Millis(), session)
+	return n == 1, err
+}
+
+// Waiting is what a browser that waits for its code is shown. Nothing of it
+// depends on whether the id is known.
+type Waiting struct {
+	Verdict  Verdict // Accepted: open; Gone, Expired, Used, Exhausted
+	Masked   string
+	Digits   bool
+	Long     bool
+	Length   int
+	Expires  time.Time
+	ResendIn time.Duration // 0: at once
+	Channel  string
+	Now      time.Time
+}
+
+// wait tells an attempt's state.
+func (s *Service) wait(tx *db.Tx, a attempt) (w Waiting, err error) {
+	w = Waiting{Verdict: Accepted, Masked: a.addr.Masked(), Expires: a.expires, Channel: a.addr.Implementation, Now: tx.Now, Digits: s.Codes.Digits, Length: s.Codes.Length}
+	short, err := s.Codes.HasShort(tx, a.id)
+	if w.Long = !short; w.Long {
+		w.Digits, w.Length = false, multifactor.LongLength
+	}
+	w.ResendIn = max(0, a.sent.Add(s.Settings.ResendEvery).Sub(tx.Now))
+	switch {
+	case !a.open():
+		w.Verdict = Used
+	case !tx.Now.Before(a.expires):
+		w.Verdict = Expired
+	case a.tries >= s.Settings.Tries:
+		w.Verdict = Exhausted
+	}
+	return w, err
+}
+
+// Sweep removes up to limit attempts that began before the given time.
+func Sweep(tx *db.Tx, before time.Time, limit int) (int64, error) {
+	return tx.Exec(`DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE id < $1 ORDER BY id LIMIT $2)`, db.FirstID(before), limit)
+}
+
+// Kept is how long attempts and codes are kept from their beginning: as long as
+// one can go on and its last code lives, and an hour more to tell people that
+// it is over.
+func Kept(codeLife time.Duration) time.Duration { return attemptLife + codeLife + time.Hour }

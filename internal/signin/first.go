@@ -1,0 +1,106 @@
+package signin
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+// firstKey is the row of meta that holds the hash of the first administrator's
+// token and until when it is good.
+const (
+	firstKey  = "first_admin"
+	firstLife = time.Hour
+)
+
+// MakeFirst makes the token that lets its opener become the first
+// administrator, in place of an older one. needed is false, and the older one
+// goes, if there is a superuser or if settings name some.
+func (s *Service) MakeFirst(ctx context.Context) (t seal.Token, needed bool, err error) {
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		there, err := accounts.AnySuperuser(tx)
+		if err != nil {
+			return err
+		}
+		if needed = !there && len(s.Settings.Admins) == 0; !needed {
+			return dropFirst(tx)
+		}
+		t = seal.NewToken(int64(tx.NewID()))
+		value := hex.EncodeToString(t.Hash()) + " " + strconv.FormatInt(tx.Now.Add(firstLife).UnixMilli(), 10)
+		_, err = tx.Exec(`INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = $2`, firstKey, value)
+		return err
+	})
+	return t, needed, err
+}
+
+func dropFirst(tx *db.Tx) error {
+	_, err := tx.Exec(`DELETE FROM meta WHERE key = $1`, firstKey)
+	return err
+}
+
+// First reports whether a token is good.
+func (s *Service) First(ctx context.Context, text string) (ok bool, err error) {
+	t, ok := seal.ParseToken(text)
+	if !ok {
+		return false, nil
+	}
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		ok, err = firstIs(tx, t.Hash())
+		return err
+	})
+	return ok, err
+}
+
+// firstIs reports whether hash is that of the token that is good now.
+func firstIs(tx *db.Tx, hash []byte) (bool, error) {
+	var value string
+	err := tx.Get(`SELECT value FROM meta WHERE key = $1`, firstKey).Scan(&value)
+	if errors.Is(err, db.ErrNotFound) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	kept, until, _ := strings.Cut(value, " ")
+	stored, err := hex.DecodeString(kept)
+	if err != nil {
+		return false, err
+	}
+	ends, err := strconv.ParseInt(until, 10, 64)
+	return seal.Equal(stored, hash) && tx.Millis() < ends, err
+}
+
+// promote makes a superuser of who signs in as first administrator, and of who
+// is named in the settings and signs in for the first time.
+func (s *Service) promote(tx *db.Tx, a attempt, account accounts.Account, user accounts.User) error {
+	named := s.Settings.Admins[account.Addr] && !account.Active
+	first := false
+	if len(a.firstHash) > 0 {
+		good, err := firstIs(tx, a.firstHash)
+		if err != nil {
+			return err
+		}
+		there, err := accounts.AnySuperuser(tx)
+		if err != nil {
+			return err
+		}
+		first = good && !there
+	}
+	if !named && !first {
+		return nil
+	}
+	if err := dropFirst(tx); err != nil {
+		return err
+	}
+	if err := accounts.SetSuperuser(tx, user.ID, true); err != nil {
+		return err
+	}
+	return audit.Write(tx, db.ID(user.ID), audit.Promoted, audit.Client{})
+}

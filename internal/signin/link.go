@@ -1,0 +1,78 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+// Linked is what an opened link shows. Looking changes nothing, however often.
+type Linked struct {
+	Verdict Verdict // Accepted: a button signs in; Foreign: Code is shown; else it is over
+	Code    string  // to type in the browser that asked
+	Masked  string
+	Rescue  bool // made by `users link`
+	Client  audit.Client
+	At      time.Time
+	NotMe   seal.Token
+}
+
+// Link looks at a mailed link.
+func (s *Service) Link(ctx context.Context, link seal.Token, by Asker) (l Linked, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		l = Linked{}
+		a, err := loadAttempt(tx, db.ID(link.ID))
+		if errors.Is(err, db.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		account, _, err := accounts.Get(tx, a.account)
+		if err != nil && !errors.Is(err, db.ErrNotFound) {
+			return err
+		}
+		code, ok, err := s.Codes.ByLink(tx, link, account.CodesValidFrom)
+		if err != nil || !ok {
+			return err
+		}
+		l = Linked{Verdict: Foreign, Code: code.Text, Masked: a.addr.Masked(), Rescue: a.rescue, Client: a.client, At: code.Created, NotMe: s.notMeToken(a.id)}
+		switch {
+		case !a.open():
+			l.Verdict, l.Code = Used, ""
+		case !code.Open:
+			l.Verdict, l.Code = Expired, ""
+		case a.rescue || by.Attempt.ID == link.ID && by.Attempt.Matches(a.secretHash):
+			l.Verdict, l.Code = Accepted, ""
+		}
+		return nil
+	})
+	return l, err
+}
+
+// MakeLink makes a one-time link that signs a user in in any browser, after its
+// button, for an administrator to hand over. It uses the user's first account.
+func (s *Service) MakeLink(tx *db.Tx, user accounts.UserID) (seal.Token, error) {
+	all, err := accounts.Of(tx, user)
+	if err != nil {
+		return seal.Token{}, err
+	}
+	if len(all) == 0 {
+		return seal.Token{}, errors.New("this user has no address to sign in with")
+	}
+	a := attempt{id: tx.NewID(), browser: []byte{}, addr: all[0].Addr, account: all[0].ID, firstHash: []byte{}, rescue: true, sends: 1, sent: tx.Now}
+	a.secretHash = seal.NewToken(0).Hash() // nobody has this cookie
+	code, err := s.Codes.Issue(tx, a.id, 0, true)
+	if err != nil {
+		return seal.Token{}, err
+	}
+	a.expires = code.Expires
+	if err := a.insert(tx); err != nil {
+		return seal.Token{}, err
+	}
+	return code.Link, audit.Write(tx, db.ID(user), audit.LinkMade, audit.Client{})
+}

@@ -1,0 +1,90 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/limit"
+	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+// notMeBlock names the blocks of browsers whose asks were disowned.
+const notMeBlock = "not_me"
+
+func blockKey(browser []byte, id accounts.ID) string {
+	return string(browser) + id.Implementation + ":" + id.Identifier
+}
+
+// notMeToken is worked out from the attempt, so that nothing is stored for it.
+func (s *Service) notMeToken(a db.ID) seal.Token {
+	return seal.Token{ID: int64(a), Secret: [32]byte(s.notMe.Sum(db.Bytes(a)))}
+}
+
+// Disowned is what the pages behind "it was not me" show.
+type Disowned struct {
+	Found  bool
+	Masked string
+	Client audit.Client
+	At     time.Time
+	Life   time.Duration // how long the browser is blocked
+}
+
+// NotMe looks at an attempt that its owner may disown, and with confirmed set
+// stops it: its codes are void, a session that came of it ends, and its browser
+// cannot ask for codes for this id for as long as a code lives.
+func (s *Service) NotMe(ctx context.Context, t seal.Token, confirmed bool, by Asker) (d Disowned, err error) {
+	if t.ID == 0 || !seal.Equal(t.Secret[:], s.notMe.Sum(db.Bytes(db.ID(t.ID)))) {
+		return d, nil
+	}
+	run := s.DB.View
+	if confirmed {
+		run = s.DB.Update
+	}
+	err = run(ctx, func(tx *db.Tx) error {
+		d = Disowned{}
+		a, err := loadAttempt(tx, db.ID(t.ID))
+		if errors.Is(err, db.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		d = Disowned{true, a.addr.Masked(), a.client, a.id.Time(), s.Codes.Life}
+		if confirmed {
+			return s.disown(tx, a, by)
+		}
+		return nil
+	})
+	return d, err
+}
+
+func (s *Service) disown(tx *db.Tx, a attempt, by Asker) error {
+	if !a.voided.IsZero() {
+		return nil
+	}
+	if _, err := tx.Exec(`UPDATE attempts SET voided_at = $2 WHERE id = $1`, a.id, tx.Millis()); err != nil {
+		return err
+	}
+	if a.session != 0 {
+		if _, err := tx.Exec(`DELETE FROM sessions WHERE id = $1`, a.session); err != nil {
+			return err
+		}
+		if err := multifactor.EndProofs(tx, a.session); err != nil {
+			return err
+		}
+	}
+	if err := limit.Block(tx, notMeBlock, blockKey(a.browser, a.addr), tx.Now.Add(s.Codes.Life)); err != nil {
+		return err
+	}
+	account, _, err := accounts.Get(tx, a.account)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return audit.Write(tx, db.ID(account.User), audit.NotMe, by.Client)
+}

@@ -1,0 +1,107 @@
+// Package signin turns proofs into sessions: it starts attempts, checks what
+// people answer, and says what a person has to do next.
+//
+// An attempt is one browser that wants to sign in with one id. It owns the
+// tables attempts and sessions. It knows no HTTP: cookies come and go as
+// values.
+package signin
+
+import (
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/config"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/words"
+)
+
+// Service runs sign-ins.
+type Service struct {
+	DB       *db.DB
+	Outbox   *delivery.Outbox
+	Codes    *multifactor.Codes
+	Settings Settings
+
+	notMe   *seal.MAC
+	browser *seal.Box
+	known   *seal.MAC
+	seen    chan sighting
+	log     *slog.Logger
+}
+
+// Settings are what an operator decides about sign-ins.
+type Settings struct {
+	OpenSignup bool
+	Admins     map[accounts.ID]bool // become superusers at their first success
+	Tries      int                  // per attempt, over all its codes
+
+	Idle, Absolute time.Duration // ends of a session
+
+	SendPerID, SendPerIP, SendPerIDPrefix, TriesPerID config.Rates
+	ResendEvery                                       time.Duration
+
+	Site      string // what messages call this site
+	PublicURL string
+}
+
+// New returns a service; its keys come from keys.
+func New(d *db.DB, out *delivery.Outbox, codes *multifactor.Codes, keys *seal.Keys, s Settings, log *slog.Logger) *Service {
+	return &Service{
+		DB: d, Outbox: out, Codes: codes, Settings: s,
+		notMe: keys.MAC("not me"), browser: keys.Box("browser"), known: keys.MAC("browser knows"),
+		seen: make(chan sighting, 1024), log: log,
+	}
+}
+
+// host is the public URL's host, to which autofill binds a code.
+func (s Settings) host() string {
+	u, err := url.Parse(s.PublicURL)
+	if err != nil {
+		return s.PublicURL
+	}
+	return u.Hostname()
+}
+
+// Asker is who sits at the other end, as far as a door can tell.
+type Asker struct {
+	Browser Browser
+	Network string       // the address as limits count it: IPv4 whole, IPv6 /64
+	Client  audit.Client // as people are shown it
+	Words   *words.Language
+	Session seal.Token // the session cookie, zero if none
+	Attempt seal.Token // the attempt cookie, zero if none
+}
+
+// Verdict is the outcome of an answer. What a person can cause is a verdict,
+// never an error.
+type Verdict int
+
+// Verdicts.
+const (
+	Gone      Verdict = iota // there is no such attempt in this browser
+	Accepted                 // signed in
+	Again                    // the same right answer once more, already signed in
+	Wrong                    // not the code
+	Expired                  // the code, or all of them, expired or void
+	Used                     // the attempt has ended in a sign-in, or was stopped
+	Exhausted                // too many wrong tries in this attempt
+	Spent                    // too many wrong tries for this id: a long code is needed
+	Foreign                  // a link opened in another browser than the one that asked
+)
+
+// Entered is what an answer led to.
+type Entered struct {
+	Verdict   Verdict
+	TriesLeft int // after Wrong
+	Session   seal.Token
+	Expires   time.Time // of the session
+	Next      string    // where the person wanted to go: a local path, or ""
+	Browser   string    // the browser cookie that knows this id
+	User      accounts.UserID
+}

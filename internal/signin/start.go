@@ -1,0 +1,235 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/limit"
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+// Ask is a wish to sign in.
+type Ask struct {
+	ID    accounts.ID
+	Next  string // a local path, or ""
+	First string // the first administrator's token, or ""
+}
+
+// Asked is what came of it: either Wait is 0 and a code is on its way, as far
+// as anybody can tell, or the ask was refused.
+type Asked struct {
+	Attempt seal.Token
+	// Wait is how long until another ask has a chance.
+	Wait time.Duration
+	// Soon says that it was refused only since the last message has just gone.
+	Soon bool
+	// Gone says that there is nothing to send again.
+	Gone bool
+}
+
+// start is one ask on its way through the parts of its sequence.
+type start struct {
+	s     *Service
+	ask   Ask
+	by    Asker
+	fresh bool // begin a new attempt whatever there is
+
+	asked  Asked
+	a      attempt
+	goesOn bool // a is an open attempt of this browser for this id
+	long   bool
+	queued delivery.Queued
+}
+
+// Start begins an attempt and sends its code. A browser that has an open
+// attempt for the id goes on with it.
+func (s *Service) Start(ctx context.Context, ask Ask, by Asker) (Asked, error) {
+	return (&start{s: s, ask: ask, by: by}).run(ctx)
+}
+
+// Resend sends one more code of the browser's attempt. If that can go on no
+// more, a new attempt for the same id takes its place.
+func (s *Service) Resend(ctx context.Context, by Asker) (Asked, error) {
+	var a attempt
+	var found bool
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+		a, found, err = attemptOf(tx, by.Attempt)
+		return err
+	})
+	if err != nil || !found || a.rescue {
+		return Asked{Gone: true}, err
+	}
+	return s.Start(ctx, Ask{ID: a.addr, Next: a.next}, by)
+}
+
+func (st *start) run(ctx context.Context) (Asked, error) {
+	err := st.s.DB.Sequence(ctx, db.Shared(st.count), db.Own(st.begin))
+	if err != nil {
+		return Asked{}, err
+	}
+	st.s.Outbox.Deliver(st.queued)
+	return st.asked, nil
+}
+
+// count takes the budgets, in an order in which a refused stranger takes
+// nothing of the owner's.
+func (st *start) count(tx *db.Tx) (err error) {
+	st.asked, st.goesOn = Asked{}, false
+	if st.a, err = st.current(tx); err != nil {
+		return err
+	}
+	if st.goesOn {
+		if wait := st.a.sent.Add(st.s.Settings.ResendEvery).Sub(tx.Now); wait > 0 {
+			st.asked = Asked{Wait: wait, Soon: true}
+			return nil
+		}
+	}
+	for _, b := range st.s.sendBudgets(st.ask.ID, st.by) {
+		wait, err := limit.Take(tx, b)
+		if err != nil {
+			return err
+		}
+		if wait > 0 {
+			st.asked = Asked{Wait: wait}
+			return nil
+		}
+	}
+	left, err := limit.Left(tx, st.s.triesBudget(st.ask.ID, st.by.Browser), 1)
+	st.long = !left
+	return err
+}
+
+// current returns the browser's attempt if it is open and for this id.
+func (st *start) current(tx *db.Tx) (attempt, error) {
+	a, found, err := attemptOf(tx, st.by.Attempt)
+	if err != nil || !found {
+		return attempt{}, err
+	}
+	st.goesOn = a.open() && a.addr == st.ask.ID && a.tries < st.s.Settings.Tries && st.ask.First == "" &&
+		tx.Now.Sub(a.id.Time()) < attemptLife && !a.rescue
+	return a, nil
+}
+
+// sendBudgets are what one message takes. A browser that has signed in with
+// the id has a budget of its own, which no stranger can spend.
+func (s *Service) sendBudgets(id accounts.ID, by Asker) []limit.Budget {
+	mailbox := id.Implementation + ":" + id.Mailbox()
+	perIP := limit.Budget{Name: "send_per_ip", Key: by.Network, Rates: s.Settings.SendPerIP}
+	if s.knows(by.Browser, id) {
+		return []limit.Budget{perIP, {Name: "send_per_browser", Key: string(by.Browser.ID[:]) + mailbox, Rates: s.Settings.SendPerID}}
+	}
+	return []limit.Budget{
+		perIP,
+		{Name: "send_per_id_prefix", Key: by.Network + " " + mailbox, Rates: s.Settings.SendPerIDPrefix},
+		{Name: "send_per_id", Key: mailbox, Rates: s.Settings.SendPerID},
+	}
+}
+
+// triesBudget is what tries at an id's short codes take.
+func (s *Service) triesBudget(id accounts.ID, b Browser) limit.Budget {
+	key := id.Implementation + ":" + id.Identifier
+	if s.knows(b, id) {
+		return limit.Budget{Name: "tries_per_browser", Key: string(b.ID[:]) + key, Rates: s.Settings.TriesPerID}
+	}
+	return limit.Budget{Name: "tries_per_id", Key: key, Rates: s.Settings.TriesPerID}
+}
+
+// begin makes or goes on with the attempt. Known, unknown, closed, blocked and
+// deactivated ids do the same work up to the flag that nothing is sent.
+func (st *start) begin(tx *db.Tx) error {
+	st.queued = delivery.Queued{}
+	if st.asked.Wait > 0 {
+		return nil
+	}
+	s := st.s
+	account, user, firstHash, mute, err := st.reach(tx)
+	if err != nil {
+		return err
+	}
+	a := st.a
+	if st.goesOn {
+		st.asked.Attempt = st.by.Attempt
+	} else {
+		a = attempt{
+			id: tx.NewID(), browser: st.by.Browser.ID[:], addr: st.ask.ID, firstHash: firstHash, next: st.ask.Next,
+			client: st.by.Client, known: s.knows(st.by.Browser, st.ask.ID),
+		}
+		st.asked.Attempt = seal.NewToken(int64(a.id))
+		a.secretHash = st.asked.Attempt.Hash()
+	}
+	code, err := s.Codes.Issue(tx, a.id, a.sends, st.long)
+	if err != nil {
+		return err
+	}
+	a.account, a.silent = account.ID, mute
+	a.sends, a.sent, a.expires = a.sends+1, tx.Now, code.Expires
+	if st.goesOn {
+		err = a.resent(tx)
+	} else {
+		err = a.insert(tx)
+	}
+	if err != nil {
+		return err
+	}
+	if st.queued, err = s.Outbox.Enqueue(tx, st.message(tx, a, code.Text, code.Link), code.Expires, mute); err != nil {
+		return err
+	}
+	return audit.Write(tx, db.ID(user), audit.CodeSent, st.by.Client)
+}
+
+// reach finds or makes the account. mute says that nothing may be sent: the
+// browser was told off by the owner, the user is deactivated, or sign-up is
+// closed to this id.
+func (st *start) reach(tx *db.Tx) (a accounts.Account, user accounts.UserID, firstHash []byte, mute bool, err error) {
+	id := st.ask.ID
+	firstHash = []byte{}
+	if st.ask.First != "" {
+		token, _ := seal.ParseToken(st.ask.First)
+		firstHash = token.Hash()
+	}
+	a, u, err := accounts.Find(tx, id)
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return a, 0, nil, false, err
+	}
+	letIn := st.s.Settings.OpenSignup || u.Active || u.Invited || st.s.Settings.Admins[id] || st.ask.First != ""
+	if letIn && a.ID == 0 {
+		if a, u, err = accounts.Ensure(tx, id); err != nil {
+			return a, 0, nil, false, err
+		}
+	}
+	blocked, err := limit.Blocked(tx, notMeBlock, blockKey(st.by.Browser.ID[:], id))
+	return a, u.ID, firstHash, blocked || !letIn || !u.Deactivated.IsZero(), err
+}
+
+func (st *start) message(tx *db.Tx, a attempt, code string, link seal.Token) delivery.Message {
+	l, s := st.by.Words, st.s.Settings
+	return delivery.Message{
+		Channel: a.addr.Implementation, To: a.addr.Identifier, Kind: "code", Lang: l.Lang,
+		Text: delivery.Text{
+			Code: code, Site: s.Site, Host: s.host(),
+			Browser: l.Browser(st.by.Client.Agent), Place: l.Place(st.by.Client.Prefix), At: tx.Now.Format("15:04 MST"),
+			Minutes: int(st.s.Codes.Life.Round(time.Minute) / time.Minute),
+			Link:    s.PublicURL + "/login/link/" + link.String(),
+			NotMe:   s.PublicURL + "/login/not-me/" + st.s.notMeToken(a.id).String(),
+		},
+	}
+}
+
+// Wait tells the browser of an attempt where it stands.
+func (s *Service) Wait(ctx context.Context, by Asker) (w Waiting, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		a, found, err := attemptOf(tx, by.Attempt)
+		if err != nil || !found {
+			w = Waiting{Verdict: Gone}
+			return err
+		}
+		w, err = s.wait(tx, a)
+		return err
+	})
+	return w, err
+}

@@ -1,0 +1,234 @@
+package signin
+
+import (
+	"context"
+	"errors"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/limit"
+	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+// submit is one answer on its way through the parts of its sequence.
+type submit struct {
+	s    *Service
+	by   Asker
+	code string     // cleaned; "" when it comes by the link
+	link seal.Token // zero when it comes by the code
+
+	taken bool // the try was taken from the id's budget
+	spent bool // that budget had none left
+	a     attempt
+	out   Entered
+}
+
+// SubmitCode answers the browser's attempt with a code.
+func (s *Service) SubmitCode(ctx context.Context, code string, by Asker) (Entered, error) {
+	return (&submit{s: s, by: by, code: multifactor.Clean(code)}).run(ctx)
+}
+
+// SubmitLink answers with a mailed link, in the browser that asked; a link of
+// `users link` works in any.
+func (s *Service) SubmitLink(ctx context.Context, link seal.Token, by Asker) (Entered, error) {
+	return (&submit{s: s, by: by, link: link}).run(ctx)
+}
+
+func (sub *submit) run(ctx context.Context) (Entered, error) {
+	err := sub.s.DB.Sequence(ctx, db.Shared(sub.count), db.Own(sub.decide), db.Shared(sub.giveBack))
+	if err != nil {
+		return Entered{}, err
+	}
+	return sub.out, nil
+}
+
+// load finds the attempt that is answered. For a link it is the link's own, and
+// the browser has to be the one that asked.
+func (sub *submit) load(tx *db.Tx) (found bool, err error) {
+	if sub.link.ID == 0 {
+		sub.a, found, err = attemptOf(tx, sub.by.Attempt)
+		return found && !sub.a.rescue, err
+	}
+	sub.a, err = loadAttempt(tx, db.ID(sub.link.ID))
+	if errors.Is(err, db.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// count takes one try of the id's budget, if tries at this attempt are counted
+// there. A link has 256 bits: nobody guesses it.
+func (sub *submit) count(tx *db.Tx) error {
+	sub.taken, sub.spent = false, false
+	found, err := sub.load(tx)
+	if err != nil || !found || sub.link.ID != 0 || !sub.a.open() || sub.a.tries >= sub.s.Settings.Tries {
+		return err
+	}
+	short, err := sub.s.Codes.HasShort(tx, sub.a.id)
+	if err != nil || !short {
+		return err
+	}
+	wait, err := limit.Take(tx, sub.s.triesBudget(sub.a.addr, sub.by.Browser))
+	sub.taken, sub.spent = wait == 0, wait > 0
+	return err
+}
+
+// decide counts the try in the attempt, compares, and opens the session.
+func (sub *submit) decide(tx *db.Tx) error {
+	sub.out = Entered{}
+	found, err := sub.load(tx)
+	switch {
+	case err != nil || !found:
+		return err
+	case sub.link.ID != 0:
+		return sub.decideLink(tx)
+	case !sub.a.open():
+		return sub.repeated(tx)
+	}
+	tries, err := sub.countTry(tx)
+	if err != nil {
+		return err
+	}
+	account, user, err := accounts.Get(tx, sub.a.account)
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return err
+	}
+	reachable := err == nil && !sub.a.silent && user.Deactivated.IsZero()
+	if tries > sub.s.Settings.Tries {
+		sub.out.Verdict = Exhausted
+		return nil
+	}
+	verdict, err := sub.s.Codes.Match(tx, sub.a.id, sub.code, account.CodesValidFrom, !sub.spent)
+	if err != nil {
+		return err
+	}
+	if verdict == multifactor.Right && reachable {
+		return sub.enter(tx, account, user, audit.SignedIn)
+	}
+	return sub.refuse(tx, verdict, tries, user)
+}
+
+func (sub *submit) countTry(tx *db.Tx) (tries int, err error) {
+	err = tx.Get(`UPDATE attempts SET tries = tries + 1, tries_taken = tries_taken + $2 WHERE id = $1 RETURNING tries, tries_taken`,
+		sub.a.id, db.Int(sub.taken)).Scan(&tries, &sub.a.triesTaken)
+	return tries, err
+}
+
+func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, tries int, user accounts.User) error {
+	event := audit.CodeWrong
+	switch v {
+	case multifactor.Expired:
+		sub.out.Verdict = Expired
+		return nil
+	case multifactor.Spent:
+		sub.out.Verdict = Spent
+	default:
+		sub.out.Verdict = Wrong
+		if sub.out.TriesLeft = sub.s.Settings.Tries - tries; sub.out.TriesLeft == 0 {
+			event = audit.CodeExhausted
+		}
+	}
+	return audit.Write(tx, db.ID(user.ID), event, sub.by.Client)
+}
+
+// repeated answers an attempt that is over. The right code once more in the
+// session that came of it is a double click, and no mistake.
+func (sub *submit) repeated(tx *db.Tx) error {
+	sub.out.Verdict = Used
+	same, err := sub.s.Codes.Same(tx, sub.a.id, sub.code)
+	if err != nil || !same || sub.a.session == 0 || db.ID(sub.by.Session.ID) != sub.a.session {
+		return err
+	}
+	if _, err := checkSession(tx, sub.by.Session, sub.s.Settings); err == nil {
+		sub.out.Verdict, sub.out.Next = Again, sub.a.next
+	} else if !errors.Is(err, db.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+func (sub *submit) decideLink(tx *db.Tx) error {
+	account, user, err := accounts.Get(tx, sub.a.account)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	code, ok, err := sub.s.Codes.ByLink(tx, sub.link, account.CodesValidFrom)
+	asking := sub.by.Attempt.ID == sub.link.ID && sub.by.Attempt.Matches(sub.a.secretHash)
+	switch {
+	case err != nil || !ok:
+		return err
+	case !asking && !sub.a.rescue:
+		sub.out.Verdict = Foreign
+	case !sub.a.open():
+		sub.out.Verdict = Used
+	case !code.Open || sub.a.silent || !user.Deactivated.IsZero():
+		sub.out.Verdict = Expired
+	default:
+		return sub.enter(tx, account, user, audit.SignedInLink)
+	}
+	return nil
+}
+
+// enter opens the session: the one place where somebody gets in.
+func (sub *submit) enter(tx *db.Tx, account accounts.Account, user accounts.User, event audit.Event) error {
+	s := sub.s
+	session := newSession(tx, account, sub.by.Client, s.Settings)
+	used, err := sub.a.use(tx, db.ID(session.token.ID))
+	if err != nil || !used {
+		sub.out.Verdict = Used
+		return err
+	}
+	if err := accounts.Succeed(tx, account, user); err != nil {
+		return err
+	}
+	if !account.Active {
+		if err := audit.Write(tx, db.ID(user.ID), audit.Activated, sub.by.Client); err != nil {
+			return err
+		}
+	}
+	if err := s.promote(tx, sub.a, account, user); err != nil {
+		return err
+	}
+	if err := endSession(tx, sub.by.Session); err != nil {
+		return err
+	}
+	if err := session.insert(tx); err != nil {
+		return err
+	}
+	if err := limit.Unblock(tx, notMeBlock, blockKey(sub.a.browser, sub.a.addr)); err != nil {
+		return err
+	}
+	if err := audit.Write(tx, db.ID(user.ID), event, sub.by.Client); err != nil {
+		return err
+	}
+	sub.out = Entered{
+		Verdict: Accepted, Session: session.token, Expires: session.expires, Next: sub.a.next, User: user.ID,
+		Browser: s.Cookie(s.learn(sub.by.Browser, account.Addr)),
+	}
+	return nil
+}
+
+// giveBack returns to the budgets what the attempt took, now that its owner has
+// shown up.
+func (sub *submit) giveBack(tx *db.Tx) error {
+	if sub.out.Verdict != Accepted {
+		return nil
+	}
+	s, a, by := sub.s, sub.a, sub.by
+	if err := limit.GiveBack(tx, s.triesBudget(a.addr, by.Browser), a.triesTaken); err != nil {
+		return err
+	}
+	if a.rescue {
+		return nil
+	}
+	for _, b := range s.sendBudgets(a.addr, by) {
+		if err := limit.GiveBack(tx, b, a.sends); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+// Package sweep clears away what is over: expired codes and attempts, proofs
+// and sessions, budgets, sent messages, old history, and accounts that nobody
+// proved.
+//
+// It owns no table; each package removes its own rows in small chunks, so that
+// sign-ins pass between them.
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/limit"
+	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+const (
+	// A chunk is made larger or smaller so that it holds the writer for about
+	// chunkTime.
+	chunkTime = 4 * time.Millisecond
+	minChunk  = 50
+	maxChunk  = 4000
+	// rest is left between two chunks for everybody else.
+	rest = 500 * time.Microsecond
+
+	messagesKept = 24 * time.Hour
+	historyKept  = 365 * 24 * time.Hour
+	// walkMost bounds the rows that one sweep looks at in tables that have to
+	// be walked; the next sweep goes on from there.
+	walkMost = 1_000_000
+)
+
+// Sweeper sweeps.
+type Sweeper struct {
+	DB       *db.DB
+	Log      *slog.Logger
+	Settings Settings
+	// Removed is told how many rows of a kind went, for metrics.
+	Removed func(kind string, n int64)
+
+	sessions, proofs db.ID
+	budgets          []byte
+}
+
+// Settings are how long what is kept.
+type Settings struct {
+	Every            time.Duration
+	UnprovedAccounts time.Duration
+	CodeLife         time.Duration
+	Session          signin.Settings
+}
+
+// Run sweeps every so often until ctx ends.
+func (s *Sweeper) Run(ctx context.Context) error {
+	tick := time.NewTicker(s.Settings.Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if _, err := s.Once(ctx); err != nil && ctx.Err() == nil {
+				s.Log.Error("sweep failed; the next one goes on", "err", err)
+			}
+		}
+	}
+}
+
+// task removes up to size rows of one kind; more says whether to call again.
+type task struct {
+	kind string
+	do   func(tx *db.Tx, size int) (removed int64, more bool, err error)
+}
+
+// old makes a task of a Sweep that takes the oldest rows first.
+func old(kind string, age time.Duration, sweep func(*db.Tx, time.Time, int) (int64, error)) task {
+	return task{kind, func(tx *db.Tx, size int) (int64, bool, error) {
+		n, err := sweep(tx, tx.Now.Add(-age), size)
+		return n, n > 0, err
+	}}
+}
+
+func (s *Sweeper) tasks() []task {
+	kept := signin.Kept(s.Settings.CodeLife)
+	return []task{
+		old("codes", kept, multifactor.SweepCodes),
+		old("attempts", kept, signin.Sweep),
+		old("messages", messagesKept, delivery.Sweep),
+		old("accounts", s.Settings.UnprovedAccounts, accounts.SweepUnproved),
+		old("history", historyKept, audit.Sweep),
+		{"sessions", func(tx *db.Tx, size int) (n int64, more bool, err error) {
+			n, next, err := signin.SweepSessions(tx, s.Settings.Session, s.sessions, size)
+			return n, next != 0, move(&s.sessions, next, err)
+		}},
+		{"proofs", func(tx *db.Tx, size int) (n int64, more bool, err error) {
+			n, next, err := multifactor.SweepProofs(tx, s.proofs, size)
+			return n, next != 0, move(&s.proofs, next, err)
+		}},
+		{"budgets", func(tx *db.Tx, size int) (n int64, more bool, err error) {
+			n, next, err := limit.Sweep(tx, s.budgets, size)
+			return n, next != nil, move(&s.budgets, next, err)
+		}},
+	}
+}
+
+// move remembers where a walk goes on. A transaction that runs again has moved
+// on already; what it passes over is met by the next walk.
+func move[T any](at *T, next T, err error) error {
+	if err == nil {
+		*at = next
+	}
+	return err
+}
+
+// Once sweeps everything that is over now and returns how much went, by kind.
+func (s *Sweeper) Once(ctx context.Context) (map[string]int64, error) {
+	start := time.Now()
+	counts := map[string]int64{}
+	var total int64
+	for _, t := range s.tasks() {
+		n, err := s.sweep(ctx, t)
+		counts[t.kind] += n
+		total += n
+		s.Removed(t.kind, n)
+		if err != nil {
+			return counts, fmt.Errorf("sweep %s: %w", t.kind, err)
+		}
+	}
+	if total > 0 {
+		s.Log.Info("swept", "removed", counts, "took", time.Since(start).Round(time.Millisecond))
+	}
+	return counts, nil
+}
+
+func (s *Sweeper) sweep(ctx context.Context, t task) (removed int64, err error) {
+	size, seen := minChunk, int64(0)
+	for more := true; more && seen < walkMost; {
+		if err := ctx.Err(); err != nil {
+			return removed, err
+		}
+		var n int64
+		var took time.Duration
+		err := s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) (err error) {
+			began := time.Now()
+			n, more, err = t.do(tx, size)
+			took = time.Since(began)
+			return err
+		}))
+		if err != nil {
+			return removed, err
+		}
+		removed += n
+		seen += int64(size) - n // rows that stay
+		switch {
+		case took < chunkTime/2:
+			size = min(size*2, maxChunk)
+		case took > chunkTime*2:
+			size = max(size/2, minChunk)
+		}
+		time.Sleep(rest)
+	}
+	return removed, nil
+}

@@ -1,0 +1,239 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/words"
+)
+
+type addressRow struct {
+	Identifier, Implementation string
+	Active, Used               bool
+	LastUsed                   time.Time
+}
+
+type sessionRow struct {
+	ID                string
+	Browser, Place    string
+	Created, LastSeen time.Time
+	Current           bool
+}
+
+type accountPage struct {
+	base
+	Name, Username      string
+	Superuser           bool
+	Used                string
+	Addresses           []addressRow
+	Sessions            []sessionRow
+	FirstName, LastName string
+	Language            string
+}
+
+func (s *Server) showAccount(c *fiber.Ctx) error { return s.accountPage(c, "") }
+
+func (s *Server) accountPage(c *fiber.Ctx, problem string) error {
+	sess, err := s.session(c)
+	if err != nil {
+		return err
+	}
+	profile, err := s.Signin.Profile(c.UserContext(), sess.User.ID)
+	if err != nil {
+		return err
+	}
+	u := profile.User
+	p := accountPage{
+		base: s.base(c), Name: u.Name(), Username: u.Username, Superuser: u.Superuser,
+		FirstName: u.FirstName, LastName: u.LastName, Language: u.Language,
+	}
+	p.Problem = problem
+	if done := c.Query("done"); done == "saved" || done == "session_ended" || done == "others_ended" {
+		p.Notice = p.T("account.notice." + done)
+	}
+	for _, a := range profile.Accounts {
+		used := a.ID == sess.Account
+		if used {
+			p.Used = a.Addr.Shown()
+		}
+		p.Addresses = append(p.Addresses, addressRow{a.Addr.Shown(), a.Addr.Implementation, a.Active, used, a.LastUsed})
+	}
+	for _, x := range profile.Sessions {
+		p.Sessions = append(p.Sessions, sessionRow{
+			strconv.FormatInt(int64(x.ID), 10), p.base.Language.Browser(x.Client.Agent), p.base.Language.Place(x.Client.Prefix), x.Created(), x.LastSeen, x.ID == sess.ID,
+		})
+	}
+	return s.page(c, "account/home.html", p)
+}
+
+// maxName bounds a first or last name, as in Django's auth.User.
+const maxName = 150
+
+func (s *Server) postSettings(c *fiber.Ctx) error {
+	first, last, language := strings.TrimSpace(c.FormValue("first_name")), strings.TrimSpace(c.FormValue("last_name")), c.FormValue("language")
+	for _, name := range []string{first, last} {
+		if utf8.RuneCountInString(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+			return s.accountPage(c.Status(http.StatusUnprocessableEntity), s.language(c).T("problem.name"))
+		}
+	}
+	if !isLanguage(language) {
+		language = ""
+	}
+	return s.changed(c, s.Signin.SaveSettings(c.UserContext(), s.asker(c), first, last, language), "saved")
+}
+
+func isLanguage(code string) bool {
+	for _, l := range words.Languages {
+		if l == code {
+			return true
+		}
+	}
+	return false
+}
+
+// changed leads back to the account with a word on what was done.
+func (s *Server) changed(c *fiber.Ctx, err error, done string) error {
+	return orRedirect(c, err, "/account?done="+done)
+}
+
+func (s *Server) postEndSession(c *fiber.Ctx) error {
+	id, err := strconv.ParseInt(c.FormValue("session"), 10, 64)
+	if err != nil {
+		return door.Fail(http.StatusBadRequest)
+	}
+	return s.changed(c, s.Signin.EndSession(c.UserContext(), s.asker(c), db.ID(id)), "session_ended")
+}
+
+type endOthersPage struct {
+	base
+	Count int
+}
+
+func (s *Server) showEndOthers(c *fiber.Ctx) error {
+	sess, err := s.session(c)
+	if err != nil {
+		return err
+	}
+	profile, err := s.Signin.Profile(c.UserContext(), sess.User.ID)
+	if err != nil {
+		return err
+	}
+	return s.page(c, "account/end_others.html", endOthersPage{s.base(c), max(0, len(profile.Sessions)-1)})
+}
+
+func (s *Server) postEndOthers(c *fiber.Ctx) error {
+	return s.changed(c, s.Signin.EndOthers(c.UserContext(), s.asker(c)), "others_ended")
+}
+
+type eventRow struct {
+	At                   time.Time
+	Text, Browser, Place string
+}
+
+type historyPage struct {
+	base
+	Events []eventRow
+	More   string
+}
+
+const historyLines = 50
+
+func (s *Server) showHistory(c *fiber.Ctx) error {
+	sess, err := s.session(c)
+	if err != nil {
+		return err
+	}
+	before, _ := strconv.ParseInt(c.Query("before"), 10, 64) // not a number: from the newest
+	lines, next, err := s.Signin.History(c.UserContext(), sess.User.ID, db.ID(before), historyLines)
+	if err != nil {
+		return err
+	}
+	p := historyPage{base: s.base(c)}
+	for _, l := range lines {
+		p.Events = append(p.Events, eventRow{l.At, p.T("history.event." + string(l.Event)), p.base.Language.Browser(l.Client.Agent), p.base.Language.Place(l.Client.Prefix)})
+	}
+	if next != 0 {
+		p.More = "/account/history?before=" + strconv.FormatInt(int64(next), 10)
+	}
+	return s.page(c, "account/history.html", p)
+}
+
+func (s *Server) export(c *fiber.Ctx) error {
+	e, err := s.Signin.Export(c.UserContext(), s.asker(c))
+	if err != nil {
+		return err
+	}
+	body, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSONCharsetUTF8)
+	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+e.User.Username+`.json"`)
+	return c.Send(append(body, '\n'))
+}
+
+type deletePage struct {
+	base
+	Fresh      bool
+	Identifier string
+}
+
+func (s *Server) showDelete(c *fiber.Ctx) error {
+	sess, err := s.session(c)
+	if err != nil {
+		return err
+	}
+	fresh, err := s.Signin.Fresh(c.UserContext(), sess.ID, signin.FreshFor)
+	if err != nil {
+		return err
+	}
+	return s.deletePage(c, sess, fresh)
+}
+
+func (s *Server) deletePage(c *fiber.Ctx, sess signin.Session, fresh bool) error {
+	profile, err := s.Signin.Profile(c.UserContext(), sess.User.ID)
+	if err != nil {
+		return err
+	}
+	return s.page(c, "account/delete.html", deletePage{s.base(c), fresh, used(profile.Accounts, sess.Account).Shown()})
+}
+
+// used is the address through which the person came in.
+func used(all []accounts.Account, id accounts.AccountID) accounts.ID {
+	for _, a := range all {
+		if a.ID == id {
+			return a.Addr
+		}
+	}
+	return accounts.ID{}
+}
+
+func (s *Server) postDelete(c *fiber.Ctx) error {
+	sess, err := s.session(c)
+	if err != nil {
+		return err
+	}
+	done, err := s.Signin.DeleteAccount(c.UserContext(), s.asker(c))
+	if err != nil {
+		return err
+	}
+	if !done {
+		return s.deletePage(c.Status(http.StatusForbidden), sess, false)
+	}
+	s.door.DropCookie(c, door.SessionCookie)
+	s.door.DropCookie(c, door.AttemptCookie)
+	s.Log.Info("account deleted by its owner", "request", s.door.RequestID(c), "user", sess.User.ID)
+	c.Locals("session", signin.Session{})
+	return s.message(c, "account.deleted", "/login", "error.go_on")
+}

@@ -1,0 +1,136 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+type codePage struct {
+	base
+	Masked       string
+	Digits, Long bool
+	Length       int
+	ExpiresIn    int // seconds
+	ExpiresAt    time.Time
+	ResendIn     int // seconds
+	Usually      string
+	ChannelDown  bool
+	Mailbox      bool
+	TriesLeft    int // -1: not told
+}
+
+func (s *Server) showCode(c *fiber.Ctx) error {
+	if s.door.Cookie(c, door.AttemptCookie) == "" {
+		return c.Redirect("/login", http.StatusSeeOther)
+	}
+	return s.codePage(c, s.asker(c), "", -1)
+}
+
+// codePage shows where the browser's attempt stands: the field for the code, or
+// that it is over.
+func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, triesLeft int) error {
+	w, err := s.Signin.Wait(c.UserContext(), by)
+	if err != nil {
+		return err
+	}
+	if w.Verdict == signin.Exhausted && problem != "" {
+		w.Verdict = signin.Accepted // the last wrong try is still told as one
+	}
+	if w.Verdict != signin.Accepted {
+		if sess, err := s.session(c); err != nil || sess.ID != 0 && w.Verdict == signin.Used {
+			return orRedirect(c, err, "/account")
+		}
+		return s.ended(c, w)
+	}
+	p := codePage{
+		base: s.base(c), Masked: w.Masked, Digits: w.Digits, Long: w.Long, Length: w.Length,
+		ExpiresAt: w.Expires, ExpiresIn: door.Seconds(w.Expires.Sub(w.Now)), ResendIn: door.Seconds(w.ResendIn),
+		ChannelDown: s.Signin.Outbox.Down(w.Channel), Mailbox: s.Mailbox != nil, TriesLeft: triesLeft,
+	}
+	p.Problem = problem
+	if usual := s.Signin.Outbox.Usual(c.UserContext()); usual > 0 {
+		p.Usually = p.N("code.usually", max(1, door.Seconds(usual)))
+	}
+	return s.page(c, "signin/code.html", p)
+}
+
+func (s *Server) postCode(c *fiber.Ctx) error {
+	by := s.asker(c)
+	code := c.FormValue("auth_code")
+	if by.Attempt.ID != 0 && code == "" {
+		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, s.language(c).T("problem.code.empty"), -1)
+	}
+	e, err := s.Signin.SubmitCode(c.UserContext(), code, by)
+	if err != nil {
+		return err
+	}
+	s.Answered(verdicts[e.Verdict])
+	switch e.Verdict {
+	case signin.Accepted, signin.Again:
+		return s.enter(c, e)
+	case signin.Wrong:
+		left := e.TriesLeft
+		if left > 3 {
+			left = -1
+		}
+		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, s.language(c).T("problem.code.wrong"), left)
+	}
+	w, err := s.Signin.Wait(c.UserContext(), by)
+	if err != nil {
+		return err
+	}
+	w.Verdict = e.Verdict
+	return s.ended(c, w)
+}
+
+// enter gives the browser its session and leads it where it wanted to go.
+func (s *Server) enter(c *fiber.Ctx, e signin.Entered) error {
+	if e.Verdict == signin.Accepted {
+		s.door.SetCookie(c, door.SessionCookie, e.Session.String(), e.Expires.Sub(s.DB.Now()))
+		s.door.SetCookie(c, door.BrowserCookie, e.Browser, browserLife)
+		s.Log.Info("signed in", "request", s.door.RequestID(c), "user", e.User)
+	}
+	return orRedirect(c, nil, nonEmpty(e.Next, "/account"))
+}
+
+// verdicts are the verdicts as words: of message keys and of metrics.
+var verdicts = map[signin.Verdict]string{
+	signin.Gone: "gone", signin.Accepted: "accepted", signin.Again: "again", signin.Wrong: "wrong", signin.Expired: "expired",
+	signin.Used: "used", signin.Exhausted: "exhausted", signin.Spent: "spent", signin.Foreign: "foreign",
+}
+
+type endedPage struct {
+	base
+	Heading, Text string
+	CanResend     bool
+}
+
+// ended says that the attempt is over, and what to do.
+func (s *Server) ended(c *fiber.Ctx, w signin.Waiting) error {
+	p := endedPage{base: s.base(c), CanResend: w.Verdict != signin.Gone}
+	key := "ended." + verdicts[w.Verdict]
+	p.Heading, p.Text = p.T(key+".heading"), p.T(key+".text", "Masked", w.Masked)
+	return s.page(c.Status(http.StatusGone), "signin/ended.html", p)
+}
+
+func orRedirect(c *fiber.Ctx, err error, to string) error {
+	if err != nil {
+		return err
+	}
+	return c.Redirect(to, http.StatusSeeOther)
+}
+
+func nonEmpty(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

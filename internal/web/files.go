@@ -1,0 +1,100 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"mime"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/config"
+	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/static"
+)
+
+// files are what is served as it is, each under the hash of its content, so
+// that a browser keeps it for good and never keeps an old one.
+type files struct {
+	byName map[string]*file
+}
+
+type file struct {
+	url, kind    string
+	body, zipped []byte
+}
+
+func loadFiles(b *Brand) (*files, error) {
+	f := &files{map[string]*file{}}
+	names, err := fs.Glob(static.FS, "*.*")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		body, err := fs.ReadFile(static.FS, name)
+		if err != nil {
+			return nil, err
+		}
+		f.add(name, body)
+	}
+	if b.Accent != "" {
+		f.add("accent.css", fmt.Appendf(nil, ":root{--accent:%s}@media (prefers-color-scheme:dark){:root{--accent:%s}}", b.Accent, config.LightAccent(b.Accent)))
+	}
+	if b.LogoFile != "" {
+		body, err := os.ReadFile(b.LogoFile)
+		if err != nil {
+			return nil, fmt.Errorf("brand.logo: %w", err)
+		}
+		name := "logo" + strings.ToLower(filepath.Ext(b.LogoFile))
+		f.add(name, body)
+		b.Logo = f.url(name)
+	}
+	return f, nil
+}
+
+func (f *files) add(name string, body []byte) {
+	sum := sha256.Sum256(body)
+	kind := mime.TypeByExtension(filepath.Ext(name))
+	if strings.HasSuffix(name, ".js") {
+		kind = "text/javascript; charset=utf-8"
+	}
+	x := &file{url: "/static/" + base64.RawURLEncoding.EncodeToString(sum[:9]) + "/" + name, kind: kind, body: body}
+	var zipped bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+	_, _ = w.Write(body) // a buffer takes all
+	_ = w.Close()
+	if zipped.Len() < len(body) {
+		x.zipped = zipped.Bytes()
+	}
+	f.byName[name] = x
+}
+
+// url is where a file is, "" if there is none.
+func (f *files) url(name string) string {
+	if x, ok := f.byName[name]; ok {
+		return x.url
+	}
+	return ""
+}
+
+func (f *files) serve(c *fiber.Ctx) error {
+	x, ok := f.byName[c.Params("name")]
+	if !ok || c.Path() != x.url {
+		return door.Fail(http.StatusNotFound)
+	}
+	c.Set(fiber.HeaderContentType, x.kind)
+	c.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")
+	c.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
+	if x.zipped != nil && strings.Contains(c.Get(fiber.HeaderAcceptEncoding), "gzip") {
+		c.Set(fiber.HeaderContentEncoding, "gzip")
+		return c.Send(x.zipped)
+	}
+	return c.Send(x.body)
+}

@@ -1,0 +1,132 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+const (
+	// browserLife is the longest that browsers keep a cookie.
+	browserLife = 400 * 24 * time.Hour
+	// attemptLife outlives the attempt, so that a late answer is told that it
+	// is late.
+	attemptLife = 24 * time.Hour
+	linkLife    = 5 * time.Minute
+)
+
+type loginPage struct {
+	base
+	Action          string
+	ID, Next        string
+	Manual          bool
+	Implementations []string
+	Implementation  string
+	First           bool
+}
+
+func (s *Server) loginPage(c *fiber.Ctx, action string) loginPage {
+	return loginPage{base: s.base(c), Action: action, Manual: s.Options.Manual, Implementations: accounts.Implementations}
+}
+
+func (s *Server) showRoot(c *fiber.Ctx) error {
+	sess, err := s.session(c)
+	if err != nil {
+		return err
+	}
+	if sess.ID != 0 {
+		return c.Redirect("/account", http.StatusSeeOther)
+	}
+	return c.Redirect("/login", http.StatusSeeOther)
+}
+
+func (s *Server) showLogin(c *fiber.Ctx) error {
+	p := s.loginPage(c, "/login")
+	p.Next = door.LocalPath(c.Query("next"))
+	if c.Query("done") == "signed_out" {
+		p.Notice = p.T("logout.notice")
+	}
+	return s.page(c, "signin/login.html", p)
+}
+
+func (s *Server) postLogin(c *fiber.Ctx) error {
+	return s.ask(c, s.loginPage(c, "/login"), "")
+}
+
+// ask is the one box: the ordinary one and the first administrator's.
+func (s *Server) ask(c *fiber.Ctx, p loginPage, first string) error {
+	p.ID, p.Next, p.Implementation = c.FormValue("id"), door.LocalPath(c.FormValue("next")), ""
+	if s.Options.Manual {
+		p.Implementation = c.FormValue("implementation")
+	}
+	id, refusal := s.Discovery.Find(p.ID, p.Implementation)
+	if refusal != "" {
+		p.Problem = p.T("problem.id." + string(refusal))
+		return s.page(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
+	}
+	by := s.asker(c)
+	asked, err := s.Signin.Start(c.UserContext(), signin.Ask{ID: id, Next: p.Next, First: first}, by)
+	if err != nil {
+		return err
+	}
+	return s.asked(c, asked, by)
+}
+
+// asked answers an ask: on to the code page, or when to ask again.
+func (s *Server) asked(c *fiber.Ctx, asked signin.Asked, by signin.Asker) error {
+	switch {
+	case asked.Gone:
+		return s.ended(c, signin.Waiting{Verdict: signin.Gone})
+	case asked.Soon:
+		c.Status(http.StatusTooManyRequests)
+		seconds := door.Seconds(asked.Wait)
+		c.Set(fiber.HeaderRetryAfter, itoa(seconds))
+		return s.codePage(c, by, s.language(c).T("problem.resend_soon", "Seconds", seconds), -1)
+	case asked.Wait > 0:
+		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: asked.Wait}
+	}
+	s.door.SetCookie(c, door.AttemptCookie, asked.Attempt.String(), attemptLife)
+	return c.Redirect("/login/code", http.StatusSeeOther)
+}
+
+func (s *Server) postResend(c *fiber.Ctx) error {
+	by := s.asker(c)
+	asked, err := s.Signin.Resend(c.UserContext(), by)
+	if err != nil {
+		return err
+	}
+	return s.asked(c, asked, by)
+}
+
+func (s *Server) showFirst(c *fiber.Ctx) error { return s.first(c, false) }
+func (s *Server) postFirst(c *fiber.Ctx) error { return s.first(c, true) }
+
+func (s *Server) first(c *fiber.Ctx, post bool) error {
+	token := c.Params("token")
+	good, err := s.Signin.First(c.UserContext(), token)
+	if err != nil {
+		return err
+	}
+	if !good {
+		return s.message(c.Status(http.StatusGone), "first.gone", "/login", "error.go_on")
+	}
+	p := s.loginPage(c, "/login/first/"+token)
+	p.First = true
+	if post {
+		return s.ask(c, p, token)
+	}
+	return s.page(c, "signin/login.html", p)
+}
+
+func (s *Server) postLogout(c *fiber.Ctx) error {
+	if err := s.Signin.SignOut(c.UserContext(), s.asker(c)); err != nil {
+		return err
+	}
+	s.door.DropCookie(c, door.SessionCookie)
+	return c.Redirect("/login?done=signed_out", http.StatusSeeOther)
+}

@@ -1,0 +1,180 @@
+// Package web serves people: the pages of signing in and of the own account,
+// and the session check that proxies ask for.
+//
+// A handler reads input, calls one method below, and answers. Rules live in
+// signin; words in the catalogue; looks in templates and static.
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/mailbox"
+	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/words"
+)
+
+// Server holds what the handlers need.
+type Server struct {
+	DB        *db.DB
+	Signin    *signin.Service
+	Discovery accounts.Discovery
+	Words     *words.Catalogue
+	Log       *slog.Logger
+	Options   Options
+	// Mailbox is the local mailbox for the page /mailbox, nil if the page does
+	// not exist.
+	Mailbox *mailbox.Mailbox
+	// Metrics answers /metrics, nil if it is served elsewhere.
+	Metrics http.Handler
+	// Answered counts what people's answers led to, Observe how each request
+	// was answered.
+	Answered func(verdict string)
+	Observe  func(route, method string, status int, took time.Duration)
+
+	door  *door.Door
+	views *views
+	files *files
+}
+
+// Options are what an operator decides about pages.
+type Options struct {
+	PublicURL string
+	Trusted   []netip.Prefix // proxies that may say who the client is
+	Manual    bool           // people choose the implementation
+	Brand     Brand
+}
+
+// Brand is how the site calls and shows itself.
+type Brand struct {
+	Name   string
+	Logo   string // URL of the picture, or ""
+	Accent string // #rrggbb, or ""
+	// LogoFile is the picture's file, read at the start.
+	LogoFile string
+}
+
+// who may use a route. Its zero value is nobody, so that a route added without
+// a thought is closed.
+type who int
+
+const (
+	nobody who = iota
+	anybody
+	person   // who is signed in; others are led to /login
+	thisHost // a peer at this machine, not through a proxy
+)
+
+// New makes the app with all routes.
+func (s *Server) New() (*fiber.App, error) {
+	var err error
+	if s.files, err = loadFiles(&s.Options.Brand); err != nil {
+		return nil, err
+	}
+	if s.views, err = loadViews(); err != nil {
+		return nil, err
+	}
+	s.door, err = door.New(door.Options{
+		PublicURL: s.Options.PublicURL, Trusted: s.Options.Trusted, Log: s.Log, Observe: s.Observe, Answer: s.showProblem,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.door.App.Use(s.door.SameOrigin)
+	for _, r := range s.routes() {
+		s.door.App.Add(r.method, r.path, s.guard(r.who, r.handle))
+		if r.method == http.MethodGet {
+			s.door.App.Add(http.MethodHead, r.path, s.guard(r.who, r.handle))
+		}
+	}
+	return s.door.App, nil
+}
+
+type route struct {
+	method, path string
+	who          who
+	handle       fiber.Handler
+}
+
+// routes lists every way in. It is the whole map of this door.
+func (s *Server) routes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	all := []route{
+		{get, "/", anybody, s.showRoot},
+		{get, "/login", anybody, s.showLogin},
+		{post, "/login", anybody, s.postLogin},
+		{get, "/login/code", anybody, s.showCode},
+		{post, "/login/code", anybody, s.postCode},
+		{post, "/login/resend", anybody, s.postResend},
+		{get, "/login/link/:token", anybody, s.openLink},
+		{get, "/login/link", anybody, s.showLink},
+		{post, "/login/link", anybody, s.postLink},
+		{get, "/login/not-me/:token", anybody, s.showNotMe},
+		{post, "/login/not-me/:token", anybody, s.postNotMe},
+		{get, "/login/first/:token", anybody, s.showFirst},
+		{post, "/login/first/:token", anybody, s.postFirst},
+		{post, "/logout", anybody, s.postLogout},
+		{get, "/account", person, s.showAccount},
+		{post, "/account/settings", person, s.postSettings},
+		{post, "/account/sessions/end", person, s.postEndSession},
+		{get, "/account/sessions/end-others", person, s.showEndOthers},
+		{post, "/account/sessions/end-others", person, s.postEndOthers},
+		{get, "/account/history", person, s.showHistory},
+		{get, "/account/export", person, s.export},
+		{get, "/account/delete", person, s.showDelete},
+		{post, "/account/delete", person, s.postDelete},
+		{get, "/forward-auth", anybody, s.forwardAuth},
+		{get, "/static/:hash/:name", anybody, s.files.serve},
+		{get, "/healthz", anybody, func(c *fiber.Ctx) error { return c.SendString("ok\n") }},
+		{get, "/readyz", anybody, s.ready},
+	}
+	if s.Mailbox != nil {
+		all = append(all, route{get, "/mailbox", thisHost, s.showMailbox})
+	}
+	if s.Metrics != nil {
+		all = append(all, route{get, "/metrics", thisHost, s.metrics})
+	}
+	return all
+}
+
+// guard lets through who may.
+func (s *Server) guard(w who, handle fiber.Handler) fiber.Handler {
+	switch w {
+	case anybody:
+		return handle
+	case person:
+		return func(c *fiber.Ctx) error {
+			sess, err := s.session(c)
+			if err != nil {
+				return err
+			}
+			if sess.ID == 0 {
+				return s.toLogin(c)
+			}
+			return handle(c)
+		}
+	case thisHost:
+		return func(c *fiber.Ctx) error {
+			if !s.door.AtThisMachine(c) {
+				return door.Fail(http.StatusNotFound)
+			}
+			return handle(c)
+		}
+	}
+	return func(*fiber.Ctx) error { return door.Fail(http.StatusForbidden) }
+}
+
+// ready reports whether the database answers, and soon.
+func (s *Server) ready(c *fiber.Ctx) error {
+	if err := s.DB.Ping(c.UserContext()); err != nil {
+		return &door.Problem{Status: http.StatusServiceUnavailable, Key: "down", Wait: 5 * time.Second, Cause: err}
+	}
+	return c.SendString("ready\n")
+}

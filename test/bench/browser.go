@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// browser signs people in over one kept connection. Every sign-in starts with
+// no cookies, as in a browser that was never here.
+type browser struct {
+	c       *client
+	sink    *sink
+	host    string
+	cookies map[string]string
+	buf     []byte
+	answer  answer
+}
+
+func newBrowser(addr string, s *sink) (*browser, error) {
+	c, err := dial(addr)
+	if err != nil {
+		return nil, err
+	}
+	_, port, _ := strings.Cut(addr, ":")
+	return &browser{c: c, sink: s, host: "localhost:" + port, cookies: map[string]string{}}, nil
+}
+
+func (b *browser) close() { b.c.close() }
+
+// freshAddress is an address that was never seen. Its name is random, so that
+// it falls anywhere in an index of addresses.
+func freshAddress() string {
+	return "p" + strconv.FormatUint(rand.Uint64(), 36) + "@people.example"
+}
+
+// signIn walks the whole way: the page, the address, the message, the code.
+// It returns the session cookie as "name=value".
+func (b *browser) signIn(address string) (string, error) {
+	clear(b.cookies)
+	if err := b.want(200, "", "GET", "/login", ""); err != nil {
+		return "", err
+	}
+	mail := b.sink.expect(address)
+	if err := b.want(303, "/login/code", "POST", "/login", "id="+url.QueryEscape(address)); err != nil {
+		b.sink.forget(address)
+		return "", err
+	}
+	if err := b.want(200, "", "GET", "/login/code", ""); err != nil {
+		b.sink.forget(address)
+		return "", err
+	}
+	code, err := b.receive(mail, address)
+	if err != nil {
+		return "", err
+	}
+	if err := b.want(303, "", "POST", "/login/code", "auth_code="+code); err != nil {
+		return "", err
+	}
+	session := b.cookies["djauthy"]
+	if session == "" {
+		return "", errors.New("signed in, but no session cookie")
+	}
+	return "djauthy=" + session, nil
+}
+
+func (b *browser) receive(mail <-chan string, address string) (string, error) {
+	late := time.NewTimer(mailTimeout)
+	defer late.Stop()
+	select {
+	case code := <-mail:
+		if code == "" {
+			return "", errNoText
+		}
+		return code, nil
+	case <-late.C:
+		b.sink.forget(address)
+		return "", errors.New("no message within " + mailTimeout.String())
+	}
+}
+
+// want makes a request and requires its status and, if to is not empty, where
+// it leads.
+func (b *browser) want(status int, to, method, path, form string) error {
+	b.request(method, path, form)
+	if err := b.c.do(b.buf, &b.answer); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	for _, pair := range b.answer.cookies {
+		name, value, _ := strings.Cut(pair, "=")
+		b.cookies[name] = value
+	}
+	if b.answer.status != status {
+		return fmt.Errorf("%s %s: status %d instead of %d", method, path, b.answer.status, status)
+	}
+	if to != "" && b.answer.location != to && !strings.HasSuffix(b.answer.location, to) {
+		return fmt.Errorf("%s %s: leads to %q instead of %q", method, path, b.answer.location, to)
+	}
+	return nil
+}
+
+// request fills buf with what a browser sends.
+func (b *browser) request(method, path, form string) {
+	b.buf = fmt.Appendf(b.buf[:0], "%s %s HTTP/1.1\r\nHost: %s\r\n"+
+		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"+
+		"Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\n"+
+		"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n", method, path, b.host)
+	if len(b.cookies) > 0 {
+		b.buf = append(b.buf, "Cookie: "...)
+		sep := ""
+		for name, value := range b.cookies {
+			if value == "" {
+				continue
+			}
+			b.buf = fmt.Appendf(b.buf, "%s%s=%s", sep, name, value)
+			sep = "; "
+		}
+		b.buf = append(b.buf, "\r\n"...)
+	}
+	if method == "POST" {
+		b.buf = fmt.Appendf(b.buf, "Origin: http://%s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n", b.host, len(form))
+	}
+	b.buf = append(append(b.buf, "\r\n"...), form...)
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// report prints what was measured and, when all rows were asked for, writes
+// docs/performance.md.
+func (b *bench) report(results []*result) error {
+	var out bytes.Buffer
+	writeWorks(&out, results)
+	writeFigures(&out, results)
+	b.writeNotes(&out, results)
+	if _, err := os.Stdout.Write(out.Bytes()); err != nil || b.only != nil {
+		return err
+	}
+	head := "# Performance\n\nMade by `make bench`; not edited by hand.\n\n"
+	return os.WriteFile(filepath.Join(b.root, "docs", "performance.md"), append([]byte(head), out.Bytes()...), 0o644) //nolint:gosec // a document
+}
+
+func writeWorks(out *bytes.Buffer, results []*result) {
+	fmt.Fprint(out, "## Work\n\n"+
+		"| work | x the stand-in's CPU | at most | | djauthy: ms CPU | per second | p50 ms | p99 ms | stand-in: ms CPU | per second | p50 ms | p99 ms | failed |\n"+
+		"|---|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	for _, r := range results {
+		for _, w := range r.Works {
+			failed := w.Djauthy.Failed
+			if w.Standin != nil {
+				failed += w.Standin.Failed
+			}
+			fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %d |\n",
+				w.Name, times(w.Ratio), times(w.AtMost), verdict(w.Ratio, w.AtMost), w.Djauthy.cells(), w.Standin.cells(), failed)
+		}
+	}
+}
+
+func (s *sample) cells() string {
+	if s == nil {
+		return "– | – | – | –"
+	}
+	return strings.Join([]string{digits(s.CPU), count(int(math.Round(s.Rate))), digits(s.P50), digits(s.P99)}, " | ")
+}
+
+func writeFigures(out *bytes.Buffer, results []*result) {
+	fmt.Fprint(out, "\n## Other figures\n\n| figure | djauthy | stand-in, or what it is held against | at most | |\n|---|--:|--:|--:|---|\n")
+	for _, r := range results {
+		for _, f := range r.Figures {
+			beside := f.amount(f.Beside)
+			if f.Against != "" {
+				beside += " " + f.Against
+			}
+			fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", f.Name, f.amount(f.Djauthy), beside, f.amount(f.AtMost), verdict(f.Djauthy, f.AtMost))
+		}
+	}
+}
+
+func (f figure) amount(v float64) string {
+	if v == 0 {
+		return "–"
+	}
+	return strings.TrimSpace(digits(v) + " " + f.Unit)
+}
+
+// verdict marks what misses its limit.
+func verdict(v, atMost float64) string {
+	switch {
+	case atMost == 0 || v == 0:
+		return ""
+	case v <= atMost:
+		return "ok"
+	default:
+		return "**over**"
+	}
+}
+
+func times(ratio float64) string {
+	if ratio == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", ratio)
+}
+
+// digits writes three figures that count.
+func digits(v float64) string {
+	switch {
+	case math.IsNaN(v):
+		return "–"
+	case v >= 1000:
+		return count(int(math.Round(v)))
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	case v >= 1:
+		return fmt.Sprintf("%.2f", v)
+	default:
+		return fmt.Sprintf("%.4f", v)
+	}
+}
+
+func (b *bench) writeNotes(out *bytes.Buffer, results []*result) {
+	fmt.Fprintf(out, "\n## How it was taken\n\n%s\n\n", strings.TrimSpace(howTaken))
+	fmt.Fprintf(out, "Machine: %s, %d CPUs, %s, Linux %s, %s; databases on %s. %d rounds of %s; build %s of djauthy, %s.\n",
+		processor(), cpuCount(), memoryTotal(), kernel(), runtime.Version(), fileSystem(b.dir), b.rounds, b.part, b.build, time.Now().UTC().Format(time.DateOnly))
+	if b.oneCPU {
+		fmt.Fprint(out, "\n**This machine has one CPU: driver and servers disturbed each other.**\n")
+	}
+	for _, r := range results {
+		if r.Build != b.build {
+			fmt.Fprintf(out, "\nRow %s was taken on %s with build %s.\n", r.Row, r.Taken.Format(time.DateOnly), r.Build)
+		}
+	}
+	if missing := missingRows(results); b.only == nil && len(missing) > 0 {
+		fmt.Fprintf(out, "\nNot measured here: %s (`make bench-full`; postgres needs Debian's package or DJAUTHY_TEST_POSTGRES).\n", strings.Join(missing, ", "))
+	}
+}
+
+const howTaken = `
+The figure that travels between machines is the server's CPU time for an operation as a multiple of the stand-in's; operations per second and
+percentiles suffer from neighbours. The stand-in is a bare, correct program on the same libraries (Fiber, SQLite with WAL, synchronous=FULL and group
+commit, go-mail with kept connections): it answers the same requests with static pages, makes the same two commits durable and sends a mail of the same size, and does nothing
+else. Its session check is one indexed read and join, its smallest answer is bare Fiber.
+
+djauthy and the stand-in run by turns, each alone on one CPU; the load driver and the SMTP server that takes the mails run on another. Each
+column is the median of its rounds, and the multiple the median of the rounds' multiples. CPU is the process's own clock, user and kernel, from the first request to the last answer. A whole sign-in is GET
+/login, POST /login, GET /login/code, the arrival of the mail, and POST /login/code, over a kept connection, without cookies, by an address that was never seen. Latencies under random arrivals count
+from the moment a request was due. All limits per address are lifted, because all browsers come from one. Servers have two Go processors. PostgreSQL has fsync on, and the CPU of all its processes counts.
+`
+
+// missingRows are the rows that the report should have and does not.
+func missingRows(results []*result) (missing []string) {
+	have := map[string]bool{}
+	for _, r := range results {
+		have[r.Row] = true
+	}
+	for _, r := range rows() {
+		if !have[r.name] {
+			missing = append(missing, r.name)
+		}
+	}
+	return missing
+}
+
+func processor() string { return procLine("/proc/cpuinfo", "model name") }
+
+func memoryTotal() string { return procLine("/proc/meminfo", "MemTotal") + " of memory" }
+
+func cpuCount() int { return runtime.NumCPU() }
+
+// procLine is the value of the first line that begins with key.
+func procLine(file, key string) string {
+	f, err := os.Open(file) //nolint:gosec // below /proc
+	if err != nil {
+		return "unknown"
+	}
+	defer func() { _ = f.Close() }()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		name, value, _ := strings.Cut(lines.Text(), ":")
+		if strings.TrimSpace(name) == key {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}

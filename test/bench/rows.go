@@ -1,0 +1,29 @@
+package main
+
+// row is one measurement. Long rows are left to -full.
+type row struct {
+	name string
+	long bool
+	run  func(*bench) (*result, error)
+}
+
+// rows lists all measurements in the order of the report.
+func rows() []row {
+	return []row{
+		{"signin-64", false, signInRow(64)},
+		{"signin-1", false, signInRow(1)},
+		{"signin-16", false, signInRow(16)},
+		{"signin-256", false, signInRow(256)},
+		{"session", false, sessionRow},
+		{"smallest", false, smallestRow},
+		{"postgres", false, postgresRow},
+		{"commits", false, commitRow},
+		{"memory", false, memoryRow},
+		{"memory-million", true, millionRow},
+		{"start", false, startRow},
+		{"binary", false, binaryRow},
+		{"sweep", false, sweepRow},
+		{"grow-1m", false, growthRow(million)},
+		{"grow-10m", true, growthRow(10 * million)},
+	}
+}
