@@ -56,18 +56,24 @@ func find(tx *db.Tx, where string, args ...any) (Account, User, error) {
 	return r.account(), u, err
 }
 
-// Ensure returns the account of an id and its user. For an unknown id it makes
-// an inactive user and account that hold the implementation and the identifier
-// and nothing else.
+// Ensure returns the account of an id and its user, adding them if the id is
+// unknown.
 func Ensure(tx *db.Tx, id ID) (Account, User, error) {
 	a, u, err := Find(tx, id)
-	if !errors.Is(err, db.ErrNotFound) {
-		return a, u, err
+	if errors.Is(err, db.ErrNotFound) {
+		return Add(tx, id)
 	}
-	if u, err = addUser(tx); err != nil {
-		return a, u, err
+	return a, u, err
+}
+
+// Add makes an inactive user and account for an unknown id. They hold the
+// implementation and the identifier and nothing else.
+func Add(tx *db.Tx, id ID) (Account, User, error) {
+	u, err := addUser(tx)
+	if err != nil {
+		return Account{}, u, err
 	}
-	a = Account{ID: AccountID(tx.NewID()), User: u.ID, Addr: id}
+	a := Account{ID: AccountID(tx.NewID()), User: u.ID, Addr: id}
 	_, err = tx.Exec(`INSERT INTO accounts (id, user_id, implementation, identifier) VALUES ($1, $2, $3, $4)`,
 		a.ID, a.User, id.Implementation, id.Identifier)
 	return a, u, err

@@ -32,8 +32,9 @@ type DB struct {
 
 // engine is what differs between SQLite and PostgreSQL.
 type engine interface {
-	// view runs fn in a read-only snapshot.
-	view(ctx context.Context, fn func(conn) error) error
+	// view runs fn for reading; one says that fn runs a single query, which is
+	// its own snapshot.
+	view(ctx context.Context, one bool, fn func(conn) error) error
 	// update runs parts one after the other; each is durable, whole or not
 	// at all, when update returns.
 	update(ctx context.Context, parts []job) error
@@ -82,7 +83,12 @@ func (d *DB) Engine() string { return d.engine.name() }
 
 // View runs fn in a read-only transaction: all its reads see one moment.
 func (d *DB) View(ctx context.Context, fn func(*Tx) error) error {
-	return d.engine.view(ctx, func(c conn) error { return fn(d.tx(ctx, c)) })
+	return d.engine.view(ctx, false, func(c conn) error { return fn(d.tx(ctx, c)) })
+}
+
+// Read is View for a single query, without the cost of a transaction around it.
+func (d *DB) Read(ctx context.Context, fn func(*Tx) error) error {
+	return d.engine.view(ctx, true, func(c conn) error { return fn(d.tx(ctx, c)) })
 }
 
 // A Part is one transaction of a Sequence.

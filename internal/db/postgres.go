@@ -35,7 +35,10 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	return &postgres{pool}, nil
 }
 
-func (e *postgres) view(ctx context.Context, fn func(conn) error) error {
+func (e *postgres) view(ctx context.Context, one bool, fn func(conn) error) error {
+	if one {
+		return fn(pgPool{e.pool})
+	}
 	tx, err := e.pool.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return err
@@ -112,4 +115,15 @@ func (c pgConn) exec(ctx context.Context, query string, args []any) (sql.Result,
 
 func (c pgConn) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
 	return c.tx.QueryContext(ctx, query, args...)
+}
+
+// pgPool runs single queries on any connection.
+type pgPool struct{ pool *sql.DB }
+
+func (c pgPool) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
+	return c.pool.ExecContext(ctx, query, args...)
+}
+
+func (c pgPool) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	return c.pool.QueryContext(ctx, query, args...)
 }

@@ -104,7 +104,7 @@ func lite(ctx context.Context, pool *sql.DB, path string) (*liteConn, error) {
 	return l, nil
 }
 
-func (e *sqlite) view(ctx context.Context, fn func(conn) error) error {
+func (e *sqlite) view(ctx context.Context, one bool, fn func(conn) error) error {
 	var r *liteConn
 	select {
 	case r = <-e.readers:
@@ -112,6 +112,9 @@ func (e *sqlite) view(ctx context.Context, fn func(conn) error) error {
 		return ctx.Err()
 	}
 	defer func() { e.readers <- r }()
+	if one {
+		return fn(r)
+	}
 	if err := r.run("BEGIN"); err != nil {
 		return err
 	}
@@ -122,7 +125,7 @@ func (e *sqlite) view(ctx context.Context, fn func(conn) error) error {
 func (e *sqlite) update(ctx context.Context, parts []job) error { return e.writer.do(ctx, parts) }
 
 func (e *sqlite) ping(ctx context.Context) error {
-	return e.view(ctx, func(c conn) error {
+	return e.view(ctx, true, func(c conn) error {
 		_, err := c.exec(ctx, "SELECT 1", nil)
 		return err
 	})

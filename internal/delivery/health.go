@@ -57,7 +57,7 @@ func (o *Outbox) Usual(ctx context.Context) time.Duration {
 		return o.usual.took
 	}
 	var took []time.Duration
-	err := o.db.View(ctx, func(tx *db.Tx) error {
+	err := o.db.Read(ctx, func(tx *db.Tx) error {
 		return tx.Each(func(scan func(...any) error) error {
 			var id db.ID
 			var done int64

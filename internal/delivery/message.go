@@ -3,6 +3,7 @@ package delivery
 import (
 	"bytes"
 	"fmt"
+	"html"
 	htmltemplate "html/template"
 	"io/fs"
 	"strings"
@@ -53,7 +54,7 @@ type view struct {
 // wording turns messages into text in every language.
 type wording struct {
 	texts *words.Catalogue
-	kinds map[string]kind
+	kinds map[string]kind // by language and name: "en/code"
 }
 
 type kind struct {
@@ -61,7 +62,8 @@ type kind struct {
 	html          *htmltemplate.Template
 }
 
-// newWording parses mail/*.{subject.txt,txt,html} of files.
+// newWording parses mail/*.{subject.txt,txt,html} of files, once for each
+// language.
 func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
 	w := &wording{texts, map[string]kind{}}
 	names, err := fs.Glob(files, "mail/*.subject.txt")
@@ -70,36 +72,50 @@ func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
 	}
 	for _, name := range names {
 		base := strings.TrimSuffix(name, ".subject.txt")
-		var k kind
-		if k.subject, err = texttemplate.ParseFS(files, name); err != nil {
-			return nil, err
+		for _, code := range words.Languages {
+			k, err := parseKind(files, base, texts.Get(code))
+			if err != nil {
+				return nil, err
+			}
+			w.kinds[code+"/"+strings.TrimPrefix(base, "mail/")] = k
 		}
-		if k.text, err = texttemplate.ParseFS(files, base+".txt"); err != nil {
-			return nil, err
-		}
-		if k.html, err = htmltemplate.ParseFS(files, base+".html"); err != nil {
-			return nil, err
-		}
-		w.kinds[strings.TrimPrefix(base, "mail/")] = k
 	}
 	return w, nil
 }
 
+func parseKind(files fs.FS, base string, l *words.Language) (k kind, err error) {
+	if k.subject, err = texttemplate.ParseFS(files, base+".subject.txt"); err != nil {
+		return k, err
+	}
+	if k.text, err = texttemplate.ParseFS(files, base+".txt"); err != nil {
+		return k, err
+	}
+	if k.html, err = htmltemplate.ParseFS(files, base+".html"); err != nil {
+		return k, err
+	}
+	asIs := func(s string) string { return s }
+	l.Settle(k.subject.Tree, nil, asIs)
+	l.Settle(k.text.Tree, nil, asIs)
+	l.Settle(k.html.Tree, nil, html.EscapeString)
+	return k, nil
+}
+
 func (w *wording) word(m Message) (Worded, error) {
-	k, ok := w.kinds[m.Kind]
+	l := w.texts.Get(m.Lang)
+	k, ok := w.kinds[l.Lang+"/"+m.Kind]
 	if !ok {
 		return Worded{}, fmt.Errorf("message of unknown kind %q", m.Kind)
 	}
-	v := view{w.texts.Get(m.Lang), m.Text}
-	var subject, text, html bytes.Buffer
+	v := view{l, m.Text}
+	var subject, text, rich bytes.Buffer
 	if err := k.subject.Execute(&subject, v); err != nil {
 		return Worded{}, err
 	}
 	if err := k.text.Execute(&text, v); err != nil {
 		return Worded{}, err
 	}
-	if err := k.html.Execute(&html, v); err != nil {
+	if err := k.html.Execute(&rich, v); err != nil {
 		return Worded{}, err
 	}
-	return Worded{To: m.To, Subject: strings.TrimSpace(subject.String()), Text: text.String(), HTML: html.String()}, nil
+	return Worded{To: m.To, Subject: strings.TrimSpace(subject.String()), Text: text.String(), HTML: rich.String()}, nil
 }

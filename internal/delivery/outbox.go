@@ -176,7 +176,7 @@ const claimSize = 64
 func (o *Outbox) claim(ctx context.Context) (due []Queued, err error) {
 	// Most seconds nothing is due: look first, for reading is free.
 	var found int64
-	err = o.db.View(ctx, func(tx *db.Tx) error {
+	err = o.db.Read(ctx, func(tx *db.Tx) error {
 		return tx.Get(`SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 0 AND due_at <= $1 LIMIT 1) waiting`, tx.Millis()).Scan(&found)
 	})
 	if err != nil || found == 0 {

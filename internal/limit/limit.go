@@ -10,8 +10,13 @@
 package limit
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/config"
@@ -40,64 +45,139 @@ func (b Budget) key(rate config.Rate) []byte {
 // cost is the time that one event takes of a rate.
 func cost(r config.Rate) int64 { return r.Per.Microseconds() / int64(r.N) }
 
-// Take counts one event in every rate of a budget. It returns 0 if all of them
-// allow it, else how long until they do. What a refused event took of the
-// other rates stays taken. It is one statement a rate, so it may run in a
+// An Amount is so many events of a budget.
+type Amount struct {
+	Budget Budget
+	N      int
+}
+
+// line is one row of a statement about several: a rate of a budget.
+type line struct {
+	key       []byte
+	cost, per int64 // microseconds
+}
+
+// lines lists the rates of amounts in the order of their keys, in which every
+// statement takes its rows, so that no two wait for each other.
+func lines(amounts []Amount) (all []line) {
+	for _, a := range amounts {
+		for _, r := range a.Budget.Rates {
+			if a.N > 0 {
+				all = append(all, line{a.Budget.key(r), int64(a.N) * cost(r), r.Per.Microseconds()})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b line) int { return bytes.Compare(a.key, b.key) })
+	return all
+}
+
+func each(budgets []Budget) (amounts []Amount) {
+	for _, b := range budgets {
+		amounts = append(amounts, Amount{b, 1})
+	}
+	return amounts
+}
+
+// rows is "($2, $3, $4), ($5, $6, $7)" for n rows of width places, counted from
+// first.
+func rows(n, width, first int) string {
+	var b strings.Builder
+	for i := range n * width {
+		switch {
+		case i == 0:
+			b.WriteString("($")
+		case i%width == 0:
+			b.WriteString("), ($")
+		default:
+			b.WriteString(", $")
+		}
+		b.WriteString(strconv.Itoa(first + i))
+	}
+	return b.String() + ")"
+}
+
+// Take counts one event in every budget. It returns 0 if all of them allow it,
+// else how long until they do, and then it has taken nothing. It is right in a
 // db.Shared part.
-func Take(tx *db.Tx, b Budget) (wait time.Duration, err error) {
-	for _, r := range b.Rates {
-		w, err := take(tx, b.key(r), cost(r), r.Per.Microseconds())
-		if err != nil {
-			return 0, err
-		}
-		wait = max(wait, w)
+func Take(tx *db.Tx, budgets ...Budget) (wait time.Duration, err error) {
+	all := lines(each(budgets))
+	if len(all) == 0 {
+		return 0, nil
 	}
-	return wait, nil
-}
-
-func take(tx *db.Tx, key []byte, cost, per int64) (time.Duration, error) {
 	now := tx.Now.UnixMicro()
+	args := make([]any, 0, 1+3*len(all))
+	args = append(args, now)
+	for _, l := range all {
+		args = append(args, l.key, now+l.cost, l.per)
+	}
 	// A row in the past is as good as none. An event that does not fit leaves
-	// the row as it is, and granted tells which of the two happened.
-	var spent, granted int64
-	err := tx.Get(`INSERT INTO budgets (key, spent_to, granted) VALUES ($1, $2 + $3, 1)
-		ON CONFLICT (key) DO UPDATE SET
-			granted = CASE WHEN budgets.spent_to + $3 <= $2 + $4 THEN 1 ELSE 0 END,
-			spent_to = CASE
-				WHEN budgets.spent_to <= $2 THEN $2 + $3
-				WHEN budgets.spent_to + $3 <= $2 + $4 THEN budgets.spent_to + $3
-				ELSE budgets.spent_to END
-		RETURNING spent_to, granted`, key, now, cost, per).Scan(&spent, &granted)
-	if err != nil || granted == 1 {
-		return 0, err
-	}
-	return time.Duration(spent+cost-now-per) * time.Microsecond, nil
-}
-
-// Left reports whether Take would allow n events at once.
-func Left(tx *db.Tx, b Budget, n int) (bool, error) {
-	for _, r := range b.Rates {
-		var one int64
-		err := tx.Get(`SELECT count(*) FROM budgets WHERE key = $1 AND spent_to + $2 > $3`,
-			b.key(r), int64(n)*cost(r), tx.Now.UnixMicro()+r.Per.Microseconds()).Scan(&one)
-		if err != nil || one > 0 {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// GiveBack returns n events to a budget.
-func GiveBack(tx *db.Tx, b Budget, n int) error {
-	if n == 0 {
-		return nil
-	}
-	for _, r := range b.Rates {
-		if _, err := tx.Exec(`UPDATE budgets SET spent_to = spent_to - $2 WHERE key = $1`, b.key(r), int64(n)*cost(r)); err != nil {
+	// spent_to as it is, and granted tells which of the two happened: it is the
+	// rate's duration, or 0.
+	var granted []line
+	err = tx.Each(func(scan func(...any) error) error {
+		var key []byte
+		var spent, span int64
+		if err := scan(&key, &spent, &span); err != nil {
 			return err
 		}
+		at := slices.IndexFunc(all, func(l line) bool { return bytes.Equal(l.key, key) })
+		if span > 0 {
+			granted = append(granted, all[at])
+			return nil
+		}
+		wait = max(wait, time.Duration(spent+all[at].cost-now-all[at].per)*time.Microsecond)
+		return nil
+	}, takeText(len(all)), args...)
+	if err != nil || wait == 0 {
+		return 0, err
 	}
-	return nil
+	return wait, giveBack(tx, granted)
+}
+
+func takeText(n int) string {
+	return `INSERT INTO budgets (key, spent_to, granted) VALUES ` + rows(n, 3, 2) + `
+		ON CONFLICT (key) DO UPDATE SET
+			granted = CASE WHEN budgets.spent_to + excluded.spent_to - $1 <= $1 + excluded.granted THEN excluded.granted ELSE 0 END,
+			spent_to = CASE
+				WHEN budgets.spent_to <= $1 THEN excluded.spent_to
+				WHEN budgets.spent_to + excluded.spent_to - $1 <= $1 + excluded.granted THEN budgets.spent_to + excluded.spent_to - $1
+				ELSE budgets.spent_to END
+		RETURNING key, spent_to, granted`
+}
+
+// Left reports whether a Take of all budgets would be allowed.
+func Left(tx *db.Tx, budgets ...Budget) (bool, error) {
+	all := lines(each(budgets))
+	if len(all) == 0 {
+		return true, nil
+	}
+	var where strings.Builder
+	var args []any
+	for i, l := range all {
+		fmt.Fprintf(&where, " OR key = $%d AND spent_to > $%d", 2*i+1, 2*i+2)
+		args = append(args, l.key, tx.Now.UnixMicro()+l.per-l.cost)
+	}
+	var spent int64
+	err := tx.Get(`SELECT count(*) FROM budgets WHERE `+where.String()[4:], args...).Scan(&spent)
+	return spent == 0, err
+}
+
+// GiveBack returns events to their budgets.
+func GiveBack(tx *db.Tx, amounts ...Amount) error { return giveBack(tx, lines(amounts)) }
+
+// giveBack moves the rows back. One that the sweeper took comes to life in the
+// far past, which is as good as none.
+func giveBack(tx *db.Tx, all []line) error {
+	if len(all) == 0 {
+		return nil
+	}
+	args := make([]any, 0, 3*len(all))
+	for _, l := range all {
+		args = append(args, l.key, l.cost, 0)
+	}
+	_, err := tx.Exec(`INSERT INTO budgets (key, spent_to, granted) VALUES `+rows(len(all), 3, 1)+`
+		ON CONFLICT (key) DO UPDATE SET spent_to = budgets.spent_to - excluded.spent_to`, args...)
+	return err
 }
 
 // block is the row that stops everything under a name and key.

@@ -176,13 +176,6 @@ func (c *Codes) ByLink(tx *db.Tx, link seal.Token, validFrom time.Time) (o Opene
 	return o, false, nil
 }
 
-// HasShort reports whether an attempt has a code at which tries are counted.
-func (c *Codes) HasShort(tx *db.Tx, attempt db.ID) (bool, error) {
-	var n int64
-	err := tx.Get(`SELECT count(*) FROM codes WHERE attempt_id = $1 AND is_long = 0`, attempt).Scan(&n)
-	return n > 0, err
-}
-
 type row struct {
 	long                  bool
 	mac, linkHash, sealed []byte

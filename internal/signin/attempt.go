@@ -26,7 +26,9 @@ type attempt struct {
 	known      bool               // the browser had signed in with this id before
 	firstHash  []byte             // of the first administrator's token it came with
 	rescue     bool               // made by `users link`: its link works in any browser
+	short      bool               // it has a code at which tries are counted
 	next       string
+	network    string // the asker's address as limits count it
 	client     audit.Client
 	tries      int
 	triesTaken int // of the id's budget
@@ -41,13 +43,19 @@ type attempt struct {
 // open reports whether the attempt can still end in a sign-in.
 func (a attempt) open() bool { return a.used.IsZero() && a.voided.IsZero() }
 
-func loadAttempt(tx *db.Tx, id db.ID) (a attempt, err error) {
+const attemptColumns = `id, secret_hash, browser, implementation, identifier, account_id, is_silent, is_known, first_hash, is_rescue, has_short,
+	next, network, prefix, agent, tries, tries_taken, sends, sent_at, expires_at, used_at, voided_at, session_id`
+
+func (a *attempt) scan(row db.Row) error {
 	var sent, expires, used, voided int64
-	err = tx.Get(`SELECT id, secret_hash, browser, implementation, identifier, account_id, is_silent, is_known, first_hash, is_rescue,
-		next, prefix, agent, tries, tries_taken, sends, sent_at, expires_at, used_at, voided_at, session_id FROM attempts WHERE id = $1`, id).
-		Scan(&a.id, &a.secretHash, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.account, &a.silent, &a.known, &a.firstHash, &a.rescue,
-			&a.next, &a.client.Prefix, &a.client.Agent, &a.tries, &a.triesTaken, &a.sends, &sent, &expires, &used, &voided, &a.session)
+	err := row.Scan(&a.id, &a.secretHash, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.account, &a.silent, &a.known, &a.firstHash,
+		&a.rescue, &a.short, &a.next, &a.network, &a.client.Prefix, &a.client.Agent, &a.tries, &a.triesTaken, &a.sends, &sent, &expires, &used, &voided, &a.session)
 	a.sent, a.expires, a.used, a.voided = db.Time(sent), db.Time(expires), db.Time(used), db.Time(voided)
+	return err
+}
+
+func loadAttempt(tx *db.Tx, id db.ID) (a attempt, err error) {
+	err = a.scan(tx.Get(`SELECT `+attemptColumns+` FROM attempts WHERE id = $1`, id))
 	return a, err
 }
 
@@ -58,24 +66,40 @@ func attemptOf(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
 		return a, false, nil
 	}
 	a, err = loadAttempt(tx, db.ID(t.ID))
+	return a.ifMatches(t, err)
+}
+
+// countTry counts one answer to a browser's attempt, and whether it was taken
+// from the id's budget, and returns the attempt.
+func countTry(tx *db.Tx, t seal.Token, taken bool) (a attempt, found bool, err error) {
+	err = a.scan(tx.Get(`UPDATE attempts SET tries = tries + 1, tries_taken = tries_taken + $3 WHERE id = $1 AND secret_hash = $2
+		RETURNING `+attemptColumns, t.ID, t.Hash(), db.Int(taken)))
+	return a.ifMatches(t, err)
+}
+
+// ifMatches hands the attempt out only to the browser that holds its secret.
+func (a attempt) ifMatches(t seal.Token, err error) (attempt, bool, error) {
 	if errors.Is(err, db.ErrNotFound) {
-		return a, false, nil
+		return attempt{}, false, nil
 	}
-	return a, err == nil && t.Matches(a.secretHash), err
+	if err != nil || !t.Matches(a.secretHash) {
+		return attempt{}, false, err
+	}
+	return a, true, nil
 }
 
 func (a attempt) insert(tx *db.Tx) error {
-	_, err := tx.Exec(`INSERT INTO attempts (id, secret_hash, browser, implementation, identifier, account_id, is_silent, is_known, first_hash, is_rescue,
-		next, prefix, agent, sends, sent_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-		a.id, a.secretHash, a.browser, a.addr.Implementation, a.addr.Identifier, a.account, db.Int(a.silent), db.Int(a.known), a.firstHash, db.Int(a.rescue),
-		a.next, a.client.Prefix, a.client.Agent, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli())
+	_, err := tx.Exec(`INSERT INTO attempts (id, secret_hash, browser, implementation, identifier, account_id, is_silent, is_known, first_hash, is_rescue, has_short,
+		next, network, prefix, agent, sends, sent_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+		a.id, a.secretHash, a.browser, a.addr.Implementation, a.addr.Identifier, a.account, db.Int(a.silent), db.Int(a.known), a.firstHash, db.Int(a.rescue), db.Int(a.short),
+		a.next, a.network, a.client.Prefix, a.client.Agent, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli())
 	return err
 }
 
 // resent records one more code of an attempt.
 func (a attempt) resent(tx *db.Tx) error {
-	_, err := tx.Exec(`UPDATE attempts SET sends = $2, sent_at = $3, expires_at = $4, is_silent = $5, account_id = $6 WHERE id = $1`,
-		a.id, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli(), db.Int(a.silent), a.account)
+	_, err := tx.Exec(`UPDATE attempts SET sends = $2, sent_at = $3, expires_at = $4, is_silent = $5, account_id = $6, has_short = $7 WHERE id = $1`,
+		a.id, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli(), db.Int(a.silent), a.account, db.Int(a.short))
 	return err
 }
 
@@ -100,22 +124,24 @@ type Waiting struct {
 }
 
 // wait tells an attempt's state.
-func (s *Service) wait(tx *db.Tx, a attempt) (w Waiting, err error) {
-	w = Waiting{Verdict: Accepted, Masked: a.addr.Masked(), Expires: a.expires, Channel: a.addr.Implementation, Now: tx.Now, Digits: s.Codes.Digits, Length: s.Codes.Length}
-	short, err := s.Codes.HasShort(tx, a.id)
-	if w.Long = !short; w.Long {
-		w.Digits, w.Length = false, multifactor.LongLength
+func (s *Service) wait(now time.Time, a attempt) Waiting {
+	w := Waiting{
+		Verdict: Accepted, Masked: a.addr.Masked(), Expires: a.expires, Channel: a.addr.Implementation, Now: now,
+		Digits: s.Codes.Digits && a.short, Long: !a.short, Length: s.Codes.Length,
 	}
-	w.ResendIn = max(0, a.sent.Add(s.Settings.ResendEvery).Sub(tx.Now))
+	if w.Long {
+		w.Length = multifactor.LongLength
+	}
+	w.ResendIn = max(0, a.sent.Add(s.Settings.ResendEvery).Sub(now))
 	switch {
 	case !a.open():
 		w.Verdict = Used
-	case !tx.Now.Before(a.expires):
+	case !now.Before(a.expires):
 		w.Verdict = Expired
 	case a.tries >= s.Settings.Tries:
 		w.Verdict = Exhausted
 	}
-	return w, err
+	return w
 }
 
 // Sweep removes up to limit attempts that began before the given time.

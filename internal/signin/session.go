@@ -80,7 +80,7 @@ func (s *Service) Check(ctx context.Context, t seal.Token) (out Session, err err
 		return out, db.ErrNotFound
 	}
 	var now time.Time
-	err = s.DB.View(ctx, func(tx *db.Tx) (err error) {
+	err = s.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		now = tx.Now
 		out, err = checkSession(tx, t, s.Settings)
 		return err
@@ -93,7 +93,7 @@ func (s *Service) Check(ctx context.Context, t seal.Token) (out Session, err err
 
 // Fresh reports whether a session has a proof no older than age.
 func (s *Service) Fresh(ctx context.Context, id db.ID, age time.Duration) (ok bool, err error) {
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
+	err = s.DB.Read(ctx, func(tx *db.Tx) error {
 		proofs, err := multifactor.Proofs(tx, id)
 		ok = Next(proofs, Want{Since: tx.Now.Add(-age)}) == Done
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/limit"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
@@ -57,7 +58,7 @@ func (s *Service) Start(ctx context.Context, ask Ask, by Asker) (Asked, error) {
 func (s *Service) Resend(ctx context.Context, by Asker) (Asked, error) {
 	var a attempt
 	var found bool
-	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+	err := s.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		a, found, err = attemptOf(tx, by.Attempt)
 		return err
 	})
@@ -76,67 +77,45 @@ func (st *start) run(ctx context.Context) (Asked, error) {
 	return st.asked, nil
 }
 
-// count takes the budgets, in an order in which a refused stranger takes
-// nothing of the owner's.
+// count takes the budgets, all or none: a stranger who is refused takes nothing
+// of the owner's.
 func (st *start) count(tx *db.Tx) (err error) {
-	st.asked, st.goesOn = Asked{}, false
-	if st.a, err = st.current(tx); err != nil {
+	st.asked = Asked{}
+	if st.a, st.goesOn, err = st.current(tx); err != nil {
 		return err
 	}
-	if st.goesOn {
-		if wait := st.a.sent.Add(st.s.Settings.ResendEvery).Sub(tx.Now); wait > 0 {
-			st.asked = Asked{Wait: wait, Soon: true}
-			return nil
-		}
+	if wait := st.a.sent.Add(st.s.Settings.ResendEvery).Sub(tx.Now); st.goesOn && wait > 0 {
+		st.asked = Asked{Wait: wait, Soon: true}
+		return nil
 	}
-	for _, b := range st.s.sendBudgets(st.ask.ID, st.by) {
-		wait, err := limit.Take(tx, b)
-		if err != nil {
-			return err
-		}
-		if wait > 0 {
-			st.asked = Asked{Wait: wait}
-			return nil
-		}
+	if st.asked.Wait, err = limit.Take(tx, st.s.sendBudgets(st.a)...); err != nil || st.asked.Wait > 0 {
+		return err
 	}
-	left, err := limit.Left(tx, st.s.triesBudget(st.ask.ID, st.by.Browser), 1)
+	left, err := limit.Left(tx, st.s.triesBudget(st.a))
 	st.long = !left
 	return err
 }
 
-// current returns the browser's attempt if it is open and for this id.
-func (st *start) current(tx *db.Tx) (attempt, error) {
+// current returns the browser's attempt if it is open and for this id, else what
+// a new one begins with.
+func (st *start) current(tx *db.Tx) (a attempt, goesOn bool, err error) {
 	a, found, err := attemptOf(tx, st.by.Attempt)
-	if err != nil || !found {
-		return attempt{}, err
+	if err != nil {
+		return a, false, err
 	}
-	st.goesOn = a.open() && a.addr == st.ask.ID && a.tries < st.s.Settings.Tries && st.ask.First == "" &&
-		tx.Now.Sub(a.id.Time()) < attemptLife && !a.rescue
-	return a, nil
-}
-
-// sendBudgets are what one message takes. A browser that has signed in with
-// the id has a budget of its own, which no stranger can spend.
-func (s *Service) sendBudgets(id accounts.ID, by Asker) []limit.Budget {
-	mailbox := id.Implementation + ":" + id.Mailbox()
-	perIP := limit.Budget{Name: "send_per_ip", Key: by.Network, Rates: s.Settings.SendPerIP}
-	if s.knows(by.Browser, id) {
-		return []limit.Budget{perIP, {Name: "send_per_browser", Key: string(by.Browser.ID[:]) + mailbox, Rates: s.Settings.SendPerID}}
+	if found && a.open() && a.addr == st.ask.ID && a.tries < st.s.Settings.Tries && st.ask.First == "" &&
+		tx.Now.Sub(a.id.Time()) < attemptLife && !a.rescue {
+		return a, true, nil
 	}
-	return []limit.Budget{
-		perIP,
-		{Name: "send_per_id_prefix", Key: by.Network + " " + mailbox, Rates: s.Settings.SendPerIDPrefix},
-		{Name: "send_per_id", Key: mailbox, Rates: s.Settings.SendPerID},
+	by, firstHash := st.by, []byte{}
+	if st.ask.First != "" {
+		token, _ := seal.ParseToken(st.ask.First)
+		firstHash = token.Hash()
 	}
-}
-
-// triesBudget is what tries at an id's short codes take.
-func (s *Service) triesBudget(id accounts.ID, b Browser) limit.Budget {
-	key := id.Implementation + ":" + id.Identifier
-	if s.knows(b, id) {
-		return limit.Budget{Name: "tries_per_browser", Key: string(b.ID[:]) + key, Rates: s.Settings.TriesPerID}
-	}
-	return limit.Budget{Name: "tries_per_id", Key: key, Rates: s.Settings.TriesPerID}
+	return attempt{
+		browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.ask.ID), addr: st.ask.ID, firstHash: firstHash,
+		next: st.ask.Next, network: by.Network, client: by.Client,
+	}, false, nil
 }
 
 // begin makes or goes on with the attempt. Known, unknown, closed, blocked and
@@ -147,7 +126,7 @@ func (st *start) begin(tx *db.Tx) error {
 		return nil
 	}
 	s := st.s
-	account, user, firstHash, mute, err := st.reach(tx)
+	account, user, mute, err := st.reach(tx)
 	if err != nil {
 		return err
 	}
@@ -155,10 +134,7 @@ func (st *start) begin(tx *db.Tx) error {
 	if st.goesOn {
 		st.asked.Attempt = st.by.Attempt
 	} else {
-		a = attempt{
-			id: tx.NewID(), browser: st.by.Browser.ID[:], addr: st.ask.ID, firstHash: firstHash, next: st.ask.Next,
-			client: st.by.Client, known: s.knows(st.by.Browser, st.ask.ID),
-		}
+		a.id = tx.NewID()
 		st.asked.Attempt = seal.NewToken(int64(a.id))
 		a.secretHash = st.asked.Attempt.Hash()
 	}
@@ -168,6 +144,7 @@ func (st *start) begin(tx *db.Tx) error {
 	}
 	a.account, a.silent = account.ID, mute
 	a.sends, a.sent, a.expires = a.sends+1, tx.Now, code.Expires
+	a.short = !st.long || st.goesOn && a.short && a.sends <= multifactor.Slots
 	if st.goesOn {
 		err = a.resent(tx)
 	} else {
@@ -185,25 +162,21 @@ func (st *start) begin(tx *db.Tx) error {
 // reach finds or makes the account. mute says that nothing may be sent: the
 // browser was told off by the owner, the user is deactivated, or sign-up is
 // closed to this id.
-func (st *start) reach(tx *db.Tx) (a accounts.Account, user accounts.UserID, firstHash []byte, mute bool, err error) {
+func (st *start) reach(tx *db.Tx) (a accounts.Account, user accounts.UserID, mute bool, err error) {
 	id := st.ask.ID
-	firstHash = []byte{}
-	if st.ask.First != "" {
-		token, _ := seal.ParseToken(st.ask.First)
-		firstHash = token.Hash()
-	}
 	a, u, err := accounts.Find(tx, id)
-	if err != nil && !errors.Is(err, db.ErrNotFound) {
-		return a, 0, nil, false, err
+	unknown := errors.Is(err, db.ErrNotFound)
+	if err != nil && !unknown {
+		return a, 0, false, err
 	}
 	letIn := st.s.Settings.OpenSignup || u.Active || u.Invited || st.s.Settings.Admins[id] || st.ask.First != ""
-	if letIn && a.ID == 0 {
-		if a, u, err = accounts.Ensure(tx, id); err != nil {
-			return a, 0, nil, false, err
+	if letIn && unknown {
+		if a, u, err = accounts.Add(tx, id); err != nil {
+			return a, 0, false, err
 		}
 	}
 	blocked, err := limit.Blocked(tx, notMeBlock, blockKey(st.by.Browser.ID[:], id))
-	return a, u.ID, firstHash, blocked || !letIn || !u.Deactivated.IsZero(), err
+	return a, u.ID, blocked || !letIn || !u.Deactivated.IsZero(), err
 }
 
 func (st *start) message(tx *db.Tx, a attempt, code string, link seal.Token) delivery.Message {
@@ -222,14 +195,14 @@ func (st *start) message(tx *db.Tx, a attempt, code string, link seal.Token) del
 
 // Wait tells the browser of an attempt where it stands.
 func (s *Service) Wait(ctx context.Context, by Asker) (w Waiting, err error) {
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
+	err = s.DB.Read(ctx, func(tx *db.Tx) error {
 		a, found, err := attemptOf(tx, by.Attempt)
 		if err != nil || !found {
 			w = Waiting{Verdict: Gone}
 			return err
 		}
-		w, err = s.wait(tx, a)
-		return err
+		w = s.wait(tx.Now, a)
+		return nil
 	})
 	return w, err
 }

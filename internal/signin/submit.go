@@ -44,33 +44,18 @@ func (sub *submit) run(ctx context.Context) (Entered, error) {
 	return sub.out, nil
 }
 
-// load finds the attempt that is answered. For a link it is the link's own, and
-// the browser has to be the one that asked.
-func (sub *submit) load(tx *db.Tx) (found bool, err error) {
-	if sub.link.ID == 0 {
-		sub.a, found, err = attemptOf(tx, sub.by.Attempt)
-		return found && !sub.a.rescue, err
-	}
-	sub.a, err = loadAttempt(tx, db.ID(sub.link.ID))
-	if errors.Is(err, db.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // count takes one try of the id's budget, if tries at this attempt are counted
 // there. A link has 256 bits: nobody guesses it.
 func (sub *submit) count(tx *db.Tx) error {
 	sub.taken, sub.spent = false, false
-	found, err := sub.load(tx)
-	if err != nil || !found || sub.link.ID != 0 || !sub.a.open() || sub.a.tries >= sub.s.Settings.Tries {
+	if sub.link.ID != 0 {
+		return nil
+	}
+	a, found, err := attemptOf(tx, sub.by.Attempt)
+	if err != nil || !found || !a.short || !a.open() || a.tries >= sub.s.Settings.Tries {
 		return err
 	}
-	short, err := sub.s.Codes.HasShort(tx, sub.a.id)
-	if err != nil || !short {
-		return err
-	}
-	wait, err := limit.Take(tx, sub.s.triesBudget(sub.a.addr, sub.by.Browser))
+	wait, err := limit.Take(tx, sub.s.triesBudget(a))
 	sub.taken, sub.spent = wait == 0, wait > 0
 	return err
 }
@@ -78,28 +63,26 @@ func (sub *submit) count(tx *db.Tx) error {
 // decide counts the try in the attempt, compares, and opens the session.
 func (sub *submit) decide(tx *db.Tx) error {
 	sub.out = Entered{}
-	found, err := sub.load(tx)
-	switch {
-	case err != nil || !found:
-		return err
-	case sub.link.ID != 0:
+	if sub.link.ID != 0 {
 		return sub.decideLink(tx)
-	case !sub.a.open():
+	}
+	var found bool
+	var err error
+	if sub.a, found, err = countTry(tx, sub.by.Attempt, sub.taken); err != nil || !found || sub.a.rescue {
+		return err
+	}
+	if !sub.a.open() {
 		return sub.repeated(tx)
 	}
-	tries, err := sub.countTry(tx)
-	if err != nil {
-		return err
+	if sub.a.tries > sub.s.Settings.Tries {
+		sub.out.Verdict = Exhausted
+		return nil
 	}
 	account, user, err := accounts.Get(tx, sub.a.account)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err
 	}
 	reachable := err == nil && !sub.a.silent && user.Deactivated.IsZero()
-	if tries > sub.s.Settings.Tries {
-		sub.out.Verdict = Exhausted
-		return nil
-	}
 	verdict, err := sub.s.Codes.Match(tx, sub.a.id, sub.code, account.CodesValidFrom, !sub.spent)
 	if err != nil {
 		return err
@@ -107,16 +90,10 @@ func (sub *submit) decide(tx *db.Tx) error {
 	if verdict == multifactor.Right && reachable {
 		return sub.enter(tx, account, user, audit.SignedIn)
 	}
-	return sub.refuse(tx, verdict, tries, user)
+	return sub.refuse(tx, verdict, user)
 }
 
-func (sub *submit) countTry(tx *db.Tx) (tries int, err error) {
-	err = tx.Get(`UPDATE attempts SET tries = tries + 1, tries_taken = tries_taken + $2 WHERE id = $1 RETURNING tries, tries_taken`,
-		sub.a.id, db.Int(sub.taken)).Scan(&tries, &sub.a.triesTaken)
-	return tries, err
-}
-
-func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, tries int, user accounts.User) error {
+func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.User) error {
 	event := audit.CodeWrong
 	switch v {
 	case multifactor.Expired:
@@ -126,7 +103,7 @@ func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, tries int, user acco
 		sub.out.Verdict = Spent
 	default:
 		sub.out.Verdict = Wrong
-		if sub.out.TriesLeft = sub.s.Settings.Tries - tries; sub.out.TriesLeft == 0 {
+		if sub.out.TriesLeft = sub.s.Settings.Tries - sub.a.tries; sub.out.TriesLeft == 0 {
 			event = audit.CodeExhausted
 		}
 	}
@@ -149,7 +126,13 @@ func (sub *submit) repeated(tx *db.Tx) error {
 	return nil
 }
 
-func (sub *submit) decideLink(tx *db.Tx) error {
+// decideLink opens the session for a link, in the browser that asked for it.
+func (sub *submit) decideLink(tx *db.Tx) (err error) {
+	if sub.a, err = loadAttempt(tx, db.ID(sub.link.ID)); errors.Is(err, db.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
 	account, user, err := accounts.Get(tx, sub.a.account)
 	if errors.Is(err, db.ErrNotFound) {
 		return nil
@@ -185,11 +168,6 @@ func (sub *submit) enter(tx *db.Tx, account accounts.Account, user accounts.User
 	if err := accounts.Succeed(tx, account, user); err != nil {
 		return err
 	}
-	if !account.Active {
-		if err := audit.Write(tx, db.ID(user.ID), audit.Activated, sub.by.Client); err != nil {
-			return err
-		}
-	}
 	if err := s.promote(tx, sub.a, account, user); err != nil {
 		return err
 	}
@@ -218,17 +196,5 @@ func (sub *submit) giveBack(tx *db.Tx) error {
 	if sub.out.Verdict != Accepted {
 		return nil
 	}
-	s, a, by := sub.s, sub.a, sub.by
-	if err := limit.GiveBack(tx, s.triesBudget(a.addr, by.Browser), a.triesTaken); err != nil {
-		return err
-	}
-	if a.rescue {
-		return nil
-	}
-	for _, b := range s.sendBudgets(a.addr, by) {
-		if err := limit.GiveBack(tx, b, a.sends); err != nil {
-			return err
-		}
-	}
-	return nil
+	return limit.GiveBack(tx, sub.s.taken(sub.a)...)
 }

@@ -3,7 +3,6 @@ package web
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -24,11 +23,7 @@ func (s *Server) showProblem(c *fiber.Ctx, p *door.Problem) error {
 	}
 	// No session: with the database down, asking for one would fail, too.
 	l := s.Words.Match(c.Get(fiber.HeaderAcceptLanguage))
-	b := base{
-		Language: l, Brand: s.Options.Brand, now: time.Now().UTC(),
-		CSS: s.files.url("djauthy.css"), JS: s.files.url("djauthy.js"), Icon: s.files.url("favicon.svg"), AccentCSS: s.files.url("accent.css"),
-	}
-	e := errorPage{base: b, Status: p.Status, Heading: l.T("error." + p.Key + ".heading"), Link: "/login", LinkText: l.T("error.go_on")}
+	e := errorPage{base: s.plain(l, false), Status: p.Status, Heading: l.T("error." + p.Key + ".heading"), Link: "/login", LinkText: l.T("error.go_on")}
 	e.Text = l.T("error."+p.Key+".text", "When", l.In(p.Wait))
 	return s.page(c, "error.html", e)
 }

@@ -78,7 +78,7 @@ func (s *Server) New() (*fiber.App, error) {
 	if s.files, err = loadFiles(&s.Options.Brand); err != nil {
 		return nil, err
 	}
-	if s.views, err = loadViews(); err != nil {
+	if s.views, err = loadViews(s.Words, s.constants()); err != nil {
 		return nil, err
 	}
 	s.door, err = door.New(door.Options{

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"html/template"
 	"io/fs"
 	"strings"
@@ -15,32 +16,55 @@ import (
 	"github.com/djauthy/djauthy/templates"
 )
 
-// views are the parsed pages by file name.
+// views are the parsed pages by language and file name.
 type views struct {
-	pages   map[string]*template.Template
+	pages   map[string]map[string]*template.Template
 	buffers sync.Pool
 }
 
-// loadViews parses every page with the layout and the partials, so that a
-// mistake in one stops the start.
-func loadViews() (*views, error) {
-	v := &views{pages: map[string]*template.Template{}}
+// loadViews parses every page with the layout and the partials, once for each
+// language, so that a mistake in one stops the start. What is the same on every
+// showing is written into the pages here.
+func loadViews(catalogue *words.Catalogue, constants map[string]string) (*views, error) {
+	v := &views{pages: map[string]map[string]*template.Template{}}
 	v.buffers.New = func() any { return new(bytes.Buffer) }
 	frame, err := template.ParseFS(templates.FS, "layout.html", "partials/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	err = fs.WalkDir(templates.FS, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || path == "layout.html" || strings.HasPrefix(path, "partials/") || strings.HasPrefix(path, "mail/") {
-			return err
+	for _, code := range words.Languages {
+		l := catalogue.Get(code)
+		v.pages[code] = map[string]*template.Template{}
+		err := fs.WalkDir(templates.FS, ".", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || path == "layout.html" || strings.HasPrefix(path, "partials/") || strings.HasPrefix(path, "mail/") {
+				return err
+			}
+			page, err := frame.Clone()
+			if err != nil {
+				return err
+			}
+			if page, err = page.ParseFS(templates.FS, path); err != nil {
+				return err
+			}
+			for _, t := range page.Templates() {
+				l.Settle(t.Tree, constants, html.EscapeString)
+			}
+			v.pages[code][path] = page
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("templates: %w", err)
 		}
-		page, err := frame.Clone()
-		if err == nil {
-			v.pages[path], err = page.ParseFS(templates.FS, path)
-		}
-		return err
-	})
-	return v, err
+	}
+	return v, nil
+}
+
+// constants are the fields of base that are the same on every page.
+func (s *Server) constants() map[string]string {
+	return map[string]string{
+		"Brand.Name": s.Options.Brand.Name, "Brand.Logo": s.Options.Brand.Logo,
+		"CSS": s.files.url("djauthy.css"), "JS": s.files.url("djauthy.js"), "Icon": s.files.url("favicon.svg"), "AccentCSS": s.files.url("accent.css"),
+	}
 }
 
 // base is what every page has.
@@ -66,19 +90,24 @@ func (b base) Clock(t time.Time) string { return t.Format("15:04 MST") }
 // base makes what every page has, in the language of the person or the browser.
 func (s *Server) base(c *fiber.Ctx) base {
 	sess, _ := s.session(c) // a page that needs one was guarded; others only lose a link
-	b := base{
-		Language: s.language(c), Brand: s.Options.Brand, SignedIn: sess.ID != 0, now: s.DB.Now().UTC(),
-		CSS: s.files.url("djauthy.css"), JS: s.files.url("djauthy.js"), Icon: s.files.url("favicon.svg"), AccentCSS: s.files.url("accent.css"),
-	}
-	return b
+	return s.plain(s.language(c), sess.ID != 0)
 }
 
+func (s *Server) plain(l *words.Language, signedIn bool) base {
+	return base{
+		Language: l, Brand: s.Options.Brand, SignedIn: signedIn, now: s.DB.Now().UTC(),
+		CSS: s.files.url("djauthy.css"), JS: s.files.url("djauthy.js"), Icon: s.files.url("favicon.svg"), AccentCSS: s.files.url("accent.css"),
+	}
+}
+
+func (b base) language() string { return b.Lang }
+
 // page writes a page.
-func (s *Server) page(c *fiber.Ctx, name string, data any) error {
+func (s *Server) page(c *fiber.Ctx, name string, data interface{ language() string }) error {
 	buf := s.views.buffers.Get().(*bytes.Buffer)
 	defer s.views.buffers.Put(buf)
 	buf.Reset()
-	if err := s.views.pages[name].ExecuteTemplate(buf, "layout", data); err != nil {
+	if err := s.views.pages[data.language()][name].ExecuteTemplate(buf, "layout", data); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	c.Set(fiber.HeaderContentType, "text/html; charset=utf-8")

@@ -13,6 +13,7 @@ import (
 	"html"
 	"html/template"
 	"strings"
+	"sync"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"github.com/pelletier/go-toml/v2"
@@ -36,8 +37,9 @@ type Catalogue struct {
 type Language struct {
 	// Lang is its code, such as "en".
 	Lang      string
-	plain     map[string]string // messages without placeholders
+	messages  map[string]message // those that depend on no count
 	localizer *i18n.Localizer
+	counted   sync.Map // countedKey to string: texts that depend on a count
 }
 
 // Load reads the catalogue. An error is a fault in the files.
@@ -51,10 +53,10 @@ func Load() (*Catalogue, error) {
 		if err != nil {
 			return nil, fmt.Errorf("catalogue %s: %w", code, err)
 		}
-		l := &Language{Lang: code, plain: map[string]string{}, localizer: i18n.NewLocalizer(bundle, code)}
+		l := &Language{Lang: code, messages: map[string]message{}, localizer: i18n.NewLocalizer(bundle, code)}
 		for _, m := range f.Messages {
-			if m.One == "" && !strings.Contains(m.Other, "{{") {
-				l.plain[m.ID] = m.Other
+			if m.One == "" {
+				l.messages[m.ID] = cut(m.Other)
 			}
 		}
 		c.languages[code] = l
@@ -84,50 +86,51 @@ func (c *Catalogue) Match(accept string) *Language {
 
 // T returns the text of key with pairs of name and value filled in.
 func (l *Language) T(key string, pairs ...any) string {
-	if s, ok := l.plain[key]; ok {
-		return s
+	m, ok := l.messages[key]
+	if !ok {
+		return key
 	}
-	return l.localize(key, nil, data(pairs))
-}
-
-// N is T for a text that depends on a count, which is filled in as Count.
-func (l *Language) N(key string, count int, pairs ...any) string {
-	d := data(pairs)
-	d["Count"] = count
-	return l.localize(key, count, d)
+	return m.fill(func(name string) string { return fmt.Sprint(valueOf(name, pairs)) })
 }
 
 // H is T as HTML: values are escaped and isolated (<bdi>), since a name may run
 // in the other direction than the sentence.
 func (l *Language) H(key string, pairs ...any) template.HTML {
-	d := data(pairs)
-	const open, close = "\uE000", "\uE001" // private use: no text has them
-	for k, v := range d {
-		s := strings.NewReplacer(open, "", close, "").Replace(fmt.Sprint(v))
-		d[k] = open + s + close
+	m, ok := l.messages[key]
+	if !ok {
+		return template.HTML(html.EscapeString(key)) //nolint:gosec // escaped
 	}
-	s := html.EscapeString(l.localize(key, nil, d))
-	return template.HTML(strings.NewReplacer(open, "<bdi>", close, "</bdi>").Replace(s)) //nolint:gosec // escaped above
+	return template.HTML(m.escaped().fill(func(name string) string { //nolint:gosec // text and values are escaped
+		return "<bdi>" + html.EscapeString(fmt.Sprint(valueOf(name, pairs))) + "</bdi>"
+	}))
+}
+
+type countedKey struct {
+	key   string
+	count int
+}
+
+// N returns the text of key for a count, which is filled in as Count.
+func (l *Language) N(key string, count int) string {
+	// Counts are seconds and minutes: few. What is beyond is not kept.
+	keep := count >= 0 && count <= 3600
+	if keep {
+		if s, ok := l.counted.Load(countedKey{key, count}); ok {
+			return s.(string)
+		}
+	}
+	s, err := l.localizer.Localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: count, TemplateData: map[string]any{"Count": count}})
+	if err != nil && s == "" {
+		return key
+	}
+	if keep {
+		l.counted.Store(countedKey{key, count}, s)
+	}
+	return s
 }
 
 // Has reports whether key has a text.
 func (l *Language) Has(key string) bool {
 	_, tag, err := l.localizer.LocalizeWithTag(&i18n.LocalizeConfig{MessageID: key, PluralCount: 2, TemplateData: map[string]any{}})
 	return err == nil && strings.HasPrefix(tag.String(), l.Lang)
-}
-
-func (l *Language) localize(key string, count any, d map[string]any) string {
-	s, err := l.localizer.Localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: count, TemplateData: d})
-	if err != nil && s == "" {
-		return key
-	}
-	return s
-}
-
-func data(pairs []any) map[string]any {
-	d := make(map[string]any, len(pairs)/2+1)
-	for i := 0; i+1 < len(pairs); i += 2 {
-		d[fmt.Sprint(pairs[i])] = pairs[i+1]
-	}
-	return d
 }
