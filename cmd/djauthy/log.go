@@ -11,9 +11,11 @@ import (
 	"github.com/djauthy/djauthy/internal/mailbox"
 )
 
-func logger(w io.Writer, c *config.Config) *slog.Logger {
+// logger writes at the level of the settings, but at least at the given one.
+func logger(w io.Writer, c *config.Config, least slog.Level) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.Log.Level)) // the settings allow only its names
+	level = max(level, least)
 	o := &slog.HandlerOptions{Level: level}
 	if c.Log.Format == "text" || c.Log.Format == "auto" && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, o))

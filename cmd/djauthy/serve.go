@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"syscall"
@@ -23,7 +24,7 @@ type serveCmd struct{}
 
 // Run serves until the context ends.
 func (serveCmd) Run(e *env) error {
-	h, err := e.open()
+	h, err := e.openAt(slog.LevelDebug)
 	if err != nil {
 		return err
 	}

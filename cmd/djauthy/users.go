@@ -70,7 +70,7 @@ func (t target) act(e *env, event audit.Event, fn func(tx *db.Tx, u accounts.Use
 
 // userJSON is a user as commands print one.
 type userJSON struct {
-	ID          accounts.UserID `json:"id"`
+	ID          accounts.UserID `json:"id,string"`
 	Username    string          `json:"username"`
 	Name        string          `json:"name"`
 	Email       string          `json:"email"`

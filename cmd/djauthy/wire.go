@@ -52,13 +52,17 @@ func (e *env) settings() (*config.Config, []string, error) {
 	return config.Load(e.config, text, e.environ, os.ReadFile)
 }
 
-// open wires the house on a database that is up to date.
-func (e *env) open() (*house, error) {
+// open wires the house for a command: its answer is what it prints, and its log
+// tells only what is wrong.
+func (e *env) open() (*house, error) { return e.openAt(slog.LevelWarn) }
+
+// openAt wires the house on a database that is up to date.
+func (e *env) openAt(least slog.Level) (*house, error) {
 	cfg, warnings, err := e.settings()
 	if err != nil {
 		return nil, err
 	}
-	h := &house{cfg: cfg, log: logger(e.stderr, cfg), metrics: metrics.New(), discovery: accounts.Discovery{FoldLocalPart: cfg.IDs.FoldLocalPart}}
+	h := &house{cfg: cfg, log: logger(e.stderr, cfg, least), metrics: metrics.New(), discovery: accounts.Discovery{FoldLocalPart: cfg.IDs.FoldLocalPart}}
 	for _, w := range warnings {
 		h.log.Warn(w)
 	}

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -168,12 +169,17 @@ func (w *writer) all(parts []job) error {
 	return nil
 }
 
-// savepoint runs fn so that it can be undone by itself.
+// savepoint runs fn so that it can be undone by itself. The savepoint is made
+// by fn's first statement; many parts have none.
 func (w *writer) savepoint(fn func(conn) error, keep bool) error {
-	if err := w.c.run("SAVEPOINT part"); err != nil {
-		return fmt.Errorf("%w: %w", errGone, err)
+	p := &part{w: w}
+	err := guard(fn, p)
+	if p.gone != nil {
+		return fmt.Errorf("%w: %w", errGone, p.gone)
 	}
-	err := guard(fn, w.c)
+	if !p.begun {
+		return err
+	}
 	if err != nil || !keep {
 		if back := w.c.run("ROLLBACK TO part"); back != nil {
 			return fmt.Errorf("%w: %w", errGone, errors.Join(err, back))
@@ -183,6 +189,36 @@ func (w *writer) savepoint(fn func(conn) error, keep bool) error {
 		return fmt.Errorf("%w: %w", errGone, errors.Join(err, rel))
 	}
 	return err
+}
+
+// part is the writer's connection within one part.
+type part struct {
+	w     *writer
+	begun bool
+	gone  error // why no savepoint could be made
+}
+
+func (p *part) begin() error {
+	if p.begun {
+		return nil
+	}
+	p.gone = p.w.c.run("SAVEPOINT part")
+	p.begun = p.gone == nil
+	return p.gone
+}
+
+func (p *part) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
+	if err := p.begin(); err != nil {
+		return nil, err
+	}
+	return p.w.c.exec(ctx, query, args)
+}
+
+func (p *part) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	if err := p.begin(); err != nil {
+		return nil, err
+	}
+	return p.w.c.query(ctx, query, args)
 }
 
 // guard turns a panic into an error, for it must not end the writer.

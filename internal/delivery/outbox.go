@@ -313,7 +313,7 @@ func (o *Outbox) tell(out outcome) {
 	took := out.at.Sub(out.q.id.Time())
 	if out.err == nil {
 		o.stats.Sent(channel, took)
-		o.log.Debug("message sent", "message", out.q.id, "channel", channel, "tries", out.q.tries, "took", took)
+		o.log.Debug("message sent", "message", out.q.id, "channel", channel, "tries", out.q.tries, "took", took.String())
 		return
 	}
 	o.stats.Failed(channel, out.final())

@@ -6,10 +6,12 @@ package door
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -92,16 +94,27 @@ func (d *Door) outer(c *fiber.Ctx) error {
 	ctx, cancel := context.WithTimeout(context.Background(), handleLimit)
 	defer cancel()
 	c.SetUserContext(ctx)
-	err := c.Next()
+	err := guarded(c)
 	if err != nil {
 		err = d.App.ErrorHandler(c, err)
 	}
 	took := time.Since(start)
 	d.observe(c.Route().Path, c.Method(), c.Response().StatusCode(), took)
 	if d.log.Enabled(ctx, slog.LevelDebug) {
-		d.log.Debug("request", "id", d.RequestID(c), "method", c.Method(), "route", c.Route().Path, "status", c.Response().StatusCode(), "took", took)
+		d.log.Debug("request", "id", d.RequestID(c), "method", c.Method(), "route", c.Route().Path, "status", c.Response().StatusCode(), "took", took.String())
 	}
 	return err
+}
+
+// guarded runs the handlers and turns a panic into an error, for it must not end
+// the server.
+func guarded(c *fiber.Ctx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return c.Next()
 }
 
 // RequestID names a request in the log. It is made when it is first asked for.

@@ -93,7 +93,7 @@ type Export struct {
 }
 
 type exportUser struct {
-	ID          accounts.UserID `json:"id"`
+	ID          accounts.UserID `json:"id,string"`
 	Username    string          `json:"username"`
 	FirstName   string          `json:"first_name"`
 	LastName    string          `json:"last_name"`

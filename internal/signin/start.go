@@ -10,7 +10,6 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/limit"
-	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
@@ -92,7 +91,7 @@ func (st *start) count(tx *db.Tx) (err error) {
 		return err
 	}
 	left, err := limit.Left(tx, st.s.triesBudget(st.a))
-	st.long = !left
+	st.long = !left || st.goesOn && !st.a.short // once long, an attempt stays so
 	return err
 }
 
@@ -144,7 +143,7 @@ func (st *start) begin(tx *db.Tx) error {
 	}
 	a.account, a.silent = account.ID, mute
 	a.sends, a.sent, a.expires = a.sends+1, tx.Now, code.Expires
-	a.short = !st.long || st.goesOn && a.short && a.sends <= multifactor.Slots
+	a.short = !st.long
 	if st.goesOn {
 		err = a.resent(tx)
 	} else {

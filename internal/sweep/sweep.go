@@ -134,7 +134,7 @@ func (s *Sweeper) Once(ctx context.Context) (map[string]int64, error) {
 		}
 	}
 	if total > 0 {
-		s.Log.Info("swept", "removed", counts, "took", time.Since(start).Round(time.Millisecond))
+		s.Log.Info("swept", "removed", counts, "took", time.Since(start).Round(time.Millisecond).String())
 	}
 	return counts, nil
 }

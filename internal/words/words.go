@@ -14,6 +14,7 @@ import (
 	"html/template"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"github.com/pelletier/go-toml/v2"
@@ -31,6 +32,8 @@ var Languages = []string{"en", "de"}
 type Catalogue struct {
 	languages map[string]*Language
 	matcher   language.Matcher
+	matched   sync.Map // Accept-Language to *Language
+	known     atomic.Int32
 }
 
 // Language speaks one language. It may be used by many goroutines.
@@ -75,13 +78,21 @@ func (c *Catalogue) Get(code string) *Language {
 }
 
 // Match returns the language that an Accept-Language header likes best (RFC
-// 9110 12.5.4).
+// 9110 12.5.4). Browsers send few different ones, so the first thousand answers
+// are kept.
 func (c *Catalogue) Match(accept string) *Language {
 	if len(accept) > 256 {
 		accept = ""
 	}
+	if l, ok := c.matched.Load(accept); ok {
+		return l.(*Language)
+	}
 	_, at := language.MatchStrings(c.matcher, accept)
-	return c.Get(Languages[at])
+	l := c.Get(Languages[at])
+	if c.known.Add(1) <= 1000 {
+		c.matched.Store(strings.Clone(accept), l)
+	}
+	return l
 }
 
 // T returns the text of key with pairs of name and value filled in.
