@@ -21,6 +21,7 @@ type sqlite struct {
 	ro      *sql.DB
 	writer  *writer
 	readers chan *liteConn
+	opened  int // readers there are
 }
 
 func openSQLite(ctx context.Context, path string) (*sqlite, error) {
@@ -48,6 +49,7 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 			return nil, errors.Join(err, e.close())
 		}
 		e.readers <- r
+		e.opened++
 	}
 	return e, nil
 }
@@ -110,15 +112,17 @@ func (e *sqlite) view(ctx context.Context, one bool, fn func(conn) error) error 
 	case r = <-e.readers:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-e.writer.ended:
+		return errClosed
 	}
 	defer func() { e.readers <- r }()
 	if one {
-		return fn(r)
+		return guard(fn, r)
 	}
 	if err := r.run("BEGIN"); err != nil {
 		return err
 	}
-	err := fn(r)
+	err := guard(fn, r)
 	return errors.Join(err, r.run("ROLLBACK"))
 }
 
@@ -138,7 +142,7 @@ func (e *sqlite) close() error {
 	e.writer.stop()
 	var err error
 	if e.ro != nil {
-		for len(e.readers) > 0 {
+		for ; e.opened > 0; e.opened-- { // waits for views under way
 			err = errors.Join(err, (<-e.readers).close())
 		}
 		err = errors.Join(err, e.ro.Close())

@@ -15,6 +15,9 @@ type Tx struct {
 	ctx  context.Context
 	conn conn
 	db   *DB
+	// failed is the first error of a statement. After it none runs: the engine
+	// may have ended the transaction, and the rest would stand alone.
+	failed error
 
 	// Now is the time of this transaction, UTC, whole milliseconds.
 	Now time.Time
@@ -38,15 +41,35 @@ func (tx *Tx) SkipLocked() string { return tx.db.engine.skipLocked() }
 
 // Exec runs one statement and returns how many rows it changed.
 func (tx *Tx) Exec(query string, args ...any) (int64, error) {
+	if tx.failed != nil {
+		return 0, tx.failed
+	}
 	res, err := tx.conn.exec(tx.ctx, query, args)
 	if err != nil {
-		return 0, wrap(err, query)
+		return 0, tx.fail(err, query)
 	}
 	return res.RowsAffected()
 }
 
+func (tx *Tx) query(query string, args []any) (*sql.Rows, error) {
+	if tx.failed != nil {
+		return nil, tx.failed
+	}
+	rows, err := tx.conn.query(tx.ctx, query, args)
+	if err != nil {
+		return nil, tx.fail(err, query)
+	}
+	return rows, nil
+}
+
+func (tx *Tx) fail(err error, query string) error {
+	tx.failed = fmt.Errorf("%.60s…: %w", query, err)
+	return tx.failed
+}
+
 // Row is the answer to a query for one row.
 type Row struct {
+	tx    *Tx
 	rows  *sql.Rows
 	err   error
 	query string
@@ -54,20 +77,20 @@ type Row struct {
 
 // Get runs a query for one row.
 func (tx *Tx) Get(query string, args ...any) Row {
-	rows, err := tx.conn.query(tx.ctx, query, args)
-	return Row{rows, err, query}
+	rows, err := tx.query(query, args)
+	return Row{tx, rows, err, query}
 }
 
 // Scan reads the row's columns into dest. It returns ErrNotFound if there is
 // no row.
 func (r Row) Scan(dest ...any) (err error) {
 	if r.err != nil {
-		return wrap(r.err, r.query)
+		return r.err
 	}
 	defer func() { err = errors.Join(err, r.rows.Close()) }()
 	if !r.rows.Next() {
 		if err := r.rows.Err(); err != nil {
-			return wrap(err, r.query)
+			return r.tx.fail(err, r.query)
 		}
 		return ErrNotFound
 	}
@@ -76,9 +99,9 @@ func (r Row) Scan(dest ...any) (err error) {
 
 // Each calls fn with a scan function for every row of the query.
 func (tx *Tx) Each(fn func(scan func(...any) error) error, query string, args ...any) (err error) {
-	rows, err := tx.conn.query(tx.ctx, query, args)
+	rows, err := tx.query(query, args)
 	if err != nil {
-		return wrap(err, query)
+		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
@@ -86,11 +109,10 @@ func (tx *Tx) Each(fn func(scan func(...any) error) error, query string, args ..
 			return err
 		}
 	}
-	return rows.Err()
-}
-
-func wrap(err error, query string) error {
-	return fmt.Errorf("%.60s…: %w", query, err)
+	if err := rows.Err(); err != nil {
+		return tx.fail(err, query)
+	}
+	return nil
 }
 
 // Time turns stored milliseconds into a time; 0 is the zero time.

@@ -155,32 +155,56 @@ func (w *writer) transact(group []*request) (err error) {
 	return nil
 }
 
+// all runs the parts of one request under one savepoint. When one fails, the
+// earlier ones, which have to stay, run again without it.
 func (w *writer) all(parts []job) error {
-	for _, p := range parts {
-		if p.rehearse {
-			if err := w.savepoint(p.run, false); err != nil {
-				return err
-			}
-		}
-		if err := w.savepoint(p.run, true); err != nil {
-			return err
+	done, err := w.savepoint(parts)
+	if err != nil && done > 0 && !errors.Is(err, errGone) {
+		if _, again := w.savepoint(parts[:done]); again != nil {
+			return fmt.Errorf("%w: %w", errGone, errors.Join(err, again))
 		}
 	}
-	return nil
+	return err
 }
 
-// savepoint runs fn so that it can be undone by itself. The savepoint is made
-// by fn's first statement; many parts have none.
-func (w *writer) savepoint(fn func(conn) error, keep bool) error {
-	p := &part{w: w}
-	err := guard(fn, p)
-	if p.gone != nil {
-		return fmt.Errorf("%w: %w", errGone, p.gone)
+// savepoint runs parts so that they can be undone without the rest of the
+// group, and returns how many went well before one did not. The savepoint is
+// made by the first statement; many parts have none.
+func (w *writer) savepoint(parts []job) (done int, err error) {
+	c := &partConn{w: w}
+	for _, p := range parts {
+		if p.rehearse {
+			if err := w.rehearse(p, c); err != nil {
+				return done, w.finish(c, err)
+			}
+		}
+		if err := guard(p.run, c); err != nil || c.gone != nil {
+			return done, w.finish(c, err)
+		}
+		done++
 	}
-	if !p.begun {
+	return done, w.finish(c, nil)
+}
+
+// rehearse runs a part and undoes it.
+func (w *writer) rehearse(p job, c *partConn) error {
+	if c.gone = w.c.run("SAVEPOINT rehearsal"); c.gone != nil {
+		return c.gone
+	}
+	err := guard(p.run, w.c)
+	c.gone = errors.Join(w.c.run("ROLLBACK TO rehearsal"), w.c.run("RELEASE rehearsal"))
+	return errors.Join(err, c.gone)
+}
+
+// finish keeps what was done since the savepoint, or undoes it if err is set.
+func (w *writer) finish(c *partConn, err error) error {
+	if c.gone != nil {
+		return fmt.Errorf("%w: %w", errGone, c.gone)
+	}
+	if !c.begun {
 		return err
 	}
-	if err != nil || !keep {
+	if err != nil {
 		if back := w.c.run("ROLLBACK TO part"); back != nil {
 			return fmt.Errorf("%w: %w", errGone, errors.Join(err, back))
 		}
@@ -191,14 +215,14 @@ func (w *writer) savepoint(fn func(conn) error, keep bool) error {
 	return err
 }
 
-// part is the writer's connection within one part.
-type part struct {
+// partConn is the writer's connection within one savepoint.
+type partConn struct {
 	w     *writer
 	begun bool
 	gone  error // why no savepoint could be made
 }
 
-func (p *part) begin() error {
+func (p *partConn) begin() error {
 	if p.begun {
 		return nil
 	}
@@ -207,14 +231,14 @@ func (p *part) begin() error {
 	return p.gone
 }
 
-func (p *part) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
+func (p *partConn) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
 	if err := p.begin(); err != nil {
 		return nil, err
 	}
 	return p.w.c.exec(ctx, query, args)
 }
 
-func (p *part) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+func (p *partConn) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
 	if err := p.begin(); err != nil {
 		return nil, err
 	}

@@ -53,7 +53,10 @@ func NewSMTP(s SMTP) (Sender, error) {
 		return nil, fmt.Errorf("email.from: %w", err)
 	}
 	options := []gomail.Option{
-		gomail.WithPort(s.Port), gomail.WithTimeout(smtpTimeout), gomail.WithHELO(s.Helo), gomail.WithoutNoop(),
+		gomail.WithPort(s.Port), gomail.WithTimeout(smtpTimeout), gomail.WithHELO(s.Helo),
+		// A server that is gone is noticed at MAIL FROM, and the end of DATA resets
+		// it (RFC 5321 4.1.1.4): neither needs a command of its own.
+		gomail.WithoutNoop(), gomail.WithoutRset(),
 	}
 	switch s.TLS {
 	case "implicit":

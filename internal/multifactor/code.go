@@ -57,7 +57,7 @@ type Code struct {
 }
 
 // Issue makes the n-th code of an attempt, counted from 0. From the fourth on
-// each replaces the oldest, and a long one takes the place of all short ones.
+// each replaces the oldest.
 func (c *Codes) Issue(tx *db.Tx, attempt db.ID, n int, long bool) (code Code, err error) {
 	length, digits := c.Length, 0
 	switch {
@@ -68,11 +68,6 @@ func (c *Codes) Issue(tx *db.Tx, attempt db.ID, n int, long bool) (code Code, er
 	}
 	if code.Text, err = c.gen.Generate(length, digits, 0, true, true); err != nil {
 		return code, err
-	}
-	if long && n > 0 {
-		if _, err := tx.Exec(`DELETE FROM codes WHERE attempt_id = $1 AND is_long = 0`, attempt); err != nil {
-			return code, err
-		}
 	}
 	code.Link = seal.NewToken(int64(attempt))
 	code.Expires = tx.Now.Add(c.Life)
@@ -145,6 +140,13 @@ func (c *Codes) Match(tx *db.Tx, attempt db.ID, text string, validFrom time.Time
 		return Spent, nil
 	}
 	return Wrong, nil
+}
+
+// DropExpired removes the codes of an attempt that have expired, so that a clock
+// that jumps back brings none of them to life.
+func (c *Codes) DropExpired(tx *db.Tx, attempt db.ID) error {
+	_, err := tx.Exec(`DELETE FROM codes WHERE attempt_id = $1 AND expires_at <= $2`, attempt, tx.Millis())
+	return err
 }
 
 // Same reports whether a cleaned text is one of the attempt's codes, open or

@@ -26,7 +26,7 @@ type attempt struct {
 	known      bool               // the browser had signed in with this id before
 	firstHash  []byte             // of the first administrator's token it came with
 	rescue     bool               // made by `users link`: its link works in any browser
-	short      bool               // it has a code at which tries are counted
+	short      bool               // its newest code is short: tries are counted, and short codes work
 	next       string
 	network    string // the asker's address as limits count it
 	client     audit.Client

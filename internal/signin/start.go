@@ -37,7 +37,7 @@ type start struct {
 	s     *Service
 	ask   Ask
 	by    Asker
-	fresh bool // begin a new attempt whatever there is
+	first []byte // hash of the first administrator's token it came with, or empty
 
 	asked  Asked
 	a      attempt
@@ -49,7 +49,12 @@ type start struct {
 // Start begins an attempt and sends its code. A browser that has an open
 // attempt for the id goes on with it.
 func (s *Service) Start(ctx context.Context, ask Ask, by Asker) (Asked, error) {
-	return (&start{s: s, ask: ask, by: by}).run(ctx)
+	first := []byte{}
+	if ask.First != "" {
+		token, _ := seal.ParseToken(ask.First)
+		first = token.Hash()
+	}
+	return (&start{s: s, ask: ask, by: by, first: first}).run(ctx)
 }
 
 // Resend sends one more code of the browser's attempt. If that can go on no
@@ -64,7 +69,7 @@ func (s *Service) Resend(ctx context.Context, by Asker) (Asked, error) {
 	if err != nil || !found || a.rescue {
 		return Asked{Gone: true}, err
 	}
-	return s.Start(ctx, Ask{ID: a.addr, Next: a.next}, by)
+	return (&start{s: s, ask: Ask{ID: a.addr, Next: a.next}, by: by, first: a.firstHash}).run(ctx)
 }
 
 func (st *start) run(ctx context.Context) (Asked, error) {
@@ -102,17 +107,13 @@ func (st *start) current(tx *db.Tx) (a attempt, goesOn bool, err error) {
 	if err != nil {
 		return a, false, err
 	}
-	if found && a.open() && a.addr == st.ask.ID && a.tries < st.s.Settings.Tries && st.ask.First == "" &&
-		tx.Now.Sub(a.id.Time()) < attemptLife && !a.rescue {
+	if found && a.open() && a.addr == st.ask.ID && a.tries < st.s.Settings.Tries && st.ask.First == "" && !a.rescue &&
+		tx.Now.Sub(a.id.Time()) < attemptLife {
 		return a, true, nil
 	}
-	by, firstHash := st.by, []byte{}
-	if st.ask.First != "" {
-		token, _ := seal.ParseToken(st.ask.First)
-		firstHash = token.Hash()
-	}
+	by := st.by
 	return attempt{
-		browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.ask.ID), addr: st.ask.ID, firstHash: firstHash,
+		browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.ask.ID), addr: st.ask.ID, firstHash: st.first,
 		next: st.ask.Next, network: by.Network, client: by.Client,
 	}, false, nil
 }
@@ -168,7 +169,12 @@ func (st *start) reach(tx *db.Tx) (a accounts.Account, user accounts.UserID, mut
 	if err != nil && !unknown {
 		return a, 0, false, err
 	}
-	letIn := st.s.Settings.OpenSignup || u.Active || u.Invited || st.s.Settings.Admins[id] || st.ask.First != ""
+	letIn := st.s.Settings.OpenSignup || u.Active || u.Invited || st.s.Settings.Admins[id]
+	if !letIn && len(st.first) > 0 {
+		if letIn, err = firstIs(tx, st.first); err != nil {
+			return a, 0, false, err
+		}
+	}
 	if letIn && unknown {
 		if a, u, err = accounts.Add(tx, id); err != nil {
 			return a, 0, false, err

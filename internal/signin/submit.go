@@ -16,8 +16,10 @@ import (
 type submit struct {
 	s    *Service
 	by   Asker
-	code string     // cleaned; "" when it comes by the link
-	link seal.Token // zero when it comes by the code
+	code string // cleaned
+
+	byLink bool // answered with the link in place of the code
+	link   seal.Token
 
 	taken bool // the try was taken from the id's budget
 	spent bool // that budget had none left
@@ -33,7 +35,7 @@ func (s *Service) SubmitCode(ctx context.Context, code string, by Asker) (Entere
 // SubmitLink answers with a mailed link, in the browser that asked; a link of
 // `users link` works in any.
 func (s *Service) SubmitLink(ctx context.Context, link seal.Token, by Asker) (Entered, error) {
-	return (&submit{s: s, by: by, link: link}).run(ctx)
+	return (&submit{s: s, by: by, byLink: true, link: link}).run(ctx)
 }
 
 func (sub *submit) run(ctx context.Context) (Entered, error) {
@@ -48,7 +50,7 @@ func (sub *submit) run(ctx context.Context) (Entered, error) {
 // there. A link has 256 bits: nobody guesses it.
 func (sub *submit) count(tx *db.Tx) error {
 	sub.taken, sub.spent = false, false
-	if sub.link.ID != 0 {
+	if sub.byLink {
 		return nil
 	}
 	a, found, err := attemptOf(tx, sub.by.Attempt)
@@ -63,7 +65,7 @@ func (sub *submit) count(tx *db.Tx) error {
 // decide counts the try in the attempt, compares, and opens the session.
 func (sub *submit) decide(tx *db.Tx) error {
 	sub.out = Entered{}
-	if sub.link.ID != 0 {
+	if sub.byLink {
 		return sub.decideLink(tx)
 	}
 	var found bool
@@ -83,7 +85,7 @@ func (sub *submit) decide(tx *db.Tx) error {
 		return err
 	}
 	reachable := err == nil && !sub.a.silent && user.Deactivated.IsZero()
-	verdict, err := sub.s.Codes.Match(tx, sub.a.id, sub.code, account.CodesValidFrom, !sub.spent)
+	verdict, err := sub.s.Codes.Match(tx, sub.a.id, sub.code, account.CodesValidFrom, sub.a.short && !sub.spent)
 	if err != nil {
 		return err
 	}
@@ -98,7 +100,7 @@ func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.User) 
 	switch v {
 	case multifactor.Expired:
 		sub.out.Verdict = Expired
-		return nil
+		return sub.s.Codes.DropExpired(tx, sub.a.id)
 	case multifactor.Spent:
 		sub.out.Verdict = Spent
 	default:
@@ -177,7 +179,7 @@ func (sub *submit) enter(tx *db.Tx, account accounts.Account, user accounts.User
 	if err := session.insert(tx); err != nil {
 		return err
 	}
-	if err := limit.Unblock(tx, notMeBlock, blockKey(sub.a.browser, sub.a.addr)); err != nil {
+	if err := limit.Unblock(tx, notMeBlock, blockKey(sub.by.Browser.ID[:], sub.a.addr)); err != nil {
 		return err
 	}
 	if err := audit.Write(tx, db.ID(user.ID), event, sub.by.Client); err != nil {
