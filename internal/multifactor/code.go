@@ -142,10 +142,10 @@ func (c *Codes) Match(tx *db.Tx, attempt db.ID, text string, validFrom time.Time
 	return Wrong, nil
 }
 
-// DropExpired removes the codes of an attempt that have expired, so that a clock
-// that jumps back brings none of them to life.
-func (c *Codes) DropExpired(tx *db.Tx, attempt db.ID) error {
-	_, err := tx.Exec(`DELETE FROM codes WHERE attempt_id = $1 AND expires_at <= $2`, attempt, tx.Millis())
+// Bury makes sure that a clock that jumps back brings none of an attempt's
+// expired codes to life.
+func (c *Codes) Bury(tx *db.Tx, attempt db.ID) error {
+	_, err := tx.Exec(`UPDATE codes SET expires_at = 0 WHERE attempt_id = $1 AND expires_at <= $2`, attempt, tx.Millis())
 	return err
 }
 

@@ -24,7 +24,7 @@ type attempt struct {
 	account    accounts.AccountID // 0: sign-up is closed and the id unknown
 	silent     bool               // no message went out, and no code opens it
 	known      bool               // the browser had signed in with this id before
-	firstHash  []byte             // of the first administrator's token it came with
+	firstHash  []byte             // of the first administrator's token it came with, or empty
 	rescue     bool               // made by `users link`: its link works in any browser
 	short      bool               // its newest code is short: tries are counted, and short codes work
 	next       string
@@ -91,7 +91,7 @@ func (a attempt) ifMatches(t seal.Token, err error) (attempt, bool, error) {
 func (a attempt) insert(tx *db.Tx) error {
 	_, err := tx.Exec(`INSERT INTO attempts (id, secret_hash, browser, implementation, identifier, account_id, is_silent, is_known, first_hash, is_rescue, has_short,
 		next, network, prefix, agent, sends, sent_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
-		a.id, a.secretHash, a.browser, a.addr.Implementation, a.addr.Identifier, a.account, db.Int(a.silent), db.Int(a.known), a.firstHash, db.Int(a.rescue), db.Int(a.short),
+		a.id, a.secretHash, a.browser, a.addr.Implementation, a.addr.Identifier, a.account, db.Int(a.silent), db.Int(a.known), append([]byte{}, a.firstHash...), db.Int(a.rescue), db.Int(a.short),
 		a.next, a.network, a.client.Prefix, a.client.Agent, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli())
 	return err
 }

@@ -100,7 +100,7 @@ func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.User) 
 	switch v {
 	case multifactor.Expired:
 		sub.out.Verdict = Expired
-		return sub.s.Codes.DropExpired(tx, sub.a.id)
+		return sub.s.Codes.Bury(tx, sub.a.id)
 	case multifactor.Spent:
 		sub.out.Verdict = Spent
 	default:
