@@ -1,7 +1,10 @@
 package djauthy_test
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +63,38 @@ func TestImportsPointDown(t *testing.T) {
 					t.Errorf("%s imports %s, which is for %v", pkg, imp, who)
 				}
 			}
+		}
+	}
+}
+
+// docs/security.md names a test for each threat; a test that was renamed or
+// removed must not stay there as a promise.
+func TestSecurityPageNamesTestsThatExist(t *testing.T) {
+	page, err := os.ReadFile("docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]bool{}
+	err = fs.WalkDir(os.DirFS("."), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllSubmatch(text, -1) {
+			tests[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllSubmatch(page, -1)
+	if len(names) < 50 {
+		t.Fatalf("only %d tests are named", len(names))
+	}
+	for _, m := range names {
+		if !tests[string(m[1])] {
+			t.Errorf("docs/security.md names %s, which does not exist", m[1])
 		}
 	}
 }

@@ -1,7 +1,7 @@
 package accounts
 
 import (
-	"net/netip"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -73,7 +73,10 @@ func (d Discovery) Find(text, implementation string) (ID, Refusal) {
 		return ID{}, BadKind
 	}
 	address, refusal := d.email(text)
-	return ID{Email, address}, refusal
+	if refusal != "" {
+		return ID{}, refusal
+	}
+	return ID{Email, address}, ""
 }
 
 // hidden reports characters that nobody sees: controls, formats such as zero
@@ -146,15 +149,24 @@ func localRune(r rune) bool {
 
 var toASCII = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
 
+// numeric matches what some program reads as an address: a last label of digits
+// or a hexadecimal number.
+var numeric = regexp.MustCompile(`(^|\.)([0-9]+|0[xX][0-9a-fA-F]*)$`)
+
 // hostname returns a domain in ASCII (RFC 5891), lower case, without a final
 // dot. Numbers alone are an address, not a domain.
 func hostname(domain string) (string, Refusal) {
-	domain = strings.TrimRight(domain, ".。．｡")
+	for _, dot := range []string{".", "。", "．", "｡"} {
+		if rest, found := strings.CutSuffix(domain, dot); found {
+			domain = rest
+			break
+		}
+	}
 	ascii, err := toASCII.ToASCII(domain)
 	if err != nil || ascii == "" {
 		return "", Domain
 	}
-	if _, err := netip.ParseAddr(ascii); err == nil {
+	if numeric.MatchString(ascii) {
 		return "", Domain
 	}
 	unicoded, err := toASCII.ToUnicode(ascii)

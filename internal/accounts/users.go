@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/djauthy/djauthy/internal/db"
 )
@@ -62,6 +63,9 @@ func GetUser(tx *db.Tx, id UserID) (u User, err error) {
 // db.ErrNotFound.
 func Lookup(tx *db.Tx, d Discovery, text string) (User, error) {
 	var u User
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return u, db.ErrNotFound
+	}
 	err := u.scan(tx.Get(`SELECT `+userColumns+` FROM users u WHERE u.username = $1`, text).Scan)
 	if !errors.Is(err, db.ErrNotFound) {
 		return u, err

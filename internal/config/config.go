@@ -79,12 +79,16 @@ func (r Rates) String() string {
 // An Error is a setting that cannot be used.
 type Error struct {
 	Key     string // as in the file: "email.port"
-	Value   string // "" for a secret
+	Value   string
+	Hidden  bool   // the value is or may be a secret and is not told
 	Allowed string // what would be right
 	Source  string // where the value came from
 }
 
 func (e *Error) Error() string {
+	if e.Hidden {
+		return fmt.Sprintf("%s: %s is not usable: %s", e.Source, e.Key, e.Allowed)
+	}
 	return fmt.Sprintf("%s: %s = %q is not usable: %s", e.Source, e.Key, e.Value, e.Allowed)
 }
 
@@ -111,11 +115,11 @@ func Load(name string, text []byte, environ []string, readFile func(string) ([]b
 			v = value{text: s.std, source: "default"}
 		}
 		if err := s.set(v.text); err != nil {
-			shown := v.text
-			if s.secret {
-				shown = ""
+			e := &Error{Key: s.key, Value: v.text, Allowed: err.Error(), Source: v.source}
+			if e.Hidden = s.secret; s.secret {
+				e.Value = ""
 			}
-			return nil, nil, &Error{s.key, shown, err.Error(), v.source}
+			return nil, nil, e
 		}
 	}
 	if err := c.check(); err != nil {
@@ -129,10 +133,15 @@ func Load(name string, text []byte, environ []string, readFile func(string) ([]b
 
 // check looks for settings that contradict each other.
 func (c *Config) check() error {
-	wrong := func(key, value, allowed string) error { return &Error{key, value, allowed, "settings"} }
+	wrong := func(key, value, allowed string) error {
+		return &Error{Key: key, Value: value, Allowed: allowed, Source: "settings"}
+	}
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return wrong("listen", c.Listen, "an address and a port, such as 127.0.0.1:8080")
+	}
+	if u, err := url.Parse(c.PublicURL); err == nil && c.PublicURL != "" {
+		c.PublicURL = u.Scheme + "://" + strings.ToLower(u.Host) // the scheme is in lower case already
 	}
 	if c.PublicURL == "" {
 		if !loopback(host) {

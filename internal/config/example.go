@@ -69,7 +69,11 @@ func literal(s setting, v string) string {
 	case s.std == "" && v == "":
 		return "[]"
 	case s.std == "":
-		return `["` + strings.ReplaceAll(v, ",", `", "`) + `"]`
+		all := split(v)
+		for i, part := range all {
+			all[i] = fmt.Sprintf("%q", part)
+		}
+		return "[" + strings.Join(all, ", ") + "]"
 	}
 	return v
 }

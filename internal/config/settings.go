@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/mail"
 	"net/netip"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // setting is one key: where it goes, what it may be, and what is said of it.
@@ -34,8 +36,8 @@ func (s setting) env() string {
 func (c *Config) settings() []setting {
 	return []setting{
 		choice("mode", &c.Mode, "auto: the way to reach a person is found from the id; manual: the person chooses it", "auto", "manual"),
-		text("listen", &c.Listen, "127.0.0.1:8080", "address and port to listen on", anything),
-		text("public_url", &c.PublicURL, "", "how people reach this server; default http://localhost:PORT of a loopback listen, else required. https makes cookies Secure", publicURL),
+		text("listen", &c.Listen, "127.0.0.1:8080", "address and port to listen on", address),
+		text("public_url", &c.PublicURL, "", "how people reach this server; default http://localhost:PORT of a loopback listen, else required. https makes cookies Secure", optional(publicURL)),
 		text("database", &c.Database, "sqlite:data/djauthy.db", "sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME", databaseURL).hide(),
 		text("secret_key", &c.SecretKey, "", "seals what the database holds; at least 32 characters. Without it secret_key_file, else secret.key beside the SQLite file, made once", secretKey).hide(),
 		text("secret_key_file", &c.SecretKeyFile, "", "a file that holds the secret key", anything),
@@ -74,7 +76,7 @@ func (c *Config) settings() []setting {
 		choice("log.format", &c.Log.Format, "auto (text on a terminal, else json), text or json", "auto", "text", "json"),
 		choice("log.level", &c.Log.Level, "debug, info, warn or error", "info", "debug", "warn", "error"),
 
-		text("metrics.listen", &c.Metrics.Listen, "", "address and port for /metrics; empty: on the main one, for loopback peers only", anything),
+		text("metrics.listen", &c.Metrics.Listen, "", "address and port for /metrics; empty: on the main one, for loopback peers only", optional(address)),
 
 		duration("sweep.every", &c.Sweep.Every, "1m", "how often what is over is cleared away", time.Second, 24*time.Hour),
 		duration("sweep.unproved_accounts", &c.Sweep.UnprovedAccounts, "24h", "accounts that nobody proved go after this", time.Hour, 365*24*time.Hour),
@@ -197,7 +199,9 @@ func rates(key string, at *Rates, std, help string) setting {
 				if err1 != nil || err2 != nil || count < 1 || span < time.Second {
 					return errors.New(`a number per time, such as "5/15m"; several separated by commas`)
 				}
-				*at = append(*at, Rate{count, span})
+				if rate := (Rate{count, span}); !slices.Contains(*at, rate) {
+					*at = append(*at, rate)
+				}
 			}
 			if len(*at) == 0 {
 				return errors.New(`a number per time, such as "5/15m"`)
@@ -206,12 +210,35 @@ func rates(key string, at *Rates, std, help string) setting {
 		}}
 }
 
-func publicURL(v string) error {
-	if v == "" {
-		return nil
+// optional lets a text be empty.
+func optional(check func(string) error) func(string) error {
+	return func(v string) error {
+		if v == "" {
+			return nil
+		}
+		return check(v)
 	}
+}
+
+func address(v string) error {
+	_, p, err := net.SplitHostPort(v)
+	if err != nil || port(p) != nil {
+		return errors.New("an address and a port, such as 127.0.0.1:8080")
+	}
+	return nil
+}
+
+func port(v string) error {
+	if n, err := strconv.ParseUint(v, 10, 16); err != nil || strconv.FormatUint(n, 10) != v {
+		return errors.New("a number from 0 to 65535")
+	}
+	return nil
+}
+
+func publicURL(v string) error {
 	u, err := url.Parse(v)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || strings.ContainsAny(v, "?#@") || u.Path != "" ||
+		strings.HasSuffix(u.Host, ":") || u.Port() != "" && port(u.Port()) != nil {
 		return errors.New("scheme and host alone, such as https://login.example.org, with no path and no final slash")
 	}
 	return nil
@@ -245,7 +272,7 @@ func mailbox(v string) error {
 }
 
 func oneLine(v string) error {
-	if v == "" || len(v) > 80 || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if v == "" || len(v) > 80 || !utf8.ValidString(v) || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return errors.New("one line of at most 80 bytes")
 	}
 	return nil

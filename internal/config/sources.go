@@ -43,11 +43,11 @@ func fromTOML(name string, text []byte) (map[string]value, error) {
 			return nil
 		}
 		if !known[path] {
-			return &Error{path, fmt.Sprint(v), "this key is not known" + near(path, known), name}
+			return &Error{Key: path, Hidden: true, Allowed: "this key is not known" + near(path, known), Source: name}
 		}
 		s, err := plain(v)
 		if err != nil {
-			return &Error{path, fmt.Sprint(v), err.Error(), name}
+			return &Error{Key: path, Hidden: true, Allowed: err.Error(), Source: name}
 		}
 		values[path] = value{s, name}
 		return nil
@@ -120,7 +120,7 @@ func fromEnviron(environ []string, readFile func(string) ([]byte, error)) (value
 		}
 		data, err := readFile(text)
 		if err != nil {
-			return nil, nil, &Error{s.key, text, "the file has to be readable: " + err.Error(), name}
+			return nil, nil, &Error{Key: s.key, Value: text, Allowed: "the file has to be readable: " + err.Error(), Source: name}
 		}
 		values[s.key] = value{strings.TrimRight(string(data), "\r\n"), name}
 	}

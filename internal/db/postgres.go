@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,7 +20,10 @@ const (
 	maxTries = 20
 )
 
-type postgres struct{ pool *sql.DB }
+type postgres struct {
+	pool   *sql.DB
+	closed atomic.Bool
+}
 
 func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	pool, err := sql.Open("pgx", url)
@@ -32,19 +36,22 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	if err := pool.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot reach PostgreSQL: %w", err), pool.Close())
 	}
-	return &postgres{pool}, nil
+	return &postgres{pool: pool}, nil
 }
 
 func (e *postgres) view(ctx context.Context, one bool, fn func(conn) error) error {
+	if e.closed.Load() {
+		return errClosed
+	}
 	if one {
-		return fn(pgPool{e.pool})
+		return guard(fn, pgPool{e.pool})
 	}
 	tx, err := e.pool.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return err
 	}
 	defer rollback(tx)
-	return fn(pgConn{tx})
+	return guard(fn, pgConn{tx})
 }
 
 // update retries a part that PostgreSQL could not serialize, with a growing
@@ -80,6 +87,9 @@ func (e *postgres) once(ctx context.Context, p job, keep bool) error {
 	if p.shared {
 		level = sql.LevelReadCommitted
 	}
+	if e.closed.Load() {
+		return errClosed
+	}
 	tx, err := e.pool.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 	if err != nil {
 		return err
@@ -102,10 +112,20 @@ func retryable(err error) bool {
 	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01" || e.Code == "23505")
 }
 
-func (e *postgres) ping(ctx context.Context) error { return e.pool.PingContext(ctx) }
-func (e *postgres) skipLocked() string             { return " FOR UPDATE SKIP LOCKED" }
-func (e *postgres) name() string                   { return "postgres" }
-func (e *postgres) close() error                   { return e.pool.Close() }
+func (e *postgres) ping(ctx context.Context) error {
+	if e.closed.Load() {
+		return errClosed
+	}
+	return e.pool.PingContext(ctx)
+}
+
+func (e *postgres) skipLocked() string { return " FOR UPDATE SKIP LOCKED" }
+func (e *postgres) name() string       { return "postgres" }
+
+func (e *postgres) close() error {
+	e.closed.Store(true)
+	return e.pool.Close()
+}
 
 type pgConn struct{ tx *sql.Tx }
 
@@ -120,8 +140,8 @@ func (c pgConn) query(ctx context.Context, query string, args []any) (*sql.Rows,
 // pgPool runs single queries on any connection.
 type pgPool struct{ pool *sql.DB }
 
-func (c pgPool) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
-	return c.pool.ExecContext(ctx, query, args...)
+func (c pgPool) exec(context.Context, string, []any) (sql.Result, error) {
+	return nil, errors.New("db.Read is for reading")
 }
 
 func (c pgPool) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {

@@ -37,6 +37,11 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	if err != nil {
 		return nil, errors.Join(err, e.pool.Close())
 	}
+	// The writer waits for the lock by itself: SQLite's own wait grows to 100 ms
+	// between looks, and would miss the gap that a busy writer leaves.
+	if err := w.run("PRAGMA busy_timeout = 0"); err != nil {
+		return nil, errors.Join(err, w.close(), e.pool.Close())
+	}
 	e.writer = startWriter(w)
 	if e.ro, err = sql.Open("sqlite", dsn(path, "cache_size(-4000)", "query_only(1)")); err != nil {
 		return nil, errors.Join(err, e.close())

@@ -5,9 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"time"
+
+	sqlite3 "modernc.org/sqlite"
+	sqlitelib "modernc.org/sqlite/lib"
 )
 
 const (
@@ -17,6 +21,8 @@ const (
 	// process would never find the lock free.
 	longest = 100 * time.Millisecond
 	gap     = time.Millisecond
+	// lockWait is how long a writer waits for another process.
+	lockWait = 10 * time.Second
 )
 
 var errClosed = errors.New("the database is closed")
@@ -138,7 +144,7 @@ func (w *writer) transact(group []*request) (err error) {
 			}
 		}
 	}()
-	if err := w.c.run("BEGIN IMMEDIATE"); err != nil {
+	if err := w.begin(); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	for _, r := range group {
@@ -153,6 +159,18 @@ func (w *writer) transact(group []*request) (err error) {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
+}
+
+// begin takes the write lock, for which another process may have to finish.
+func (w *writer) begin() error {
+	for end := time.Now().Add(lockWait); ; {
+		err := w.c.run("BEGIN IMMEDIATE")
+		var lite *sqlite3.Error
+		if !errors.As(err, &lite) || lite.Code()&0xff != sqlitelib.SQLITE_BUSY || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(gap/4 + rand.N(gap/2))
+	}
 }
 
 // all runs the parts of one request under one savepoint. When one fails, the

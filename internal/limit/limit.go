@@ -43,7 +43,7 @@ func (b Budget) key(rate config.Rate) []byte {
 }
 
 // cost is the time that one event takes of a rate.
-func cost(r config.Rate) int64 { return r.Per.Microseconds() / int64(r.N) }
+func cost(r config.Rate) int64 { return max(1, r.Per.Microseconds()/int64(r.N)) }
 
 // An Amount is so many events of a budget.
 type Amount struct {
@@ -68,7 +68,8 @@ func lines(amounts []Amount) (all []line) {
 		}
 	}
 	slices.SortFunc(all, func(a, b line) int { return bytes.Compare(a.key, b.key) })
-	return all
+	// One statement cannot change a row twice.
+	return slices.CompactFunc(all, func(a, b line) bool { return bytes.Equal(a.key, b.key) })
 }
 
 func each(budgets []Budget) (amounts []Amount) {

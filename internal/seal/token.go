@@ -32,7 +32,8 @@ func (t Token) String() string {
 // ParseToken reads String's form and no other.
 func ParseToken(s string) (t Token, ok bool) {
 	id, secret, found := strings.Cut(s, ".")
-	if !found || len(id) != 13 || len(secret) != 52 {
+	// The decoder passes over line ends, so they are looked for first.
+	if !found || len(id) != 13 || len(secret) != 52 || strings.ContainsAny(s, "\r\n") {
 		return t, false
 	}
 	a, err := letters.DecodeString(id)

@@ -53,7 +53,9 @@ func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, triesLe
 		ExpiresAt: w.Expires, ExpiresIn: door.Seconds(w.Expires.Sub(w.Now)), ResendIn: door.Seconds(w.ResendIn),
 		ChannelDown: s.Signin.Outbox.Down(w.Channel), Mailbox: s.Mailbox != nil, TriesLeft: triesLeft,
 	}
-	p.Problem = problem
+	if p.Problem = problem; problem == "" && c.Query("done") == "resent" {
+		p.Notice = p.T("code.notice.resent")
+	}
 	if usual := s.Signin.Outbox.Usual(c.UserContext()); usual > 0 {
 		p.Usually = p.N("code.usually", max(1, door.Seconds(usual)))
 	}

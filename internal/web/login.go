@@ -100,6 +100,10 @@ func (s *Server) postResend(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if asked.Attempt.ID != 0 && asked.Wait == 0 {
+		s.door.SetCookie(c, door.AttemptCookie, asked.Attempt.String(), attemptLife)
+		return c.Redirect("/login/code?done=resent", http.StatusSeeOther)
+	}
 	return s.asked(c, asked, by)
 }
 

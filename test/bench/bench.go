@@ -19,10 +19,10 @@ type bench struct {
 	ctx       context.Context
 	root      string // of the checkout
 	dir       string // temporary; databases and programs lie here
-	binary    string // djauthy
 	self      string // a copy of this program
 	build     string // names what was built
 	sink      *sink
+	sizes     sizes
 	serverCPU int
 	oneCPU    bool // driver and servers share a CPU: figures are poor
 	began     time.Time
@@ -45,13 +45,11 @@ func openBench(ctx context.Context, o options) (*bench, error) {
 
 // prepare builds with all CPUs, then moves to the driver's.
 func (b *bench) prepare() (err error) {
-	b.say("building djauthy")
-	b.binary = filepath.Join(b.dir, "djauthy")
-	cmd := exec.CommandContext(b.ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", b.binary, "./cmd/djauthy") //nolint:gosec // fixed words
-	cmd.Dir, cmd.Stderr = b.root, os.Stderr
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("build djauthy: %w", err)
+	if b.binary == "" {
+		b.binary = filepath.Join(b.dir, "djauthy")
+		if err := b.compile(); err != nil {
+			return err
+		}
 	}
 	if b.build, err = fingerprint(b.binary); err != nil {
 		return err
@@ -63,8 +61,22 @@ func (b *bench) prepare() (err error) {
 	if b.sink, err = openSink(); err != nil {
 		return err
 	}
-	b.serverCPU, b.oneCPU, err = pinDriver()
-	return err
+	if b.serverCPU, b.oneCPU, err = pinDriver(); err != nil {
+		return err
+	}
+	return b.measureSizes()
+}
+
+// compile builds djauthy as it is released.
+func (b *bench) compile() error {
+	b.say("building djauthy")
+	cmd := exec.CommandContext(b.ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", b.binary, "./cmd/djauthy") //nolint:gosec // fixed words
+	cmd.Dir, cmd.Stderr = b.root, os.Stderr
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build djauthy: %w", err)
+	}
+	return nil
 }
 
 func (b *bench) close() error {
@@ -80,7 +92,7 @@ func (b *bench) say(format string, args ...any) {
 }
 
 // measure takes all rows that were asked for, keeps each as soon as it is
-// done, and reports them.
+// done, and reports them. A row that fails does not keep the others back.
 func (b *bench) measure() error {
 	kept, err := openKept(filepath.Join(b.root, ".cache", "bench", "results.json"))
 	if err != nil {
@@ -89,35 +101,58 @@ func (b *bench) measure() error {
 	var done []*result
 	var failures error
 	for _, r := range rows() {
-		old := kept.Results[r.name]
-		switch {
-		case b.only != nil && !b.only.MatchString(r.name):
-			continue
-		case b.only == nil && r.long && (!b.full || b.isDone(old)), b.full && b.only == nil && b.isDone(old):
-			if old != nil {
-				done = append(done, old)
-			}
-			continue
+		res, err := b.row(r, kept)
+		if b.ctx.Err() != nil {
+			return b.ctx.Err()
 		}
-		b.say("%s", r.name)
-		res, err := r.run(b)
 		if err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
+			b.say("  failed")
+			failures = errors.Join(failures, fmt.Errorf("%s: %w", r.name, err))
 		}
-		if res == nil {
-			continue
+		if res != nil {
+			failures = errors.Join(failures, res.failure())
+			done = append(done, res)
 		}
-		res.Row, res.Build, res.Taken = r.name, b.build, time.Now().UTC().Truncate(time.Second)
-		failures = errors.Join(failures, res.failure())
-		if err := kept.put(res); err != nil {
-			return err
-		}
-		done = append(done, res)
 	}
 	return errors.Join(failures, b.report(done))
 }
 
-func (b *bench) isDone(r *result) bool { return r != nil && r.Build == b.build && !b.fresh }
+// row measures one row, or finds it among those that are kept. It returns nil
+// for a row that was not asked for or cannot be measured here.
+func (b *bench) row(r row, kept *kept) (*result, error) {
+	old := kept.Results[r.name]
+	switch {
+	case b.only != nil && !b.only.MatchString(r.name):
+		return nil, nil
+	case b.only == nil && (r.long && !b.full || b.full && b.isDone(old)):
+		return old, nil
+	}
+	b.say("%s", r.name)
+	res, err := r.run(b)
+	if err := b.clean(); err != nil {
+		return nil, err
+	}
+	if err != nil || res == nil {
+		return nil, err
+	}
+	res.Row, res.Build, res.Taken = r.name, b.build, time.Now().UTC().Truncate(time.Second)
+	res.Rounds, res.Part = b.rounds, b.part
+	return res, kept.put(res)
+}
+
+// isDone says whether a kept row need not be measured again.
+func (b *bench) isDone(r *result) bool {
+	return r != nil && r.Build == b.build && r.Rounds == b.rounds && r.Part == b.part && !b.fresh
+}
+
+// clean removes the databases of a row: some are large.
+func (b *bench) clean() error {
+	dirs, err := filepath.Glob(filepath.Join(b.dir, runPrefix+"*"))
+	for _, d := range dirs {
+		err = errors.Join(err, os.RemoveAll(d))
+	}
+	return err
+}
 
 // findRoot walks up to the directory of go.mod.
 func findRoot() (string, error) {
@@ -149,8 +184,10 @@ func tempDir(root string) (string, error) {
 	return os.MkdirTemp(base, "djauthy-bench-")
 }
 
+const runPrefix = "run-"
+
 // subdir makes a fresh directory for one server.
-func (b *bench) subdir() (string, error) { return os.MkdirTemp(b.dir, "run-") }
+func (b *bench) subdir() (string, error) { return os.MkdirTemp(b.dir, runPrefix) }
 
 func fingerprint(file string) (string, error) {
 	f, err := os.Open(file) //nolint:gosec // what we built

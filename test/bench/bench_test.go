@@ -26,13 +26,13 @@ func TestSeedsFitTheSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = seed.Close() }()
-	if left, err := expiredLeft(seed); err != nil || left {
+	if left, err := expiredLeft(t.Context(), seed); err != nil || left {
 		t.Fatalf("before: expired rows left %v, %v", left, err)
 	}
-	if err := seedAccounts(seed, 1001); err != nil {
+	if err := seedAccounts(t.Context(), seed, 1001); err != nil {
 		t.Fatal(err)
 	}
-	if err := seedExpired(seed, 6*1001); err != nil {
+	if err := seedExpired(t.Context(), seed, 6*1001); err != nil {
 		t.Fatal(err)
 	}
 	for _, table := range []string{"users", "accounts", "attempts", "codes", "sessions", "proofs", "outbox", "budgets"} {
@@ -41,7 +41,7 @@ func TestSeedsFitTheSchema(t *testing.T) {
 			t.Errorf("%s holds %d rows, %v", table, n, err)
 		}
 	}
-	if left, err := expiredLeft(seed); err != nil || !left {
+	if left, err := expiredLeft(t.Context(), seed); err != nil || !left {
 		t.Fatalf("after: expired rows left %v, %v", left, err)
 	}
 }

@@ -17,6 +17,7 @@ type browser struct {
 	sink    *sink
 	host    string
 	cookies map[string]string
+	pages   map[string]int // lengths of the pages seen, by path
 	buf     []byte
 	answer  answer
 }
@@ -27,7 +28,7 @@ func newBrowser(addr string, s *sink) (*browser, error) {
 		return nil, err
 	}
 	_, port, _ := strings.Cut(addr, ":")
-	return &browser{c: c, sink: s, host: "localhost:" + port, cookies: map[string]string{}}, nil
+	return &browser{c: c, sink: s, host: "localhost:" + port, cookies: map[string]string{}, pages: map[string]int{}}, nil
 }
 
 func (b *browser) close() { b.c.close() }
@@ -96,6 +97,9 @@ func (b *browser) want(status int, to, method, path, form string) error {
 	}
 	if b.answer.status != status {
 		return fmt.Errorf("%s %s: status %d instead of %d", method, path, b.answer.status, status)
+	}
+	if method == "GET" {
+		b.pages[path] = b.answer.body
 	}
 	if to != "" && b.answer.location != to && !strings.HasSuffix(b.answer.location, to) {
 		return fmt.Errorf("%s %s: leads to %q instead of %q", method, path, b.answer.location, to)

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"syscall"
@@ -56,6 +57,7 @@ func run(args []string) error {
 }
 
 type options struct {
+	binary string // djauthy; "": build it
 	only   *regexp.Regexp
 	rounds int
 	part   time.Duration
@@ -66,6 +68,7 @@ type options struct {
 func parseOptions(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := flags.String("run", "", "measure only the rows whose name matches this `regexp`, and write no document")
+	binary := flags.String("djauthy", "", "measure this `program` instead of building one, with its symbols for a profiler, say")
 	rounds := flags.Int("rounds", 5, "how often the two take turns; medians are shown")
 	seconds := flags.Float64("seconds", 2, "how long each measured part takes")
 	full := flags.Bool("full", false, "measure the long rows too; rows that this build has finished are skipped")
@@ -73,9 +76,14 @@ func parseOptions(args []string) (o options, err error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	o = options{rounds: *rounds, part: time.Duration(*seconds * float64(time.Second)), full: *full, fresh: *fresh}
+	o = options{binary: *binary, rounds: *rounds, part: time.Duration(*seconds * float64(time.Second)), full: *full, fresh: *fresh}
 	if *rounds < 1 || *seconds <= 0 || flags.NArg() > 0 {
 		return o, errors.New("-rounds and -seconds must be positive, and there are no other arguments")
+	}
+	if o.binary != "" {
+		if o.binary, err = filepath.Abs(o.binary); err != nil {
+			return o, err
+		}
 	}
 	if *only != "" {
 		o.only, err = regexp.Compile(*only)

@@ -30,7 +30,11 @@ type cluster struct {
 // neither.
 func (b *bench) openCluster() (*cluster, error) {
 	if given := os.Getenv("DJAUTHY_TEST_POSTGRES"); given != "" {
-		return schemaIn(given)
+		c, err := schemaIn(given)
+		if !errors.Is(err, errNotDurable) {
+			return c, err
+		}
+		b.say("  %v", err)
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if err != nil || len(found) == 0 {
@@ -39,11 +43,23 @@ func (b *bench) openCluster() (*cluster, error) {
 	return b.startCluster(found[len(found)-1])
 }
 
+var (
+	errNotDurable = errors.New("the server of DJAUTHY_TEST_POSTGRES has fsync off and is not measured")
+	errElsewhere  = errors.New("no process of PostgreSQL on this machine, so its CPU time cannot be counted")
+)
+
 // schemaIn makes a schema for this run in a server that is not ours.
 func schemaIn(given string) (*cluster, error) {
 	db, err := sql.Open("pgx", given)
 	if err != nil {
 		return nil, err
+	}
+	var fsync string
+	if err := db.QueryRow("SHOW fsync").Scan(&fsync); err != nil {
+		return nil, errors.Join(fmt.Errorf("reach DJAUTHY_TEST_POSTGRES: %w", err), db.Close())
+	}
+	if fsync != "on" {
+		return nil, errors.Join(errNotDurable, db.Close())
 	}
 	name := "bench_" + strconv.FormatInt(time.Now().UnixMilli(), 36)
 	if _, err := db.Exec("CREATE SCHEMA " + name); err != nil {
@@ -161,6 +177,9 @@ func (c *cluster) cpu() (time.Duration, error) {
 		if c.proc != nil && p.pid == c.proc.pid() {
 			sum += p.ended
 		}
+	}
+	if sum == 0 {
+		return 0, errElsewhere
 	}
 	return sum, nil
 }

@@ -69,16 +69,14 @@ func (p *process) stop() error {
 	return errors.Join(fmt.Errorf("%s did not end within ten seconds of SIGTERM", p.cmd.Path), err)
 }
 
-// words returns the last lines of the process's output.
+// words returns the end of the process's output.
 func (p *process) words() string {
 	text, err := os.ReadFile(p.log)
 	if err != nil {
 		return err.Error()
 	}
-	if len(text) > 2000 {
-		text = text[len(text)-2000:]
-	}
-	return strings.TrimSpace(string(text))
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-3):], "\n")
 }
 
 // memory is the proportional set size of a process in MiB.

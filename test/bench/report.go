@@ -22,8 +22,12 @@ func (b *bench) report(results []*result) error {
 	if _, err := os.Stdout.Write(out.Bytes()); err != nil || b.only != nil {
 		return err
 	}
+	docs := filepath.Join(b.root, "docs")
+	if err := os.MkdirAll(docs, 0o755); err != nil { //nolint:gosec // documents
+		return err
+	}
 	head := "# Performance\n\nMade by `make bench`; not edited by hand.\n\n"
-	return os.WriteFile(filepath.Join(b.root, "docs", "performance.md"), append([]byte(head), out.Bytes()...), 0o644) //nolint:gosec // a document
+	return os.WriteFile(filepath.Join(docs, "performance.md"), append([]byte(head), out.Bytes()...), 0o644) //nolint:gosec // a document
 }
 
 func writeWorks(out *bytes.Buffer, results []*result) {
@@ -108,8 +112,8 @@ func digits(v float64) string {
 
 func (b *bench) writeNotes(out *bytes.Buffer, results []*result) {
 	fmt.Fprintf(out, "\n## How it was taken\n\n%s\n\n", strings.TrimSpace(howTaken))
-	fmt.Fprintf(out, "Machine: %s, %d CPUs, %s, Linux %s, %s; databases on %s. %d rounds of %s; build %s of djauthy, %s.\n",
-		processor(), cpuCount(), memoryTotal(), kernel(), runtime.Version(), fileSystem(b.dir), b.rounds, b.part, b.build, time.Now().UTC().Format(time.DateOnly))
+	fmt.Fprintf(out, "Machine: %s, %d CPUs, %s, Linux %s, %s; databases on %s. %s of %s; build %s of djauthy, %s.\n",
+		processor(), cpuCount(), memoryTotal(), kernel(), runtime.Version(), fileSystem(b.dir), many(b.rounds, "round"), b.part, b.build, time.Now().UTC().Format(time.DateOnly))
 	if b.oneCPU {
 		fmt.Fprint(out, "\n**This machine has one CPU: driver and servers disturbed each other.**\n")
 	}
@@ -151,7 +155,13 @@ func missingRows(results []*result) (missing []string) {
 
 func processor() string { return procLine("/proc/cpuinfo", "model name") }
 
-func memoryTotal() string { return procLine("/proc/meminfo", "MemTotal") + " of memory" }
+func memoryTotal() string {
+	var kib float64
+	if _, err := fmt.Sscanf(procLine("/proc/meminfo", "MemTotal"), "%g kB", &kib); err != nil {
+		return "memory unknown"
+	}
+	return fmt.Sprintf("%.0f GiB of memory", kib/(1<<20))
+}
 
 func cpuCount() int { return runtime.NumCPU() }
 

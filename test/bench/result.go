@@ -16,6 +16,8 @@ type result struct {
 	Row     string
 	Build   string // of djauthy
 	Taken   time.Time
+	Rounds  int
+	Part    time.Duration // how long each measured part took
 	Works   []work
 	Figures []figure
 }

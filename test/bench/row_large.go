@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func (b *bench) seeded(fill func(*sql.DB) error) (dir string, err error) {
 // sweepRow is how long sign-ins take while five million expired rows go.
 func sweepRow(b *bench) (*result, error) {
 	b.say("  seeding %s expired rows", count(expiredRows))
-	dir, err := b.seeded(func(db *sql.DB) error { return seedExpired(db, expiredRows) })
+	dir, err := b.seeded(func(db *sql.DB) error { return seedExpired(b.ctx, db, expiredRows) })
 	if err != nil {
 		return nil, err
 	}
@@ -83,9 +84,16 @@ func (b *bench) withServer(dir, sweepEvery string, fn func(*server) error) error
 }
 
 // halfRate is half of what the server can do, which leaves a sweeper room.
-func (b *bench) halfRate(s *server) (float64, error) {
-	m, err := sampleOf(s, b.signIns(64, b.part/2))
-	return m.Rate / 2, err
+// The first run only warms it up.
+func (b *bench) halfRate(s *server) (rate float64, err error) {
+	for range 2 {
+		m, err := sampleOf(s, b.signIns(64, b.part))
+		if err != nil {
+			return 0, err
+		}
+		rate = m.Rate / 2
+	}
+	return rate, nil
 }
 
 func (b *bench) arrivals(rate float64, d time.Duration, done <-chan struct{}) load {
@@ -107,17 +115,17 @@ func (b *bench) whileSweeping(s *server, file string, rate float64) (m sample, t
 	var watchErr error
 	go func() {
 		defer close(gone)
-		took, watchErr = awaitSwept(db, began.Add(patience))
+		took, watchErr = awaitSwept(b.ctx, db, began.Add(patience))
 	}()
 	m, err = sampleOf(s, b.arrivals(rate, patience, gone))
 	<-gone
 	return m, took, errors.Join(err, watchErr)
 }
 
-func awaitSwept(db *sql.DB, deadline time.Time) (time.Duration, error) {
+func awaitSwept(ctx context.Context, db *sql.DB, deadline time.Time) (time.Duration, error) {
 	began := time.Now()
 	for time.Now().Before(deadline) {
-		left, err := expiredLeft(db)
+		left, err := expiredLeft(ctx, db)
 		if err != nil || !left {
 			return time.Since(began), err
 		}
@@ -146,7 +154,7 @@ func growthRow(many int) func(*bench) (*result, error) {
 }
 
 func (b *bench) startSeeded(n int) (*server, error) {
-	dir, err := b.seeded(func(db *sql.DB) error { return seedAccounts(db, n) })
+	dir, err := b.seeded(func(db *sql.DB) error { return seedAccounts(b.ctx, db, n) })
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +171,7 @@ func stopAll(servers []*server) (err error) {
 func (b *bench) growth(servers []*server, sizes []int) (*result, error) {
 	next, requests := map[*server]func() string{}, map[*server][]string{}
 	for i, s := range servers {
-		next[s] = func() string { return randomSeeded(sizes[i]) }
+		next[s] = (&people{n: int64(sizes[i])}).next
 		cookies, err := b.sessions(s, sessionsPerServer, next[s])
 		if err != nil {
 			return nil, err

@@ -29,7 +29,7 @@ func sessionRow(b *bench) (*result, error) {
 			}
 			requests[s] = checks(s, cookies)
 		}
-		w, err := b.compare("session check, GET /forward-auth", p, b.asks(requests))
+		w, err := b.compare("session check, GET /forward-auth (stand-in: Fiber with one indexed read and join)", p, b.asks(requests))
 		w.AtMost = sessionAtMost
 		return &result{Works: []work{w}}, err
 	})
@@ -39,7 +39,7 @@ func sessionRow(b *bench) (*result, error) {
 // library and the headers of every answer cost.
 func smallestRow(b *bench) (*result, error) {
 	return b.withPair(func(p *pair) (*result, error) {
-		w, err := b.compare("smallest answer, GET /healthz", p, b.asks(map[*server][]string{
+		w, err := b.compare("smallest answer, GET /healthz (stand-in: bare Fiber reply)", p, b.asks(map[*server][]string{
 			p.djauthy: {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"},
 			p.standin: {"GET /bare HTTP/1.1\r\nHost: localhost\r\n\r\n"},
 		}))

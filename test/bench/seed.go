@@ -1,20 +1,30 @@
 package main
 
 import (
-	"bytes"
-	"crypto/rand"
+	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	mrand "math/rand/v2"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // The seeds write djauthy's own tables (internal/db/migrations) as fast as
-// SQLite takes them: a million people cannot sign in one by one first.
+// SQLite makes rows: a million people cannot sign in one by one first. In each
+// statement i counts up, ?3 is the moment of the first row in unix
+// milliseconds, and idOf is an id as internal/db makes them, the milliseconds
+// above a counter; each row is a millisecond after the one before.
+const idOf = `((?3 + i) << 21)`
+
+// seedRows are the values of a table's columns as SQL over i. Columns that are
+// not named get what is empty in their type, so that a new one needs no word
+// here.
+type seedRows struct {
+	table  string
+	values map[string]string
+}
 
 // openSeed opens a database file for bulk loading. Nothing is durable before
 // close, which is all right for rows that can be made again.
@@ -27,150 +37,112 @@ func openSeed(file string) (*sql.DB, error) {
 	return db, nil
 }
 
-// idAt is the n-th id of a moment as internal/db makes them: the milliseconds
-// above, a counter below.
-func idAt(t time.Time, n int) int64 { return t.UnixMilli()<<21 + int64(n) }
-
-// seededAddress is the n-th address of seedAccounts.
-func seededAddress(n int) string { return fmt.Sprintf("s%09d@people.example", n) }
-
 // seedAccounts adds n people with one address each who have signed in before.
-func seedAccounts(db *sql.DB, n int) error {
-	joined := time.Now().Add(-50 * 24 * time.Hour)
-	at := joined.UnixMilli()
-	users := bulk{db: db, into: "INSERT INTO users (id, username, email, is_active, date_joined, last_login) VALUES", columns: 6}
-	accounts := bulk{db: db, into: "INSERT INTO accounts (id, user_id, implementation, identifier, is_active, activated_at, last_used_at) VALUES", columns: 7}
-	return fill(n, func(i int) error {
-		id := idAt(joined.Add(time.Duration(i)*time.Millisecond), 0)
-		address := seededAddress(i)
-		return errors.Join(
-			users.add(id, "u"+strconv.FormatInt(id, 36), address, 1, at, at),
-			accounts.add(id, id, "email", address, 1, at, at))
-	}, &users, &accounts)
+func seedAccounts(ctx context.Context, db *sql.DB, n int) error {
+	const address = `printf('s%09d@people.example', i)`
+	return seed(ctx, db, n, time.Now().Add(-50*24*time.Hour),
+		seedRows{"users", map[string]string{
+			"id": idOf, "username": `printf('s%09d', i)`, "email": address, "is_active": "1", "date_joined": "?3", "last_login": "?3",
+		}},
+		seedRows{"accounts", map[string]string{
+			"id": idOf, "user_id": idOf, "implementation": "'email'", "identifier": address, "is_active": "1", "activated_at": "?3", "last_used_at": "?3",
+		}})
 }
 
-// randomSeeded picks one of the n people of seedAccounts.
-func randomSeeded(n int) string { return seededAddress(mrand.IntN(n)) }
+// people are those of seedAccounts, drawn one by one from all over the table,
+// nobody twice before everybody was: two browsers that sign in with one
+// address at once would take each other's mail.
+type people struct {
+	n     int64
+	drawn atomic.Int64
+}
 
-// expiredTables is how many tables seedExpired spreads its rows over.
-const expiredTables = 6
-
-// expiredSince is when the rows of seedExpired were made; expiredBudget is
-// how theirs are known.
-func expiredSince() time.Time { return time.Now().Add(-100 * 24 * time.Hour) }
-
-const expiredBudget = 1_000_000_000_000
+func (p *people) next() string {
+	const stride = 618_033_989 // shares no factor with a power of ten
+	return fmt.Sprintf("s%09d@people.example", p.drawn.Add(1)*stride%p.n)
+}
 
 // seedExpired adds n rows that the sweeper has to remove: what n/6 sign-ins of
 // three months ago leave behind, an attempt, a code, a sent message, a
 // session, a proof and a budget each.
-func seedExpired(db *sql.DB, n int) error {
-	made := expiredSince()
-	keys, err := budgetKeys(n / expiredTables)
-	if err != nil {
-		return err
+func seedExpired(ctx context.Context, db *sql.DB, n int) error {
+	const prefix, agent, hash = "'192.0.2.0/24'", "'Firefox on Linux'", "zeroblob(32)"
+	tables := []seedRows{
+		{"attempts", map[string]string{
+			"id": idOf, "secret_hash": hash, "browser": "zeroblob(16)", "implementation": "'email'", "identifier": `printf('s%09d@people.example', i)`,
+			"network": "'192.0.2.7'", "prefix": prefix, "agent": agent, "sends": "1", "sent_at": "?3", "expires_at": "?3 + 600000", "used_at": "?3 + 5000",
+		}},
+		{"codes", map[string]string{
+			"attempt_id": idOf, "mac": hash, "link_hash": hash, "link_sealed": "zeroblob(50)", "created_at": "?3", "expires_at": "?3 + 600000",
+		}},
+		{"sessions", map[string]string{
+			"id": idOf, "secret_hash": hash, "user_id": "i", "account_id": "i", "last_seen_at": "?3", "expires_at": "?3 + 43200000", "prefix": prefix, "agent": agent,
+		}},
+		{"proofs", map[string]string{
+			"session_id": idOf, "factor": "'code'", "user_id": "i", "account_id": "i", "verified_at": "?3", "expires_at": "?3 + 43200000",
+		}},
+		{"outbox", map[string]string{
+			"id": idOf, "channel": "'email'", "not_after": "?3 + 600000", "due_at": "?3", "tries": "1", "state": "1", "done_at": "?3 + 100",
+		}},
+		{"budgets", map[string]string{"key": "randomblob(16)", "spent_to": "?3 * 1000", "granted": "1"}},
 	}
-	at, blob := made.UnixMilli(), make([]byte, 32)
-	sealed := make([]byte, 700)
-	attempts := bulk{db: db, into: "INSERT INTO attempts (id, secret_hash, browser, implementation, identifier, account_id, is_silent, is_known, first_hash, is_rescue, next, prefix, agent, sends, sent_at, expires_at, used_at, session_id) VALUES", columns: 18}
-	codes := bulk{db: db, into: "INSERT INTO codes (attempt_id, slot, is_long, mac, link_hash, link_sealed, created_at, expires_at) VALUES", columns: 8}
-	sessions := bulk{db: db, into: "INSERT INTO sessions (id, secret_hash, user_id, account_id, last_seen_at, expires_at, prefix, agent) VALUES", columns: 8}
-	proofs := bulk{db: db, into: "INSERT INTO proofs (session_id, factor, user_id, account_id, verified_at, expires_at) VALUES", columns: 6}
-	outbox := bulk{db: db, into: "INSERT INTO outbox (id, channel, sealed, not_after, due_at, tries, state, done_at) VALUES", columns: 8}
-	budgets := bulk{db: db, into: "INSERT INTO budgets (key, spent_to, granted) VALUES", columns: 3}
-	return fill(n/expiredTables, func(i int) error {
-		id := idAt(made.Add(time.Duration(i)*time.Millisecond), 0)
-		return errors.Join(
-			attempts.add(id, blob, blob[:16], "email", seededAddress(i), id, 0, 0, []byte{}, 0, "", "192.0.2.0/24", "Firefox on Linux", 1, at, at+600_000, at+5000, id),
-			codes.add(id, 0, 0, blob, blob, blob, at, at+600_000),
-			sessions.add(id, blob, id, id, at, at+43_200_000, "192.0.2.0/24", "Firefox on Linux"),
-			proofs.add(id, "code", id, id, at, at+43_200_000),
-			outbox.add(id, "email", sealed, at+600_000, at, 1, 1, at+100),
-			budgets.add(keys[i], expiredBudget, 0))
-	}, &attempts, &codes, &sessions, &proofs, &outbox, &budgets)
-}
-
-// budgetKeys are random, as MACs are, but sorted, so that loading them is
-// quick.
-func budgetKeys(n int) ([][]byte, error) {
-	all := make([]byte, 16*n)
-	if _, err := rand.Read(all); err != nil {
-		return nil, err
-	}
-	keys := slices.Collect(slices.Chunk(all, 16))
-	slices.SortFunc(keys, bytes.Compare)
-	return keys, nil
+	return seed(ctx, db, n/len(tables), time.Now().Add(-100*24*time.Hour), tables...)
 }
 
 // expiredLeft reports whether rows of seedExpired are still there.
-func expiredLeft(db *sql.DB) (left bool, err error) {
-	before := idAt(time.Now().Add(-90*24*time.Hour), 0)
-	err = db.QueryRow(`SELECT EXISTS (SELECT 1 FROM attempts WHERE id < ?1) OR EXISTS (SELECT 1 FROM codes WHERE attempt_id < ?1)
-		OR EXISTS (SELECT 1 FROM sessions WHERE id < ?1) OR EXISTS (SELECT 1 FROM proofs WHERE session_id < ?1)
-		OR EXISTS (SELECT 1 FROM outbox WHERE id < ?1) OR EXISTS (SELECT 1 FROM budgets WHERE spent_to = ?2)`, before, expiredBudget).Scan(&left)
+func expiredLeft(ctx context.Context, db *sql.DB) (left bool, err error) {
+	before := time.Now().Add(-90 * 24 * time.Hour).UnixMilli()
+	err = db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM attempts WHERE id < ?1 << 21) OR EXISTS (SELECT 1 FROM codes WHERE attempt_id < ?1 << 21)
+		OR EXISTS (SELECT 1 FROM sessions WHERE id < ?1 << 21) OR EXISTS (SELECT 1 FROM proofs WHERE session_id < ?1 << 21)
+		OR EXISTS (SELECT 1 FROM outbox WHERE id < ?1 << 21) OR EXISTS (SELECT 1 FROM budgets WHERE spent_to < ?1 * 1000)`, before).Scan(&left)
 	return left, err
 }
 
-// bulk inserts rows of one table, many to a statement.
-type bulk struct {
-	db      *sql.DB
-	into    string
-	columns int
-	args    []any
-}
-
-// bulkRows is how many rows one statement inserts.
-const bulkRows = 500
-
-func (b *bulk) add(args ...any) error {
-	if len(args) != b.columns {
-		return fmt.Errorf("%d values for %d columns", len(args), b.columns)
-	}
-	b.args = append(b.args, args...)
-	if len(b.args) < bulkRows*b.columns {
-		return nil
-	}
-	return b.flush()
-}
-
-func (b *bulk) flush() error {
-	if len(b.args) == 0 {
-		return nil
-	}
-	row := "(" + strings.TrimSuffix(strings.Repeat("?,", b.columns), ",") + "),"
-	text := b.into + strings.TrimSuffix(strings.Repeat(row, len(b.args)/b.columns), ",")
-	_, err := b.db.Exec(text, b.args...)
-	b.args = b.args[:0]
-	return err
-}
-
-// fill adds n rows in transactions of a hundred thousand, so that the log
-// stays small.
-func fill(n int, add func(i int) error, tables ...*bulk) error {
+// seed fills tables with i from 0 to n, in steps that keep SQLite's log small.
+func seed(ctx context.Context, db *sql.DB, n int, first time.Time, tables ...seedRows) error {
 	const step = 100_000
+	statements := make([]string, len(tables))
+	for i, t := range tables {
+		var err error
+		if statements[i], err = t.statement(ctx, db); err != nil {
+			return fmt.Errorf("seed %s: %w", t.table, err)
+		}
+	}
 	for from := 0; from < n; from += step {
-		if err := fillPart(from, min(n, from+step), add, tables); err != nil {
-			return fmt.Errorf("seed rows: %w", err)
+		for i, s := range statements {
+			if _, err := db.ExecContext(ctx, s, from, min(n, from+step), first.UnixMilli()); err != nil {
+				return fmt.Errorf("seed %s: %w", tables[i].table, err)
+			}
 		}
 	}
 	return nil
 }
 
-func fillPart(from, to int, add func(i int) error, tables []*bulk) error {
-	db := tables[0].db
-	if _, err := db.Exec("BEGIN IMMEDIATE"); err != nil {
-		return err
+// statement inserts the rows in the order of their first column, which is the
+// primary key: a random key would be slow to load.
+func (t seedRows) statement(ctx context.Context, db *sql.DB) (string, error) {
+	rows, err := db.QueryContext(ctx, `SELECT name, CASE type WHEN 'TEXT' THEN '''''' WHEN 'BLOB' THEN 'x''''' ELSE '0' END FROM pragma_table_info(?)
+		WHERE "notnull" AND dflt_value IS NULL OR pk > 0 OR instr(?, ' ' || name || ' ') ORDER BY cid`, t.table, t.names())
+	if err != nil {
+		return "", err
 	}
-	for i := from; i < to; i++ {
-		if err := add(i); err != nil {
-			return err
+	defer func() { _ = rows.Close() }()
+	var columns, values []string
+	for rows.Next() {
+		var name, value string
+		if err := rows.Scan(&name, &value); err != nil {
+			return "", err
 		}
-	}
-	for _, t := range tables {
-		if err := t.flush(); err != nil {
-			return err
+		if given, ok := t.values[name]; ok {
+			value = given
 		}
+		columns, values = append(columns, name), append(values, value)
 	}
-	_, err := db.Exec("COMMIT")
-	return err
+	return `WITH RECURSIVE n (i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2) INSERT INTO ` +
+		t.table + ` (` + strings.Join(columns, ", ") + `) SELECT ` + strings.Join(values, ", ") + ` FROM n ORDER BY 1`, rows.Err()
+}
+
+// names lists the given columns, each between blanks.
+func (t seedRows) names() string {
+	return " " + strings.Join(slices.Collect(maps.Keys(t.values)), " ") + " "
 }

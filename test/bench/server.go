@@ -61,7 +61,7 @@ func (b *bench) djauthy() program {
 // stand-in would look smaller than it is.
 func (b *bench) standin() program {
 	return program{"stand-in", func(dir, addr string, _ ...string) *exec.Cmd {
-		cmd := exec.Command(b.self, "standin", "-listen", addr, "-db", filepath.Join(dir, "standin.db"), "-smtp", strconv.Itoa(b.sink.port())) //nolint:gosec // ourselves
+		cmd := exec.Command(b.self, "standin", "-listen", addr, "-db", filepath.Join(dir, "standin.db"), "-smtp", strconv.Itoa(b.sink.port()), "-sizes", b.sizes.String()) //nolint:gosec // ourselves
 		cmd.Env = cleanEnv()
 		return cmd
 	}}

@@ -19,6 +19,7 @@ type sink struct {
 	listener net.Listener
 	mu       sync.Mutex
 	waiting  map[string]chan string
+	length   int // of the newest message
 	conns    map[net.Conn]bool
 }
 
@@ -148,6 +149,7 @@ func (s *sink) deliver(to string, message []byte) {
 	s.mu.Lock()
 	c := s.waiting[to]
 	delete(s.waiting, to)
+	s.length = len(message)
 	s.mu.Unlock()
 	if c == nil {
 		return

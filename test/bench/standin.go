@@ -32,23 +32,27 @@ func runStandin(args []string) error {
 	listen := flags.String("listen", "", "host:port")
 	file := flags.String("db", "", "SQLite file")
 	smtp := flags.Int("smtp", 0, "port of the SMTP server on 127.0.0.1")
+	long := flags.String("sizes", "3000,4000,4000", "bytes of the two pages and a message")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	s := &standin{key: random(32)}
-	var err error
+	size, err := parseSizes(*long)
+	if err != nil {
+		return err
+	}
+	s, p := &standin{key: random(32)}, makePages(size)
 	if s.store, err = openStore(*file); err != nil {
 		return err
 	}
-	if s.mail, err = startMailer(*smtp); err != nil {
+	if s.mail, err = startMailer(*smtp, p); err != nil {
 		return err
 	}
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
 	app.Get("/bare", func(c *fiber.Ctx) error { return c.SendString("ok") })
 	app.Get("/healthz", func(c *fiber.Ctx) error { return c.SendString("ok") })
-	app.Get("/login", func(c *fiber.Ctx) error { return page(c, loginPage) })
+	app.Get("/login", func(c *fiber.Ctx) error { return page(c, p.login) })
 	app.Post("/login", s.start)
-	app.Get("/login/code", func(c *fiber.Ctx) error { return page(c, codePage) })
+	app.Get("/login/code", func(c *fiber.Ctx) error { return page(c, p.code) })
 	app.Post("/login/code", s.finish)
 	app.Get("/forward-auth", s.check)
 	return app.Listen(*listen)

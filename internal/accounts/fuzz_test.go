@@ -1,0 +1,56 @@
+package accounts_test
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+)
+
+// FuzzFind looks for texts that Find takes for an id that is none.
+func FuzzFind(f *testing.F) {
+	for _, text := range []string{
+		"ann@example.org", "Ann+x@Mu\u0308nchen.DE.", "e\u0301@例え。テスト", "a\u200bnn@example.org", `"a b"@example.org`, "a@b@c", "ann@[::1]",
+		"İ@İ.org", "straße@STRAẞE.de", "ᾳ\u0301@example.org", "日本ノab@xn--r8jz45g.jp", "a@" + strings.Repeat("ü.", 60) + "org", "github:ann",
+		strings.Repeat("é", 32) + "@example.org", "ann@example.org\r\nBcc: x", "\xff@x", "a\u0345\u0301@x.org", "ǆ@ǆ.org", "a@1.2.3.4", "xn--@xn--",
+	} {
+		f.Add(text, true)
+		f.Add(text, false)
+	}
+	f.Fuzz(func(t *testing.T, text string, fold bool) {
+		d := accounts.Discovery{FoldLocalPart: fold}
+		id, refusal := d.Find(text, "")
+		if refusal != "" {
+			return
+		}
+		s := id.Identifier
+		local, domain, _ := strings.Cut(s, "@")
+		if strings.Count(s, "@") != 1 || local == "" || domain == "" || len(s) > 254 || len(local) > 64 || !utf8.ValidString(s) {
+			t.Errorf("%q is %q", text, s)
+		}
+		if strings.ContainsFunc(s, func(r rune) bool {
+			return unicode.IsControl(r) || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune(`,;:<>()[]\"%!`, r)
+		}) {
+			t.Errorf("%q is %q, with a character that has a meaning elsewhere", text, s)
+		}
+		if strings.ContainsFunc(domain, func(r rune) bool {
+			return r != '-' && r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
+		}) {
+			t.Errorf("%q has the domain %q", text, domain)
+		}
+		if twice, refusal := d.Find(s, ""); twice != id || refusal != "" {
+			t.Errorf("%q is %q, and that is %q, %q", text, s, twice.Identifier, refusal)
+		}
+		if shown, refusal := d.Find(id.Shown(), ""); shown != id || refusal != "" {
+			t.Errorf("%q is %q, shown as %q, and that is %q, %q", text, s, id.Shown(), shown.Identifier, refusal)
+		}
+		if runes := []rune(local); len(runes) > 4 && strings.Contains(id.Masked(), string(runes[1:len(runes)-1])) && !strings.Contains(domain, string(runes[1:len(runes)-1])) {
+			t.Errorf("%q is masked as %q", s, id.Masked())
+		}
+		if strings.Count(id.Mailbox(), "@") != 1 {
+			t.Errorf("%q is of the mailbox %q", s, id.Mailbox())
+		}
+	})
+}

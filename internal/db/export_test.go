@@ -1,0 +1,16 @@
+package db
+
+// Queued is how many Updates wait for SQLite's writer.
+func Queued(d *DB) int { return len(d.engine.(*sqlite).writer.queue) }
+
+// SetID makes the next ID rise from last, as if last had just been given.
+func SetID(d *DB, last ID) { d.ids.last = last }
+
+// MigrationNames are the steps of an engine.
+func MigrationNames(engine string) ([]string, error) { return migrationNames("migrations/" + engine) }
+
+// GroupSize is the most Updates that share one commit.
+const GroupSize = groupSize
+
+// OnWriter runs a statement on SQLite's idle writer, outside a transaction.
+func OnWriter(d *DB, query string) error { return d.engine.(*sqlite).writer.c.run(query) }

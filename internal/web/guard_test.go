@@ -1,0 +1,41 @@
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/words"
+)
+
+// Row 64: a route whose author forgot to say who may use it is closed.
+func TestARouteThatSaysNothingIsForNobody(t *testing.T) {
+	texts, err := words.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Words: texts, Log: slog.New(slog.DiscardHandler), Options: Options{PublicURL: "http://localhost:8080"}, Observe: func(string, string, int, time.Duration) {}}
+	app, err := s.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range s.routes() {
+		if r.who == nobody {
+			t.Errorf("%s %s is for nobody", r.method, r.path)
+		}
+	}
+	var forgotten route
+	app.Get("/forgotten", s.guard(forgotten.who, func(c *fiber.Ctx) error { return c.SendString("inside") }))
+	res, err := app.Test(httptest.NewRequest(http.MethodGet, "/forgotten", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusForbidden {
+		t.Errorf("answered %d, want 403", res.StatusCode)
+	}
+}
