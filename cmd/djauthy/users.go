@@ -246,10 +246,13 @@ type usersDeactivateCmd struct{ target }
 // Run shuts a user out.
 func (c usersDeactivateCmd) Run(e *env) error {
 	return c.act(e, audit.Deactivated, func(tx *db.Tx, u accounts.User) error {
-		if _, err := signin.EndAll(tx, u.ID, 0); err != nil {
+		// The user first: a sign-in under way holds it, and its session has to
+		// be seen by what ends them all.
+		if err := accounts.Deactivate(tx, u.ID); err != nil {
 			return err
 		}
-		return accounts.Deactivate(tx, u.ID)
+		_, err := signin.EndAll(tx, u.ID, 0)
+		return err
 	})
 }
 

@@ -49,6 +49,11 @@ func Find(tx *db.Tx, id ID) (Account, User, error) {
 // Get returns an account and its user, or db.ErrNotFound.
 func Get(tx *db.Tx, id AccountID) (Account, User, error) { return find(tx, `a.id = $1`, id) }
 
+// GetLocked is Get for who is about to change them.
+func GetLocked(tx *db.Tx, id AccountID) (Account, User, error) {
+	return find(tx, `a.id = $1`+tx.Lock(), id)
+}
+
 func find(tx *db.Tx, where string, args ...any) (Account, User, error) {
 	var r accountRow
 	var u User

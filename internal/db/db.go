@@ -45,6 +45,8 @@ type engine interface {
 	// skipLocked is the clause that makes a claim pass over rows which
 	// another process holds.
 	skipLocked() string
+	// lock is the clause that keeps others off rows which are read to be changed.
+	lock() string
 	name() string
 	close() error
 }
@@ -101,9 +103,10 @@ type Part struct {
 // (SERIALIZABLE on PostgreSQL).
 func Own(fn func(*Tx) error) Part { return Part{fn: fn} }
 
-// Shared is a part for rows that many touch at once, such as budgets and
-// claims. Each of its statements must be right by itself, for on PostgreSQL
-// it runs at READ COMMITTED, where callers queue for a row instead of failing.
+// Shared is a part for what many do at once. On PostgreSQL it runs at READ
+// COMMITTED, where callers queue for a row instead of failing, so each of its
+// statements must be right by itself, or the rows it rests on be read with
+// Tx.Lock. A unique value that two take at once makes one of them run again.
 func Shared(fn func(*Tx) error) Part { return Part{shared: true, fn: fn} }
 
 // Update runs fn in a transaction of its own and makes it durable before it

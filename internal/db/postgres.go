@@ -120,6 +120,7 @@ func (e *postgres) ping(ctx context.Context) error {
 }
 
 func (e *postgres) skipLocked() string { return " FOR UPDATE SKIP LOCKED" }
+func (e *postgres) lock() string       { return " FOR UPDATE" }
 func (e *postgres) name() string       { return "postgres" }
 
 func (e *postgres) close() error {

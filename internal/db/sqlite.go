@@ -141,6 +141,7 @@ func (e *sqlite) ping(ctx context.Context) error {
 }
 
 func (e *sqlite) skipLocked() string { return "" }
+func (e *sqlite) lock() string       { return "" }
 func (e *sqlite) name() string       { return "sqlite" }
 
 func (e *sqlite) close() error {

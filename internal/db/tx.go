@@ -39,6 +39,10 @@ func (tx *Tx) Millis() int64 { return tx.Now.UnixMilli() }
 // processes never wait for each other's rows. It is empty on SQLite.
 func (tx *Tx) SkipLocked() string { return tx.db.engine.skipLocked() }
 
+// Lock is the clause that ends a SELECT in a Shared part whose rows nobody else
+// may change until it ends. It is empty on SQLite, where there is one writer.
+func (tx *Tx) Lock() string { return tx.db.engine.lock() }
+
 // Exec runs one statement and returns how many rows it changed.
 func (tx *Tx) Exec(query string, args ...any) (int64, error) {
 	if tx.failed != nil {

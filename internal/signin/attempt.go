@@ -54,18 +54,18 @@ func (a *attempt) scan(row db.Row) error {
 	return err
 }
 
-func loadAttempt(tx *db.Tx, id db.ID) (a attempt, err error) {
-	err = a.scan(tx.Get(`SELECT `+attemptColumns+` FROM attempts WHERE id = $1`, id))
+func loadAttempt(tx *db.Tx, id db.ID, lock string) (a attempt, err error) {
+	err = a.scan(tx.Get(`SELECT `+attemptColumns+` FROM attempts WHERE id = $1`+lock, id))
 	return a, err
 }
 
 // attemptOf returns the attempt of a browser's cookie; found is false for any
-// cookie that is not good.
-func attemptOf(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
+// cookie that is not good. lock is "" or the transaction's Lock.
+func attemptOf(tx *db.Tx, t seal.Token, lock string) (a attempt, found bool, err error) {
 	if t.ID == 0 {
 		return a, false, nil
 	}
-	a, err = loadAttempt(tx, db.ID(t.ID))
+	a, err = loadAttempt(tx, db.ID(t.ID), lock)
 	return a.ifMatches(t, err)
 }
 

@@ -31,7 +31,8 @@ func (s *Service) MakeFirst(ctx context.Context) (t seal.Token, needed bool, err
 			return err
 		}
 		if needed = !there && len(s.Settings.Admins) == 0; !needed {
-			return dropFirst(tx)
+			_, err = dropFirst(tx)
+			return err
 		}
 		t = seal.NewToken(int64(tx.NewID()))
 		value := hex.EncodeToString(t.Hash()) + " " + strconv.FormatInt(tx.Now.Add(firstLife).UnixMilli(), 10)
@@ -41,9 +42,22 @@ func (s *Service) MakeFirst(ctx context.Context) (t seal.Token, needed bool, err
 	return t, needed, err
 }
 
-func dropFirst(tx *db.Tx) error {
-	_, err := tx.Exec(`DELETE FROM meta WHERE key = $1`, firstKey)
-	return err
+func dropFirst(tx *db.Tx) (int64, error) {
+	return tx.Exec(`DELETE FROM meta WHERE key = $1`, firstKey)
+}
+
+// takeFirst uses the token up: it is true for one caller, and for none while
+// there is a superuser.
+func takeFirst(tx *db.Tx, hash []byte) (bool, error) {
+	good, err := firstIs(tx, hash)
+	if err != nil || !good {
+		return false, err
+	}
+	if there, err := accounts.AnySuperuser(tx); err != nil || there {
+		return false, err
+	}
+	n, err := dropFirst(tx)
+	return n == 1, err
 }
 
 // First reports whether a token is good.
@@ -83,20 +97,15 @@ func (s *Service) promote(tx *db.Tx, a attempt, account accounts.Account, user a
 	named := s.Settings.Admins[account.Addr] && !account.Active
 	first := false
 	if len(a.firstHash) > 0 {
-		good, err := firstIs(tx, a.firstHash)
-		if err != nil {
+		var err error
+		if first, err = takeFirst(tx, a.firstHash); err != nil {
 			return err
 		}
-		there, err := accounts.AnySuperuser(tx)
-		if err != nil {
-			return err
-		}
-		first = good && !there
 	}
 	if !named && !first {
 		return nil
 	}
-	if err := dropFirst(tx); err != nil {
+	if _, err := dropFirst(tx); err != nil {
 		return err
 	}
 	if err := accounts.SetSuperuser(tx, user.ID, true); err != nil {

@@ -26,7 +26,7 @@ type Linked struct {
 func (s *Service) Link(ctx context.Context, link seal.Token, by Asker) (l Linked, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		l = Linked{}
-		a, err := loadAttempt(tx, db.ID(link.ID))
+		a, err := loadAttempt(tx, db.ID(link.ID), "")
 		if errors.Is(err, db.ErrNotFound) {
 			return nil
 		} else if err != nil {

@@ -47,7 +47,7 @@ func (s *Service) NotMe(ctx context.Context, t seal.Token, confirmed bool, by As
 	}
 	err = run(ctx, func(tx *db.Tx) error {
 		d = Disowned{}
-		a, err := loadAttempt(tx, db.ID(t.ID))
+		a, err := loadAttempt(tx, db.ID(t.ID), "")
 		if errors.Is(err, db.ErrNotFound) {
 			return nil
 		} else if err != nil {

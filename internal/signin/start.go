@@ -63,7 +63,7 @@ func (s *Service) Resend(ctx context.Context, by Asker) (Asked, error) {
 	var a attempt
 	var found bool
 	err := s.DB.Read(ctx, func(tx *db.Tx) (err error) {
-		a, found, err = attemptOf(tx, by.Attempt)
+		a, found, err = attemptOf(tx, by.Attempt, "")
 		return err
 	})
 	if err != nil || !found || a.rescue {
@@ -73,7 +73,7 @@ func (s *Service) Resend(ctx context.Context, by Asker) (Asked, error) {
 }
 
 func (st *start) run(ctx context.Context) (Asked, error) {
-	err := st.s.DB.Sequence(ctx, db.Shared(st.count), db.Own(st.begin))
+	err := st.s.DB.Sequence(ctx, db.Shared(st.count), db.Shared(st.begin))
 	if err != nil {
 		return Asked{}, err
 	}
@@ -85,7 +85,7 @@ func (st *start) run(ctx context.Context) (Asked, error) {
 // of the owner's.
 func (st *start) count(tx *db.Tx) (err error) {
 	st.asked = Asked{}
-	if st.a, st.goesOn, err = st.current(tx); err != nil {
+	if st.a, st.goesOn, err = st.current(tx, ""); err != nil {
 		return err
 	}
 	if wait := st.a.sent.Add(st.s.Settings.ResendEvery).Sub(tx.Now); st.goesOn && wait > 0 {
@@ -102,8 +102,8 @@ func (st *start) count(tx *db.Tx) (err error) {
 
 // current returns the browser's attempt if it is open and for this id, else what
 // a new one begins with.
-func (st *start) current(tx *db.Tx) (a attempt, goesOn bool, err error) {
-	a, found, err := attemptOf(tx, st.by.Attempt)
+func (st *start) current(tx *db.Tx, lock string) (a attempt, goesOn bool, err error) {
+	a, found, err := attemptOf(tx, st.by.Attempt, lock)
 	if err != nil {
 		return a, false, err
 	}
@@ -126,6 +126,12 @@ func (st *start) begin(tx *db.Tx) error {
 		return nil
 	}
 	s := st.s
+	if st.goesOn { // as it is now, and nobody else's until the end
+		var err error
+		if st.a, st.goesOn, err = st.current(tx, tx.Lock()); err != nil {
+			return err
+		}
+	}
 	account, user, mute, err := st.reach(tx)
 	if err != nil {
 		return err
@@ -201,7 +207,7 @@ func (st *start) message(tx *db.Tx, a attempt, code string, link seal.Token) del
 // Wait tells the browser of an attempt where it stands.
 func (s *Service) Wait(ctx context.Context, by Asker) (w Waiting, err error) {
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
-		a, found, err := attemptOf(tx, by.Attempt)
+		a, found, err := attemptOf(tx, by.Attempt, "")
 		if err != nil || !found {
 			w = Waiting{Verdict: Gone}
 			return err

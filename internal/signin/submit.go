@@ -39,7 +39,7 @@ func (s *Service) SubmitLink(ctx context.Context, link seal.Token, by Asker) (En
 }
 
 func (sub *submit) run(ctx context.Context) (Entered, error) {
-	err := sub.s.DB.Sequence(ctx, db.Shared(sub.count), db.Own(sub.decide), db.Shared(sub.giveBack))
+	err := sub.s.DB.Sequence(ctx, db.Shared(sub.count), db.Shared(sub.decide), db.Shared(sub.giveBack))
 	if err != nil {
 		return Entered{}, err
 	}
@@ -53,7 +53,7 @@ func (sub *submit) count(tx *db.Tx) error {
 	if sub.byLink {
 		return nil
 	}
-	a, found, err := attemptOf(tx, sub.by.Attempt)
+	a, found, err := attemptOf(tx, sub.by.Attempt, "")
 	if err != nil || !found || !a.short || !a.open() || a.tries >= sub.s.Settings.Tries {
 		return err
 	}
@@ -62,7 +62,9 @@ func (sub *submit) count(tx *db.Tx) error {
 	return err
 }
 
-// decide counts the try in the attempt, compares, and opens the session.
+// decide counts the try in the attempt, compares, and opens the session. It
+// holds the attempt, then the account and the user, so that no other answer
+// comes between.
 func (sub *submit) decide(tx *db.Tx) error {
 	sub.out = Entered{}
 	if sub.byLink {
@@ -80,7 +82,7 @@ func (sub *submit) decide(tx *db.Tx) error {
 		sub.out.Verdict = Exhausted
 		return nil
 	}
-	account, user, err := accounts.Get(tx, sub.a.account)
+	account, user, err := accounts.GetLocked(tx, sub.a.account)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err
 	}
@@ -130,12 +132,12 @@ func (sub *submit) repeated(tx *db.Tx) error {
 
 // decideLink opens the session for a link, in the browser that asked for it.
 func (sub *submit) decideLink(tx *db.Tx) (err error) {
-	if sub.a, err = loadAttempt(tx, db.ID(sub.link.ID)); errors.Is(err, db.ErrNotFound) {
+	if sub.a, err = loadAttempt(tx, db.ID(sub.link.ID), tx.Lock()); errors.Is(err, db.ErrNotFound) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	account, user, err := accounts.Get(tx, sub.a.account)
+	account, user, err := accounts.GetLocked(tx, sub.a.account)
 	if errors.Is(err, db.ErrNotFound) {
 		return nil
 	} else if err != nil {

@@ -1,0 +1,21 @@
+package delivery
+
+import (
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+)
+
+// Hurry gives an SMTP sender another timeout, so that tests of servers that
+// stall need not wait for the real one.
+func Hurry(s Sender, d time.Duration) {
+	if err := gomail.WithTimeout(d)(s.(*smtpSender).client); err != nil {
+		panic(err)
+	}
+}
+
+// Lease is how long a claim holds.
+const Lease = lease
+
+// Backlog is how many messages wait in memory.
+const Backlog = backlog

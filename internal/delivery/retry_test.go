@@ -1,0 +1,183 @@
+package delivery_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/delivery"
+)
+
+func TestATemporaryFailureIsTriedAgainLaterAndLater(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		p := newPost()
+		p.answer = func(delivery.Worded) error { return errors.New("no luck") }
+		o := p.outbox(t, d)
+		stop := runs(t, o)
+		o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
+		ids := map[string]bool{}
+		for _, wait := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second} {
+			ids[next(t, p.arrived).ID] = true
+			want(t, next(t, p.failed), false)
+			due := db.Time(int64(count(t, d, `SELECT due_at FROM outbox WHERE state = 0`)))
+			if w := due.Sub(clock.Now()); w < wait || w > wait*5/4+time.Second/100 {
+				t.Fatalf("the next try is after %v, want %v and up to a quarter more", w, wait)
+			}
+			stop()
+			clock.Advance(due.Sub(clock.Now()))
+			stop = runs(t, p.outbox(t, d)) // looks at once what is due
+		}
+		stop()
+		want(t, len(ids), 4) // each try is a message of its own to the reader's program
+		p.answer = nil
+		clock.Advance(time.Minute)
+		runs(t, p.outbox(t, d))
+		next(t, p.sent)
+		if log := p.log.String(); !strings.Contains(log, "will try again") || strings.Contains(log, "ann@") || strings.Contains(log, "123456") {
+			t.Errorf("the log says: %s", log)
+		}
+	})
+}
+
+func TestAPermanentFailureIsGivenUpVisibly(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		p := newPost()
+		p.answer = func(delivery.Worded) error {
+			return &delivery.SendError{Permanent: true, Reason: "RCPT TO: the server said 550"}
+		}
+		o := p.outbox(t, d)
+		stop := runs(t, o)
+		o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
+		want(t, next(t, p.failed), true)
+		stop()
+		text, state := row(t, d)
+		want(t, state, 2)
+		if !strings.Contains(text, "said 550") {
+			t.Errorf("the row does not say why: %q", text)
+		}
+		if log := p.log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "given up") || strings.Contains(log, "ann@") || strings.Contains(log, "123456") {
+			t.Errorf("the log says: %s", log)
+		}
+		// It is over: only the next message is sent.
+		p.answer = nil
+		clock.Advance(delivery.Lease)
+		next(t, p.arrived)
+		o = p.outbox(t, d)
+		runs(t, o)
+		o.Deliver(enqueue(t, d, o, false, message("bob@example.org", "654321"))[0])
+		want(t, next(t, p.arrived).To, "bob@example.org")
+	})
+}
+
+func TestAMessageIsGivenUpWhenItsCodeIsOver(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		// The retry would come too late.
+		p := newPost()
+		p.answer = func(delivery.Worded) error { return errors.New("no luck") }
+		o := p.outbox(t, d)
+		stop := runs(t, o)
+		q := enqueue(t, d, o, false, message("ann@example.org", "123456"))
+		o.Deliver(q[0])
+		want(t, next(t, p.failed), false)
+		stop()
+		clock.Advance(10*time.Minute - time.Second)
+		stop = runs(t, p.outbox(t, d))
+		want(t, next(t, p.failed), true)
+		stop()
+		_, state := row(t, d)
+		want(t, state, 2)
+
+		// Nobody looked at it in time: it is not sent at all.
+		want(t, len(p.arrived), 2)
+		enqueue(t, d, o, false, message("late@example.org", "123456"))
+		clock.Advance(10*time.Minute + time.Millisecond)
+		runs(t, p.outbox(t, d))
+		want(t, next(t, p.failed), true)
+		want(t, len(p.arrived), 2)
+		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 2`), 2)
+	})
+}
+
+func TestAMessageNobodyCanSendIsGivenUp(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
+		p := newPost()
+		p.answer = func(delivery.Worded) error { panic("a fault in a sender") }
+		o := p.outbox(t, d)
+		runs(t, o)
+		odd, worse := message("ann@example.org", "1"), message("ann@example.org", "2")
+		odd.Channel, worse.Kind = "pigeon", "poem"
+		for _, q := range enqueue(t, d, o, false, odd, worse, message("ann@example.org", "3")) {
+			o.Deliver(q)
+			want(t, next(t, p.failed), true)
+		}
+		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 2`), 3)
+	})
+}
+
+func TestAChannelIsDownByItsOwnFailuresOnly(t *testing.T) {
+	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	p := newPost()
+	var answer error
+	p.answer = func(delivery.Worded) error { return answer }
+	o := p.outbox(t, d)
+	runs(t, o)
+	want(t, o.Down("email"), false)
+	for _, c := range []struct {
+		err  error
+		down bool
+	}{
+		{nil, false},
+		{errors.New("no luck"), false},
+		{&delivery.SendError{Permanent: true, Reason: "no such person"}, false},
+		{&delivery.SendError{Reason: "greylisted"}, false},
+		{&delivery.SendError{Down: true, Reason: "unreachable"}, true},
+		{nil, false},
+	} {
+		answer = c.err
+		o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
+		if c.err == nil {
+			next(t, p.sent)
+		} else {
+			next(t, p.failed)
+		}
+		want(t, o.Down("email"), c.down)
+		want(t, o.Down("jabber"), false)
+	}
+}
+
+func TestUsualIsTheMedianOfTheLastHour(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		p := newPost()
+		o := p.outbox(t, d)
+		runs(t, o)
+		for i, seconds := range []int{1, 19, 2, 3, 18} {
+			want(t, o.Usual(t.Context()), 0) // too few to say
+			q := enqueue(t, d, o, false, message("ann@example.org", "123456"))
+			clock.Advance(time.Duration(seconds) * time.Second)
+			o.Deliver(q[0])
+			want(t, next(t, p.sent), time.Duration(seconds)*time.Second)
+			if i < 4 {
+				clock.Advance(31 * time.Second)
+			}
+		}
+		clock.Advance(31 * time.Second)
+		want(t, o.Usual(t.Context()), 3*time.Second)
+		clock.Advance(time.Hour)
+		want(t, o.Usual(t.Context()), 0)
+	})
+}
+
+func TestCheckNamesTheChannelThatFails(t *testing.T) {
+	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	s, err := delivery.NewSMTP(delivery.SMTP{Host: "127.0.0.1", Port: 1, TLS: "none", From: "noreply@example.org", Helo: "login.example.org"})
+	check(t, err)
+	if err := outbox(t, d, s, newPost()).Check(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "email: ") {
+		t.Errorf("Check says %v", err)
+	}
+	if err := newPost().outbox(t, d).Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

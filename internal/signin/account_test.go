@@ -1,0 +1,190 @@
+package signin_test
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+func TestDeletingTakesAFreshProof(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		ann := addr(t, "ann@example.org")
+		b := h.browser("192.0.2.1")
+		b.signsIn(t, ann)
+		h.clock.Advance(signin.FreshFor + time.Millisecond)
+		ok, err := h.s.DeleteAccount(t.Context(), b.by)
+		check(t, err)
+		want(t, ok, false)
+		want(t, b.isIn(t), true)
+
+		// A proof in another browser lifts nothing here.
+		other := h.browser("198.51.100.7")
+		other.signsIn(t, ann)
+		ok, err = h.s.DeleteAccount(t.Context(), b.by)
+		check(t, err)
+		want(t, ok, false)
+		h.clock.Advance(signin.FreshFor)
+		ok, err = h.s.DeleteAccount(t.Context(), other.by)
+		check(t, err)
+		want(t, ok, true)
+		want(t, b.isIn(t), false)
+		want(t, other.isIn(t), false)
+	})
+}
+
+func TestDeletingForgetsEverything(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.freely()
+		ann, bob := addr(t, "ann@example.org"), addr(t, "bob@example.org")
+		h.browser("203.0.113.1").signsIn(t, bob)
+		h.clock.Advance(time.Second)
+		b, other := h.browser("192.0.2.1"), h.browser("198.51.100.7")
+		open := other.gets(t, ann)
+		b.signsIn(t, ann)
+		check(t, h.s.SaveSettings(t.Context(), b.by, "Annabel", "Lee", "de"))
+		h.clock.Advance(time.Second)
+		late := other.getsAgain(t)
+		user := h.user(t, b)
+		ok, err := h.s.DeleteAccount(t.Context(), b.by)
+		check(t, err)
+		want(t, ok, true)
+		for _, query := range []string{
+			`SELECT count(*) FROM users WHERE id = $1`, `SELECT count(*) FROM accounts WHERE user_id = $1`, `SELECT count(*) FROM sessions WHERE user_id = $1`,
+			`SELECT count(*) FROM proofs WHERE user_id = $1`, `SELECT count(*) FROM audit WHERE user_id = $1`,
+		} {
+			want(t, h.count(t, query, user), 0)
+		}
+		for table, rows := range h.dump(t) {
+			text := strings.Join(rows, "\n")
+			if table != "attempts" && strings.Contains(text, "ann@") || strings.Contains(text, "Annabel") {
+				t.Errorf("the person is still in %s", table)
+			}
+		}
+
+		// Attempts under way lead nowhere.
+		for _, m := range []mail{open, late} {
+			want(t, other.types(t, m.code).Verdict, signin.Wrong)
+			want(t, other.clicks(t, m.link).Verdict, signin.Gone)
+		}
+		other.disowns(t, late.notMe, true)
+		want(t, h.count(t, `SELECT count(*) FROM sessions`), 1)
+
+		// Who comes back is somebody new.
+		h.clock.Advance(time.Second)
+		other.by.Attempt = h.browser("").by.Attempt
+		e := h.browser("192.0.2.1").signsIn(t, ann)
+		if e.User == user {
+			t.Error("the same user came back")
+		}
+	})
+}
+
+func TestExportHoldsEverythingKept(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		ann := addr(t, "ann@example.org")
+		b, other := h.browser("192.0.2.1"), h.browser("198.51.100.7")
+		other.by.Client = audit.Client{Prefix: "2001:db8::/48", Agent: "Safari/iOS"}
+		b.signsIn(t, ann)
+		h.clock.Advance(time.Second)
+		b.types(t, other.gets(t, ann).code)
+		h.clock.Advance(time.Second)
+		other.by.Attempt = h.browser("").by.Attempt
+		other.signsIn(t, ann)
+		check(t, h.s.SaveSettings(t.Context(), b.by, "Annabel", "Lee", "de"))
+		e, err := h.s.Export(t.Context(), b.by)
+		check(t, err)
+		text, err := json.Marshal(e)
+		check(t, err)
+		for _, part := range []string{
+			`"first_name":"Annabel"`, `"last_name":"Lee"`, `"language":"de"`, `"email":"ann@example.org"`, `"is_active":true`,
+			`"implementation":"email","identifier":"ann@example.org"`, `"browser":"Safari/iOS"`, `"network":"2001:db8::/48"`, `"factor":"email"`,
+		} {
+			if !strings.Contains(string(text), part) {
+				t.Errorf("%s is missing in %s", part, text)
+			}
+		}
+		want(t, len(e.Sessions), 2)
+		want(t, len(e.Sessions[0].Proofs), 1)
+		want(t, len(e.History), len(h.events(t, h.user(t, b)))-1) // but for the line of the export itself
+
+		// A column that is added to a person's row has to be thought of here.
+		var columns []string
+		for _, l := range strings.Split(strings.TrimSpace(h.dump(t)["users"][0]), "\n") {
+			name, _, _ := strings.Cut(l, "=")
+			columns = append(columns, name)
+		}
+		for _, name := range columns {
+			if !strings.Contains(string(text), `"`+name+`":`) {
+				t.Errorf("users.%s is not exported", name)
+			}
+		}
+	})
+}
+
+func TestExportPagesThroughALongHistory(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b := h.browser("192.0.2.1")
+		b.signsIn(t, addr(t, "ann@example.org"))
+		user := h.user(t, b)
+		before := len(h.events(t, user))
+		h.update(t, func(tx *db.Tx) error {
+			var err error
+			for range 1200 {
+				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.CodeSent, audit.Client{}))
+			}
+			return err
+		})
+		e, err := h.s.Export(t.Context(), b.by)
+		check(t, err)
+		want(t, len(e.History), before+1200)
+	})
+}
+
+func TestWhatAPersonDoesIsInTheirHistory(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b := h.browser("192.0.2.1")
+		b.signsIn(t, addr(t, "ann@example.org"))
+		user := h.user(t, b)
+		check(t, h.s.SaveSettings(t.Context(), b.by, "A", "B", "en"))
+		check(t, h.s.EndSession(t.Context(), b.by, 1))
+		check(t, h.s.EndOthers(t.Context(), b.by))
+		_, err := h.s.Export(t.Context(), b.by)
+		check(t, err)
+		check(t, h.s.SignOut(t.Context(), b.by))
+		all := h.events(t, user)
+		wanted := []audit.Event{audit.SignedIn, audit.SettingsChange, audit.SessionEnded, audit.SessionsEnded, audit.Exported, audit.SignedOut}
+		if !slices.Equal(all[len(all)-len(wanted):], wanted) {
+			t.Errorf("history is %v", all)
+		}
+	})
+}
+
+func TestAProfileShowsOwnAccountsAndLiveSessions(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		ann := addr(t, "ann@example.org")
+		b, other := h.browser("192.0.2.1"), h.browser("198.51.100.7")
+		b.signsIn(t, ann)
+		h.clock.Advance(12 * time.Hour)
+		other.signsIn(t, ann)
+		h.browser("203.0.113.9").signsIn(t, addr(t, "bob@example.org"))
+		p, err := h.s.Profile(t.Context(), h.user(t, other))
+		check(t, err)
+		want(t, len(p.Accounts), 1)
+		want(t, p.Accounts[0].Addr, ann)
+		want(t, len(p.Sessions), 1)
+		want(t, p.Sessions[0].ID, db.ID(other.by.Session.ID))
+		want(t, p.Sessions[0].Created(), h.clock.Now())
+		_, err = h.s.Profile(t.Context(), accounts.UserID(1))
+		if !errors.Is(err, db.ErrNotFound) {
+			t.Errorf("a profile of nobody: %v", err)
+		}
+	})
+}

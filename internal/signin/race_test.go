@@ -1,0 +1,87 @@
+package signin_test
+
+import (
+	"testing"
+
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+func TestOneCodeOpensOneSession(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		ann := addr(t, "ann@example.org")
+		b := h.browser("192.0.2.1")
+		m := b.gets(t, ann)
+		out, err := h.atOnce(200, func(int) (signin.Entered, error) { return h.s.SubmitCode(t.Context(), m.code, b.by) })
+		check(t, err)
+		h.onlyOne(t, out)
+		_, u := h.account(t, ann)
+		in := 0
+		for _, e := range h.events(t, u.ID) {
+			if e == audit.SignedIn {
+				in++
+			}
+		}
+		want(t, in, 1)
+	})
+}
+
+func TestOneLinkOpensOneSession(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b := h.browser("192.0.2.1")
+		m := b.gets(t, addr(t, "ann@example.org"))
+		out, err := h.atOnce(10, func(int) (signin.Entered, error) { return h.s.SubmitLink(t.Context(), m.link, b.by) })
+		check(t, err)
+		h.onlyOne(t, out)
+	})
+}
+
+func TestCodesOfTwoAttemptsAtOnceOpenOneSession(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		ann := addr(t, "ann@example.org")
+		all := []*browser{h.browser("192.0.2.1"), h.browser("198.51.100.7")}
+		codes := []string{all[0].gets(t, ann).code, all[1].gets(t, ann).code}
+		out, err := h.atOnce(20, func(i int) (signin.Entered, error) {
+			return h.s.SubmitCode(t.Context(), codes[i%2], all[i%2].by)
+		})
+		check(t, err)
+		h.onlyOne(t, out)
+	})
+}
+
+// onlyOne checks that one of all answers got in, and that the others were told
+// so.
+func (h *house) onlyOne(t *testing.T, out []signin.Entered) {
+	t.Helper()
+	in := 0
+	for _, e := range out {
+		switch e.Verdict {
+		case signin.Accepted:
+			in++
+		case signin.Used, signin.Exhausted, signin.Expired:
+		default:
+			t.Errorf("verdict %v", e.Verdict)
+		}
+	}
+	want(t, in, 1)
+	want(t, h.count(t, `SELECT count(*) FROM sessions`), 1)
+	want(t, h.count(t, `SELECT count(*) FROM proofs`), 1)
+}
+
+func TestOneIDAskedForAtOnceIsOneAccount(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.freely()
+		ann := addr(t, "ann@example.org")
+		_, err := h.atOnce(20, func(int) (signin.Entered, error) {
+			_, err := h.s.Start(t.Context(), signin.Ask{ID: ann}, h.browser("192.0.2.1").by)
+			return signin.Entered{}, err
+		})
+		check(t, err)
+		want(t, h.count(t, `SELECT count(*) FROM accounts`), 1)
+		want(t, h.count(t, `SELECT count(*) FROM users`), 1)
+		want(t, h.count(t, `SELECT count(*) FROM attempts`), 20)
+		for range 20 {
+			want(t, h.mail(t).to, "ann@example.org")
+		}
+	})
+}
