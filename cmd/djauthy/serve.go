@@ -12,8 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/gofiber/fiber/v2"
-
+	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/web"
 )
 
@@ -37,9 +36,15 @@ func (h *house) serve(e *env) error {
 	if err != nil {
 		return err
 	}
-	app, err := h.app()
+	front, err := h.front()
 	if err != nil {
 		return errors.Join(err, l.Close())
+	}
+	var counters net.Listener
+	if h.cfg.Metrics.Listen != "" {
+		if counters, err = listen("metrics.listen", h.cfg.Metrics.Listen); err != nil {
+			return errors.Join(err, l.Close())
+		}
 	}
 	if err := h.welcome(e); err != nil {
 		return errors.Join(err, l.Close())
@@ -54,26 +59,23 @@ func (h *house) serve(e *env) error {
 	if h.mailbox != nil {
 		g.Go(func() error { return h.mailbox.Run(workers) })
 	}
-	if h.cfg.Metrics.Listen != "" {
-		g.Go(func() error { return h.serveMetrics(ctx) })
+	if counters != nil {
+		g.Go(func() error { return h.serveMetrics(ctx, counters) })
 	}
-	g.Go(func() error { return app.Listener(l) })
+	g.Go(func() error { return front.Serve(l) })
 	g.Go(func() error {
 		<-ctx.Done()
 		h.log.Info("stopping: finishing what is under way")
-		err := app.ShutdownWithTimeout(drainFor)
+		front.Shutdown(l, drainFor)
 		stopWorkers()
-		return err
+		return nil
 	})
 	h.log.Info("djauthy answers", "url", h.cfg.PublicURL, "listen", l.Addr().String(), "database", h.db.Engine(), "version", version)
-	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
+	return g.Wait()
 }
 
-// app is the door for people.
-func (h *house) app() (*fiber.App, error) {
+// front is the door for people.
+func (h *house) front() (*door.Door, error) {
 	c := h.cfg
 	s := &web.Server{
 		DB: h.db, Signin: h.signin, Discovery: h.discovery, Words: h.words, Log: h.log,
@@ -89,7 +91,7 @@ func (h *house) app() (*fiber.App, error) {
 	if c.Metrics.Listen == "" {
 		s.Metrics = h.metrics.Handler()
 	}
-	return s.New()
+	return s.Open()
 }
 
 // welcome says how to become the first administrator, while there is none.
@@ -102,11 +104,7 @@ func (h *house) welcome(e *env) error {
 	return nil
 }
 
-func (h *house) serveMetrics(ctx context.Context) error {
-	l, err := listen("metrics.listen", h.cfg.Metrics.Listen)
-	if err != nil {
-		return err
-	}
+func (h *house) serveMetrics(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", h.metrics.Handler())
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}

@@ -119,6 +119,9 @@ func (d Discovery) email(text string) (string, Refusal) {
 
 func (d Discovery) local(local *string) Refusal {
 	s := *local
+	if norm.NFKC.String(s) != s {
+		return Compat
+	}
 	if d.FoldLocalPart {
 		s = norm.NFC.String(cases.Fold().String(s))
 	}
@@ -127,9 +130,6 @@ func (d Discovery) local(local *string) Refusal {
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return !localRune(r) }) {
 		return Local
-	}
-	if norm.NFKC.String(s) != s {
-		return Compat
 	}
 	if mixed(s) {
 		return Script

@@ -70,7 +70,7 @@ func TestFindNormalisesOrRefuses(t *testing.T) {
 		{"ann@exam☃ple.org/", "", accounts.Domain},
 		// Look-alikes and what nobody sees.
 		{"ａｎｎ@example.org", "", accounts.Compat},
-		{"ﬁn@example.org", "fin@example.org", ""}, // a ligature folds to its letters
+		{"ﬁn@example.org", "", accounts.Compat}, // a ligature that looks like its letters
 		{"ann\u00b2@example.org", "", accounts.Compat},
 		{"a\u200bnn@example.org", "", accounts.Control},
 		{"a\u200dnn@example.org", "", accounts.Control},
@@ -145,7 +145,7 @@ func TestFindNormalisesOrRefuses(t *testing.T) {
 		{"a..nn@example.org", "", accounts.Local},
 		{"a nn@example.org", "", accounts.Local},
 		{"ann @example.org", "", accounts.Local},
-		{"a\u00a0nn@example.org", "", accounts.Local},
+		{"a\u00a0nn@example.org", "", accounts.Compat},
 		{"☃@example.org", "", accounts.Local},
 		{strings.Repeat("a", 64) + "@example.org", strings.Repeat("a", 64) + "@example.org", ""},
 		{strings.Repeat("a", 65) + "@example.org", "", accounts.Local},
@@ -184,7 +184,7 @@ func TestNumbersAloneAreNoDomain(t *testing.T) {
 
 func TestFindIsIdempotent(t *testing.T) {
 	for _, text := range []string{
-		"Ann@Example.ORG.", "e\u0301va@mu\u0308nchen.de", "STRAẞE@STRAẞE.de", "ΣΟΦΟΣ@ΣΟΦΟΣ.gr", "İ@İ.org", "ﬁn@ﬁn.org", "ᾳ@example.org",
+		"Ann@Example.ORG.", "e\u0301va@mu\u0308nchen.de", "STRAẞE@STRAẞE.de", "ΣΟΦΟΣ@ΣΟΦΟΣ.gr", "İ@İ.org", "ᾳ@example.org",
 		"ΐ@example.org", "ŉ@example.org", "ǰ@example.org", "日本@日本。jp", "K@K.org", "Å@Å.org",
 	} {
 		once, refusal := discovery.Find(text, "")

@@ -98,7 +98,7 @@ func (e *Error) Error() string {
 // nothing come back as warnings.
 func Load(name string, text []byte, environ []string, readFile func(string) ([]byte, error)) (*Config, []string, error) {
 	c := &Config{}
-	values, err := fromTOML(name, text)
+	values, later, err := fromTOML(name, text)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -106,6 +106,7 @@ func Load(name string, text []byte, environ []string, readFile func(string) ([]b
 	if err != nil {
 		return nil, nil, err
 	}
+	warnings = append(later, warnings...)
 	for k, v := range fromEnv {
 		values[k] = v
 	}

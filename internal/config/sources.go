@@ -14,21 +14,21 @@ type value struct{ text, source string }
 
 // fromTOML flattens a TOML text to "table.key" and refuses keys that mean
 // nothing.
-func fromTOML(name string, text []byte) (map[string]value, error) {
+func fromTOML(name string, text []byte) (values map[string]value, later []string, err error) {
 	var doc map[string]any
 	if err := toml.Unmarshal(text, &doc); err != nil {
 		var de *toml.DecodeError
 		if errors.As(err, &de) {
 			line, column := de.Position()
-			return nil, fmt.Errorf("%s, line %d, column %d: %w", name, line, column, err)
+			return nil, nil, fmt.Errorf("%s, line %d, column %d: %w", name, line, column, err)
 		}
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	known := map[string]bool{}
 	for _, s := range new(Config).settings() {
 		known[s.key] = true
 	}
-	values := map[string]value{}
+	values = map[string]value{}
 	var flatten func(path string, v any) error
 	flatten = func(path string, v any) error {
 		if table, ok := v.(map[string]any); ok {
@@ -42,6 +42,10 @@ func fromTOML(name string, text []byte) (map[string]value, error) {
 			}
 			return nil
 		}
+		if isLater(path) {
+			later = append(later, path+" ("+name+") is for a part that this version does not have; it does nothing")
+			return nil
+		}
 		if !known[path] {
 			return &Error{Key: path, Hidden: true, Allowed: "this key is not known" + near(path, known), Source: name}
 		}
@@ -52,7 +56,22 @@ func fromTOML(name string, text []byte) (map[string]value, error) {
 		values[path] = value{s, name}
 		return nil
 	}
-	return values, flatten("", doc)
+	err = flatten("", doc)
+	slices.Sort(later)
+	return values, later, err
+}
+
+// isLater reports keys of djauthy's outside that belong to parts to come, so that
+// one file serves versions with and without them.
+func isLater(key string) bool {
+	table, name, _ := strings.Cut(key, ".")
+	switch table {
+	case "jabber", "provider", "openid", "otp", "bus":
+		return true
+	case "expiry_time":
+		return slices.Contains([]string{"jabber", "openid", "oauth"}, name)
+	}
+	return false
 }
 
 // plain is a TOML value as text; a list becomes "a,b".

@@ -37,7 +37,7 @@ func Unavailable(err error) bool {
 		// 25006: read-only; 40: still conflicting after all retries.
 		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "57") ||
 			strings.HasPrefix(pg.Code, "58") || strings.HasPrefix(pg.Code, "40") || pg.Code == "25006"
-	case errors.As(err, &connect), errors.As(err, &network):
+	case errors.As(err, &connect), errors.As(err, &network), pgconn.SafeToRetry(err):
 		return true
 	}
 	return errors.Is(err, errClosed) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||

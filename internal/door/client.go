@@ -49,25 +49,31 @@ func masked(a netip.Addr, v4, v6 int) string {
 		bits = v4
 	}
 	p, err := a.Prefix(bits)
-	if err != nil {
+	if err != nil || !p.IsValid() {
 		return ""
 	}
 	return p.String()
 }
 
-// forwarding are the headers by which a proxy says that it is one.
-var forwarding = []string{
-	fiber.HeaderXForwardedFor, fiber.HeaderXForwardedHost, fiber.HeaderXForwardedProto, "X-Real-Ip", fiber.HeaderForwarded,
-	fiber.HeaderVia, "X-Original-Url", "X-Forwarded-Server", "X-Forwarded-Port", "X-Client-Ip", "Cf-Connecting-Ip", "True-Client-Ip",
+// isForwarding reports whether a header, in lower case, is one by which a proxy
+// says that it is one, whatever it holds.
+func isForwarding(name string) bool {
+	switch name {
+	case "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip", "true-client-ip":
+		return true
+	}
+	return strings.HasPrefix(name, "x-forwarded") || strings.HasPrefix(name, "x-original-")
 }
 
 // AtThisMachine reports whether the request comes from this machine itself and
 // not through a proxy on it.
 func (d *Door) AtThisMachine(c *fiber.Ctx) bool {
-	for _, name := range forwarding {
-		if len(c.Request().Header.Peek(name)) > 0 {
-			return false
-		}
+	forwarded := false
+	for name := range c.Request().Header.All() {
+		forwarded = forwarded || isForwarding(strings.ToLower(string(name)))
+	}
+	if forwarded {
+		return false
 	}
 	peer, ok := netip.AddrFromSlice(c.Context().RemoteIP())
 	return ok && peer.Unmap().IsLoopback()

@@ -6,8 +6,10 @@ package door
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/djauthy/djauthy/internal/seal"
 )
@@ -42,7 +45,9 @@ type Door struct {
 	observe func(route, method string, status int, took time.Duration)
 	prefix  string
 	count   atomic.Uint64
-	origin  *http.CrossOriginProtection
+	// underWay counts the requests that have not been answered.
+	underWay atomic.Int64
+	origin   *http.CrossOriginProtection
 }
 
 // Options are what a Door needs to know.
@@ -74,8 +79,50 @@ func New(o Options) (*Door, error) {
 	})
 	d.App.Server().SecureErrorLogMessage = true
 	d.App.Server().Logger = quiet{}
+	fiberHandler := d.App.Server().Handler
+	d.App.Server().Handler = func(ctx *fasthttp.RequestCtx) {
+		d.underWay.Add(1)
+		defer d.underWay.Add(-1)
+		fiberHandler(ctx)
+		if h := &ctx.Response.Header; len(h.Peek("Content-Security-Policy")) == 0 { // a verb that Fiber does not know
+			setHeaders(h, d.https)
+		}
+	}
 	d.App.Use(d.outer)
 	return d, nil
+}
+
+// Serve answers on l until Shutdown.
+func (d *Door) Serve(l net.Listener) error {
+	if err := d.App.Listener(l); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown takes no more requests and waits until those under way are answered,
+// at most for the time given. A client that has sent half a request, or
+// nothing, is not waited for longer than a moment.
+func (d *Door) Shutdown(l net.Listener, most time.Duration) {
+	_ = l.Close() // Serve may not have come to it yet
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = d.App.ShutdownWithTimeout(most)
+	}()
+	moment := time.Now().Add(min(most, time.Second))
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+			if d.underWay.Load() == 0 && time.Now().After(moment) {
+				return
+			}
+		}
+	}
 }
 
 // quiet drops fasthttp's own log, which tells of every client that went away.
@@ -86,7 +133,7 @@ func (quiet) Printf(string, ...any) {}
 // outer is around every request: bounds, a name for the log, an observation.
 func (d *Door) outer(c *fiber.Ctx) error {
 	start := time.Now()
-	setHeaders(c, d.https)
+	setHeaders(&c.Response().Header, d.https)
 	if !d.wellFormed(c) {
 		c.Context().SetConnectionClose()
 		return d.App.ErrorHandler(c, Fail(http.StatusBadRequest))

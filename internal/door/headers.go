@@ -1,6 +1,6 @@
 package door
 
-import "github.com/gofiber/fiber/v2"
+import "github.com/valyala/fasthttp"
 
 const csp = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -18,8 +18,7 @@ var fixed = [][2]string{
 	{"Cache-Control", "no-store"},
 }
 
-func setHeaders(c *fiber.Ctx, https bool) {
-	h := &c.Response().Header
+func setHeaders(h *fasthttp.ResponseHeader, https bool) {
 	for _, f := range fixed {
 		h.Set(f[0], f[1])
 	}

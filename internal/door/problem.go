@@ -74,7 +74,7 @@ func (d *Door) fail(c *fiber.Ctx, err error, answer func(*fiber.Ctx, *Problem) e
 	if p.Cause != nil {
 		d.log.Error("request failed", "id", d.RequestID(c), "method", c.Method(), "route", c.Route().Path, "status", p.Status, "err", p.Cause)
 	}
-	setHeaders(c, d.https) // what the HTTP library refuses has met no handler yet
+	setHeaders(&c.Response().Header, d.https) // what the HTTP library refuses has met no handler yet
 	c.Status(p.Status)
 	if p.Wait > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(Seconds(p.Wait)))

@@ -15,6 +15,9 @@ import (
 // the next code begins a new attempt.
 const attemptLife = time.Hour
 
+// aMoment is how long a page says that a message has just gone.
+const aMoment = 10 * time.Second
+
 // attempt is a row of attempts.
 type attempt struct {
 	id         db.ID
@@ -69,12 +72,19 @@ func attemptOf(tx *db.Tx, t seal.Token, lock string) (a attempt, found bool, err
 	return a.ifMatches(t, err)
 }
 
-// countTry counts one answer to a browser's attempt, and whether it was taken
-// from the id's budget, and returns the attempt.
-func countTry(tx *db.Tx, t seal.Token, taken bool) (a attempt, found bool, err error) {
-	err = a.scan(tx.Get(`UPDATE attempts SET tries = tries + 1, tries_taken = tries_taken + $3 WHERE id = $1 AND secret_hash = $2
-		RETURNING `+attemptColumns, t.ID, t.Hash(), db.Int(taken)))
+// countTry counts one answer to a browser's attempt and returns the attempt. Of
+// the first most tries at short codes it also counts that they take from the
+// id's budget; untake says that one could not.
+func countTry(tx *db.Tx, t seal.Token, most int) (a attempt, found bool, err error) {
+	err = a.scan(tx.Get(`UPDATE attempts SET tries = tries + 1,
+		tries_taken = tries_taken + CASE WHEN has_short = 1 AND tries < $3 AND used_at = 0 AND voided_at = 0 THEN 1 ELSE 0 END
+		WHERE id = $1 AND secret_hash = $2 RETURNING `+attemptColumns, t.ID, t.Hash(), most))
 	return a.ifMatches(t, err)
+}
+
+func (a attempt) untake(tx *db.Tx) error {
+	_, err := tx.Exec(`UPDATE attempts SET tries_taken = tries_taken - 1 WHERE id = $1`, a.id)
+	return err
 }
 
 // ifMatches hands the attempt out only to the browser that holds its secret.
@@ -119,6 +129,7 @@ type Waiting struct {
 	Length   int
 	Expires  time.Time
 	ResendIn time.Duration // 0: at once
+	Resent   bool          // a moment ago a code was sent once more
 	Channel  string
 	Now      time.Time
 }
@@ -132,9 +143,12 @@ func (s *Service) wait(now time.Time, a attempt) Waiting {
 	if w.Long {
 		w.Length = multifactor.LongLength
 	}
+	w.Resent = a.sends > 1 && now.Sub(a.sent) < aMoment
 	w.ResendIn = max(0, a.sent.Add(s.Settings.ResendEvery).Sub(now))
 	switch {
-	case !a.open():
+	case !a.voided.IsZero():
+		w.Verdict = Stopped
+	case !a.used.IsZero():
 		w.Verdict = Used
 	case !now.Before(a.expires):
 		w.Verdict = Expired

@@ -63,6 +63,7 @@ func TestWhoIsShutOutIsAnsweredLikeAnybody(t *testing.T) {
 				ann, eve := addr(t, "ann@example.org"), addr(t, "abn@example.org")
 				b, free := h.browser("192.0.2.1"), h.browser("192.0.2.1")
 				m := free.gets(t, eve)
+				free.by.Attempt = h.browser("").by.Attempt // both begin anew
 				shutOut(t, h, ann, b)
 				h.clock.Advance(time.Second)
 				sent := h.messages(t)

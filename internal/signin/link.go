@@ -42,7 +42,9 @@ func (s *Service) Link(ctx context.Context, link seal.Token, by Asker) (l Linked
 		}
 		l = Linked{Verdict: Foreign, Code: code.Text, Masked: a.addr.Masked(), Rescue: a.rescue, Client: a.client, At: code.Created, NotMe: s.notMeToken(a.id)}
 		switch {
-		case !a.open():
+		case !a.voided.IsZero():
+			l.Verdict, l.Code = Stopped, ""
+		case !a.used.IsZero():
 			l.Verdict, l.Code = Used, ""
 		case !code.Open:
 			l.Verdict, l.Code = Expired, ""

@@ -48,8 +48,8 @@ func TestNotMeVoidsTheCode(t *testing.T) {
 		m := b.gets(t, ann)
 		want(t, owner.disowns(t, m.notMe, true).Found, true)
 		want(t, owner.disowns(t, m.notMe, true).Found, true) // a second click is no mistake
-		want(t, b.types(t, m.code).Verdict, signin.Used)
-		want(t, b.clicks(t, m.link).Verdict, signin.Used)
+		want(t, b.types(t, m.code).Verdict, signin.Stopped)
+		want(t, b.clicks(t, m.link).Verdict, signin.Stopped)
 		want(t, owner.opens(t, m.link).Code, "")
 		want(t, h.count(t, `SELECT count(*) FROM sessions`), 0)
 		_, u := h.account(t, ann)

@@ -89,7 +89,8 @@ const (
 	Again                    // the same right answer once more, already signed in
 	Wrong                    // not the code
 	Expired                  // the code, or all of them, expired or void
-	Used                     // the attempt has ended in a sign-in, or was stopped
+	Used                     // the attempt has ended in a sign-in
+	Stopped                  // its owner said: it was not me
 	Exhausted                // too many wrong tries in this attempt
 	Spent                    // too many wrong tries for this id: a long code is needed
 	Foreign                  // a link opened in another browser than the one that asked

@@ -21,8 +21,8 @@ type submit struct {
 	byLink bool // answered with the link in place of the code
 	link   seal.Token
 
-	taken bool // the try was taken from the id's budget
-	spent bool // that budget had none left
+	tries int  // which answer to its attempt this is, from 1
+	spent bool // the id's budget of tries had none left
 	a     attempt
 	out   Entered
 }
@@ -46,25 +46,27 @@ func (sub *submit) run(ctx context.Context) (Entered, error) {
 	return sub.out, nil
 }
 
-// count takes one try of the id's budget, if tries at this attempt are counted
-// there. A link has 256 bits: nobody guesses it.
+// count counts the try, first and for good: in the attempt, then, if it counts
+// there, in the id's budget. A link has 256 bits: nobody guesses it.
 func (sub *submit) count(tx *db.Tx) error {
-	sub.taken, sub.spent = false, false
+	sub.tries, sub.spent = 0, false
 	if sub.byLink {
 		return nil
 	}
-	a, found, err := attemptOf(tx, sub.by.Attempt, "")
-	if err != nil || !found || !a.short || !a.open() || a.tries >= sub.s.Settings.Tries {
+	a, found, err := countTry(tx, sub.by.Attempt, sub.s.Settings.Tries)
+	sub.tries = a.tries
+	if err != nil || !found || !a.short || !a.open() || a.tries > sub.s.Settings.Tries {
 		return err
 	}
 	wait, err := limit.Take(tx, sub.s.triesBudget(a))
-	sub.taken, sub.spent = wait == 0, wait > 0
-	return err
+	if sub.spent = wait > 0; err != nil || !sub.spent {
+		return err
+	}
+	return a.untake(tx)
 }
 
-// decide counts the try in the attempt, compares, and opens the session. It
-// holds the attempt, then the account and the user, so that no other answer
-// comes between.
+// decide compares and opens the session. It holds the attempt, then the account
+// and the user, so that no other answer comes between.
 func (sub *submit) decide(tx *db.Tx) error {
 	sub.out = Entered{}
 	if sub.byLink {
@@ -72,13 +74,13 @@ func (sub *submit) decide(tx *db.Tx) error {
 	}
 	var found bool
 	var err error
-	if sub.a, found, err = countTry(tx, sub.by.Attempt, sub.taken); err != nil || !found || sub.a.rescue {
+	if sub.a, found, err = attemptOf(tx, sub.by.Attempt, tx.Lock()); err != nil || !found || sub.a.rescue {
 		return err
 	}
 	if !sub.a.open() {
 		return sub.repeated(tx)
 	}
-	if sub.a.tries > sub.s.Settings.Tries {
+	if sub.tries > sub.s.Settings.Tries {
 		sub.out.Verdict = Exhausted
 		return nil
 	}
@@ -107,7 +109,7 @@ func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.User) 
 		sub.out.Verdict = Spent
 	default:
 		sub.out.Verdict = Wrong
-		if sub.out.TriesLeft = sub.s.Settings.Tries - sub.a.tries; sub.out.TriesLeft == 0 {
+		if sub.out.TriesLeft = sub.s.Settings.Tries - sub.tries; sub.out.TriesLeft == 0 {
 			event = audit.CodeExhausted
 		}
 	}
@@ -117,7 +119,10 @@ func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.User) 
 // repeated answers an attempt that is over. The right code once more in the
 // session that came of it is a double click, and no mistake.
 func (sub *submit) repeated(tx *db.Tx) error {
-	sub.out.Verdict = Used
+	if sub.out.Verdict = Used; !sub.a.voided.IsZero() {
+		sub.out.Verdict = Stopped
+		return nil
+	}
 	same, err := sub.s.Codes.Same(tx, sub.a.id, sub.code)
 	if err != nil || !same || sub.a.session == 0 || db.ID(sub.by.Session.ID) != sub.a.session {
 		return err
@@ -150,7 +155,9 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 		return err
 	case !asking && !sub.a.rescue:
 		sub.out.Verdict = Foreign
-	case !sub.a.open():
+	case !sub.a.voided.IsZero():
+		sub.out.Verdict = Stopped
+	case !sub.a.used.IsZero():
 		sub.out.Verdict = Used
 	case !code.Open || sub.a.silent || !user.Deactivated.IsZero():
 		sub.out.Verdict = Expired

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/words"
 )
 
@@ -18,11 +19,12 @@ func TestARouteThatSaysNothingIsForNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Words: texts, Log: slog.New(slog.DiscardHandler), Options: Options{PublicURL: "http://localhost:8080"}, Observe: func(string, string, int, time.Duration) {}}
-	app, err := s.New()
+	s := &Server{DB: &db.DB{Now: time.Now}, Words: texts, Log: slog.New(slog.DiscardHandler), Options: Options{PublicURL: "http://localhost:8080"}, Observe: func(string, string, int, time.Duration) {}}
+	front, err := s.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
+	app := front.App
 	for _, r := range s.routes() {
 		if r.who == nobody {
 			t.Errorf("%s %s is for nobody", r.method, r.path)

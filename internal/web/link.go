@@ -62,7 +62,7 @@ func (s *Server) postLink(c *fiber.Ctx) error {
 		return s.enter(c, e)
 	case signin.Used:
 		return s.message(c.Status(http.StatusGone), "link.used", "/login", "error.go_on")
-	case signin.Expired:
+	case signin.Expired, signin.Stopped:
 		return s.message(c.Status(http.StatusGone), "link.gone", "/login", "error.go_on")
 	}
 	return s.message(c.Status(http.StatusForbidden), "link.forbidden", "/login", "error.go_on")
@@ -81,7 +81,7 @@ type notMePage struct {
 func (s *Server) showNotMe(c *fiber.Ctx) error { return s.notMe(c, 1) }
 
 func (s *Server) postNotMe(c *fiber.Ctx) error {
-	if c.FormValue("confirm") == "yes" {
+	if form(c, "confirm") == "yes" {
 		return s.notMe(c, 3)
 	}
 	return s.notMe(c, 2)

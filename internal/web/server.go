@@ -72,8 +72,8 @@ const (
 	thisHost // a peer at this machine, not through a proxy
 )
 
-// New makes the app with all routes.
-func (s *Server) New() (*fiber.App, error) {
+// Open makes the door with all routes.
+func (s *Server) Open() (*door.Door, error) {
 	var err error
 	if s.files, err = loadFiles(&s.Options.Brand); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (s *Server) New() (*fiber.App, error) {
 			s.door.App.Add(http.MethodHead, r.path, s.guard(r.who, r.handle))
 		}
 	}
-	return s.door.App, nil
+	return s.door, nil
 }
 
 type route struct {

@@ -111,5 +111,6 @@ func (s *Server) page(c *fiber.Ctx, name string, data interface{ language() stri
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	c.Set(fiber.HeaderContentType, "text/html; charset=utf-8")
-	return c.Send(buf.Bytes())
+	c.Response().SetBody(buf.Bytes()) // a copy: the buffer goes back to the pool
+	return nil
 }

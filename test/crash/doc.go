@@ -1,0 +1,3 @@
+// Package crash holds tests which kill djauthy at random moments under load
+// and then look for what it had promised.
+package crash
