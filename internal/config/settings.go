@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -272,7 +273,7 @@ func mailbox(v string) error {
 }
 
 func oneLine(v string) error {
-	if v == "" || len(v) > 80 || !utf8.ValidString(v) || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if v == "" || len(v) > 80 || !utf8.ValidString(v) || strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return errors.New("one line of at most 80 bytes")
 	}
 	return nil

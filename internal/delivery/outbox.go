@@ -29,7 +29,9 @@ const (
 	// up by another after that. It is longer than any Send.
 	lease     = 30 * time.Second
 	sendLimit = 20 * time.Second
-	pollEvery = time.Second
+	// finishLimit is what a message under way has when the outbox stops.
+	finishLimit = 5 * time.Second
+	pollEvery   = time.Second
 	// backlog bounds what waits in memory; the rest waits in the table.
 	backlog = 1024
 )
@@ -118,11 +120,15 @@ func (o *Outbox) Deliver(q Queued) {
 	}
 }
 
-// Run sends messages until ctx ends; those being sent are finished first.
+// Run sends messages until ctx ends; those being sent have a moment to be
+// finished, or else are sent again by whoever claims them next.
 func (o *Outbox) Run(ctx context.Context) error {
 	var sending sync.WaitGroup
+	under, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishLimit, cut) })()
 	for range workers {
-		sending.Go(func() { o.work(ctx) })
+		sending.Go(func() { o.work(ctx, under) })
 	}
 	recorded := make(chan struct{})
 	go func() { o.record(); close(recorded) }()
@@ -133,13 +139,13 @@ func (o *Outbox) Run(ctx context.Context) error {
 	return nil
 }
 
-func (o *Outbox) work(ctx context.Context) {
+func (o *Outbox) work(ctx, under context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case q := <-o.ready:
-			o.send(q)
+			o.send(under, q)
 		}
 	}
 }
@@ -219,7 +225,7 @@ type outcome struct {
 	at  time.Time
 }
 
-func (o *Outbox) send(q Queued) {
+func (o *Outbox) send(under context.Context, q Queued) {
 	now := o.db.Now()
 	if now.After(q.leaseEnds.Add(-sendLimit / 2)) {
 		return // it waited so long that another may claim it; it stays in the table
@@ -228,8 +234,7 @@ func (o *Outbox) send(q Queued) {
 		o.done <- outcome{q, &SendError{Permanent: true, Reason: "too late: the code has expired"}, now}
 		return
 	}
-	// Not the caller's context: a message under way is finished at shutdown.
-	ctx, cancel := context.WithTimeout(context.Background(), sendLimit)
+	ctx, cancel := context.WithTimeout(under, sendLimit)
 	defer cancel()
 	err := o.attempt(ctx, q)
 	o.health.note(q.message.Channel, err)

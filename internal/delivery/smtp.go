@@ -77,11 +77,25 @@ func NewSMTP(s SMTP) (Sender, error) {
 	return &smtpSender{client, from, domain, make(chan kept, workers)}, nil
 }
 
-// Send uses a kept connection, or a new one when that has died meanwhile.
+// Send hands a message over within its context. The SMTP client knows no
+// context after the dial, so a server that stalls is left to the client's own
+// timeout, and is told as a channel that does not work.
 func (s *smtpSender) Send(ctx context.Context, w Worded) error {
+	done := make(chan error, 1)
+	go func() { done <- s.send(ctx, w) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return &SendError{Down: true, Reason: "the mail server does not answer in time"}
+	}
+}
+
+// send uses a kept connection, or a new one when that has died meanwhile.
+func (s *smtpSender) send(ctx context.Context, w Worded) error {
 	if conn := s.take(); conn != nil {
 		err, retry := s.over(conn, w)
-		if !retry {
+		if !retry || ctx.Err() != nil {
 			return err
 		}
 	}

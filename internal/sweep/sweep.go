@@ -74,16 +74,27 @@ func (s *Sweeper) Run(ctx context.Context) error {
 }
 
 // task removes up to size rows of one kind; more says whether to call again.
+// moved, if any, is called once that is durable, for a transaction may run
+// again.
 type task struct {
 	kind string
-	do   func(tx *db.Tx, size int) (removed int64, more bool, err error)
+	do   func(tx *db.Tx, size int) (removed int64, more bool, moved func(), err error)
 }
 
 // old makes a task of a Sweep that takes the oldest rows first.
 func old(kind string, age time.Duration, sweep func(*db.Tx, time.Time, int) (int64, error)) task {
-	return task{kind, func(tx *db.Tx, size int) (int64, bool, error) {
+	return task{kind, func(tx *db.Tx, size int) (int64, bool, func(), error) {
 		n, err := sweep(tx, tx.Now.Add(-age), size)
-		return n, n > 0, err
+		return n, n > 0, nil, err
+	}}
+}
+
+// walk makes a task of a Sweep that goes through a table, from where it stopped
+// the last time; the zero T is the beginning and the end.
+func walk[T any](kind string, at *T, sweep func(tx *db.Tx, from T, size int) (int64, T, bool, error)) task {
+	return task{kind, func(tx *db.Tx, size int) (int64, bool, func(), error) {
+		n, next, more, err := sweep(tx, *at, size)
+		return n, more, func() { *at = next }, err
 	}}
 }
 
@@ -95,28 +106,19 @@ func (s *Sweeper) tasks() []task {
 		old("messages", messagesKept, delivery.Sweep),
 		old("accounts", s.Settings.UnprovedAccounts, accounts.SweepUnproved),
 		old("history", historyKept, audit.Sweep),
-		{"sessions", func(tx *db.Tx, size int) (n int64, more bool, err error) {
-			n, next, err := signin.SweepSessions(tx, s.Settings.Session, s.sessions, size)
-			return n, next != 0, move(&s.sessions, next, err)
-		}},
-		{"proofs", func(tx *db.Tx, size int) (n int64, more bool, err error) {
-			n, next, err := multifactor.SweepProofs(tx, s.proofs, size)
-			return n, next != 0, move(&s.proofs, next, err)
-		}},
-		{"budgets", func(tx *db.Tx, size int) (n int64, more bool, err error) {
-			n, next, err := limit.Sweep(tx, s.budgets, size)
-			return n, next != nil, move(&s.budgets, next, err)
-		}},
+		walk("sessions", &s.sessions, func(tx *db.Tx, from db.ID, size int) (int64, db.ID, bool, error) {
+			n, next, err := signin.SweepSessions(tx, s.Settings.Session, from, size)
+			return n, next, next != 0, err
+		}),
+		walk("proofs", &s.proofs, func(tx *db.Tx, from db.ID, size int) (int64, db.ID, bool, error) {
+			n, next, err := multifactor.SweepProofs(tx, from, size)
+			return n, next, next != 0, err
+		}),
+		walk("budgets", &s.budgets, func(tx *db.Tx, from []byte, size int) (int64, []byte, bool, error) {
+			n, next, err := limit.Sweep(tx, from, size)
+			return n, next, next != nil, err
+		}),
 	}
-}
-
-// move remembers where a walk goes on. A transaction that runs again has moved
-// on already; what it passes over is met by the next walk.
-func move[T any](at *T, next T, err error) error {
-	if err == nil {
-		*at = next
-	}
-	return err
 }
 
 // Once sweeps everything that is over now and returns how much went, by kind.
@@ -147,14 +149,18 @@ func (s *Sweeper) sweep(ctx context.Context, t task) (removed int64, err error) 
 		}
 		var n int64
 		var took time.Duration
+		var moved func()
 		err := s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) (err error) {
 			began := time.Now()
-			n, more, err = t.do(tx, size)
+			n, more, moved, err = t.do(tx, size)
 			took = time.Since(began)
 			return err
 		}))
 		if err != nil {
 			return removed, err
+		}
+		if moved != nil {
+			moved()
 		}
 		removed += n
 		seen += int64(size) - n // rows that stay

@@ -81,7 +81,7 @@ func (s *Server) accountPage(c *fiber.Ctx, problem string) error {
 const maxName = 150
 
 func (s *Server) postSettings(c *fiber.Ctx) error {
-	first, last, language := strings.TrimSpace(c.FormValue("first_name")), strings.TrimSpace(c.FormValue("last_name")), c.FormValue("language")
+	first, last, language := strings.TrimSpace(form(c, "first_name")), strings.TrimSpace(form(c, "last_name")), form(c, "language")
 	for _, name := range []string{first, last} {
 		if utf8.RuneCountInString(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
 			return s.accountPage(c.Status(http.StatusUnprocessableEntity), s.language(c).T("problem.name"))
@@ -108,7 +108,7 @@ func (s *Server) changed(c *fiber.Ctx, err error, done string) error {
 }
 
 func (s *Server) postEndSession(c *fiber.Ctx) error {
-	id, err := strconv.ParseInt(c.FormValue("session"), 10, 64)
+	id, err := strconv.ParseInt(form(c, "session"), 10, 64)
 	if err != nil {
 		return door.Fail(http.StatusBadRequest)
 	}

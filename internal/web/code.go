@@ -53,7 +53,7 @@ func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, triesLe
 		ExpiresAt: w.Expires, ExpiresIn: door.Seconds(w.Expires.Sub(w.Now)), ResendIn: door.Seconds(w.ResendIn),
 		ChannelDown: s.Signin.Outbox.Down(w.Channel), Mailbox: s.Mailbox != nil, TriesLeft: triesLeft,
 	}
-	if p.Problem = problem; problem == "" && c.Query("done") == "resent" {
+	if p.Problem = problem; problem == "" && w.Resent {
 		p.Notice = p.T("code.notice.resent")
 	}
 	if usual := s.Signin.Outbox.Usual(c.UserContext()); usual > 0 {
@@ -64,7 +64,7 @@ func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, triesLe
 
 func (s *Server) postCode(c *fiber.Ctx) error {
 	by := s.asker(c)
-	code := c.FormValue("auth_code")
+	code := form(c, "auth_code")
 	if by.Attempt.ID != 0 && code == "" {
 		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, s.language(c).T("problem.code.empty"), -1)
 	}

@@ -60,9 +60,9 @@ func (s *Server) postLogin(c *fiber.Ctx) error {
 
 // ask is the one box: the ordinary one and the first administrator's.
 func (s *Server) ask(c *fiber.Ctx, p loginPage, first string) error {
-	p.ID, p.Next, p.Implementation = c.FormValue("id"), door.LocalPath(c.FormValue("next")), ""
+	p.ID, p.Next, p.Implementation = form(c, "id"), door.LocalPath(form(c, "next")), ""
 	if s.Options.Manual {
-		p.Implementation = c.FormValue("implementation")
+		p.Implementation = form(c, "implementation")
 	}
 	id, refusal := s.Discovery.Find(p.ID, p.Implementation)
 	if refusal != "" {
@@ -99,10 +99,6 @@ func (s *Server) postResend(c *fiber.Ctx) error {
 	asked, err := s.Signin.Resend(c.UserContext(), by)
 	if err != nil {
 		return err
-	}
-	if asked.Attempt.ID != 0 && asked.Wait == 0 {
-		s.door.SetCookie(c, door.AttemptCookie, asked.Attempt.String(), attemptLife)
-		return c.Redirect("/login/code?done=resent", http.StatusSeeOther)
 	}
 	return s.asked(c, asked, by)
 }

@@ -1,0 +1,226 @@
+package sweep_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/limit"
+	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+// fill makes n rows of a kind, the i-th made at a time, in one transaction.
+func (h *house) fill(t *testing.T, n int, made time.Time, insert func(tx *db.Tx, id db.ID, i int) error) {
+	t.Helper()
+	check(t, h.d.Update(t.Context(), func(tx *db.Tx) error {
+		var err error
+		for i := range n {
+			err = errors.Join(err, insert(tx, db.FirstID(made)+db.ID(i), i))
+		}
+		return err
+	}))
+}
+
+// kinds say for each kind of rows how one is made that is over or not.
+var kinds = map[string]struct {
+	table  string
+	over   time.Duration // a row so old is over, one a second younger is not
+	insert func(tx *db.Tx, id db.ID, i int) error
+}{
+	"codes": {"codes", 2*time.Hour + 10*time.Minute, func(tx *db.Tx, id db.ID, _ int) error {
+		_, err := tx.Exec(`INSERT INTO codes (attempt_id, slot, is_long, mac, link_hash, link_sealed, created_at, expires_at) VALUES ($1, 0, 0, $2, $2, $2, 0, 0)`, id, []byte("x"))
+		return err
+	}},
+	"messages": {"outbox", 24 * time.Hour, func(tx *db.Tx, id db.ID, i int) error {
+		_, err := tx.Exec(`INSERT INTO outbox (id, channel, sealed, not_after, due_at, state) VALUES ($1, 'email', $2, 0, 0, $3)`, id, []byte{}, 1+i%3)
+		return err
+	}},
+	"accounts": {"users", 24 * time.Hour, func(tx *db.Tx, id db.ID, i int) error {
+		if _, err := tx.Exec(`INSERT INTO users (id, username, date_joined) VALUES ($1, $2, 0)`, id, fmt.Sprint("u", id)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(`INSERT INTO accounts (id, user_id, implementation, identifier) VALUES ($1, $1, 'email', $2)`, id, fmt.Sprintf("p%d@example.org", id))
+		return err
+	}},
+	"history": {"audit", 365 * 24 * time.Hour, func(tx *db.Tx, id db.ID, _ int) error {
+		_, err := tx.Exec(`INSERT INTO audit (id, user_id, event, prefix, agent, detail) VALUES ($1, 1, 'code_sent', '', '', '')`, id)
+		return err
+	}},
+	"sessions": {"sessions", 12 * time.Hour, func(tx *db.Tx, id db.ID, _ int) error {
+		_, err := tx.Exec(`INSERT INTO sessions (id, secret_hash, user_id, account_id, last_seen_at, expires_at, prefix, agent) VALUES ($1, $2, 1, 1, $3, $4, '', '')`,
+			id, []byte("x"), id.Time().UnixMilli(), id.Time().Add(720*time.Hour).UnixMilli())
+		return err
+	}},
+	"proofs": {"proofs", 720 * time.Hour, func(tx *db.Tx, id db.ID, _ int) error {
+		return multifactor.AddProof(tx, id, 1, multifactor.Proof{Factor: "email", Account: 1, Verified: id.Time(), Expires: id.Time().Add(720 * time.Hour)})
+	}},
+	"budgets": {"budgets", 15 * time.Minute, func(tx *db.Tx, id db.ID, i int) error {
+		return limit.Block(tx, "test", fmt.Sprint(id, i), id.Time().Add(15*time.Minute))
+	}},
+}
+
+func TestWhatIsOverGoesAndTheRestStays(t *testing.T) {
+	for kind, k := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			run(t, func(t *testing.T, h *house) {
+				now := h.clock.Now()
+				h.fill(t, 170, now.Add(-k.over-time.Second), k.insert) // several chunks
+				h.fill(t, 30, now.Add(-k.over+time.Second), k.insert)
+				if counts := h.once(t); !maps.Equal(counts, map[string]int64{kind: 170}) {
+					t.Errorf("counted %v", counts)
+				}
+				want(t, h.told[kind], 170)
+				want(t, h.count(t, `SELECT count(*) FROM `+k.table), 30)
+				if kind == "accounts" {
+					want(t, h.count(t, `SELECT count(*) FROM accounts`), 30)
+				}
+				want(t, len(h.once(t)), 0)
+			})
+		})
+	}
+}
+
+func TestAttemptsGoWithTheirCodes(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		for i := range 5 {
+			h.asks(t, fmt.Sprintf("p%d@example.org", i))
+		}
+		h.clock.Advance(2*time.Hour + 10*time.Minute)
+		h.asks(t, "young@example.org")
+		h.clock.Advance(time.Second)
+		counts := h.once(t)
+		want(t, counts["attempts"], 5)
+		want(t, counts["codes"], 5)
+		want(t, h.count(t, `SELECT count(*) FROM attempts`), 1)
+		want(t, h.count(t, `SELECT count(*) FROM codes`), 1)
+	})
+}
+
+func TestAnAttemptThatCanStillGoOnStays(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		by, _ := h.asks(t, "ann@example.org")
+		h.clock.Advance(time.Hour - time.Second) // the last moment for one more code of it
+		asked, err := h.s.Resend(t.Context(), by)
+		check(t, err)
+		want(t, asked.Attempt, by.Attempt)
+		w := <-h.mail
+		h.clock.Advance(10*time.Minute - time.Second)
+		h.once(t)
+		e, err := h.s.SubmitCode(t.Context(), w.Text[:6], by)
+		check(t, err)
+		want(t, e.Verdict, signin.Accepted)
+	})
+}
+
+func TestUsersWhoStayAreNeverSwept(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.signsIn(t, "proved@example.org")
+		h.asks(t, "unproved@example.org")
+		h.asks(t, "invited@example.org")
+		h.asks(t, "deactivated@example.org")
+		h.asks(t, "root@example.org")
+		for address, change := range map[string]func(tx *db.Tx, u accounts.UserID) error{
+			"invited@example.org":     accounts.Invite,
+			"deactivated@example.org": accounts.Deactivate,
+			"root@example.org":        func(tx *db.Tx, u accounts.UserID) error { return accounts.SetSuperuser(tx, u, true) },
+		} {
+			check(t, h.d.Update(t.Context(), func(tx *db.Tx) error {
+				_, u, err := accounts.Find(tx, accounts.ID{Implementation: accounts.Email, Identifier: address})
+				if err != nil {
+					return err
+				}
+				return change(tx, u.ID)
+			}))
+		}
+		h.clock.Advance(1000 * time.Hour)
+		want(t, h.once(t)["accounts"], 1)
+		want(t, h.count(t, `SELECT count(*) FROM users`), 4)
+		want(t, h.count(t, `SELECT count(*) FROM accounts`), 4)
+		want(t, h.count(t, `SELECT count(*) FROM accounts WHERE identifier LIKE 'unproved%'`), 0)
+	})
+}
+
+func TestSessionsInUseStay(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		by := h.signsIn(t, "ann@example.org")
+		h.signsIn(t, "bob@example.org")
+		h.clock.Advance(11 * time.Hour)
+		h.exec(t, `UPDATE sessions SET last_seen_at = $2 WHERE id = $1`, by.Session.ID, h.clock.Now().UnixMilli())
+		h.clock.Advance(2 * time.Hour)
+		want(t, h.once(t)["sessions"], 1)
+		_, err := h.s.Check(t.Context(), by.Session)
+		check(t, err)
+	})
+}
+
+func TestAWalkGoesOnWhereItStopped(t *testing.T) {
+	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	clock := &dbtest.Clock{}
+	for clock.Now().Before(dbtest.Start) {
+		clock.Advance(dbtest.Start.Sub(clock.Now()))
+	}
+	d.Now = clock.Now
+	h := furnish(t, d, clock)
+	// More rows that stay than one sweep looks at, and behind them one that is over.
+	const many = 1_020_000
+	h.exec(t, `INSERT INTO budgets (key, spent_to, granted) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+		SELECT CAST(printf('%016d', i) AS BLOB), $2, 1 FROM n`, many, clock.Now().Add(time.Hour).UnixMicro())
+	h.exec(t, `INSERT INTO budgets (key, spent_to, granted) VALUES ($1, 0, 1)`, []byte{0xff})
+	want(t, len(h.once(t)), 0)
+	want(t, h.once(t)["budgets"], 1)
+	h.exec(t, `INSERT INTO budgets (key, spent_to, granted) VALUES ($1, 0, 1)`, []byte{0})
+	want(t, h.once(t)["budgets"], 1) // and begins again
+}
+
+func TestSignInsPassWhileMuchIsSwept(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		now := h.clock.Now()
+		for _, kind := range []string{"codes", "messages", "accounts", "history", "sessions", "proofs", "budgets"} {
+			h.fill(t, 1500, now.Add(-kinds[kind].over-time.Second), kinds[kind].insert)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = h.sweeper.Run(ctx) })
+		defer wg.Wait()
+		defer stop()
+		var all []signin.Asker
+		for i := range 30 {
+			all = append(all, h.signsIn(t, fmt.Sprintf("new%d@example.net", i)))
+		}
+		for deadline := time.Now().Add(time.Minute); ; {
+			left := h.count(t, `SELECT (SELECT count(*) FROM codes WHERE expires_at = 0) + (SELECT count(*) FROM audit WHERE user_id = 1) +
+				(SELECT count(*) FROM sessions WHERE user_id = 1) + (SELECT count(*) FROM proofs WHERE user_id = 1) +
+				(SELECT count(*) FROM accounts WHERE identifier LIKE 'p%')`)
+			if left == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d rows are still there", left)
+			}
+		}
+		for _, by := range all {
+			_, err := h.s.Check(t.Context(), by.Session)
+			check(t, err)
+		}
+		want(t, h.count(t, `SELECT count(*) FROM users`), 30)
+	})
+}
+
+func TestASweepThatIsStoppedSaysSo(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := h.sweeper.Once(over); !errors.Is(err, context.Canceled) {
+			t.Errorf("Once says %v", err)
+		}
+		check(t, h.sweeper.Run(over))
+	})
+}
