@@ -16,12 +16,14 @@ type createSuperuserCmd struct {
 	Email string `help:"The address by which they sign in." placeholder:"ID"`
 }
 
+const maxUsername = 150
+
 // username is what Django's auth.User allows.
-var username = regexp.MustCompile(`^[\w.@+-]{1,150}$`)
+var username = regexp.MustCompile(`^[\w.@+-]+$`)
 
 // Run makes a superuser, or makes one of who has the address already.
 func (c createSuperuserCmd) Run(e *env) error {
-	if !username.MatchString(c.Name) {
+	if len(c.Name) > maxUsername || !username.MatchString(c.Name) {
 		return usageError{errors.New("--name: up to 150 letters, digits and @.+-_")}
 	}
 	h, err := e.open()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -63,6 +64,7 @@ func (h *house) serve(e *env) error {
 		g.Go(func() error { return h.serveMetrics(ctx, counters) })
 	}
 	g.Go(func() error { return front.Serve(l) })
+	go debug.FreeOSMemory() // starting leaves more behind than serving needs
 	g.Go(func() error {
 		<-ctx.Done()
 		h.log.Info("stopping: finishing what is under way")

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
+	"time"
 
 	_ "modernc.org/sqlite" // the engine
 )
@@ -20,15 +22,17 @@ type sqlite struct {
 	pool    *sql.DB
 	ro      *sql.DB
 	writer  *writer
-	readers chan *liteConn
-	opened  int // readers there are
+	path    string
+	readers chan *liteConn // idle ones
+	mu      sync.Mutex
+	opened  int // readers there are, idle or not
 }
 
 func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	if err := readyFile(path); err != nil {
 		return nil, err
 	}
-	e := &sqlite{}
+	e := &sqlite{path: path}
 	var err error
 	if e.pool, err = sql.Open("sqlite", dsn(path, "cache_size(-8000)")); err != nil {
 		return nil, err
@@ -44,19 +48,55 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	}
 	e.writer = startWriter(w)
 	if e.ro, err = sql.Open("sqlite", dsn(path, "cache_size(-4000)", "query_only(1)")); err != nil {
-		return nil, errors.Join(err, e.close())
+		e.writer.stop()
+		return nil, errors.Join(err, w.close(), e.pool.Close())
 	}
-	n := max(4, 2*runtime.GOMAXPROCS(0))
-	e.readers = make(chan *liteConn, n)
-	for range n {
-		r, err := lite(ctx, e.ro, path)
-		if err != nil {
-			return nil, errors.Join(err, e.close())
-		}
-		e.readers <- r
-		e.opened++
-	}
+	e.readers = make(chan *liteConn, max(4, 2*runtime.GOMAXPROCS(0)))
 	return e, nil
+}
+
+// reader takes an idle reader, opens another while there are few, or waits.
+func (e *sqlite) reader(ctx context.Context) (*liteConn, error) {
+	select {
+	case <-e.writer.ended:
+		return nil, errClosed
+	case r := <-e.readers:
+		return r, nil
+	default:
+	}
+	if e.count(+1) {
+		r, err := lite(ctx, e.ro, e.path)
+		if err != nil {
+			e.count(-1)
+		}
+		return r, err
+	}
+	select {
+	case r := <-e.readers:
+		return r, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-e.writer.ended:
+		return nil, errClosed
+	}
+}
+
+// count counts one reader more or less, and reports whether there may be one
+// more.
+func (e *sqlite) count(by int) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.opened+by > cap(e.readers) {
+		return false
+	}
+	e.opened += by
+	return true
+}
+
+func (e *sqlite) left() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.opened
 }
 
 // readyFile makes the database's folder and file, for the owner alone, and
@@ -112,13 +152,9 @@ func lite(ctx context.Context, pool *sql.DB, path string) (*liteConn, error) {
 }
 
 func (e *sqlite) view(ctx context.Context, one bool, fn func(conn) error) error {
-	var r *liteConn
-	select {
-	case r = <-e.readers:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-e.writer.ended:
-		return errClosed
+	r, err := e.reader(ctx)
+	if err != nil {
+		return err
 	}
 	defer func() { e.readers <- r }()
 	if one {
@@ -127,7 +163,7 @@ func (e *sqlite) view(ctx context.Context, one bool, fn func(conn) error) error 
 	if err := r.run("BEGIN"); err != nil {
 		return err
 	}
-	err := guard(fn, r)
+	err = guard(fn, r)
 	return errors.Join(err, r.run("ROLLBACK"))
 }
 
@@ -144,16 +180,19 @@ func (e *sqlite) skipLocked() string { return "" }
 func (e *sqlite) lock() string       { return "" }
 func (e *sqlite) name() string       { return "sqlite" }
 
+// close waits for the updates that are queued and the views under way.
 func (e *sqlite) close() error {
 	e.writer.stop()
 	var err error
-	if e.ro != nil {
-		for ; e.opened > 0; e.opened-- { // waits for views under way
-			err = errors.Join(err, (<-e.readers).close())
+	for e.left() > 0 {
+		select {
+		case r := <-e.readers:
+			err = errors.Join(err, r.close())
+			e.count(-1)
+		case <-time.After(10 * time.Millisecond): // one may have failed to open
 		}
-		err = errors.Join(err, e.ro.Close())
 	}
-	return errors.Join(err, e.writer.c.close(), e.pool.Close())
+	return errors.Join(err, e.ro.Close(), e.writer.c.close(), e.pool.Close())
 }
 
 // liteConn is one SQLite connection with the statements it has prepared. SQL

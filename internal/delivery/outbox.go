@@ -33,7 +33,7 @@ const (
 	finishLimit = 5 * time.Second
 	pollEvery   = time.Second
 	// backlog bounds what waits in memory; the rest waits in the table.
-	backlog = 1024
+	backlog = 256
 )
 
 // State of a message.

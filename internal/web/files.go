@@ -7,11 +7,11 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io/fs"
-	"mime"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -27,8 +27,16 @@ type files struct {
 }
 
 type file struct {
-	url, kind    string
-	body, zipped []byte
+	url, kind string
+	body      []byte
+	zip       func() []byte // gzip, made when it is first asked for
+}
+
+// kinds are the media types of what there is to serve; the system's own list
+// is long, and differs from machine to machine.
+var kinds = map[string]string{
+	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+	".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp",
 }
 
 func loadFiles(b *Brand) (*files, error) {
@@ -61,19 +69,18 @@ func loadFiles(b *Brand) (*files, error) {
 
 func (f *files) add(name string, body []byte) {
 	sum := sha256.Sum256(body)
-	kind := mime.TypeByExtension(filepath.Ext(name))
-	if strings.HasSuffix(name, ".js") {
-		kind = "text/javascript; charset=utf-8"
+	f.byName[name] = &file{
+		url: "/static/" + base64.RawURLEncoding.EncodeToString(sum[:9]) + "/" + name, kind: kinds[filepath.Ext(name)], body: body,
+		zip: sync.OnceValue(func() []byte { return zipped(body) }),
 	}
-	x := &file{url: "/static/" + base64.RawURLEncoding.EncodeToString(sum[:9]) + "/" + name, kind: kind, body: body}
-	var zipped bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+}
+
+func zipped(body []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
 	_, _ = w.Write(body) // a buffer takes all
 	_ = w.Close()
-	if zipped.Len() < len(body) {
-		x.zipped = zipped.Bytes()
-	}
-	f.byName[name] = x
+	return b.Bytes()
 }
 
 // url is where a file is, "" if there is none.
@@ -92,9 +99,9 @@ func (f *files) serve(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderContentType, x.kind)
 	c.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")
 	c.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
-	if x.zipped != nil && strings.Contains(c.Get(fiber.HeaderAcceptEncoding), "gzip") {
+	if strings.Contains(c.Get(fiber.HeaderAcceptEncoding), "gzip") {
 		c.Set(fiber.HeaderContentEncoding, "gzip")
-		return c.Send(x.zipped)
+		return c.Send(x.zip())
 	}
 	return c.Send(x.body)
 }
