@@ -3,75 +3,75 @@
 package metrics
 
 import (
+	"fmt"
 	"net/http"
-	"strconv"
+	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	vm "github.com/VictoriaMetrics/metrics"
 )
 
 // Metrics holds the counters. Labels are route patterns, verdicts and kinds:
 // never what somebody sent.
 type Metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.HistogramVec
-	answers  *prometheus.CounterVec
-	sent     *prometheus.HistogramVec
-	failed   *prometheus.CounterVec
-	swept    *prometheus.CounterVec
+	set      *vm.Set
+	requests sync.Map // requestKey to *vm.PrometheusHistogram
 }
+
+type requestKey struct {
+	route, method string
+	status        int
+}
+
+// Upper bounds of the buckets, in seconds.
+var (
+	requestBounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, 1, 5}
+	messageBounds = []float64{.01, .05, .1, .5, 1, 5, 15, 60, 300}
+)
 
 // New returns counters at zero.
 func New() *Metrics {
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "djauthy_http_request_seconds", Help: "Time to answer, by route, method and status.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, 1, 5},
-		}, []string{"route", "method", "status"}),
-		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "djauthy_signin_answers_total", Help: "Codes and links submitted, by what they led to.",
-		}, []string{"verdict"}),
-		sent: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "djauthy_message_seconds", Help: "Time from asking for a message to handing it over, by channel.",
-			Buckets: []float64{.01, .05, .1, .5, 1, 5, 15, 60, 300},
-		}, []string{"channel"}),
-		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "djauthy_message_failures_total", Help: "Failed tries to send, by channel, and whether the message was given up.",
-		}, []string{"channel", "given_up"}),
-		swept: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "djauthy_swept_total", Help: "Rows that the sweeper removed, by kind.",
-		}, []string{"kind"}),
-	}
-	m.registry.MustRegister(m.requests, m.answers, m.sent, m.failed, m.swept, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return m
+	vm.ExposeMetadata(true)
+	return &Metrics{set: vm.NewSet()}
 }
 
-// Handler answers in Prometheus's text format.
+// Handler answers in Prometheus's text format, with what Go and the system say
+// of the process.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		m.set.WritePrometheus(w)
+		vm.WriteProcessMetrics(w)
+	})
 }
 
-// Request counts an answer.
+// Request counts an answer and the time it took, by route, method and status.
 func (m *Metrics) Request(route, method string, status int, took time.Duration) {
-	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
+	key := requestKey{route, method, status}
+	h, ok := m.requests.Load(key)
+	if !ok {
+		name := fmt.Sprintf(`djauthy_http_request_seconds{route=%q,method=%q,status="%d"}`, route, method, status)
+		h, _ = m.requests.LoadOrStore(key, m.set.GetOrCreatePrometheusHistogramExt(name, requestBounds))
+	}
+	h.(*vm.PrometheusHistogram).Update(took.Seconds())
 }
 
-// Answer counts a submitted code or link.
-func (m *Metrics) Answer(verdict string) { m.answers.WithLabelValues(verdict).Inc() }
+// Answer counts a submitted code or link, by what it led to.
+func (m *Metrics) Answer(verdict string) {
+	m.set.GetOrCreateCounter(fmt.Sprintf(`djauthy_signin_answers_total{verdict=%q}`, verdict)).Inc()
+}
 
-// Sent counts a message handed over.
+// Sent counts a message handed over and the time since it was asked for.
 func (m *Metrics) Sent(channel string, took time.Duration) {
-	m.sent.WithLabelValues(channel).Observe(took.Seconds())
+	m.set.GetOrCreatePrometheusHistogramExt(fmt.Sprintf(`djauthy_message_seconds{channel=%q}`, channel), messageBounds).Update(took.Seconds())
 }
 
-// Failed counts a try to send that failed.
+// Failed counts a try to send that failed, and whether the message was given up.
 func (m *Metrics) Failed(channel string, givenUp bool) {
-	m.failed.WithLabelValues(channel, strconv.FormatBool(givenUp)).Inc()
+	m.set.GetOrCreateCounter(fmt.Sprintf(`djauthy_message_failures_total{channel=%q,given_up="%t"}`, channel, givenUp)).Inc()
 }
 
-// Swept counts removed rows.
-func (m *Metrics) Swept(kind string, n int64) { m.swept.WithLabelValues(kind).Add(float64(n)) }
+// Swept counts rows that the sweeper removed, by kind.
+func (m *Metrics) Swept(kind string, n int64) {
+	m.set.GetOrCreateCounter(fmt.Sprintf(`djauthy_swept_total{kind=%q}`, kind)).AddInt64(n)
+}
