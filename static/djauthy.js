@@ -25,13 +25,20 @@
     time.append(said);
   }
 
-  // A form is sent once; coming back to the page arms it again.
+  // A form is sent once; coming back to the page arms it again. But a page that
+  // the browser kept may show what is over by now, so it is asked for anew,
+  // without sending a form again. The page with the address has nothing to hide.
   const sent = new Set();
   document.addEventListener("submit", (event) => {
     if (sent.has(event.target)) event.preventDefault();
     else sent.add(event.target);
   });
-  window.addEventListener("pageshow", () => sent.clear());
+  window.addEventListener("pageshow", (event) => {
+    sent.clear();
+    if (!event.persisted || $("id")) return;
+    document.documentElement.hidden = true;
+    location.replace(document.body.dataset.here ?? location.pathname + location.search);
+  });
 
   // Calls tick every second with "m:ss" until the seconds are over, then done.
   // It reads the clock, so a machine that slept counts right.
@@ -50,17 +57,19 @@
     step();
   };
 
+  // What a page says once a time is over waits in a template.
+  const turn = (element) => {
+    const next = element?.querySelector("template");
+    if (next) element.replaceChildren(next.content);
+  };
+
   // "Send it again", as soon as that may be.
   const resend = $("resend");
-  const offerResend = () => {
-    const form = resend?.querySelector("template");
-    if (form) resend.replaceChildren(form.content.cloneNode(true));
-  };
   if (resend) {
     const text = resend.querySelector("p");
     countdown(Number(resend.dataset.seconds), (left) => {
       text.textContent = resend.dataset.wait.replace("0:00", left);
-    }, offerResend);
+    }, () => turn(resend));
   }
 
   // How long the code still works. A timer is silent to screen readers unless they ask.
@@ -73,31 +82,28 @@
     }, () => {
       until.textContent = until.dataset.over;
       until.classList.add("over");
-      offerResend();
+      turn($("lead"));
+      turn(resend);
     });
   }
 
   const code = $("auth_code");
   if (code) {
-    const hide = () => {
-      code.type = "password";
-      show.setAttribute("aria-pressed", "false");
+    // "Show" in the field, and then "Hide".
+    const button = document.createElement("button");
+    const show = (shown) => {
+      code.type = shown ? "text" : "password";
+      button.textContent = shown ? code.dataset.hide : code.dataset.show;
+      button.setAttribute("aria-label", shown ? code.dataset.hideName : code.dataset.showName);
     };
-    const show = document.createElement("button");
-    show.type = "button";
-    show.textContent = code.dataset.show;
-    show.setAttribute("aria-label", code.dataset.name);
-    show.setAttribute("aria-pressed", "false");
-    show.setAttribute("aria-controls", code.id);
-    show.addEventListener("click", () => {
-      const hidden = code.type === "password";
-      code.type = hidden ? "text" : "password";
-      show.setAttribute("aria-pressed", String(hidden));
-    });
-    code.after(show);
+    button.type = "button";
+    button.setAttribute("aria-controls", code.id);
+    button.addEventListener("click", () => show(code.type === "password"));
+    show(false);
+    code.after(button);
     code.parentElement.classList.add("switched");
     // As text, the browser would keep the code among the things typed before.
-    code.form.addEventListener("submit", hide);
+    code.form.addEventListener("submit", () => show(false));
 
     // The last digit sends the form, unless something was corrected on the way.
     const length = Number(code.dataset.length);

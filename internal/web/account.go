@@ -33,18 +33,27 @@ type sessionRow struct {
 
 type accountPage struct {
 	base
-	Name, Username      string
-	Superuser           bool
-	Used                string
-	Addresses           []addressRow
-	Sessions            []sessionRow
-	FirstName, LastName string
-	Language            string
+	Name, Username string
+	Superuser      bool
+	Used           string
+	Addresses      []addressRow
+	Sessions       []sessionRow
+	Settings       settings
 }
 
-func (s *Server) showAccount(c *fiber.Ctx) error { return s.accountPage(c, "") }
+// settings are the form on the account page: what it holds, and what is wrong
+// with the names in it.
+type settings struct {
+	FirstName, LastName       string
+	FirstProblem, LastProblem string
+	Language                  string
+}
 
-func (s *Server) accountPage(c *fiber.Ctx, problem string) error {
+func (s *Server) showAccount(c *fiber.Ctx) error { return s.accountPage(c, nil) }
+
+// accountPage shows the account; with typed, the settings as somebody typed
+// them, which were not taken.
+func (s *Server) accountPage(c *fiber.Ctx, typed *settings) error {
 	sess, err := s.session(c)
 	if err != nil {
 		return err
@@ -56,9 +65,12 @@ func (s *Server) accountPage(c *fiber.Ctx, problem string) error {
 	u := profile.User
 	p := accountPage{
 		base: s.base(c), Name: u.Name(), Username: u.Username, Superuser: u.Superuser,
-		FirstName: u.FirstName, LastName: u.LastName, Language: u.Language,
+		Settings: settings{FirstName: u.FirstName, LastName: u.LastName, Language: u.Language},
 	}
-	p.Problem = problem
+	if typed != nil {
+		p.Settings = *typed
+		p.Problem = nonEmpty(typed.FirstProblem, typed.LastProblem)
+	}
 	if done := c.Query("done"); done == "saved" || done == "session_ended" || done == "others_ended" {
 		p.Notice = p.T("account.notice." + done)
 	}
@@ -81,16 +93,25 @@ func (s *Server) accountPage(c *fiber.Ctx, problem string) error {
 const maxName = 150
 
 func (s *Server) postSettings(c *fiber.Ctx) error {
-	first, last, language := strings.TrimSpace(form(c, "first_name")), strings.TrimSpace(form(c, "last_name")), form(c, "language")
-	for _, name := range []string{first, last} {
-		if utf8.RuneCountInString(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-			return s.accountPage(c.Status(http.StatusUnprocessableEntity), s.language(c).T("problem.name"))
-		}
+	to := settings{FirstName: strings.TrimSpace(form(c, "first_name")), LastName: strings.TrimSpace(form(c, "last_name")), Language: form(c, "language")}
+	if !isLanguage(to.Language) {
+		to.Language = ""
 	}
-	if !isLanguage(language) {
-		language = ""
+	l := s.language(c)
+	if !isName(to.FirstName) {
+		to.FirstProblem = l.T("problem.first_name")
 	}
-	return s.changed(c, s.Signin.SaveSettings(c.UserContext(), s.asker(c), first, last, language), "saved")
+	if !isName(to.LastName) {
+		to.LastProblem = l.T("problem.last_name")
+	}
+	if to.FirstProblem != "" || to.LastProblem != "" {
+		return s.accountPage(c.Status(http.StatusUnprocessableEntity), &to)
+	}
+	return s.changed(c, s.Signin.SaveSettings(c.UserContext(), s.asker(c), to.FirstName, to.LastName, to.Language), "saved")
+}
+
+func isName(s string) bool {
+	return utf8.RuneCountInString(s) <= maxName && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 func isLanguage(code string) bool {
@@ -233,6 +254,7 @@ func (s *Server) postDelete(c *fiber.Ctx) error {
 	}
 	s.door.DropCookie(c, door.SessionCookie)
 	s.door.DropCookie(c, door.AttemptCookie)
+	dropPages(c)
 	s.Log.Info("account deleted by its owner", "request", s.door.RequestID(c), "user", sess.User.ID)
 	c.Locals("session", signin.Session{})
 	return s.message(c, "account.deleted", "/login", "error.go_on")

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -22,25 +21,26 @@ type codePage struct {
 	Usually      string
 	ChannelDown  bool
 	Mailbox      bool
-	TriesLeft    int // -1: not told
+	Soon         bool // it was to be sent again too soon
 }
 
 func (s *Server) showCode(c *fiber.Ctx) error {
 	if s.door.Cookie(c, door.AttemptCookie) == "" {
 		return c.Redirect("/login", http.StatusSeeOther)
 	}
-	return s.codePage(c, s.asker(c), "", -1)
+	return s.codePage(c, s.asker(c), "", false)
 }
 
 // codePage shows where the browser's attempt stands: the field for the code, or
-// that it is over.
-func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, triesLeft int) error {
+// that it is over. It says what the answer's problem was, or that it was to be
+// sent again too soon.
+func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, soon bool) error {
 	w, err := s.Signin.Wait(c.UserContext(), by)
 	if err != nil {
 		return err
 	}
-	if w.Verdict == signin.Exhausted && problem != "" {
-		w.Verdict = signin.Accepted // the last wrong try is still told as one
+	if w.Verdict == signin.Exhausted && (problem != "" || soon) {
+		w.Verdict = signin.Accepted // the last wrong try is still told as one, and the wait by its countdown
 	}
 	if w.Verdict != signin.Accepted {
 		if sess, err := s.session(c); err != nil || sess.ID != 0 && w.Verdict == signin.Used {
@@ -51,9 +51,9 @@ func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, triesLe
 	p := codePage{
 		base: s.base(c), Masked: w.Masked, Digits: w.Digits, Long: w.Long, Length: w.Length,
 		ExpiresAt: w.Expires, ExpiresIn: door.Seconds(w.Expires.Sub(w.Now)), ResendIn: door.Seconds(w.ResendIn),
-		ChannelDown: s.Signin.Outbox.Down(w.Channel), Mailbox: s.Mailbox != nil, TriesLeft: triesLeft,
+		ChannelDown: s.Signin.Outbox.Down(w.Channel), Mailbox: s.Mailbox != nil, Soon: soon,
 	}
-	if p.Problem = problem; problem == "" && w.Resent {
+	if p.Problem = problem; problem == "" && !soon && w.Resent {
 		p.Notice = p.T("code.notice.resent")
 	}
 	if usual := s.Signin.Outbox.Usual(c.UserContext()); usual > 0 {
@@ -66,7 +66,7 @@ func (s *Server) postCode(c *fiber.Ctx) error {
 	by := s.asker(c)
 	code := form(c, "auth_code")
 	if by.Attempt.ID != 0 && code == "" {
-		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, s.language(c).T("problem.code.empty"), -1)
+		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, s.language(c).T("problem.code.empty"), false)
 	}
 	e, err := s.Signin.SubmitCode(c.UserContext(), code, by)
 	if err != nil {
@@ -77,11 +77,12 @@ func (s *Server) postCode(c *fiber.Ctx) error {
 	case signin.Accepted, signin.Again:
 		return s.enter(c, e)
 	case signin.Wrong:
-		left := e.TriesLeft
-		if left > 3 {
-			left = -1
+		l := s.language(c)
+		problem := l.T("problem.code.wrong")
+		if e.TriesLeft <= 3 {
+			problem += " " + l.N("code.tries_left", e.TriesLeft)
 		}
-		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, s.language(c).T("problem.code.wrong"), left)
+		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, problem, false)
 	}
 	w, err := s.Signin.Wait(c.UserContext(), by)
 	if err != nil {
@@ -104,7 +105,7 @@ func (s *Server) enter(c *fiber.Ctx, e signin.Entered) error {
 // verdicts are the verdicts as words: of message keys and of metrics.
 var verdicts = map[signin.Verdict]string{
 	signin.Gone: "gone", signin.Accepted: "accepted", signin.Again: "again", signin.Wrong: "wrong", signin.Expired: "expired",
-	signin.Used: "used", signin.Exhausted: "exhausted", signin.Spent: "spent", signin.Foreign: "foreign",
+	signin.Used: "used", signin.Stopped: "stopped", signin.Exhausted: "exhausted", signin.Spent: "spent", signin.Foreign: "foreign",
 }
 
 type endedPage struct {
@@ -115,7 +116,7 @@ type endedPage struct {
 
 // ended says that the attempt is over, and what to do.
 func (s *Server) ended(c *fiber.Ctx, w signin.Waiting) error {
-	p := endedPage{base: s.base(c), CanResend: w.Verdict != signin.Gone}
+	p := endedPage{base: s.base(c), CanResend: w.Verdict != signin.Gone && w.Verdict != signin.Stopped}
 	key := "ended." + verdicts[w.Verdict]
 	p.Heading, p.Text = p.T(key+".heading"), p.T(key+".text", "Masked", w.Masked)
 	return s.page(c.Status(http.StatusGone), "signin/ended.html", p)
@@ -134,5 +135,3 @@ func nonEmpty(s, other string) string {
 	}
 	return s
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -84,9 +85,8 @@ func (s *Server) asked(c *fiber.Ctx, asked signin.Asked, by signin.Asker) error 
 		return s.ended(c, signin.Waiting{Verdict: signin.Gone})
 	case asked.Soon:
 		c.Status(http.StatusTooManyRequests)
-		seconds := door.Seconds(asked.Wait)
-		c.Set(fiber.HeaderRetryAfter, itoa(seconds))
-		return s.codePage(c, by, s.language(c).T("problem.resend_soon", "Seconds", seconds), -1)
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(door.Seconds(asked.Wait)))
+		return s.codePage(c, by, "", true)
 	case asked.Wait > 0:
 		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: asked.Wait}
 	}
@@ -128,5 +128,10 @@ func (s *Server) postLogout(c *fiber.Ctx) error {
 		return err
 	}
 	s.door.DropCookie(c, door.SessionCookie)
+	dropPages(c)
 	return c.Redirect("/login?done=signed_out", http.StatusSeeOther)
 }
+
+// dropPages makes the browser drop the pages it has kept, so that Back shows
+// nobody what was on them.
+func dropPages(c *fiber.Ctx) { c.Set("Clear-Site-Data", `"cache"`) }

@@ -87,6 +87,17 @@ func (b base) Ago(t time.Time) template.HTML {
 // Clock is a time of day.
 func (b base) Clock(t time.Time) string { return t.Format("15:04 MST") }
 
+// LinkWords says what a link of a message does, or shows the link.
+func (b base) LinkWords(link string) string {
+	switch {
+	case strings.Contains(link, "/login/link/"):
+		return b.T("mailbox.sign_in")
+	case strings.Contains(link, "/login/not-me/"):
+		return b.T("notme.submit")
+	}
+	return link
+}
+
 // base makes what every page has, in the language of the person or the browser.
 func (s *Server) base(c *fiber.Ctx) base {
 	sess, _ := s.session(c) // a page that needs one was guarded; others only lose a link

@@ -1,0 +1,64 @@
+package browser_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/djauthy/djauthy/test/program"
+)
+
+var (
+	binary   program.Binary
+	chromium chromiumProcess
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most tests wait most of the time, one of them for a code to expire.
+	_ = flag.Set("test.parallel", "4")
+	code := program.Main(&binary, m.Run)
+	chromium.stop()
+	os.Exit(code)
+}
+
+// chromiumProcess is one Chromium for all tests; each browser of a test is a
+// profile of its own in it.
+type chromiumProcess struct {
+	once sync.Once
+	ctx  context.Context
+	err  error
+	ends []context.CancelFunc
+}
+
+func (c *chromiumProcess) start(t *testing.T) context.Context {
+	t.Helper()
+	path := program.Need(t, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+	c.once.Do(func() {
+		flags := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path)}
+		for _, name := range []string{
+			"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+			"disable-component-update", "disable-sync", "no-default-browser-check", "disable-dev-shm-usage", "hide-scrollbars",
+			"disable-background-timer-throttling", "disable-renderer-backgrounding", "disable-backgrounding-occluded-windows",
+		} {
+			flags = append(flags, chromedp.Flag(name, true))
+		}
+		allocator, end := chromedp.NewExecAllocator(context.Background(), flags...)
+		ctx, stop := chromedp.NewContext(allocator)
+		c.ctx, c.ends, c.err = ctx, []context.CancelFunc{stop, end}, chromedp.Do(ctx)
+	})
+	if c.err != nil {
+		t.Fatalf("Chromium does not start: %v", c.err)
+	}
+	return c.ctx
+}
+
+func (c *chromiumProcess) stop() {
+	for _, end := range c.ends {
+		end()
+	}
+}

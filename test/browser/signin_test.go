@@ -1,0 +1,175 @@
+package browser_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// The main job: an address that was never here, a code, and in; then again.
+func TestSignUpAndSignInAgain(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	b.visit("/")
+	b.at("/login", 200)
+	if focus := eval[string](b, `document.activeElement.id`); focus != "id" {
+		t.Errorf("the focus is on %q, not on the one field", focus)
+	}
+	b.arrive("login")
+	b.fill("id", "Ann.Lee@People.example")
+	b.press("Send me a code")
+	b.at("/login/code", 200)
+	b.says("a***e@people.example", "left", "Send it again in 0:")
+	b.arrive("code")
+	m := p.mail.Next(t, "ann.lee@people.example")
+	if !strings.HasPrefix(m.Subject, m.Code()+" ") || !strings.Contains(m.Text, "Chrome on Linux") {
+		t.Errorf("the message %q does not say who asked:\n%s", m.Subject, m.Text)
+	}
+	b.enter(m.Code())
+	b.at("/account", 200)
+	b.says("ann.lee@people.example", "Chrome on Linux", "this browser")
+	b.arrive("account")
+	username := b.text(".facts dd")
+
+	b.press("Sign out")
+	b.at("/login?done=signed_out", 200)
+	b.says("You are signed out.")
+	b.arrive("login-signed-out")
+	b.visit("/account")
+	b.at("/login?next=%2Faccount", 200)
+	p.signIn(b, "ann.lee@people.example")
+	if again := b.text(".facts dd"); again != username {
+		t.Errorf("the second time it is %s, the first time %s", again, username)
+	}
+}
+
+// The picture of the sign-in page in the README is made by UPDATE=1.
+func TestPictureOfTheSignInPage(t *testing.T) {
+	p := newPlace(t, "BRAND_NAME=djauthy")
+	b := p.open(look{width: 800, height: 400, language: "en"})
+	b.visit("/login")
+	if os.Getenv("UPDATE") != "" {
+		keep(t, "../../docs/sign-in.png", b.shoot("readme"))
+	}
+}
+
+func TestAnAddressThatIsNoneIsToldAtTheField(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	b.visit("/login")
+	b.fill("id", "ann.people.example")
+	b.press("Send me a code")
+	b.at("/login", 422)
+	b.alerted("An @ is missing.", "id")
+	if kept := eval[string](b, `document.getElementById("id").value`); kept != "ann.people.example" {
+		t.Errorf("the field holds %q instead of what was typed", kept)
+	}
+	b.arrive("login-wrong")
+	b.fill("id", "ann@people.example")
+	b.leave(chromedp.KeyEvent(kb.Enter))
+	b.at("/login/code", 200)
+}
+
+// alerted requires that a problem is told as screen readers need it.
+func (b *browser) alerted(what, field string) {
+	b.t.Helper()
+	b.await(`document.activeElement.id == "summary"`)
+	got := eval[map[string]string](b, `(() => {
+		const summary = document.activeElement, link = summary.querySelector("a");
+		const field = document.getElementById(link.hash.slice(1));
+		return {
+			role: summary.getAttribute("role"), text: summary.innerText, field: field.id, title: document.title,
+			invalid: field.getAttribute("aria-invalid"),
+			said: document.getElementById(field.getAttribute("aria-describedby")).innerText,
+		};
+	})()`)
+	if got["role"] != "alert" || got["field"] != field || got["invalid"] != "true" || !strings.HasPrefix(got["title"], "Error: ") ||
+		!strings.Contains(got["text"], what) || !strings.Contains(got["said"], what) {
+		b.t.Errorf("%q is told so: %v", what, got)
+	}
+}
+
+func TestPeopleWithoutScriptSignIn(t *testing.T) {
+	p := newPlace(t, "LIMITS_RESEND_EVERY=5s")
+	b := p.open()
+	b.scripts(false)
+	b.visit("/login")
+	b.do(chromedp.SendKeys(chromedp.ID("id"), "ann@people.example"))
+	b.press("Send me a code")
+	b.at("/login/code", 200)
+	b.says("works until", "You can send it again in", "Check again")
+	first := p.mail.Next(t, "ann@people.example")
+	b.do(chromedp.SendKeys(chromedp.ID("auth_code"), wrong(first.Code())))
+	b.press("Sign in")
+	b.at("/login/code", 422)
+	b.says("That code is not right.")
+	for !strings.Contains(b.text("main"), "Send it again\n") {
+		b.press("Check again")
+	}
+	b.press("Send it again")
+	b.resent()
+	m := p.mail.Next(t, "ann@people.example")
+	b.do(chromedp.SendKeys(chromedp.ID("auth_code"), m.Code()))
+	b.press("Sign in")
+	b.at("/account", 200)
+	b.press("Sign out")
+	b.at("/login?done=signed_out", 200)
+	// What the page looks like then, seen with tools that need script.
+	p.ask(b, "ben@people.example")
+	b.scripts(true)
+	b.arrive("code-without-script")
+}
+
+func TestPeopleSignInWithAPhone(t *testing.T) {
+	p := newPlace(t)
+	b := p.open(look{width: 320, height: 640, phone: true, language: "en"})
+	b.visit("/login")
+	b.do(chromedp.Tap(chromedp.ID("id")), chromedp.SendKeys(chromedp.ID("id"), "ann@people.example"))
+	b.leave(chromedp.Tap(words("Send me a code")))
+	b.at("/login/code", 200)
+	// The field, its button and the next step are on the first screen.
+	if bottom := eval[float64](b, `document.querySelector("button.main").getBoundingClientRect().bottom`); bottom > 640 {
+		t.Errorf("the button ends at %.0f px: it is not on the first screen", bottom)
+	}
+	if mode := eval[string](b, `document.getElementById("auth_code").inputMode`); mode != "numeric" {
+		t.Errorf("the keyboard is %q", mode)
+	}
+	if size := eval[float64](b, `parseFloat(getComputedStyle(document.getElementById("auth_code")).fontSize)`); size < 16 {
+		t.Errorf("phones zoom into fields with letters of %.0f px", size)
+	}
+	b.enter(p.mail.Next(t, "ann@people.example").Code())
+	b.at("/account", 200)
+	b.leave(chromedp.Tap(words("Sign out")))
+	b.at("/login?done=signed_out", 200)
+}
+
+func TestDarkIsDark(t *testing.T) {
+	p := newPlace(t)
+	b := p.open(look{width: 1280, height: 800, dark: true, language: "en"})
+	b.visit("/login")
+	colours := eval[[]string](b, `[getComputedStyle(document.documentElement).backgroundColor, getComputedStyle(document.body).color]`)
+	if colours[0] != "rgb(20, 22, 26)" || colours[1] != "rgb(232, 233, 237)" {
+		t.Errorf("paper and ink in the dark are %v", colours)
+	}
+	p.signIn(b, "ann@people.example")
+}
+
+// With the colours of the system, and with no style at all, for looking at.
+func TestPagesStandWithoutOurColoursAndStyle(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	p.ask(b, "ann@people.example")
+	b.media("forced-colors", "active")
+	b.shoot("code-forced-colours")
+	b.hold(b.as)
+	b.aside(func() {
+		eval[bool](b, `document.querySelectorAll("link[rel=stylesheet]").forEach(l => l.remove()) ?? true`)
+		b.shoot("code-without-style")
+	})
+	if order := eval[string](b, `[...document.querySelectorAll("h1, label, input, button.main")].map(e => e.localName).join()`); order != "h1,label,input,button" {
+		t.Errorf("without style the page reads %s", order)
+	}
+}
