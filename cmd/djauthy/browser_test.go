@@ -36,7 +36,7 @@ var addresses atomic.Uint32
 // anAddress is a loopback address that no other browser of the tests has.
 func anAddress() net.IP {
 	n := addresses.Add(1)
-	return net.IPv4(127, byte(10+n>>16), byte(n>>8), byte(n)) //nolint:gosec // wraps after all are used
+	return net.IPv4(127, byte(10+n>>16), byte(n>>8), byte(n))
 }
 
 // anID is an address that nobody has signed in with.
@@ -55,8 +55,10 @@ func (s *site) browserAt(t testing.TB, from net.IP) *browser {
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: b.from}}
 		return d.DialContext(ctx, "tcp", s.addr)
 	}}
-	b.client = &http.Client{Transport: transport, Timeout: 40 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	b.client = &http.Client{
+		Transport: transport, Timeout: 40 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return b
 }

@@ -121,11 +121,23 @@ func TestExitCodesTellUsageFromFailure(t *testing.T) {
 		code int
 		args []string
 	}{
-		{exitUsage, []string{"nonsense"}}, {exitUsage, []string{"users"}}, {exitUsage, []string{"users", "show"}}, {exitUsage, []string{"users", "add", "not an address"}},
-		{exitUsage, []string{"--nonsense"}}, {exitUsage, []string{"users", "list", "extra"}},
-		{exitFailed, []string{"users", "show", "nobody@people.example"}}, {exitFailed, []string{"config", "--config", "/nowhere"}},
-		{exitOK, []string{"--help"}}, {exitOK, []string{"users", "--help"}}, {exitOK, []string{"version"}}, {exitOK, []string{"health"}}, {exitOK, []string{"sweep"}},
-		{exitOK, []string{"config"}}, {exitOK, []string{"migrate"}}, {exitOK, []string{"migrate", "--pending"}}, {exitOK, []string{"check"}},
+		{exitUsage, []string{"nonsense"}},
+		{exitUsage, []string{"users"}},
+		{exitUsage, []string{"users", "show"}},
+		{exitUsage, []string{"users", "add", "not an address"}},
+		{exitUsage, []string{"--nonsense"}},
+		{exitUsage, []string{"users", "list", "extra"}},
+		{exitFailed, []string{"users", "show", "nobody@people.example"}},
+		{exitFailed, []string{"config", "--config", "/nowhere"}},
+		{exitOK, []string{"--help"}},
+		{exitOK, []string{"users", "--help"}},
+		{exitOK, []string{"version"}},
+		{exitOK, []string{"health"}},
+		{exitOK, []string{"sweep"}},
+		{exitOK, []string{"config"}},
+		{exitOK, []string{"migrate"}},
+		{exitOK, []string{"migrate", "--pending"}},
+		{exitOK, []string{"check"}},
 	} {
 		out, errs, code := s.command(c.args...)
 		if code != c.code {

@@ -27,7 +27,7 @@ func launch(t testing.TB, dir string, environ []string, args ...string) *process
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{exec.CommandContext(context.Background(), self, args...), &book{}, &book{}, make(chan struct{})} //nolint:gosec // this test
+	p := &process{exec.CommandContext(context.Background(), self, args...), &book{}, &book{}, make(chan struct{})}
 	p.cmd.Dir = dir
 	p.cmd.Env = append([]string{asProgram + "=1", "PATH=" + os.Getenv("PATH")}, environ...)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr

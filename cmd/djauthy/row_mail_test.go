@@ -143,9 +143,18 @@ func TestRow28_ForgedHostAndForwardingHeadersChangeNoLink(t *testing.T) {
 	t.Parallel()
 	s := start(t, "DJAUTHY_TRUSTED_PROXIES=127.0.0.0/8")
 	for _, forged := range []map[string]string{
-		{"Host": "evil.example"}, {"Host": "evil.example:80"}, {"Host": "localhost.evil.example"}, {"X-Forwarded-Host": "evil.example"}, {"X-Forwarded-Server": "evil.example"},
-		{"Forwarded": "host=evil.example;proto=https"}, {"X-Original-URL": "/account"}, {"X-Rewrite-URL": "/account"}, {"X-Forwarded-Proto": "https"},
-		{"X-Forwarded-Prefix": "/evil"}, {"X-Host": "evil.example"}, {"X-HTTP-Method-Override": "DELETE"},
+		{"Host": "evil.example"},
+		{"Host": "evil.example:80"},
+		{"Host": "localhost.evil.example"},
+		{"X-Forwarded-Host": "evil.example"},
+		{"X-Forwarded-Server": "evil.example"},
+		{"Forwarded": "host=evil.example;proto=https"},
+		{"X-Original-URL": "/account"},
+		{"X-Rewrite-URL": "/account"},
+		{"X-Forwarded-Proto": "https"},
+		{"X-Forwarded-Prefix": "/evil"},
+		{"X-Host": "evil.example"},
+		{"X-HTTP-Method-Override": "DELETE"},
 	} {
 		b, id := s.browser(t), anID()
 		page := b.do(http.MethodGet, "/login", "", "", forged).want(t, http.StatusOK, "")

@@ -113,8 +113,10 @@ func TestTheEnvironmentWinsOverTheFileAndSecretsComeFromFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := launch(t, dir, []string{"DJAUTHY_CONFIG=" + file, "DJAUTHY_BRAND_NAME=From outside", "DJAUTHY_SECRET_KEY_FILE=" + key, "DJAUTHY_EMAIL_PASSWORD_FILE=" + key,
-		"DJAUTHY_EXPIRY_TIME_EMAIL=1200", "DJAUTHY_ADMINS=a@people.example, b@people.example", "DJAUTHY_SERVICE_PORT=tcp://x"}, "config")
+	p := launch(t, dir, []string{
+		"DJAUTHY_CONFIG=" + file, "DJAUTHY_BRAND_NAME=From outside", "DJAUTHY_SECRET_KEY_FILE=" + key, "DJAUTHY_EMAIL_PASSWORD_FILE=" + key,
+		"DJAUTHY_EXPIRY_TIME_EMAIL=1200", "DJAUTHY_ADMINS=a@people.example, b@people.example", "DJAUTHY_SERVICE_PORT=tcp://x",
+	}, "config")
 	if code := p.exit(20 * time.Second); code != 0 {
 		t.Fatalf("exit code %d: %s", code, p.stderr)
 	}

@@ -134,8 +134,12 @@ func (j userJSON) show(e *env) error {
 		return e.print(j)
 	}
 	return e.table([]string{"USERNAME", j.Username}, [][]string{
-		{"ID", fmt.Sprint(j.ID)}, {"NAME", j.Name}, {"STATE", j.state()}, {"ADDRESSES", strings.Join(j.Addresses, ", ")},
-		{"JOINED", j.Joined.Format("2006-01-02 15:04")}, {"LAST SIGN-IN", j.lastLogin()},
+		{"ID", fmt.Sprint(j.ID)},
+		{"NAME", j.Name},
+		{"STATE", j.state()},
+		{"ADDRESSES", strings.Join(j.Addresses, ", ")},
+		{"JOINED", j.Joined.Format("2006-01-02 15:04")},
+		{"LAST SIGN-IN", j.lastLogin()},
 	})
 }
 

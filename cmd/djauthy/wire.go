@@ -164,12 +164,12 @@ func secretKey(c *config.Config) (*seal.Keys, error) {
 	if beside {
 		path = filepath.Join(filepath.Dir(strings.TrimPrefix(c.Database, "sqlite:")), "secret.key")
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // the operator's own path
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && beside {
 		if err := makeKey(path); err != nil {
 			return nil, fmt.Errorf("cannot make the secret key: %w", err)
 		}
-		text, err = os.ReadFile(path) //nolint:gosec // as above
+		text, err = os.ReadFile(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the secret key: %w", err)

@@ -33,9 +33,15 @@ func TestSettingsThatContradictEachOtherStop(t *testing.T) {
 		wantError(t, err, c.key, c.value, c.allowed, "settings")
 	}
 	for _, environ := range [][]string{
-		{public, host, url}, {host, url}, {"DJAUTHY_LISTEN=[::1]:80"}, {"DJAUTHY_LISTEN=localhost:80"}, {"DJAUTHY_LISTEN=127.9.9.9:80"},
-		{"DJAUTHY_DATABASE=postgres://db/x", key}, {"DJAUTHY_DATABASE=postgres://db/x", "DJAUTHY_SECRET_KEY_FILE=/x"},
-		{"DJAUTHY_SESSION_IDLE=2h", "DJAUTHY_SESSION_ABSOLUTE=2h"}, {"DJAUTHY_PUBLIC_URL=http://[::1]:8080"},
+		{public, host, url},
+		{host, url},
+		{"DJAUTHY_LISTEN=[::1]:80"},
+		{"DJAUTHY_LISTEN=localhost:80"},
+		{"DJAUTHY_LISTEN=127.9.9.9:80"},
+		{"DJAUTHY_DATABASE=postgres://db/x", key},
+		{"DJAUTHY_DATABASE=postgres://db/x", "DJAUTHY_SECRET_KEY_FILE=/x"},
+		{"DJAUTHY_SESSION_IDLE=2h", "DJAUTHY_SESSION_ABSOLUTE=2h"},
+		{"DJAUTHY_PUBLIC_URL=http://[::1]:8080"},
 	} {
 		if _, _, err := load("", environ...); err != nil {
 			t.Errorf("%v: %v", environ, err)
@@ -69,7 +75,9 @@ func TestTheMailboxPageIsForOneMachineAlone(t *testing.T) {
 		page    bool
 		environ []string
 	}{
-		{true, nil}, {false, []string{"DJAUTHY_EMAIL_HOST=mail"}}, {false, []string{"DJAUTHY_TRUSTED_PROXIES=127.0.0.1/32"}},
+		{true, nil},
+		{false, []string{"DJAUTHY_EMAIL_HOST=mail"}},
+		{false, []string{"DJAUTHY_TRUSTED_PROXIES=127.0.0.1/32"}},
 		{false, []string{"DJAUTHY_EMAIL_HOST=mail", "DJAUTHY_LISTEN=0.0.0.0:80", "DJAUTHY_PUBLIC_URL=http://localhost"}},
 	} {
 		if got := must(t, "", c.environ...).MailboxPage(); got != c.page {
@@ -83,8 +91,14 @@ func TestTimesMayBeWrittenInAllTheirWays(t *testing.T) {
 		text string
 		want time.Duration
 	}{
-		{`"10m"`, 10 * time.Minute}, {`600`, 10 * time.Minute}, {`"600"`, 10 * time.Minute}, {`"1h30m"`, 90 * time.Minute}, {`"90m"`, 90 * time.Minute},
-		{`"1m"`, time.Minute}, {`"24h"`, 24 * time.Hour}, {`"61.5s"`, 61500 * time.Millisecond},
+		{`"10m"`, 10 * time.Minute},
+		{`600`, 10 * time.Minute},
+		{`"600"`, 10 * time.Minute},
+		{`"1h30m"`, 90 * time.Minute},
+		{`"90m"`, 90 * time.Minute},
+		{`"1m"`, time.Minute},
+		{`"24h"`, 24 * time.Hour},
+		{`"61.5s"`, 61500 * time.Millisecond},
 	} {
 		conf := must(t, "[expiry_time]\nemail = "+c.text)
 		if conf.ExpiryTime.Email != c.want {

@@ -12,7 +12,7 @@ const exampleFile = "../../config.example.toml"
 func TestExampleFileIsMadeFromTheCode(t *testing.T) {
 	want := config.Example()
 	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(exampleFile, []byte(want), 0o644); err != nil { //nolint:gosec // for all to read
+		if err := os.WriteFile(exampleFile, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

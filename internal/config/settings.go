@@ -89,8 +89,10 @@ func (s setting) hide() setting { s.secret = true; return s }
 func anything(string) error { return nil }
 
 func text(key string, at *string, std, help string, check func(string) error) setting {
-	return setting{key: key, std: std, help: help, quote: true, get: func() string { return *at },
-		set: func(v string) error { *at = v; return check(v) }}
+	return setting{
+		key: key, std: std, help: help, quote: true, get: func() string { return *at },
+		set: func(v string) error { *at = v; return check(v) },
+	}
 }
 
 // choice takes one of the values; the first is the default.
@@ -104,33 +106,39 @@ func choice(key string, at *string, help string, values ...string) setting {
 }
 
 func truth(key string, at *bool, std bool, help string) setting {
-	return setting{key: key, std: strconv.FormatBool(std), help: help, get: func() string { return strconv.FormatBool(*at) },
+	return setting{
+		key: key, std: strconv.FormatBool(std), help: help, get: func() string { return strconv.FormatBool(*at) },
 		set: func(v string) (err error) {
 			if *at, err = strconv.ParseBool(v); err != nil {
 				return errors.New("true or false")
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 func number(key string, at *int, std int, help string, low, high int) setting {
-	return setting{key: key, std: strconv.Itoa(std), help: help, get: func() string { return strconv.Itoa(*at) },
+	return setting{
+		key: key, std: strconv.Itoa(std), help: help, get: func() string { return strconv.Itoa(*at) },
 		set: func(v string) (err error) {
 			if *at, err = strconv.Atoi(v); err != nil || *at < low || *at > high {
 				return fmt.Errorf("a whole number from %d to %d", low, high)
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 func duration(key string, at *time.Duration, std, help string, low, high time.Duration) setting {
-	return setting{key: key, std: std, help: help, quote: true, get: func() string { return short(*at) },
+	return setting{
+		key: key, std: std, help: help, quote: true, get: func() string { return short(*at) },
 		set: func(v string) (err error) {
 			if *at, err = parseDuration(v); err != nil || *at < low || *at > high {
 				return fmt.Errorf("a time such as \"10m\", \"1h30m\" or a number of seconds, from %s to %s", short(low), short(high))
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 func parseDuration(v string) (time.Duration, error) {
@@ -154,8 +162,10 @@ func short(d time.Duration) string {
 }
 
 func list(key string, at *[]string, help string) setting {
-	return setting{key: key, help: help, get: func() string { return strings.Join(*at, ",") },
-		set: func(v string) error { *at = split(v); return nil }}
+	return setting{
+		key: key, help: help, get: func() string { return strings.Join(*at, ",") },
+		set: func(v string) error { *at = split(v); return nil },
+	}
 }
 
 func split(v string) (all []string) {
@@ -168,7 +178,8 @@ func split(v string) (all []string) {
 }
 
 func prefixes(key string, at *[]netip.Prefix, help string) setting {
-	return setting{key: key, help: help,
+	return setting{
+		key: key, help: help,
 		get: func() string {
 			all := make([]string, len(*at))
 			for i, p := range *at {
@@ -186,11 +197,13 @@ func prefixes(key string, at *[]netip.Prefix, help string) setting {
 				*at = append(*at, p.Masked())
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 func rates(key string, at *Rates, std, help string) setting {
-	return setting{key: key, std: std, help: help, quote: true, get: func() string { return at.String() },
+	return setting{
+		key: key, std: std, help: help, quote: true, get: func() string { return at.String() },
 		set: func(v string) error {
 			*at = nil
 			for _, part := range split(v) {
@@ -208,7 +221,8 @@ func rates(key string, at *Rates, std, help string) setting {
 				return errors.New(`a number per time, such as "5/15m"`)
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 // optional lets a text be empty.

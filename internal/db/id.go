@@ -32,10 +32,10 @@ func (s *idSource) next(now time.Time) ID {
 	defer s.mu.Unlock()
 	// Half of the range is left to count in, so that neighbours in one
 	// millisecond do not run into the next.
-	id := FirstID(now) + ID(rand.N(int64(1)<<(idBits-1)))
+	id := FirstID(now) + ID(rand.N(int64(1)<<(idBits-1))) //nolint:gosec // an ID is no secret
 	s.last = max(s.last+1, id)
 	return s.last
 }
 
 // Bytes is an ID as eight bytes, to bind a seal or a MAC to its row.
-func Bytes(id ID) []byte { return binary.BigEndian.AppendUint64(nil, uint64(id)) } //nolint:gosec // bits
+func Bytes(id ID) []byte { return binary.BigEndian.AppendUint64(nil, uint64(id)) }

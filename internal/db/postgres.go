@@ -71,7 +71,7 @@ func (e *postgres) update(ctx context.Context, parts []job) error {
 			if !retryable(err) || try == maxTries {
 				return err
 			}
-			wait := time.Millisecond + rand.N(time.Duration(min(try, 8))*4*time.Millisecond)
+			wait := time.Millisecond + rand.N(time.Duration(min(try, 8))*4*time.Millisecond) //nolint:gosec // jitter
 			select {
 			case <-time.After(wait):
 			case <-ctx.Done():

@@ -169,7 +169,7 @@ func (w *writer) begin() error {
 		if !errors.As(err, &lite) || lite.Code()&0xff != sqlitelib.SQLITE_BUSY || time.Now().After(end) {
 			return err
 		}
-		time.Sleep(gap/4 + rand.N(gap/2))
+		time.Sleep(gap/4 + rand.N(gap/2)) //nolint:gosec // jitter
 	}
 }
 

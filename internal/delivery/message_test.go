@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -50,7 +51,7 @@ func parts(t *testing.T, m *mail.Message) (bodies map[string]string, order []str
 	bodies = map[string]string{}
 	for r := multipart.NewReader(m.Body, params["boundary"]); ; {
 		p, err := r.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return bodies, order
 		}
 		check(t, err)

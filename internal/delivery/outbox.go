@@ -255,7 +255,7 @@ func (o *Outbox) attempt(ctx context.Context, q Queued) (err error) {
 	if err != nil {
 		return &SendError{Permanent: true, Reason: "wording: " + err.Error()}
 	}
-	w.ID, w.Date = fmt.Sprintf("%x.%d", uint64(q.id), q.tries), o.db.Now() //nolint:gosec // bits
+	w.ID, w.Date = fmt.Sprintf("%x.%d", uint64(q.id), q.tries), o.db.Now()
 	return sender.Send(ctx, w)
 }
 
@@ -310,7 +310,7 @@ func (out outcome) final() bool {
 // quarter more so that not all come at once.
 func (out outcome) retry() time.Time {
 	wait := min(time.Second<<min(out.q.tries, 6), time.Minute)
-	return out.at.Add(wait + rand.N(wait/4+1))
+	return out.at.Add(wait + rand.N(wait/4+1)) //nolint:gosec // jitter
 }
 
 func (o *Outbox) tell(out outcome) {

@@ -132,7 +132,7 @@ func (s *smtpSender) keep(conn *smtp.Client) {
 
 // over sends through conn. retry means that the connection was dead before the
 // server heard of this message, so that trying another doubles nothing.
-func (s *smtpSender) over(conn *smtp.Client, w Worded) (err error, retry bool) { //nolint:revive // retry belongs to err
+func (s *smtpSender) over(conn *smtp.Client, w Worded) (err error, retry bool) {
 	m := s.build(w)
 	err = s.client.SendWithSMTPClient(conn, m)
 	if err == nil {
@@ -151,8 +151,10 @@ func (s *smtpSender) over(conn *smtp.Client, w Worded) (err error, retry bool) {
 	code := se.ErrorCode()
 	if code >= 400 && code != 421 { // it answered: the connection is good
 		s.keep(conn)
-		return &SendError{Permanent: code >= 500 && ofMessage(se.Reason), Down: code >= 500 && !ofMessage(se.Reason),
-			Reason: fmt.Sprintf("%s: the server said %d", stage(se.Reason), code)}, false
+		return &SendError{
+			Permanent: code >= 500 && ofMessage(se.Reason), Down: code >= 500 && !ofMessage(se.Reason),
+			Reason: fmt.Sprintf("%s: the server said %d", stage(se.Reason), code),
+		}, false
 	}
 	_ = s.client.CloseWithSMTPClient(conn)
 	early := se.Reason == gomail.ErrSMTPMailFrom || se.Reason == gomail.ErrConnCheck

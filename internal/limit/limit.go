@@ -35,8 +35,8 @@ type Budget struct {
 func (b Budget) key(rate config.Rate) []byte {
 	h := sha256.New()
 	var n [16]byte
-	binary.BigEndian.PutUint64(n[:8], uint64(rate.N))   //nolint:gosec // positive
-	binary.BigEndian.PutUint64(n[8:], uint64(rate.Per)) //nolint:gosec // positive
+	binary.BigEndian.PutUint64(n[:8], uint64(rate.N))
+	binary.BigEndian.PutUint64(n[8:], uint64(rate.Per))
 	h.Write(n[:])
 	h.Write([]byte(b.Name + "\x00" + b.Key))
 	return h.Sum(nil)[:16]

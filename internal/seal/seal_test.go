@@ -97,8 +97,17 @@ func TestPartsOfAMACAreNotAmbiguous(t *testing.T) {
 	m := keys(t, secret()).MAC("x")
 	seen := map[string]int{}
 	lists := [][][]byte{
-		{}, {{}}, {{}, {}}, {[]byte("ab"), []byte("c")}, {[]byte("a"), []byte("bc")}, {[]byte("abc")}, {[]byte("abc"), {}}, {{}, []byte("abc")},
-		{[]byte("a"), []byte("b"), []byte("c")}, {framed("abc")}, {framed("a", "bc")},
+		{},
+		{{}},
+		{{}, {}},
+		{[]byte("ab"), []byte("c")},
+		{[]byte("a"), []byte("bc")},
+		{[]byte("abc")},
+		{[]byte("abc"), {}},
+		{{}, []byte("abc")},
+		{[]byte("a"), []byte("b"), []byte("c")},
+		{framed("abc")},
+		{framed("a", "bc")},
 	}
 	for i, parts := range lists {
 		s := string(m.Sum(parts...))

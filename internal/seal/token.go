@@ -25,7 +25,7 @@ func NewToken(id int64) Token { return Token{id, [32]byte(Random(32))} }
 // String is the form that travels in cookies and links.
 func (t Token) String() string {
 	var id [8]byte
-	binary.BigEndian.PutUint64(id[:], uint64(t.ID)) //nolint:gosec // bits, not a number
+	binary.BigEndian.PutUint64(id[:], uint64(t.ID))
 	return letters.EncodeToString(id[:]) + "." + letters.EncodeToString(t.Secret[:])
 }
 
@@ -44,7 +44,7 @@ func ParseToken(s string) (t Token, ok bool) {
 	if err != nil {
 		return t, false
 	}
-	t = Token{int64(binary.BigEndian.Uint64(a)), [32]byte(b)} //nolint:gosec // bits, not a number
+	t = Token{int64(binary.BigEndian.Uint64(a)), [32]byte(b)}
 	return t, t.String() == s
 }
 

@@ -153,8 +153,10 @@ func ExportUser(tx *db.Tx, user accounts.UserID, s Settings) (e Export, err erro
 		return e, err
 	}
 	u := p.User
-	e.User = exportUser{u.ID, u.Username, u.FirstName, u.LastName, u.Email, u.Language, u.Active, u.Staff, u.Superuser, u.Invited,
-		u.Joined, maybe(u.LastLogin), maybe(u.Deactivated)}
+	e.User = exportUser{
+		u.ID, u.Username, u.FirstName, u.LastName, u.Email, u.Language, u.Active, u.Staff, u.Superuser, u.Invited,
+		u.Joined, maybe(u.LastLogin), maybe(u.Deactivated),
+	}
 	for _, a := range p.Accounts {
 		e.Accounts = append(e.Accounts, exportAccount{a.Addr.Implementation, a.Addr.Identifier, a.Active, maybe(a.Activated), maybe(a.LastUsed)})
 	}

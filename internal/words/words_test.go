@@ -111,7 +111,10 @@ func TestNChoosesTheFormForTheCount(t *testing.T) {
 		count int
 		want  string
 	}{
-		{"en", 1, "One try left."}, {"en", 2, "2 tries left."}, {"en", 0, "0 tries left."}, {"en", 100000, "100000 tries left."},
+		{"en", 1, "One try left."},
+		{"en", 2, "2 tries left."},
+		{"en", 0, "0 tries left."},
+		{"en", 100000, "100000 tries left."},
 		{"en", -1, "One try left."},
 	} {
 		for range 2 {

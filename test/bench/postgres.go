@@ -88,7 +88,7 @@ func (b *bench) startCluster(bin string) (*cluster, error) {
 		return nil, err
 	}
 	data := filepath.Join(dir, "data")
-	initdb := owner(exec.CommandContext(b.ctx, filepath.Join(bin, "initdb"), "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync")) //nolint:gosec // Debian's own
+	initdb := owner(exec.CommandContext(b.ctx, filepath.Join(bin, "initdb"), "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"))
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
@@ -100,7 +100,7 @@ func (b *bench) startCluster(bin string) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := owner(exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-c", "listen_addresses="+host, "-c", "port="+port, "-c", "unix_socket_directories="+dir)) //nolint:gosec // Debian's own
+	cmd := owner(exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-c", "listen_addresses="+host, "-c", "port="+port, "-c", "unix_socket_directories="+dir))
 	proc, err := launch(b.serverCPU, filepath.Join(b.dir, "postgres.log"), cmd)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func clusterOwner(parent, dir string) (func(*exec.Cmd) *exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.Chmod(parent, 0o711), os.Chown(dir, uid, gid)); err != nil { //nolint:gosec // pass through, not read
+	if err := errors.Join(os.Chmod(parent, 0o711), os.Chown(dir, uid, gid)); err != nil {
 		return nil, err
 	}
 	return func(cmd *exec.Cmd) *exec.Cmd {
@@ -192,7 +192,7 @@ type stat struct {
 }
 
 func readStat(file string) (s stat, ok bool) {
-	text, err := os.ReadFile(file) //nolint:gosec // below /proc
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return s, false
 	}

@@ -23,11 +23,11 @@ func (b *bench) report(results []*result) error {
 		return err
 	}
 	docs := filepath.Join(b.root, "docs")
-	if err := os.MkdirAll(docs, 0o755); err != nil { //nolint:gosec // documents
+	if err := os.MkdirAll(docs, 0o755); err != nil {
 		return err
 	}
 	head := "# Performance\n\nMade by `make bench`; not edited by hand.\n\n"
-	return os.WriteFile(filepath.Join(docs, "performance.md"), append([]byte(head), out.Bytes()...), 0o644) //nolint:gosec // a document
+	return os.WriteFile(filepath.Join(docs, "performance.md"), append([]byte(head), out.Bytes()...), 0o644)
 }
 
 func writeWorks(out *bytes.Buffer, results []*result) {
@@ -167,7 +167,7 @@ func cpuCount() int { return runtime.NumCPU() }
 
 // procLine is the value of the first line that begins with key.
 func procLine(file, key string) string {
-	f, err := os.Open(file) //nolint:gosec // below /proc
+	f, err := os.Open(file)
 	if err != nil {
 		return "unknown"
 	}

@@ -176,7 +176,7 @@ func (b *bench) commits() (r commitRate, err error) {
 	if err != nil {
 		return r, err
 	}
-	cmd := exec.CommandContext(b.ctx, b.self, "commits", "-dir", dir, "-seconds", strconv.FormatFloat(b.part.Seconds(), 'f', -1, 64)) //nolint:gosec // ourselves
+	cmd := exec.CommandContext(b.ctx, b.self, "commits", "-dir", dir, "-seconds", strconv.FormatFloat(b.part.Seconds(), 'f', -1, 64))
 	cmd.Env = cleanEnv()
 	log := dir + "/log"
 	p, err := launch(b.serverCPU, log, cmd)

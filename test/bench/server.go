@@ -42,7 +42,7 @@ type program struct {
 // the bench comes from one address.
 func (b *bench) djauthy() program {
 	return program{"djauthy", func(dir, addr string, extra ...string) *exec.Cmd {
-		cmd := exec.Command(b.binary, "serve") //nolint:gosec // what we built
+		cmd := exec.Command(b.binary, "serve")
 		_, port, _ := net.SplitHostPort(addr)
 		cmd.Env = append(cleanEnv(),
 			"DJAUTHY_LISTEN="+addr, "DJAUTHY_PUBLIC_URL=http://localhost:"+port,
@@ -61,7 +61,7 @@ func (b *bench) djauthy() program {
 // stand-in would look smaller than it is.
 func (b *bench) standin() program {
 	return program{"stand-in", func(dir, addr string, _ ...string) *exec.Cmd {
-		cmd := exec.Command(b.self, "standin", "-listen", addr, "-db", filepath.Join(dir, "standin.db"), "-smtp", strconv.Itoa(b.sink.port()), "-sizes", b.sizes.String()) //nolint:gosec // ourselves
+		cmd := exec.Command(b.self, "standin", "-listen", addr, "-db", filepath.Join(dir, "standin.db"), "-smtp", strconv.Itoa(b.sink.port()), "-sizes", b.sizes.String())
 		cmd.Env = cleanEnv()
 		return cmd
 	}}
