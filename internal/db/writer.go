@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,8 +32,8 @@ var errClosed = errors.New("the database is closed")
 var errGone = errors.New("transaction ended by the engine")
 
 // writer owns the one connection that writes. It takes all Updates that are
-// waiting, runs each part under a savepoint of its own, and makes them durable
-// with one fsync; only then does it answer. No timer: a lone Update is
+// waiting, runs them in one transaction, and makes them durable with one fsync;
+// only then does it answer. No timer: a lone Update is
 // committed at once.
 type writer struct {
 	c     *liteConn
@@ -120,22 +121,32 @@ func (w *writer) gather(first *request) []*request {
 	return group
 }
 
-// commit runs a group as one transaction. When SQLite takes the transaction
-// away (a full disk does that), nothing was acknowledged, so every member runs
-// again alone and only the one at fault fails.
+// commit runs a group as one transaction. Members hardly ever fail, so the first
+// run is without savepoints, which cost a copy of every page they guard. If
+// something fails, nothing was acknowledged: the group runs again with each
+// member under a savepoint; and when SQLite takes the transaction away (a full
+// disk does that), each runs alone, and only the one at fault fails.
 func (w *writer) commit(group []*request) {
-	err := w.transact(group)
-	if err == nil || len(group) == 1 {
+	if !rehearsed(group) && w.transact(group, w.plain) == nil {
+		return
+	}
+	if w.transact(group, w.careful) == nil || len(group) == 1 {
 		return
 	}
 	for _, r := range group {
-		_ = w.transact([]*request{r})
+		_ = w.transact([]*request{r}, w.careful)
 	}
+}
+
+func rehearsed(group []*request) bool {
+	return slices.ContainsFunc(group, func(r *request) bool {
+		return slices.ContainsFunc(r.parts, func(p job) bool { return p.rehearse })
+	})
 }
 
 // transact runs the group's parts and commits. It returns an error, also left
 // with each member, if the transaction as a whole failed.
-func (w *writer) transact(group []*request) (err error) {
+func (w *writer) transact(group []*request, run func(*request) (whole error)) (err error) {
 	defer func() {
 		if err != nil {
 			_ = w.c.run("ROLLBACK") // fails if SQLite has done it already
@@ -151,12 +162,30 @@ func (w *writer) transact(group []*request) (err error) {
 		if r.err = r.ctx.Err(); r.err != nil {
 			continue
 		}
-		if r.err = w.all(r.parts); errors.Is(r.err, errGone) {
-			return r.err
+		if err := run(r); err != nil {
+			return err
 		}
 	}
 	if err := w.c.run("COMMIT"); err != nil {
 		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// plain runs a member; its failure is that of the whole.
+func (w *writer) plain(r *request) error {
+	for _, p := range r.parts {
+		if err := guard(p.run, w.c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// careful runs a member so that its failure is its own.
+func (w *writer) careful(r *request) error {
+	if r.err = w.all(r.parts); errors.Is(r.err, errGone) {
+		return r.err
 	}
 	return nil
 }

@@ -22,8 +22,12 @@ type Message struct {
 	Text    Text
 }
 
-// Text is what the templates of all kinds fill in.
+// Text is what the templates of all kinds fill in. The language is set when the
+// message is worded. All fields are its own and none is promoted, for templates
+// look those up slowly.
 type Text struct {
+	*words.Language `json:"-"`
+
 	Code    string
 	Site    string // brand name
 	Host    string // of the public URL, for autofill bound to the origin
@@ -43,12 +47,6 @@ type Worded struct {
 	Text    string
 	HTML    string
 	Date    time.Time
-}
-
-// view is what a template sees.
-type view struct {
-	*words.Language
-	Text
 }
 
 // wording turns messages into text in every language.
@@ -106,7 +104,8 @@ func (w *wording) word(m Message) (Worded, error) {
 	if !ok {
 		return Worded{}, fmt.Errorf("message of unknown kind %q", m.Kind)
 	}
-	v := view{l, m.Text}
+	v := m.Text
+	v.Language = l
 	var subject, text, rich bytes.Buffer
 	if err := k.subject.Execute(&subject, v); err != nil {
 		return Worded{}, err

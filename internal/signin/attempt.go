@@ -72,13 +72,19 @@ func attemptOf(tx *db.Tx, t seal.Token, lock string) (a attempt, found bool, err
 	return a.ifMatches(t, err)
 }
 
-// countTry counts one answer to a browser's attempt and returns the attempt. Of
+// countTry counts one answer to a browser's attempt and returns of the attempt
+// what tells whether and where the try counts. Of
 // the first most tries at short codes it also counts that they take from the
 // id's budget; untake says that one could not.
 func countTry(tx *db.Tx, t seal.Token, most int) (a attempt, found bool, err error) {
-	err = a.scan(tx.Get(`UPDATE attempts SET tries = tries + 1,
+	a.id = db.ID(t.ID)
+	var used, voided int64
+	err = tx.Get(`UPDATE attempts SET tries = tries + 1,
 		tries_taken = tries_taken + CASE WHEN has_short = 1 AND tries < $3 AND used_at = 0 AND voided_at = 0 THEN 1 ELSE 0 END
-		WHERE id = $1 AND secret_hash = $2 RETURNING `+attemptColumns, t.ID, t.Hash(), most))
+		WHERE id = $1 AND secret_hash = $2
+		RETURNING secret_hash, browser, implementation, identifier, is_known, has_short, tries, used_at, voided_at`, t.ID, t.Hash(), most).
+		Scan(&a.secretHash, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.known, &a.short, &a.tries, &used, &voided)
+	a.used, a.voided = db.Time(used), db.Time(voided)
 	return a.ifMatches(t, err)
 }
 

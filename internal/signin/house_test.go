@@ -50,7 +50,7 @@ func run(t *testing.T, fn func(t *testing.T, h *house)) {
 	})
 }
 
-func furnish(t *testing.T, d *db.DB, c *dbtest.Clock) *house {
+func furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *house {
 	t.Helper()
 	h := &house{d: d, clock: c, post: newPost()}
 	cfg, _, err := config.Load("", nil, nil, os.ReadFile)
@@ -73,7 +73,7 @@ func furnish(t *testing.T, d *db.DB, c *dbtest.Clock) *house {
 }
 
 // deliver runs the outbox until the test ends.
-func (h *house) deliver(t *testing.T) {
+func (h *house) deliver(t testing.TB) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -109,7 +109,7 @@ type mail struct {
 
 var links = regexp.MustCompile(`/login/(link|not-me)/(\S+)`)
 
-func read(t *testing.T, w delivery.Worded) mail {
+func read(t testing.TB, w delivery.Worded) mail {
 	t.Helper()
 	m := mail{to: w.To, text: w.Text}
 	m.code, _, _ = strings.Cut(w.Text, "\n")
@@ -128,7 +128,7 @@ func read(t *testing.T, w delivery.Worded) mail {
 }
 
 // mail waits for the next message.
-func (h *house) mail(t *testing.T) mail {
+func (h *house) mail(t testing.TB) mail {
 	t.Helper()
 	patience := time.After(30 * time.Second)
 	var w delivery.Worded
@@ -147,14 +147,14 @@ func (h *house) mail(t *testing.T) mail {
 }
 
 // messages is how many messages were ever queued to be sent.
-func (h *house) messages(t *testing.T) int {
+func (h *house) messages(t testing.TB) int {
 	t.Helper()
 	return h.count(t, `SELECT count(*) FROM outbox WHERE state <> 3`)
 }
 
 // muteCode is the code of the last message that is never sent. Only who holds
 // the secret key and the database can know it.
-func (h *house) muteCode(t *testing.T) string {
+func (h *house) muteCode(t testing.TB) string {
 	t.Helper()
 	var id db.ID
 	var sealed []byte
@@ -168,24 +168,24 @@ func (h *house) muteCode(t *testing.T) string {
 	return m.Text.Code
 }
 
-func (h *house) update(t *testing.T, fn func(tx *db.Tx) error) {
+func (h *house) update(t testing.TB, fn func(tx *db.Tx) error) {
 	t.Helper()
 	check(t, h.d.Update(t.Context(), fn))
 }
 
-func (h *house) exec(t *testing.T, query string, args ...any) {
+func (h *house) exec(t testing.TB, query string, args ...any) {
 	t.Helper()
 	h.update(t, func(tx *db.Tx) error { _, err := tx.Exec(query, args...); return err })
 }
 
-func (h *house) count(t *testing.T, query string, args ...any) (n int) {
+func (h *house) count(t testing.TB, query string, args ...any) (n int) {
 	t.Helper()
 	check(t, h.d.View(t.Context(), func(tx *db.Tx) error { return tx.Get(query, args...).Scan(&n) }))
 	return n
 }
 
 // account returns an id's account and user.
-func (h *house) account(t *testing.T, id accounts.ID) (a accounts.Account, u accounts.User) {
+func (h *house) account(t testing.TB, id accounts.ID) (a accounts.Account, u accounts.User) {
 	t.Helper()
 	check(t, h.d.View(t.Context(), func(tx *db.Tx) (err error) {
 		a, u, err = accounts.Find(tx, id)
@@ -195,7 +195,7 @@ func (h *house) account(t *testing.T, id accounts.ID) (a accounts.Account, u acc
 }
 
 // events are what happened to a user, oldest first.
-func (h *house) events(t *testing.T, u accounts.UserID) (all []audit.Event) {
+func (h *house) events(t testing.TB, u accounts.UserID) (all []audit.Event) {
 	t.Helper()
 	lines, _, err := h.s.History(t.Context(), u, 0, 1000)
 	check(t, err)
@@ -207,7 +207,7 @@ func (h *house) events(t *testing.T, u accounts.UserID) (all []audit.Event) {
 
 // dump is every row of every table as text, by table: bytes both as they are
 // and in hexadecimal.
-func (h *house) dump(t *testing.T) map[string][]string {
+func (h *house) dump(t testing.TB) map[string][]string {
 	t.Helper()
 	list := `SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY 1, c.cid`
 	if h.d.Engine() == "postgres" {
@@ -264,7 +264,7 @@ func (h *house) browser(network string) *browser {
 }
 
 // asks asks for a code and takes the attempt's cookie.
-func (b *browser) asks(t *testing.T, ask signin.Ask) signin.Asked {
+func (b *browser) asks(t testing.TB, ask signin.Ask) signin.Asked {
 	t.Helper()
 	asked, err := b.h.s.Start(t.Context(), ask, b.by)
 	check(t, err)
@@ -279,7 +279,7 @@ func (b *browser) take(asked signin.Asked) signin.Asked {
 }
 
 // gets asks for a code of id and reads the message.
-func (b *browser) gets(t *testing.T, id accounts.ID) mail {
+func (b *browser) gets(t testing.TB, id accounts.ID) mail {
 	t.Helper()
 	if asked := b.asks(t, signin.Ask{ID: id}); asked.Wait > 0 {
 		t.Fatalf("refused for %v", asked.Wait)
@@ -287,7 +287,7 @@ func (b *browser) gets(t *testing.T, id accounts.ID) mail {
 	return b.h.mail(t)
 }
 
-func (b *browser) resends(t *testing.T) signin.Asked {
+func (b *browser) resends(t testing.TB) signin.Asked {
 	t.Helper()
 	asked, err := b.h.s.Resend(t.Context(), b.by)
 	check(t, err)
@@ -295,7 +295,7 @@ func (b *browser) resends(t *testing.T) signin.Asked {
 }
 
 // getsAgain has one more code sent and reads it.
-func (b *browser) getsAgain(t *testing.T) mail {
+func (b *browser) getsAgain(t testing.TB) mail {
 	t.Helper()
 	if asked := b.resends(t); asked.Wait > 0 || asked.Gone {
 		t.Fatalf("not sent again: %+v", asked)
@@ -303,17 +303,17 @@ func (b *browser) getsAgain(t *testing.T) mail {
 	return b.h.mail(t)
 }
 
-func (b *browser) types(t *testing.T, code string) signin.Entered {
+func (b *browser) types(t testing.TB, code string) signin.Entered {
 	t.Helper()
 	return b.entered(t)(b.h.s.SubmitCode(t.Context(), code, b.by))
 }
 
-func (b *browser) clicks(t *testing.T, link seal.Token) signin.Entered {
+func (b *browser) clicks(t testing.TB, link seal.Token) signin.Entered {
 	t.Helper()
 	return b.entered(t)(b.h.s.SubmitLink(t.Context(), link, b.by))
 }
 
-func (b *browser) entered(t *testing.T) func(e signin.Entered, err error) signin.Entered {
+func (b *browser) entered(t testing.TB) func(e signin.Entered, err error) signin.Entered {
 	return func(e signin.Entered, err error) signin.Entered {
 		t.Helper()
 		check(t, err)
@@ -326,7 +326,7 @@ func (b *browser) entered(t *testing.T) func(e signin.Entered, err error) signin
 }
 
 // signsIn does all of it.
-func (b *browser) signsIn(t *testing.T, id accounts.ID) signin.Entered {
+func (b *browser) signsIn(t testing.TB, id accounts.ID) signin.Entered {
 	t.Helper()
 	e := b.types(t, b.gets(t, id).code)
 	want(t, e.Verdict, signin.Accepted)
@@ -334,7 +334,7 @@ func (b *browser) signsIn(t *testing.T, id accounts.ID) signin.Entered {
 }
 
 // isIn reports whether the browser's session is good.
-func (b *browser) isIn(t *testing.T) bool {
+func (b *browser) isIn(t testing.TB) bool {
 	t.Helper()
 	_, err := b.h.s.Check(t.Context(), b.by.Session)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
@@ -343,14 +343,14 @@ func (b *browser) isIn(t *testing.T) bool {
 	return err == nil
 }
 
-func (b *browser) waiting(t *testing.T) signin.Waiting {
+func (b *browser) waiting(t testing.TB) signin.Waiting {
 	t.Helper()
 	w, err := b.h.s.Wait(t.Context(), b.by)
 	check(t, err)
 	return w
 }
 
-func addr(t *testing.T, text string) accounts.ID {
+func addr(t testing.TB, text string) accounts.ID {
 	t.Helper()
 	id, refusal := accounts.Discovery{FoldLocalPart: true}.Find(text, "")
 	if refusal != "" {
@@ -369,14 +369,14 @@ func wrong(codes ...string) string {
 	panic("no wrong code left")
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func want[T comparable](t *testing.T, got, wanted T) {
+func want[T comparable](t testing.TB, got, wanted T) {
 	t.Helper()
 	if got != wanted {
 		t.Fatalf("got %v, want %v", got, wanted)

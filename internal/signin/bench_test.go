@@ -1,0 +1,24 @@
+package signin_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db/dbtest"
+)
+
+// BenchmarkSignIn is a whole sign-in without HTTP and SMTP, on SQLite, one after
+// the other: what the rooms below the doors cost.
+func BenchmarkSignIn(b *testing.B) {
+	d := dbtest.Open(b, dbtest.URL(b, "sqlite"))
+	d.Now = time.Now
+	h := furnish(b, d, nil)
+	h.freely()
+	h.deliver(b)
+	i := 0
+	for b.Loop() {
+		i++
+		h.browser("192.0.2.1").signsIn(b, addr(b, fmt.Sprintf("ann%d@example.org", i)))
+	}
+}
