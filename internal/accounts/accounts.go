@@ -49,9 +49,36 @@ func Find(tx *db.Tx, id ID) (Account, User, error) {
 // Get returns an account and its user, or db.ErrNotFound.
 func Get(tx *db.Tx, id AccountID) (Account, User, error) { return find(tx, `a.id = $1`, id) }
 
-// GetLocked is Get for who is about to change them.
-func GetLocked(tx *db.Tx, id AccountID) (Account, User, error) {
-	return find(tx, `a.id = $1`+tx.Lock(), id)
+// Standing is what decides whether a person may come in by an account.
+type Standing struct {
+	Account        AccountID
+	User           UserID
+	Email          string // the user's
+	Proved         bool   // somebody has proved the account
+	Active         bool   // the user is
+	Invited        bool
+	Deactivated    bool
+	CodesValidFrom time.Time
+}
+
+// StandingOf returns the standing of an id's account, or db.ErrNotFound.
+func StandingOf(tx *db.Tx, id ID) (Standing, error) {
+	return standing(tx, `a.implementation = $1 AND a.identifier = $2`, id.Implementation, id.Identifier)
+}
+
+// LockStanding returns the standing of an account, or db.ErrNotFound, and keeps
+// it as it is until the transaction ends.
+func LockStanding(tx *db.Tx, id AccountID) (Standing, error) {
+	return standing(tx, `a.id = $1`+tx.Lock(), id)
+}
+
+func standing(tx *db.Tx, where string, args ...any) (s Standing, err error) {
+	var deactivated, valid int64
+	err = tx.Get(`SELECT a.id, a.user_id, a.is_active, a.codes_valid_from, u.email, u.is_active, u.is_invited, u.deactivated_at
+		FROM accounts a JOIN users u ON u.id = a.user_id WHERE `+where, args...).
+		Scan(&s.Account, &s.User, &s.Proved, &valid, &s.Email, &s.Active, &s.Invited, &deactivated)
+	s.CodesValidFrom, s.Deactivated = db.Time(valid), deactivated != 0
+	return s, err
 }
 
 func find(tx *db.Tx, where string, args ...any) (Account, User, error) {
@@ -97,17 +124,17 @@ func Of(tx *db.Tx, user UserID) (all []Account, err error) {
 
 // Succeed records that somebody has proved control of an account: it and its
 // user are active from now on, and every code made for it so far is void.
-func Succeed(tx *db.Tx, a Account, u User) error {
+func Succeed(tx *db.Tx, s Standing, id ID) error {
 	_, err := tx.Exec(`UPDATE accounts SET is_active = 1, last_used_at = $2, codes_valid_from = $2,
-		activated_at = CASE WHEN activated_at = 0 THEN $2 ELSE activated_at END WHERE id = $1`, a.ID, tx.Millis())
+		activated_at = CASE WHEN activated_at = 0 THEN $2 ELSE activated_at END WHERE id = $1`, s.Account, tx.Millis())
 	if err != nil {
 		return err
 	}
-	email := u.Email
-	if email == "" && a.Addr.Implementation == Email {
-		email = a.Addr.Identifier
+	email := s.Email
+	if email == "" && id.Implementation == Email {
+		email = id.Identifier
 	}
-	_, err = tx.Exec(`UPDATE users SET is_active = 1, last_login = $2, email = $3 WHERE id = $1 AND deactivated_at = 0`, u.ID, tx.Millis(), email)
+	_, err = tx.Exec(`UPDATE users SET is_active = 1, last_login = $2, email = $3 WHERE id = $1 AND deactivated_at = 0`, s.User, tx.Millis(), email)
 	return err
 }
 

@@ -40,7 +40,9 @@ func ensure(t testing.TB, d *db.DB, text string) (a accounts.Account, u accounts
 func proved(t testing.TB, d *db.DB, text string) accounts.User {
 	t.Helper()
 	a, u := ensure(t, d, text)
-	update(t, d, func(tx *db.Tx) error { return accounts.Succeed(tx, a, u) })
+	update(t, d, func(tx *db.Tx) error {
+		return accounts.Succeed(tx, accounts.Standing{Account: a.ID, User: u.ID, Email: u.Email}, a.Addr)
+	})
 	return user(t, d, u.ID)
 }
 

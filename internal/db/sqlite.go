@@ -133,7 +133,7 @@ func reason(err error) error {
 func dsn(path string, pragmas ...string) string {
 	q := url.Values{"_pragma": append([]string{
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		"journal_size_limit(67108864)", "temp_store(memory)",
+		"journal_size_limit(67108864)", "wal_autocheckpoint(4000)", "temp_store(memory)",
 	}, pragmas...)}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }

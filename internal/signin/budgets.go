@@ -9,22 +9,22 @@ func (s *Service) sendBudgets(a attempt) []limit.Budget {
 	mailbox := a.addr.Implementation + ":" + a.addr.Mailbox()
 	perIP := limit.Budget{Name: "send_per_ip", Key: a.network, Rates: s.Settings.SendPerIP}
 	if a.known {
-		return []limit.Budget{perIP, {Name: "send_per_browser", Key: string(a.browser) + mailbox, Rates: s.Settings.SendPerID}}
+		return []limit.Budget{perIP, {Name: "send_per_browser", Key: string(a.browser) + mailbox, Rates: s.Settings.SendPerID, Near: mailbox}}
 	}
 	return []limit.Budget{
 		perIP,
-		{Name: "send_per_id_prefix", Key: a.network + " " + mailbox, Rates: s.Settings.SendPerIDPrefix},
+		{Name: "send_per_id_prefix", Key: a.network + " " + mailbox, Rates: s.Settings.SendPerIDPrefix, Near: mailbox},
 		{Name: "send_per_id", Key: mailbox, Rates: s.Settings.SendPerID},
 	}
 }
 
 // triesBudget is what tries at an id's short codes take.
 func (s *Service) triesBudget(a attempt) limit.Budget {
-	id := a.addr.Implementation + ":" + a.addr.Identifier
+	id, mailbox := a.addr.Implementation+":"+a.addr.Identifier, a.addr.Implementation+":"+a.addr.Mailbox()
 	if a.known {
-		return limit.Budget{Name: "tries_per_browser", Key: string(a.browser) + id, Rates: s.Settings.TriesPerID}
+		return limit.Budget{Name: "tries_per_browser", Key: string(a.browser) + id, Rates: s.Settings.TriesPerID, Near: mailbox}
 	}
-	return limit.Budget{Name: "tries_per_id", Key: id, Rates: s.Settings.TriesPerID}
+	return limit.Budget{Name: "tries_per_id", Key: id, Rates: s.Settings.TriesPerID, Near: mailbox}
 }
 
 // taken is what an attempt has taken of all budgets.

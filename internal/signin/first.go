@@ -93,8 +93,8 @@ func firstIs(tx *db.Tx, hash []byte) (bool, error) {
 
 // promote makes a superuser of who signs in as first administrator, and of who
 // is named in the settings and signs in for the first time.
-func (s *Service) promote(tx *db.Tx, a attempt, account accounts.Account, user accounts.User) error {
-	named := s.Settings.Admins[account.Addr] && !account.Active
+func (s *Service) promote(tx *db.Tx, a attempt, who accounts.Standing) error {
+	named := s.Settings.Admins[a.addr] && !who.Proved
 	first := false
 	if len(a.firstHash) > 0 {
 		var err error
@@ -108,8 +108,8 @@ func (s *Service) promote(tx *db.Tx, a attempt, account accounts.Account, user a
 	if _, err := dropFirst(tx); err != nil {
 		return err
 	}
-	if err := accounts.SetSuperuser(tx, user.ID, true); err != nil {
+	if err := accounts.SetSuperuser(tx, who.User, true); err != nil {
 		return err
 	}
-	return audit.Write(tx, db.ID(user.ID), audit.Promoted, audit.Client{})
+	return audit.Write(tx, db.ID(who.User), audit.Promoted, audit.Client{})
 }

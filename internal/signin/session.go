@@ -28,24 +28,25 @@ func (s Session) Created() time.Time { return s.ID.Time() }
 // fresh is a session that is being made.
 type fresh struct {
 	token   seal.Token
-	account accounts.Account
+	who     accounts.Standing
+	addr    accounts.ID
 	client  audit.Client
 	expires time.Time
 }
 
-func newSession(tx *db.Tx, a accounts.Account, c audit.Client, s Settings) fresh {
-	return fresh{seal.NewToken(int64(tx.NewID())), a, c, tx.Now.Add(s.Absolute)}
+func newSession(tx *db.Tx, who accounts.Standing, id accounts.ID, c audit.Client, s Settings) fresh {
+	return fresh{seal.NewToken(int64(tx.NewID())), who, id, c, tx.Now.Add(s.Absolute)}
 }
 
 // insert stores the session with the proof that opened it.
 func (f fresh) insert(tx *db.Tx) error {
 	_, err := tx.Exec(`INSERT INTO sessions (id, secret_hash, user_id, account_id, last_seen_at, expires_at, prefix, agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		f.token.ID, f.token.Hash(), f.account.User, f.account.ID, tx.Millis(), f.expires.UnixMilli(), f.client.Prefix, f.client.Agent)
+		f.token.ID, f.token.Hash(), f.who.User, f.who.Account, tx.Millis(), f.expires.UnixMilli(), f.client.Prefix, f.client.Agent)
 	if err != nil {
 		return err
 	}
-	return multifactor.AddProof(tx, db.ID(f.token.ID), f.account.User, multifactor.Proof{
-		Factor: f.account.Addr.Implementation, Account: f.account.ID, Verified: tx.Now, Expires: f.expires,
+	return multifactor.AddProof(tx, db.ID(f.token.ID), f.who.User, multifactor.Proof{
+		Factor: f.addr.Implementation, Account: f.who.Account, Verified: tx.Now, Expires: f.expires,
 	})
 }
 

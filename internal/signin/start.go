@@ -132,7 +132,7 @@ func (st *start) begin(tx *db.Tx) error {
 			return err
 		}
 	}
-	account, user, mute, err := st.reach(tx)
+	who, mute, err := st.reach(tx)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (st *start) begin(tx *db.Tx) error {
 	if err != nil {
 		return err
 	}
-	a.account, a.silent = account.ID, mute
+	a.account, a.silent = who.Account, mute
 	a.sends, a.sent, a.expires = a.sends+1, tx.Now, code.Expires
 	a.short = !st.long
 	if st.goesOn {
@@ -162,32 +162,34 @@ func (st *start) begin(tx *db.Tx) error {
 	if st.queued, err = s.Outbox.Enqueue(tx, st.message(tx, a, code.Text, code.Link), code.Expires, mute); err != nil {
 		return err
 	}
-	return audit.Write(tx, db.ID(user), audit.CodeSent, st.by.Client)
+	return audit.Write(tx, db.ID(who.User), audit.CodeSent, st.by.Client)
 }
 
 // reach finds or makes the account. mute says that nothing may be sent: the
 // browser was told off by the owner, the user is deactivated, or sign-up is
 // closed to this id.
-func (st *start) reach(tx *db.Tx) (a accounts.Account, user accounts.UserID, mute bool, err error) {
+func (st *start) reach(tx *db.Tx) (who accounts.Standing, mute bool, err error) {
 	id := st.ask.ID
-	a, u, err := accounts.Find(tx, id)
+	who, err = accounts.StandingOf(tx, id)
 	unknown := errors.Is(err, db.ErrNotFound)
 	if err != nil && !unknown {
-		return a, 0, false, err
+		return who, false, err
 	}
-	letIn := st.s.Settings.OpenSignup || u.Active || u.Invited || st.s.Settings.Admins[id]
+	letIn := st.s.Settings.OpenSignup || who.Active || who.Invited || st.s.Settings.Admins[id]
 	if !letIn && len(st.first) > 0 {
 		if letIn, err = firstIs(tx, st.first); err != nil {
-			return a, 0, false, err
+			return who, false, err
 		}
 	}
 	if letIn && unknown {
-		if a, u, err = accounts.Add(tx, id); err != nil {
-			return a, 0, false, err
+		a, u, err := accounts.Add(tx, id)
+		if err != nil {
+			return who, false, err
 		}
+		who.Account, who.User = a.ID, u.ID
 	}
 	blocked, err := limit.Blocked(tx, notMeBlock, blockKey(st.by.Browser.ID[:], id))
-	return a, u.ID, blocked || !letIn || !u.Deactivated.IsZero(), err
+	return who, blocked || !letIn || who.Deactivated, err
 }
 
 func (st *start) message(tx *db.Tx, a attempt, code string, link seal.Token) delivery.Message {

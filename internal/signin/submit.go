@@ -84,22 +84,22 @@ func (sub *submit) decide(tx *db.Tx) error {
 		sub.out.Verdict = Exhausted
 		return nil
 	}
-	account, user, err := accounts.GetLocked(tx, sub.a.account)
+	who, err := accounts.LockStanding(tx, sub.a.account)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err
 	}
-	reachable := err == nil && !sub.a.silent && user.Deactivated.IsZero()
-	verdict, err := sub.s.Codes.Match(tx, sub.a.id, sub.code, account.CodesValidFrom, sub.a.short && !sub.spent)
+	reachable := err == nil && !sub.a.silent && !who.Deactivated
+	verdict, err := sub.s.Codes.Match(tx, sub.a.id, sub.code, who.CodesValidFrom, sub.a.short && !sub.spent)
 	if err != nil {
 		return err
 	}
 	if verdict == multifactor.Right && reachable {
-		return sub.enter(tx, account, user, audit.SignedIn)
+		return sub.enter(tx, who, audit.SignedIn)
 	}
-	return sub.refuse(tx, verdict, user)
+	return sub.refuse(tx, verdict, who.User)
 }
 
-func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.User) error {
+func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.UserID) error {
 	event := audit.CodeWrong
 	switch v {
 	case multifactor.Expired:
@@ -113,7 +113,7 @@ func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.User) 
 			event = audit.CodeExhausted
 		}
 	}
-	return audit.Write(tx, db.ID(user.ID), event, sub.by.Client)
+	return audit.Write(tx, db.ID(user), event, sub.by.Client)
 }
 
 // repeated answers an attempt that is over. The right code once more in the
@@ -142,13 +142,13 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 	} else if err != nil {
 		return err
 	}
-	account, user, err := accounts.GetLocked(tx, sub.a.account)
+	who, err := accounts.LockStanding(tx, sub.a.account)
 	if errors.Is(err, db.ErrNotFound) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	code, ok, err := sub.s.Codes.ByLink(tx, sub.link, account.CodesValidFrom)
+	code, ok, err := sub.s.Codes.ByLink(tx, sub.link, who.CodesValidFrom)
 	asking := sub.by.Attempt.ID == sub.link.ID && sub.by.Attempt.Matches(sub.a.secretHash)
 	switch {
 	case err != nil || !ok:
@@ -159,27 +159,27 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 		sub.out.Verdict = Stopped
 	case !sub.a.used.IsZero():
 		sub.out.Verdict = Used
-	case !code.Open || sub.a.silent || !user.Deactivated.IsZero():
+	case !code.Open || sub.a.silent || who.Deactivated:
 		sub.out.Verdict = Expired
 	default:
-		return sub.enter(tx, account, user, audit.SignedInLink)
+		return sub.enter(tx, who, audit.SignedInLink)
 	}
 	return nil
 }
 
 // enter opens the session: the one place where somebody gets in.
-func (sub *submit) enter(tx *db.Tx, account accounts.Account, user accounts.User, event audit.Event) error {
+func (sub *submit) enter(tx *db.Tx, who accounts.Standing, event audit.Event) error {
 	s := sub.s
-	session := newSession(tx, account, sub.by.Client, s.Settings)
+	session := newSession(tx, who, sub.a.addr, sub.by.Client, s.Settings)
 	used, err := sub.a.use(tx, db.ID(session.token.ID))
 	if err != nil || !used {
 		sub.out.Verdict = Used
 		return err
 	}
-	if err := accounts.Succeed(tx, account, user); err != nil {
+	if err := accounts.Succeed(tx, who, sub.a.addr); err != nil {
 		return err
 	}
-	if err := s.promote(tx, sub.a, account, user); err != nil {
+	if err := s.promote(tx, sub.a, who); err != nil {
 		return err
 	}
 	if err := endSession(tx, sub.by.Session); err != nil {
@@ -191,12 +191,12 @@ func (sub *submit) enter(tx *db.Tx, account accounts.Account, user accounts.User
 	if err := limit.Unblock(tx, notMeBlock, blockKey(sub.by.Browser.ID[:], sub.a.addr)); err != nil {
 		return err
 	}
-	if err := audit.Write(tx, db.ID(user.ID), event, sub.by.Client); err != nil {
+	if err := audit.Write(tx, db.ID(who.User), event, sub.by.Client); err != nil {
 		return err
 	}
 	sub.out = Entered{
-		Verdict: Accepted, Session: session.token, Expires: session.expires, Next: sub.a.next, User: user.ID,
-		Browser: s.Cookie(s.learn(sub.by.Browser, account.Addr)),
+		Verdict: Accepted, Session: session.token, Expires: session.expires, Next: sub.a.next, User: who.User,
+		Browser: s.Cookie(s.learn(sub.by.Browser, sub.a.addr)),
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"time"
@@ -47,12 +48,30 @@ func (s *Server) showRoot(c *fiber.Ctx) error {
 }
 
 func (s *Server) showLogin(c *fiber.Ctx) error {
+	if plain := len(c.Context().QueryArgs().QueryString()) == 0 && s.door.Cookie(c, door.SessionCookie) == ""; plain {
+		return s.plainLogin(c)
+	}
 	p := s.loginPage(c, "/login")
 	p.Next = door.LocalPath(c.Query("next"))
 	if c.Query("done") == "signed_out" {
 		p.Notice = p.T("logout.notice")
 	}
 	return s.page(c, "signin/login.html", p)
+}
+
+// plainLogin is the box for who brings nothing along, the same for everybody of
+// one language and the page that is asked for most: it is made once.
+func (s *Server) plainLogin(c *fiber.Ctx) error {
+	l := s.language(c)
+	if made, ok := s.boxes.Load(l.Lang); ok {
+		c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+		return c.Send(made.([]byte))
+	}
+	if err := s.page(c, "signin/login.html", s.loginPage(c, "/login")); err != nil {
+		return err
+	}
+	s.boxes.Store(l.Lang, bytes.Clone(c.Response().Body()))
+	return nil
 }
 
 func (s *Server) postLogin(c *fiber.Ctx) error {

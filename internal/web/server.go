@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -42,6 +43,7 @@ type Server struct {
 	door  *door.Door
 	views *views
 	files *files
+	boxes sync.Map // language to the plain sign-in page
 }
 
 // Options are what an operator decides about pages.
