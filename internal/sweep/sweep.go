@@ -32,9 +32,7 @@ const (
 
 	messagesKept = 24 * time.Hour
 	historyKept  = 365 * 24 * time.Hour
-	// walkMost bounds the rows that one sweep looks at in tables that have to
-	// be walked; the next sweep goes on from there.
-	walkMost = 1_000_000
+	walkMost     = 1_000_000
 )
 
 // Sweeper sweeps.
@@ -55,6 +53,9 @@ type Settings struct {
 	UnprovedAccounts time.Duration
 	CodeLife         time.Duration
 	Session          signin.Settings
+	// WalkMost bounds the rows that stay which one sweep looks at in a table
+	// that has to be walked; the next sweep goes on from there. 0: a million.
+	WalkMost int64
 }
 
 // Run sweeps every so often until ctx ends.
@@ -142,8 +143,11 @@ func (s *Sweeper) Once(ctx context.Context) (map[string]int64, error) {
 }
 
 func (s *Sweeper) sweep(ctx context.Context, t task) (removed int64, err error) {
-	size, seen := minChunk, int64(0)
-	for more := true; more && seen < walkMost; {
+	size, seen, most := minChunk, int64(0), s.Settings.WalkMost
+	if most == 0 {
+		most = walkMost
+	}
+	for more := true; more && seen < most; {
 		if err := ctx.Err(); err != nil {
 			return removed, err
 		}
