@@ -17,7 +17,9 @@ type Token struct {
 	Secret [32]byte
 }
 
-var letters = base32.NewEncoding("abcdefghijklmnopqrstuvwxyzABCDEF").WithPadding(base32.NoPadding)
+const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEF"
+
+var letters = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 
 // NewToken returns a token with a random secret for the row id.
 func NewToken(id int64) Token { return Token{id, [32]byte(Random(32))} }
@@ -32,8 +34,9 @@ func (t Token) String() string {
 // ParseToken reads String's form and no other.
 func ParseToken(s string) (t Token, ok bool) {
 	id, secret, found := strings.Cut(s, ".")
-	// The decoder passes over line ends, so they are looked for first.
-	if !found || len(id) != 13 || len(secret) != 52 || strings.ContainsAny(s, "\r\n") {
+	// The decoder passes over line ends and takes no strangers well: only our
+	// letters reach it.
+	if !found || len(id) != 13 || len(secret) != 52 || strings.Trim(id+secret, alphabet) != "" {
 		return t, false
 	}
 	a, err := letters.DecodeString(id)
