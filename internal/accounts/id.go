@@ -163,7 +163,7 @@ func hostname(domain string) (string, Refusal) {
 		}
 	}
 	ascii, err := toASCII.ToASCII(domain)
-	if err != nil || ascii == "" {
+	if err != nil || ascii == "" || strings.HasSuffix(ascii, ".") {
 		return "", Domain
 	}
 	if numeric.MatchString(ascii) {
