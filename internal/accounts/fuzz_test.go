@@ -46,7 +46,8 @@ func FuzzFind(f *testing.F) {
 		if shown, refusal := d.Find(id.Shown(), ""); shown != id || refusal != "" {
 			t.Errorf("%q is %q, shown as %q, and that is %q, %q", text, s, id.Shown(), shown.Identifier, refusal)
 		}
-		if runes := []rune(local); len(runes) > 4 && strings.Contains(id.Masked(), string(runes[1:len(runes)-1])) && !strings.Contains(domain, string(runes[1:len(runes)-1])) {
+		_, written, _ := strings.Cut(id.Shown(), "@")
+		if runes := []rune(local); len(runes) > 4 && strings.Contains(id.Masked(), string(runes[1:len(runes)-1])) && !strings.Contains(written, string(runes[1:len(runes)-1])) {
 			t.Errorf("%q is masked as %q", s, id.Masked())
 		}
 		if strings.Count(id.Mailbox(), "@") != 1 {
