@@ -247,7 +247,7 @@ func TestAnUnknownKeyStopsWithItsNameAndASuggestion(t *testing.T) {
 		"colour = \"red\"":                  {"colour", "not known", "known are", "brand.accent"},
 		"[emial]\nhost = \"x\"":             {"emial.host", "did you mean email.host?"},
 		"length = 6":                        {"length", "did you mean code.length?"},
-		"[code]\nlength = 6":                {"code.lenght", "code.length"},
+		"[code]\nlengthh = 6":               {"code.lengthh", "code.length"},
 		"[email.extra]\nhost = \"x\"":       {"email.extra.host", "did you mean email.host?"},
 		"email = \"x\"":                     {"email"},
 		"[mode]\nx = 1":                     {"mode.x"},
