@@ -123,7 +123,8 @@ func (d Discovery) local(local *string) Refusal {
 		return Compat
 	}
 	if d.FoldLocalPart {
-		s = norm.NFC.String(cases.Fold().String(s))
+		// To lower case as well: of Cherokee the library folds each case to the other.
+		s = norm.NFC.String(strings.ToLower(cases.Fold().String(s)))
 	}
 	if s == "" || len(s) > maxLocal || strings.HasPrefix(s, ".") || strings.HasSuffix(s, ".") || strings.Contains(s, "..") {
 		return Local
