@@ -6,6 +6,7 @@ import (
 	"html"
 	htmltemplate "html/template"
 	"io/fs"
+	"path"
 	"strings"
 	texttemplate "text/template"
 	"time"
@@ -22,12 +23,8 @@ type Message struct {
 	Text    Text
 }
 
-// Text is what the templates of all kinds fill in. The language is set when the
-// message is worded. All fields are its own and none is promoted, for templates
-// look those up slowly.
+// Text is what a message says, apart from its words.
 type Text struct {
-	*words.Language `json:"-"`
-
 	Code    string
 	Site    string // brand name
 	Host    string // of the public URL, for autofill bound to the origin
@@ -37,6 +34,21 @@ type Text struct {
 	Minutes int    // how long the code lives
 	Link    string
 	NotMe   string
+}
+
+// values are what the templates of all kinds may show, in the order of shown.
+func (t Text) values(l *words.Language) []string {
+	return []string{t.Code, t.Site, t.Host, t.Browser, t.Place, t.At, l.N("mail.code.life", t.Minutes), t.Link, t.NotMe}
+}
+
+// shown is values as the templates see them.
+type shown struct {
+	*words.Language
+	Code, Site, Host, Browser, Place, At, Life, Link, NotMe string
+}
+
+func show(l *words.Language, v []string) shown {
+	return shown{l, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]}
 }
 
 // Worded is a message as it leaves the house.
@@ -55,13 +67,11 @@ type wording struct {
 	kinds map[string]kind // by language and name: "en/code"
 }
 
-type kind struct {
-	subject, text *texttemplate.Template
-	html          *htmltemplate.Template
-}
+// kind is a kind of message in one language.
+type kind struct{ subject, text, html words.Mold }
 
-// newWording parses mail/*.{subject.txt,txt,html} of files, once for each
-// language.
+// newWording makes mail/*.{subject.txt,txt,html} of files into molds, once for
+// each language.
 func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
 	w := &wording{texts, map[string]kind{}}
 	names, err := fs.Glob(files, "mail/*.subject.txt")
@@ -82,20 +92,26 @@ func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
 }
 
 func parseKind(files fs.FS, base string, l *words.Language) (k kind, err error) {
-	if k.subject, err = texttemplate.ParseFS(files, base+".subject.txt"); err != nil {
+	plain, err := texttemplate.ParseFS(files, base+".subject.txt", base+".txt")
+	if err != nil {
 		return k, err
 	}
-	if k.text, err = texttemplate.ParseFS(files, base+".txt"); err != nil {
+	rich, err := htmltemplate.ParseFS(files, base+".html")
+	if err != nil {
 		return k, err
 	}
-	if k.html, err = htmltemplate.ParseFS(files, base+".html"); err != nil {
+	name, marked := path.Base(base), show(l, words.Marks(len(Text{}.values(l))))
+	var subject, text, page bytes.Buffer
+	if err := plain.ExecuteTemplate(&subject, name+".subject.txt", marked); err != nil {
 		return k, err
 	}
-	asIs := func(s string) string { return s }
-	l.Settle(k.subject.Tree, nil, asIs)
-	l.Settle(k.text.Tree, nil, asIs)
-	l.Settle(k.html.Tree, nil, html.EscapeString)
-	return k, nil
+	if err := plain.ExecuteTemplate(&text, name+".txt", marked); err != nil {
+		return k, err
+	}
+	if err := rich.Execute(&page, marked); err != nil {
+		return k, err
+	}
+	return kind{words.NewMold(strings.TrimSpace(subject.String())), words.NewMold(text.String()), words.NewMold(page.String())}, nil
 }
 
 func (w *wording) word(m Message) (Worded, error) {
@@ -104,17 +120,11 @@ func (w *wording) word(m Message) (Worded, error) {
 	if !ok {
 		return Worded{}, fmt.Errorf("message of unknown kind %q", m.Kind)
 	}
-	v := m.Text
-	v.Language = l
-	var subject, text, rich bytes.Buffer
-	if err := k.subject.Execute(&subject, v); err != nil {
-		return Worded{}, err
+	values := m.Text.values(l)
+	out := Worded{To: m.To, Subject: k.subject.Text(values), Text: k.text.Text(values)}
+	for i, v := range values {
+		values[i] = html.EscapeString(v)
 	}
-	if err := k.text.Execute(&text, v); err != nil {
-		return Worded{}, err
-	}
-	if err := k.html.Execute(&rich, v); err != nil {
-		return Worded{}, err
-	}
-	return Worded{To: m.To, Subject: strings.TrimSpace(subject.String()), Text: text.String(), HTML: rich.String()}, nil
+	out.HTML = k.html.Text(values)
+	return out, nil
 }

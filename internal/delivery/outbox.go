@@ -32,6 +32,9 @@ const (
 	// finishLimit is what a message under way has when the outbox stops.
 	finishLimit = 5 * time.Second
 	pollEvery   = time.Second
+	// linger is how long outcomes wait for more of them, so that the answer to a
+	// code, which comes now, need not wait for their commit.
+	linger = 20 * time.Millisecond
 	// backlog bounds what waits in memory; the rest waits in the table.
 	backlog = 256
 )
@@ -259,11 +262,12 @@ func (o *Outbox) attempt(ctx context.Context, q Queued) (err error) {
 	return sender.Send(ctx, w)
 }
 
-// record writes down what became of messages: all outcomes that wait, in one
+// record writes down what became of messages: all outcomes of a moment, in one
 // transaction.
 func (o *Outbox) record() {
 	for first := range o.done {
 		group := []outcome{first}
+		time.Sleep(linger)
 		for len(o.done) > 0 && len(group) < claimSize {
 			group = append(group, <-o.done)
 		}

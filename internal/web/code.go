@@ -1,27 +1,39 @@
 package web
 
 import (
+	"bytes"
+	"html"
 	"net/http"
-	"time"
+	"strconv"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/words"
 )
 
 type codePage struct {
 	base
-	Masked       string
-	Digits, Long bool
-	Length       int
-	ExpiresIn    int // seconds
-	ExpiresAt    time.Time
-	ResendIn     int // seconds
-	Usually      string
-	ChannelDown  bool
-	Mailbox      bool
-	Soon         bool // it was to be sent again too soon
+	codeForm
+	Soon bool // it was to be sent again too soon
+
+	Masked, ExpiresIn, Until, ResendIn, ResendWords, Usually string // numbers are seconds
+}
+
+// codeForm is what decides about the form of the page, apart from words and
+// values.
+type codeForm struct {
+	Digits, Long         bool
+	Length               int
+	Waits                bool // before a code can be sent again
+	Usual                bool // how long messages take is known
+	ChannelDown, Mailbox bool
+}
+
+// values are what differs from browser to browser.
+func (p *codePage) values() []*string {
+	return []*string{&p.Masked, &p.ExpiresIn, &p.Until, &p.ResendIn, &p.ResendWords, &p.Usually}
 }
 
 func (s *Server) showCode(c *fiber.Ctx) error {
@@ -48,18 +60,52 @@ func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, soon bo
 		}
 		return s.ended(c, w)
 	}
-	p := codePage{
-		base: s.base(c), Masked: w.Masked, Digits: w.Digits, Long: w.Long, Length: w.Length,
-		ExpiresAt: w.Expires, ExpiresIn: door.Seconds(w.Expires.Sub(w.Now)), ResendIn: door.Seconds(w.ResendIn),
-		ChannelDown: s.Signin.Outbox.Down(w.Channel), Mailbox: s.Mailbox != nil, Soon: soon,
-	}
+	resend, usual := door.Seconds(w.ResendIn), s.Signin.Outbox.Usual(c.UserContext())
+	p := codePage{base: s.base(c), Soon: soon, codeForm: codeForm{
+		Digits: w.Digits, Long: w.Long, Length: w.Length, Waits: resend > 0, Usual: usual > 0,
+		ChannelDown: s.Signin.Outbox.Down(w.Channel), Mailbox: s.Mailbox != nil,
+	}}
+	p.Masked, p.Until = w.Masked, p.Clock(w.Expires)
+	p.ExpiresIn, p.ResendIn = strconv.Itoa(door.Seconds(w.Expires.Sub(w.Now))), strconv.Itoa(resend)
+	p.ResendWords, p.Usually = p.N("code.resend_in", resend), p.N("code.usually", max(1, door.Seconds(usual)))
 	if p.Problem = problem; problem == "" && !soon && w.Resent {
 		p.Notice = p.T("code.notice.resent")
 	}
-	if usual := s.Signin.Outbox.Usual(c.UserContext()); usual > 0 {
-		p.Usually = p.N("code.usually", max(1, door.Seconds(usual)))
+	if p.Problem != "" || p.Notice != "" || soon {
+		return s.page(c, "signin/code.html", p)
 	}
-	return s.page(c, "signin/code.html", p)
+	return s.plainCode(c, p)
+}
+
+// plainCode is the page of somebody whose code has just gone, which every
+// sign-in shows: each form of it is made once, and the values filled in.
+func (s *Server) plainCode(c *fiber.Ctx, p codePage) error {
+	type key struct {
+		lang     string
+		signedIn bool
+		codeForm
+	}
+	var escaped []string
+	for _, v := range p.values() {
+		escaped = append(escaped, html.EscapeString(*v))
+	}
+	form := key{p.Lang, p.SignedIn, p.codeForm}
+	mold, ok := s.molds.Load(form)
+	if !ok {
+		marks := words.Marks(len(escaped))
+		for i, v := range p.values() {
+			*v = marks[i]
+		}
+		var made bytes.Buffer
+		if err := s.views.execute(&made, "signin/code.html", p); err != nil {
+			return err
+		}
+		mold, _ = s.molds.LoadOrStore(form, words.NewMold(made.String()))
+	}
+	return s.views.answer(c, func(buf *bytes.Buffer) error {
+		mold.(words.Mold).Fill(buf, escaped)
+		return nil
+	})
 }
 
 func (s *Server) postCode(c *fiber.Ctx) error {

@@ -44,6 +44,7 @@ type Server struct {
 	views *views
 	files *files
 	boxes sync.Map // language to the plain sign-in page
+	molds sync.Map // form of the code page to its words.Mold
 }
 
 // Options are what an operator decides about pages.
