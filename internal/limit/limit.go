@@ -13,10 +13,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/config"
@@ -117,62 +119,76 @@ func Take(tx *db.Tx, budgets ...Budget) (wait time.Duration, err error) {
 	if len(all) == 0 {
 		return 0, nil
 	}
-	now := tx.Now.UnixMicro()
-	args := make([]any, 0, 1+3*len(all))
+	now, take := tx.Now.UnixMicro(), tx.NewID()
+	args := make([]any, 0, 1+4*len(all))
 	args = append(args, now)
 	for _, l := range all {
-		args = append(args, l.key, now+l.cost, l.per)
+		args = append(args, l.key, now+l.cost, take)
 	}
-	// A row in the past is as good as none. An event that does not fit leaves
-	// spent_to as it is, and granted tells which of the two happened: it is the
-	// rate's duration, or 0.
-	var granted []line
-	err = tx.Each(func(scan func(...any) error) error {
-		var key []byte
-		var spent, span int64
-		if err := scan(&key, &spent, &span); err != nil {
-			return err
-		}
-		at := slices.IndexFunc(all, func(l line) bool { return bytes.Equal(l.key, key) })
-		if span > 0 {
-			granted = append(granted, all[at])
-			return nil
-		}
-		wait = max(wait, time.Duration(spent+all[at].cost-now-all[at].per)*time.Microsecond)
-		return nil
-	}, takeText(len(all)), args...)
-	if err != nil || wait == 0 {
+	for _, l := range all {
+		args = append(args, now+l.per-l.cost)
+	}
+	fitted, err := tx.Exec(takeText(len(all)), args...)
+	if err != nil || fitted == int64(len(all)) {
 		return 0, err
 	}
-	return wait, giveBack(tx, granted)
+	return refused(tx, all, take)
 }
 
+// refused gives back what a take was let have and returns how long to wait for
+// the rest.
+func refused(tx *db.Tx, all []line, take db.ID) (wait time.Duration, err error) {
+	var fitted []line
+	for _, l := range all {
+		var spent int64
+		var last db.ID
+		if err := tx.Get(`SELECT spent_to, last_take FROM budgets WHERE key = $1`, l.key).Scan(&spent, &last); err != nil {
+			return 0, err
+		}
+		if last == take {
+			fitted = append(fitted, l)
+			continue
+		}
+		wait = max(wait, time.Duration(spent+l.cost-tx.Now.UnixMicro()-l.per)*time.Microsecond)
+	}
+	return wait, giveBack(tx, fitted)
+}
+
+var takeTexts sync.Map // number of rows to statement
+
+// takeText is the statement that takes n rates. A row in the past is as good as
+// none. A rate that has no room is left as it is, and the statement counts the
+// others; RETURNING which would cost as much as all the rest.
 func takeText(n int) string {
-	return `INSERT INTO budgets (key, spent_to, granted) VALUES ` + rows(n, 3, 2) + `
-		ON CONFLICT (key) DO UPDATE SET
-			granted = CASE WHEN budgets.spent_to + excluded.spent_to - $1 <= $1 + excluded.granted THEN excluded.granted ELSE 0 END,
-			spent_to = CASE
-				WHEN budgets.spent_to <= $1 THEN excluded.spent_to
-				WHEN budgets.spent_to + excluded.spent_to - $1 <= $1 + excluded.granted THEN budgets.spent_to + excluded.spent_to - $1
-				ELSE budgets.spent_to END
-		RETURNING key, spent_to, granted`
+	if text, ok := takeTexts.Load(n); ok {
+		return text.(string)
+	}
+	var b strings.Builder
+	b.WriteString(`INSERT INTO budgets (key, spent_to, last_take) VALUES ` + rows(n, 3, 2) + `
+		ON CONFLICT (key) DO UPDATE SET last_take = excluded.last_take,
+			spent_to = CASE WHEN budgets.spent_to <= $1 THEN excluded.spent_to ELSE budgets.spent_to + excluded.spent_to - $1 END
+		WHERE budgets.spent_to <= CASE budgets.key`)
+	for i := range n {
+		fmt.Fprintf(&b, " WHEN $%d THEN CAST($%d AS BIGINT)", 2+3*i, 2+3*n+i)
+	}
+	b.WriteString(" END")
+	takeTexts.Store(n, b.String())
+	return b.String()
 }
 
 // Left reports whether a Take of all budgets would be allowed.
 func Left(tx *db.Tx, budgets ...Budget) (bool, error) {
-	all := lines(each(budgets))
-	if len(all) == 0 {
-		return true, nil
+	for _, l := range lines(each(budgets)) {
+		var spent int64
+		err := tx.Get(`SELECT spent_to FROM budgets WHERE key = $1`, l.key).Scan(&spent)
+		if err != nil && !errors.Is(err, db.ErrNotFound) {
+			return false, err
+		}
+		if spent > tx.Now.UnixMicro()+l.per-l.cost {
+			return false, nil
+		}
 	}
-	var where strings.Builder
-	var args []any
-	for i, l := range all {
-		fmt.Fprintf(&where, " OR key = $%d AND spent_to > $%d", 2*i+1, 2*i+2)
-		args = append(args, l.key, tx.Now.UnixMicro()+l.per-l.cost)
-	}
-	var spent int64
-	err := tx.Get(`SELECT count(*) FROM budgets WHERE `+where.String()[4:], args...).Scan(&spent)
-	return spent == 0, err
+	return true, nil
 }
 
 // GiveBack returns events to their budgets.
@@ -188,7 +204,7 @@ func giveBack(tx *db.Tx, all []line) error {
 	for _, l := range all {
 		args = append(args, l.key, l.cost, 0)
 	}
-	_, err := tx.Exec(`INSERT INTO budgets (key, spent_to, granted) VALUES `+rows(len(all), 3, 1)+`
+	_, err := tx.Exec(`INSERT INTO budgets (key, spent_to, last_take) VALUES `+rows(len(all), 3, 1)+`
 		ON CONFLICT (key) DO UPDATE SET spent_to = budgets.spent_to - excluded.spent_to`, args...)
 	return err
 }
@@ -198,16 +214,19 @@ func block(name, key string) []byte { return Budget{Name: name, Key: key}.key(co
 
 // Block stops what goes by name and key until the given time.
 func Block(tx *db.Tx, name, key string, until time.Time) error {
-	_, err := tx.Exec(`INSERT INTO budgets (key, spent_to, granted) VALUES ($1, $2, 0)
+	_, err := tx.Exec(`INSERT INTO budgets (key, spent_to, last_take) VALUES ($1, $2, 0)
 		ON CONFLICT (key) DO UPDATE SET spent_to = $2`, block(name, key), until.UnixMicro())
 	return err
 }
 
 // Blocked reports whether Block holds.
 func Blocked(tx *db.Tx, name, key string) (bool, error) {
-	var n int64
-	err := tx.Get(`SELECT count(*) FROM budgets WHERE key = $1 AND spent_to > $2`, block(name, key), tx.Now.UnixMicro()).Scan(&n)
-	return n > 0, err
+	var until int64
+	err := tx.Get(`SELECT spent_to FROM budgets WHERE key = $1`, block(name, key)).Scan(&until)
+	if errors.Is(err, db.ErrNotFound) {
+		return false, nil
+	}
+	return until > tx.Now.UnixMicro(), err
 }
 
 // Unblock ends a Block.

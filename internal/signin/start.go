@@ -209,7 +209,7 @@ func (st *start) message(tx *db.Tx, a attempt, code string, link seal.Token) del
 // Wait tells the browser of an attempt where it stands.
 func (s *Service) Wait(ctx context.Context, by Asker) (w Waiting, err error) {
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
-		a, found, err := attemptOf(tx, by.Attempt, "")
+		a, found, err := glance(tx, by.Attempt)
 		if err != nil || !found {
 			w = Waiting{Verdict: Gone}
 			return err

@@ -102,10 +102,8 @@ func (s *Server) plainCode(c *fiber.Ctx, p codePage) error {
 		}
 		mold, _ = s.molds.LoadOrStore(form, words.NewMold(made.String()))
 	}
-	return s.views.answer(c, func(buf *bytes.Buffer) error {
-		mold.(words.Mold).Fill(buf, escaped)
-		return nil
-	})
+	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+	return c.SendString(mold.(words.Mold).Text(escaped))
 }
 
 func (s *Server) postCode(c *fiber.Ctx) error {

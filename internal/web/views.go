@@ -113,30 +113,25 @@ func (s *Server) plain(l *words.Language, signedIn bool) base {
 
 func (b base) language() string { return b.Lang }
 
-// page writes a page.
-func (s *Server) page(c *fiber.Ctx, name string, data page) error {
-	return s.views.answer(c, func(buf *bytes.Buffer) error { return s.views.execute(buf, name, data) })
-}
-
 // page is what a page shows: a base and more.
 type page interface{ language() string }
+
+// page writes a page.
+func (s *Server) page(c *fiber.Ctx, name string, data page) error {
+	buf := s.views.buffers.Get().(*bytes.Buffer)
+	defer s.views.buffers.Put(buf)
+	buf.Reset()
+	if err := s.views.execute(buf, name, data); err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+	c.Response().SetBody(buf.Bytes()) // a copy: the buffer goes back to the pool
+	return nil
+}
 
 func (v *views) execute(buf *bytes.Buffer, name string, data page) error {
 	if err := v.pages[data.language()][name].ExecuteTemplate(buf, "layout", data); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
-	return nil
-}
-
-// answer sends the page that write writes.
-func (v *views) answer(c *fiber.Ctx, write func(*bytes.Buffer) error) error {
-	buf := v.buffers.Get().(*bytes.Buffer)
-	defer v.buffers.Put(buf)
-	buf.Reset()
-	if err := write(buf); err != nil {
-		return err
-	}
-	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	c.Response().SetBody(buf.Bytes()) // a copy: the buffer goes back to the pool
 	return nil
 }

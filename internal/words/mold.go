@@ -1,7 +1,6 @@
 package words
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 )
@@ -44,18 +43,11 @@ func NewMold(text string) (m Mold) {
 	}
 }
 
-// Fill writes the text with values, escaped already for where they stand.
-func (m Mold) Fill(w *bytes.Buffer, values []string) {
-	for i, v := range m.values {
-		w.WriteString(m.texts[i])
-		w.WriteString(values[v])
-	}
-	w.WriteString(m.texts[len(m.values)])
-}
-
-// Text is the text with values.
+// Text is the text with values, escaped already for where they stand.
 func (m Mold) Text(values []string) string {
-	var b bytes.Buffer
-	m.Fill(&b, values)
-	return b.String()
+	parts := make([]string, 0, 2*len(m.texts))
+	for i, v := range m.values {
+		parts = append(parts, m.texts[i], values[v])
+	}
+	return strings.Join(append(parts, m.texts[len(m.values)]), "")
 }

@@ -84,7 +84,7 @@ func seedExpired(ctx context.Context, db *sql.DB, n int) error {
 		{"outbox", map[string]string{
 			"id": idOf, "channel": "'email'", "not_after": "?3 + 600000", "due_at": "?3", "tries": "1", "state": "1", "done_at": "?3 + 100",
 		}},
-		{"budgets", map[string]string{"key": "randomblob(16)", "spent_to": "?3 * 1000", "granted": "1"}},
+		{"budgets", map[string]string{"key": "randomblob(16)", "spent_to": "?3 * 1000", "last_take": "1"}},
 	}
 	return seed(ctx, db, n/len(tables), time.Now().Add(-100*24*time.Hour), tables...)
 }
