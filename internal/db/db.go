@@ -64,7 +64,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	d := &DB{Now: time.Now}
 	var err error
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
-		d.engine, err = openSQLite(ctx, path)
+		d.engine, err = openSQLite(path)
 	} else {
 		d.engine, err = openPostgres(ctx, url)
 	}

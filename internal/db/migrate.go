@@ -112,14 +112,14 @@ func recorded(ctx context.Context, c conn, dir string) ([]string, error) {
 }
 
 func texts(ctx context.Context, c conn, query string) (all []string, err error) {
-	rows, err := c.query(ctx, query, nil)
+	found, err := c.query(ctx, query, nil)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, rows.Err(), rows.Close()) }()
-	for rows.Next() {
+	defer func() { err = errors.Join(err, found.Err(), found.Close()) }()
+	for found.Next() {
 		var s string
-		if err := rows.Scan(&s); err != nil {
+		if err := found.Scan(&s); err != nil {
 			return nil, err
 		}
 		all = append(all, s)

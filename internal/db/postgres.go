@@ -130,21 +130,25 @@ func (e *postgres) close() error {
 
 type pgConn struct{ tx *sql.Tx }
 
-func (c pgConn) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
-	return c.tx.ExecContext(ctx, query, args...)
+func (c pgConn) exec(ctx context.Context, query string, args []any) (int64, error) {
+	res, err := c.tx.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }
 
-func (c pgConn) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+func (c pgConn) query(ctx context.Context, query string, args []any) (rows, error) {
 	return c.tx.QueryContext(ctx, query, args...)
 }
 
 // pgPool runs single queries on any connection.
 type pgPool struct{ pool *sql.DB }
 
-func (c pgPool) exec(context.Context, string, []any) (sql.Result, error) {
-	return nil, errors.New("db.Read is for reading")
+func (c pgPool) exec(context.Context, string, []any) (int64, error) {
+	return 0, errors.New("db.Read is for reading")
 }
 
-func (c pgPool) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+func (c pgPool) query(ctx context.Context, query string, args []any) (rows, error) {
 	return c.pool.QueryContext(ctx, query, args...)
 }

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,15 +11,11 @@ import (
 	"runtime"
 	"sync"
 	"time"
-
-	_ "modernc.org/sqlite" // the engine
 )
 
 // sqlite is one file with one writer and a pool of readers, which the writer
 // never blocks (WAL).
 type sqlite struct {
-	pool    *sql.DB
-	ro      *sql.DB
 	writer  *writer
 	path    string
 	readers chan *liteConn // idle ones
@@ -28,31 +23,20 @@ type sqlite struct {
 	opened  int // readers there are, idle or not
 }
 
-func openSQLite(ctx context.Context, path string) (*sqlite, error) {
+func openSQLite(path string) (*sqlite, error) {
 	if err := readyFile(path); err != nil {
 		return nil, err
 	}
-	e := &sqlite{path: path}
-	var err error
-	if e.pool, err = sql.Open("sqlite", dsn(path, "cache_size(-8000)")); err != nil {
-		return nil, err
-	}
-	w, err := lite(ctx, e.pool, path)
+	w, err := lite(path, dsn(path, "cache_size(-8000)"))
 	if err != nil {
-		return nil, errors.Join(err, e.pool.Close())
+		return nil, err
 	}
 	// The writer waits for the lock by itself: SQLite's own wait grows to 100 ms
 	// between looks, and would miss the gap that a busy writer leaves.
 	if err := w.run("PRAGMA busy_timeout = 0"); err != nil {
-		return nil, errors.Join(err, w.close(), e.pool.Close())
+		return nil, errors.Join(err, w.close())
 	}
-	e.writer = startWriter(w)
-	if e.ro, err = sql.Open("sqlite", dsn(path, "cache_size(-4000)", "query_only(1)")); err != nil {
-		e.writer.stop()
-		return nil, errors.Join(err, w.close(), e.pool.Close())
-	}
-	e.readers = make(chan *liteConn, max(4, 2*runtime.GOMAXPROCS(0)))
-	return e, nil
+	return &sqlite{path: path, writer: startWriter(w), readers: make(chan *liteConn, max(4, 2*runtime.GOMAXPROCS(0)))}, nil
 }
 
 // reader takes an idle reader, opens another while there are few, or waits.
@@ -65,7 +49,7 @@ func (e *sqlite) reader(ctx context.Context) (*liteConn, error) {
 	default:
 	}
 	if e.count(+1) {
-		r, err := lite(ctx, e.ro, e.path)
+		r, err := lite(e.path, dsn(e.path, "cache_size(-4000)", "query_only(1)"))
 		if err != nil {
 			e.count(-1)
 		}
@@ -138,19 +122,6 @@ func dsn(path string, pragmas ...string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 
-// lite takes one connection out of the pool for good and tries it.
-func lite(ctx context.Context, pool *sql.DB, path string) (*liteConn, error) {
-	c, err := pool.Conn(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open %s: %w", path, err)
-	}
-	l := &liteConn{c: c, stmts: map[string]*sql.Stmt{}}
-	if _, err := l.exec(ctx, "SELECT count(*) FROM sqlite_schema", nil); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot read %s: %w", path, err), c.Close())
-	}
-	return l, nil
-}
-
 func (e *sqlite) view(ctx context.Context, one bool, fn func(conn) error) error {
 	r, err := e.reader(ctx)
 	if err != nil {
@@ -192,56 +163,5 @@ func (e *sqlite) close() error {
 		case <-time.After(10 * time.Millisecond): // one may have failed to open
 		}
 	}
-	return errors.Join(err, e.ro.Close(), e.writer.c.close(), e.pool.Close())
-}
-
-// liteConn is one SQLite connection with the statements it has prepared. SQL
-// texts are constants, so the map stays small.
-//
-// Contexts are not handed to statements: one that ends in the middle of an
-// INSERT makes SQLite end the whole transaction, and with it a whole group.
-type liteConn struct {
-	c     *sql.Conn
-	stmts map[string]*sql.Stmt
-}
-
-func (l *liteConn) prepare(query string) (*sql.Stmt, error) {
-	if s, ok := l.stmts[query]; ok {
-		return s, nil
-	}
-	s, err := l.c.PrepareContext(context.Background(), query)
-	if err == nil {
-		l.stmts[query] = s
-	}
-	return s, err
-}
-
-func (l *liteConn) exec(_ context.Context, query string, args []any) (sql.Result, error) {
-	s, err := l.prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	return s.ExecContext(context.Background(), args...)
-}
-
-func (l *liteConn) query(_ context.Context, query string, args []any) (*sql.Rows, error) {
-	s, err := l.prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	return s.QueryContext(context.Background(), args...)
-}
-
-// run executes a statement without arguments or answer.
-func (l *liteConn) run(query string) error {
-	_, err := l.exec(context.Background(), query, nil)
-	return err
-}
-
-func (l *liteConn) close() error {
-	var err error
-	for _, s := range l.stmts {
-		err = errors.Join(err, s.Close())
-	}
-	return errors.Join(err, l.c.Close())
+	return errors.Join(err, e.writer.c.close())
 }

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -25,8 +24,17 @@ type Tx struct {
 
 // conn is a database connection inside a transaction.
 type conn interface {
-	exec(ctx context.Context, query string, args []any) (sql.Result, error)
-	query(ctx context.Context, query string, args []any) (*sql.Rows, error)
+	// exec returns how many rows it changed.
+	exec(ctx context.Context, query string, args []any) (int64, error)
+	query(ctx context.Context, query string, args []any) (rows, error)
+}
+
+// rows are what a query found, as in database/sql.
+type rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close() error
 }
 
 // NewID returns an ID for a row made now.
@@ -48,22 +56,22 @@ func (tx *Tx) Exec(query string, args ...any) (int64, error) {
 	if tx.failed != nil {
 		return 0, tx.failed
 	}
-	res, err := tx.conn.exec(tx.ctx, query, args)
+	n, err := tx.conn.exec(tx.ctx, query, args)
 	if err != nil {
 		return 0, tx.fail(err, query)
 	}
-	return res.RowsAffected()
+	return n, nil
 }
 
-func (tx *Tx) query(query string, args []any) (*sql.Rows, error) {
+func (tx *Tx) query(query string, args []any) (rows, error) {
 	if tx.failed != nil {
 		return nil, tx.failed
 	}
-	rows, err := tx.conn.query(tx.ctx, query, args)
+	found, err := tx.conn.query(tx.ctx, query, args)
 	if err != nil {
 		return nil, tx.fail(err, query)
 	}
-	return rows, nil
+	return found, nil
 }
 
 func (tx *Tx) fail(err error, query string) error {
@@ -74,15 +82,15 @@ func (tx *Tx) fail(err error, query string) error {
 // Row is the answer to a query for one row.
 type Row struct {
 	tx    *Tx
-	rows  *sql.Rows
+	rows  rows
 	err   error
 	query string
 }
 
 // Get runs a query for one row.
 func (tx *Tx) Get(query string, args ...any) Row {
-	rows, err := tx.query(query, args)
-	return Row{tx, rows, err, query}
+	found, err := tx.query(query, args)
+	return Row{tx, found, err, query}
 }
 
 // Scan reads the row's columns into dest. It returns ErrNotFound if there is
@@ -103,17 +111,17 @@ func (r Row) Scan(dest ...any) (err error) {
 
 // Each calls fn with a scan function for every row of the query.
 func (tx *Tx) Each(fn func(scan func(...any) error) error, query string, args ...any) (err error) {
-	rows, err := tx.query(query, args)
+	found, err := tx.query(query, args)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := fn(rows.Scan); err != nil {
+	defer func() { err = errors.Join(err, found.Close()) }()
+	for found.Next() {
+		if err := fn(found.Scan); err != nil {
 			return err
 		}
 	}
-	if err := rows.Err(); err != nil {
+	if err := found.Err(); err != nil {
 		return tx.fail(err, query)
 	}
 	return nil

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -278,14 +277,14 @@ func (p *partConn) begin() error {
 	return p.gone
 }
 
-func (p *partConn) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
+func (p *partConn) exec(ctx context.Context, query string, args []any) (int64, error) {
 	if err := p.begin(); err != nil {
-		return nil, err
+		return 0, err
 	}
 	return p.w.c.exec(ctx, query, args)
 }
 
-func (p *partConn) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+func (p *partConn) query(ctx context.Context, query string, args []any) (rows, error) {
 	if err := p.begin(); err != nil {
 		return nil, err
 	}

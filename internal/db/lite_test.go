@@ -1,0 +1,75 @@
+package db
+
+import "testing"
+
+func TestPlaceholdersLoseTheirNumbersOnlyInOrder(t *testing.T) {
+	for query, want := range map[string]string{
+		"SELECT 1":                           "SELECT 1",
+		"VALUES ($1, $2, $3)":                "VALUES (?, ?, ?)",
+		"a = $1 AND b = $1":                  "a = $1 AND b = $1",
+		"SET a = $2 WHERE b = $1":            "SET a = $2 WHERE b = $1",
+		"$1 $2 $3 $4 $5 $6 $7 $8 $9 $10 $11": "? ? ? ? ? ? ? ? ? ? ?",
+		"a = $10":                            "a = $10",
+	} {
+		if got := unnumbered(query); got != want {
+			t.Errorf("%s became %s", query, got)
+		}
+	}
+}
+
+func TestValuesOfATableGoInAndOut(t *testing.T) {
+	l, err := lite("x", dsn(t.TempDir()+"/x.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := l.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	type named int64
+	type word string
+	row := func(dest ...any) error {
+		t.Helper()
+		r, err := l.query(t.Context(), "SELECT $1, $2, $3, $4, $5, $6, $7, $8", []any{int64(1), ID(2), 3, true, "four", word("five"), []byte{6}, named(7)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = r.Close() }()
+		if !r.Next() {
+			t.Fatal("no row")
+		}
+		return r.Scan(dest...)
+	}
+	var a int64
+	var b ID
+	var c int
+	var d bool
+	var e string
+	var f word
+	var g []byte
+	var h named
+	if err := row(&a, &b, &c, &d, &e, &f, &g, &h); err != nil || a != 1 || b != 2 || c != 3 || !d || e != "four" || f != "five" || string(g) != "\x06" || h != 7 {
+		t.Error(a, b, c, d, e, f, g, h, err)
+	}
+	var small int8
+	var free any
+	if err := row(&small, &a, &a, &a, &free, &e, &e, &a); err != nil || small != 1 || free != "four" || e != "\x06" {
+		t.Error(small, free, e, err)
+	}
+	for _, wrong := range [][]any{{&e, &b, &c, &d, &e, &f, &g, &h}, {&a, &b, &c, &d, &a, &f, &g, &h}, {&a}, {}} {
+		if row(wrong...) == nil {
+			t.Errorf("%d places take what does not fit", len(wrong))
+		}
+	}
+	if _, err := l.query(t.Context(), "SELECT $1", []any{struct{}{}}); err == nil {
+		t.Error("a struct is stored")
+	}
+	r, err := l.query(t.Context(), "SELECT NULL", nil)
+	if err != nil || !r.Next() || r.Scan(&a) == nil {
+		t.Error("nothing became a number", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
