@@ -6,7 +6,7 @@ const csp = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 's
 
 // fixed are the headers of every answer. A page may only use what comes from
 // here, may be framed by nobody, and is kept by nobody.
-var fixed = [][2]string{
+var fixed = canonical([][2]string{
 	{"Content-Security-Policy", csp},
 	{"X-Content-Type-Options", "nosniff"},
 	{"X-Frame-Options", "DENY"},
@@ -16,11 +16,19 @@ var fixed = [][2]string{
 	{"Cross-Origin-Embedder-Policy", "require-corp"},
 	{"Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
 	{"Cache-Control", "no-store"},
+})
+
+// canonical readies headers whose names are written as they are sent.
+func canonical(headers [][2]string) (all [][2][]byte) {
+	for _, h := range headers {
+		all = append(all, [2][]byte{[]byte(h[0]), []byte(h[1])})
+	}
+	return all
 }
 
 func setHeaders(h *fasthttp.ResponseHeader, https bool) {
 	for _, f := range fixed {
-		h.Set(f[0], f[1])
+		h.SetCanonical(f[0], f[1])
 	}
 	if https {
 		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
