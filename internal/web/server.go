@@ -81,9 +81,7 @@ func (s *Server) Open() (*door.Door, error) {
 	if s.files, err = loadFiles(&s.Options.Brand); err != nil {
 		return nil, err
 	}
-	if s.views, err = loadViews(s.Words, s.constants()); err != nil {
-		return nil, err
-	}
+	s.views = newViews(s.Words, s.constants())
 	s.door, err = door.New(door.Options{
 		PublicURL: s.Options.PublicURL, Trusted: s.Options.Trusted, Log: s.Log, Observe: s.Observe, Answer: s.showProblem,
 	})

@@ -18,45 +18,51 @@ import (
 
 // views are the parsed pages by language and file name.
 type views struct {
-	pages   map[string]map[string]*template.Template
+	pages   map[string]func() (pages, error) // by language, parsed at the first use
 	buffers sync.Pool
 }
 
-// loadViews parses every page with the layout and the partials, once for each
-// language, so that a mistake in one stops the start. What is the same on every
-// showing is written into the pages here.
-func loadViews(catalogue *words.Catalogue, constants map[string]string) (*views, error) {
-	v := &views{pages: map[string]map[string]*template.Template{}}
+type pages map[string]*template.Template
+
+// newViews knows the pages of every language. What is the same on every showing
+// is written into them when they are parsed.
+func newViews(catalogue *words.Catalogue, constants map[string]string) *views {
+	v := &views{pages: map[string]func() (pages, error){}}
 	v.buffers.New = func() any { return new(bytes.Buffer) }
+	for _, code := range words.Languages {
+		v.pages[code] = sync.OnceValues(func() (pages, error) { return loadPages(catalogue.Get(code), constants) })
+	}
+	return v
+}
+
+// loadPages parses every page with the layout and the partials.
+func loadPages(l *words.Language, constants map[string]string) (pages, error) {
 	frame, err := template.ParseFS(templates.FS, "layout.html", "partials/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	for _, code := range words.Languages {
-		l := catalogue.Get(code)
-		v.pages[code] = map[string]*template.Template{}
-		err := fs.WalkDir(templates.FS, ".", func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || path == "layout.html" || strings.HasPrefix(path, "partials/") || strings.HasPrefix(path, "mail/") {
-				return err
-			}
-			page, err := frame.Clone()
-			if err != nil {
-				return err
-			}
-			if page, err = page.ParseFS(templates.FS, path); err != nil {
-				return err
-			}
-			for _, t := range page.Templates() {
-				l.Settle(t.Tree, constants, html.EscapeString)
-			}
-			v.pages[code][path] = page
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("templates: %w", err)
+	all := pages{}
+	err = fs.WalkDir(templates.FS, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path == "layout.html" || strings.HasPrefix(path, "partials/") || strings.HasPrefix(path, "mail/") {
+			return err
 		}
+		page, err := frame.Clone()
+		if err != nil {
+			return err
+		}
+		if page, err = page.ParseFS(templates.FS, path); err != nil {
+			return err
+		}
+		for _, t := range page.Templates() {
+			l.Settle(t.Tree, constants, html.EscapeString)
+		}
+		all[path] = page
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
 	}
-	return v, nil
+	return all, nil
 }
 
 // constants are the fields of base that are the same on every page.
@@ -130,7 +136,11 @@ func (s *Server) page(c *fiber.Ctx, name string, data page) error {
 }
 
 func (v *views) execute(buf *bytes.Buffer, name string, data page) error {
-	if err := v.pages[data.language()][name].ExecuteTemplate(buf, "layout", data); err != nil {
+	all, err := v.pages[data.language()]()
+	if err != nil {
+		return err
+	}
+	if err := all[name].ExecuteTemplate(buf, "layout", data); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	return nil

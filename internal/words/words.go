@@ -48,11 +48,10 @@ type Language struct {
 // Load reads the catalogue. An error is a fault in the files.
 func Load() (*Catalogue, error) {
 	bundle := i18n.NewBundle(language.English)
-	bundle.RegisterUnmarshalFunc("toml", toml.Unmarshal)
 	c := &Catalogue{languages: map[string]*Language{}}
 	var tags []language.Tag
 	for _, code := range Languages {
-		f, err := bundle.LoadMessageFileFS(files, "catalogue/"+code+".toml")
+		f, err := readCatalogue(code)
 		if err != nil {
 			return nil, fmt.Errorf("catalogue %s: %w", code, err)
 		}
@@ -60,6 +59,8 @@ func Load() (*Catalogue, error) {
 		for _, m := range f.Messages {
 			if m.One == "" {
 				l.messages[m.ID] = cut(m.Other)
+			} else if err := bundle.AddMessages(f.Tag, m); err != nil {
+				return nil, fmt.Errorf("catalogue %s: %w", code, err)
 			}
 		}
 		c.languages[code] = l
@@ -67,6 +68,15 @@ func Load() (*Catalogue, error) {
 	}
 	c.matcher = language.NewMatcher(tags)
 	return c, nil
+}
+
+func readCatalogue(code string) (*i18n.MessageFile, error) {
+	path := "catalogue/" + code + ".toml"
+	text, err := files.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return i18n.ParseMessageFileBytes(text, path, map[string]i18n.UnmarshalFunc{"toml": toml.Unmarshal})
 }
 
 // Get returns the language of a code, or the first.
@@ -142,6 +152,9 @@ func (l *Language) N(key string, count int) string {
 
 // Has reports whether key has a text.
 func (l *Language) Has(key string) bool {
+	if _, ok := l.messages[key]; ok {
+		return true
+	}
 	_, tag, err := l.localizer.LocalizeWithTag(&i18n.LocalizeConfig{MessageID: key, PluralCount: 2, TemplateData: map[string]any{}})
 	return err == nil && strings.HasPrefix(tag.String(), l.Lang)
 }
