@@ -35,7 +35,7 @@ func (c checkCmd) Run(e *env) error {
 		all = append(all, f)
 		return err == nil
 	}
-	cfg, warnings, err := e.settings()
+	_, warnings, err := e.settings()
 	if add("settings", err, "understood") {
 		for _, w := range warnings {
 			all = append(all, finding{"settings", true, "warning: " + w})
@@ -47,10 +47,9 @@ func (c checkCmd) Run(e *env) error {
 			add("clock", h.tryClock(e.ctx), "plausible")
 			add("email", h.tryMail(e.ctx), mailNote(h))
 			if c.Send != "" {
-				add("test message", h.trySend(e, c.Send), "handed over; look into the mailbox")
+				add("test message", h.trySend(e, c.Send), sendNote(h))
 			}
 		}
-		_ = cfg
 	}
 	return e.report(all)
 }
@@ -83,6 +82,13 @@ func mailNote(h *house) string {
 		return "no mail server is set: messages stay in the local mailbox"
 	}
 	return fmt.Sprintf("%s:%d answers (tls %s)", h.cfg.Email.Host, h.cfg.Email.Port, h.cfg.Email.TLS)
+}
+
+func sendNote(h *house) string {
+	if h.cfg.LocalMailbox() {
+		return "printed above; with email.host set it goes to a mail server"
+	}
+	return "handed over; look into the mailbox"
 }
 
 // tryWrite writes a row and takes it away again, in two durable steps.

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -101,15 +103,17 @@ func (b *book) String() string {
 
 const testKey = "djauthy tests seal with this key, nobody else"
 
-// freePort returns a loopback port that nobody listens on.
+// freePort returns a port that nobody listens on. It lies below those that
+// the system gives to outgoing connections, or one of them could take it before
+// the server does.
 func freePort() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
+	for {
+		port := strconv.Itoa(16_000 + rand.N(16_000))
+		if l, err := net.Listen("tcp", "0.0.0.0:"+port); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer func() { _ = l.Close() }()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 // settle completes settings with what a test server needs; later ones win.

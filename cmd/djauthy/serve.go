@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/web"
 )
@@ -123,7 +124,7 @@ func listen(key, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("another program already listens on %s: stop it, or set %s to another address", address, key)
+		return nil, fmt.Errorf("another program already listens on %s: stop it, or set %s (%s) to another address", address, key, config.Variable(key))
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("not allowed to listen on %s: take a port above 1023, or give the program the right to (%s)", address, key)
 	case err != nil:

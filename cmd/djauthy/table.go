@@ -14,8 +14,15 @@ import (
 // table prints rows under a head, for people.
 func (e *env) table(head []string, rows [][]string) error {
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	for _, r := range append([][]string{head}, rows...) {
-		fmt.Fprintln(w, strings.TrimRight(strings.Join(r, "\t"), "\t"))
+	fmt.Fprintln(w, strings.TrimRight(strings.Join(head, "\t"), "\t"))
+	for _, r := range rows {
+		cells := slices.Clone(r)
+		for i, cell := range cells {
+			if cell == "" {
+				cells[i] = "-"
+			}
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	return w.Flush()
 }

@@ -70,7 +70,7 @@ func (e *env) openAt(least slog.Level) (*house, error) {
 		return nil, err
 	}
 	if h.db, err = db.Open(e.ctx, cfg.Database); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w (the setting database, DJAUTHY_DATABASE, says where it is)", err)
 	}
 	if err := h.furnish(e); err != nil {
 		return nil, errors.Join(err, h.db.Close())
@@ -117,7 +117,11 @@ func (h *house) sender(e *env) (delivery.Sender, error) {
 	c := h.cfg.Email
 	smtp := delivery.SMTP{Host: c.Host, Port: c.Port, TLS: c.TLS, Username: c.Username, Password: c.Password, From: c.From, Helo: h.cfg.PublicHost()}
 	if h.cfg.LocalMailbox() {
-		box, err := mailbox.Listen(func(m mailbox.Message) { printMessage(e.stdout, m) })
+		out := e.stdout
+		if e.json { // which has standard output for itself
+			out = e.stderr
+		}
+		box, err := mailbox.Listen(func(m mailbox.Message) { printMessage(out, m) })
 		if err != nil {
 			return nil, err
 		}

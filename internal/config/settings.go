@@ -28,10 +28,13 @@ type setting struct {
 	get    func() string
 }
 
-// env is the setting's name in the environment.
-func (s setting) env() string {
-	return "DJAUTHY_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+// Variable is the name of a setting in the environment: email.host is
+// DJAUTHY_EMAIL_HOST.
+func Variable(key string) string {
+	return "DJAUTHY_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
+
+func (s setting) env() string { return Variable(s.key) }
 
 // settings lists every key in the order of the example file.
 func (c *Config) settings() []setting {

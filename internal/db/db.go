@@ -40,7 +40,7 @@ type engine interface {
 	update(ctx context.Context, parts []job) error
 	// ping reports whether the database answers.
 	ping(ctx context.Context) error
-	// reset readies a connection that is not pooled, for migrations.
+	// migrate finds the steps that are not taken yet and, if up, takes them.
 	migrate(ctx context.Context, up bool) (pending []string, err error)
 	// skipLocked is the clause that makes a claim pass over rows which
 	// another process holds.

@@ -10,16 +10,15 @@ import (
 	"strconv"
 	"strings"
 
-	sqlitedriver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite"
 )
 
-// liteConn is one SQLite connection with the statements it has prepared. SQL
-// texts are constants, so the map stays small. It is used by one goroutine at a
-// time.
+// liteConn is one SQLite connection with the statements it has prepared. There
+// are few texts, so the map stays small. It is used by one goroutine at a time.
 //
-// It speaks with the driver itself: a sign-in has two dozen statements, and the
-// pool, locks and checks of database/sql around each, of which a connection of
-// one owner needs none, cost a tenth of it.
+// It speaks with the driver itself: a sign-in has two dozen statements, and a
+// connection of one owner needs none of the pool, locks and checks that
+// database/sql has around each.
 //
 // Contexts are not handed to statements: one that ends in the middle of an
 // INSERT makes SQLite end the whole transaction, and with it a whole group.
@@ -36,9 +35,9 @@ type liteStmt interface {
 	driver.StmtQueryContext
 }
 
-// lite opens a connection and tries it.
-func lite(path, dsn string) (*liteConn, error) {
-	c, err := (&sqlitedriver.Driver{}).Open(dsn)
+// lite opens a connection to a file and tries it.
+func lite(path string, pragmas ...string) (*liteConn, error) {
+	c, err := (&sqlite3.Driver{}).Open(dsn(path, pragmas...))
 	if err != nil {
 		return nil, fmt.Errorf("cannot open %s: %w", path, err)
 	}
@@ -59,7 +58,7 @@ func (l *liteConn) prepare(query string, args []any) (liteStmt, error) {
 		if s, ok = prepared.(liteStmt); !ok {
 			return nil, fmt.Errorf("statement of type %T", prepared)
 		}
-		l.stmts[strings.Clone(query)] = s
+		l.stmts[query] = s
 	}
 	l.args = l.args[:0]
 	for i, arg := range args {

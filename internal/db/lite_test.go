@@ -18,7 +18,7 @@ func TestPlaceholdersLoseTheirNumbersOnlyInOrder(t *testing.T) {
 }
 
 func TestValuesOfATableGoInAndOut(t *testing.T) {
-	l, err := lite("x", dsn(t.TempDir()+"/x.db"))
+	l, err := lite(t.TempDir() + "/x.db")
 	if err != nil {
 		t.Fatal(err)
 	}

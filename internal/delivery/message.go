@@ -3,7 +3,6 @@ package delivery
 import (
 	"bytes"
 	"fmt"
-	"html"
 	htmltemplate "html/template"
 	"io/fs"
 	"path"
@@ -36,19 +35,18 @@ type Text struct {
 	NotMe   string
 }
 
-// values are what the templates of all kinds may show, in the order of shown.
-func (t Text) values(l *words.Language) []string {
-	return []string{t.Code, t.Site, t.Host, t.Browser, t.Place, t.At, l.N("mail.code.life", t.Minutes), t.Link, t.NotMe}
-}
-
-// shown is values as the templates see them.
+// shown is Text as the templates of all kinds see it.
 type shown struct {
 	*words.Language
 	Code, Site, Host, Browser, Place, At, Life, Link, NotMe string
 }
 
-func show(l *words.Language, v []string) shown {
-	return shown{l, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]}
+func (t Text) in(l *words.Language) *shown {
+	return &shown{l, t.Code, t.Site, t.Host, t.Browser, t.Place, t.At, l.N("mail.code.life", t.Minutes), t.Link, t.NotMe}
+}
+
+func (s *shown) values() words.Values {
+	return words.Values{&s.Code, &s.Site, &s.Host, &s.Browser, &s.Place, &s.At, &s.Life, &s.Link, &s.NotMe}
 }
 
 // Worded is a message as it leaves the house.
@@ -100,7 +98,8 @@ func parseKind(files fs.FS, base string, l *words.Language) (k kind, err error) 
 	if err != nil {
 		return k, err
 	}
-	name, marked := path.Base(base), show(l, words.Marks(len(Text{}.values(l))))
+	name, marked := path.Base(base), Text{}.in(l)
+	marked.values().Mark()
 	var subject, text, page bytes.Buffer
 	if err := plain.ExecuteTemplate(&subject, name+".subject.txt", marked); err != nil {
 		return k, err
@@ -120,11 +119,6 @@ func (w *wording) word(m Message) (Worded, error) {
 	if !ok {
 		return Worded{}, fmt.Errorf("message of unknown kind %q", m.Kind)
 	}
-	values := m.Text.values(l)
-	out := Worded{To: m.To, Subject: k.subject.Text(values), Text: k.text.Text(values)}
-	for i, v := range values {
-		values[i] = html.EscapeString(v)
-	}
-	out.HTML = k.html.Text(values)
-	return out, nil
+	values := m.Text.in(l).values()
+	return Worded{To: m.To, Subject: k.subject.Text(values), Text: k.text.Text(values), HTML: k.html.HTML(values)}, nil
 }

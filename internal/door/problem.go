@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -74,12 +75,40 @@ func (d *Door) fail(c *fiber.Ctx, err error, answer func(*fiber.Ctx, *Problem) e
 	if p.Cause != nil {
 		d.log.Error("request failed", "id", d.RequestID(c), "method", c.Method(), "route", c.Route().Path, "status", p.Status, "err", p.Cause)
 	}
+	if p.Status == http.StatusRequestEntityTooLarge {
+		drain(c.Context().Conn())
+	}
 	setHeaders(&c.Response().Header, d.https) // what the HTTP library refuses has met no handler yet
 	c.Status(p.Status)
 	if p.Wait > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(Seconds(p.Wait)))
 	}
 	return answer(c, p)
+}
+
+const (
+	drainMost = 1 << 20
+	drainWait = 100 * time.Millisecond
+)
+
+// drain reads what a client still sends of a body that is too large, up to a
+// bound: when a connection is closed with something unread, the answer is lost
+// on the way (RFC 9112 9.6).
+func drain(conn net.Conn) {
+	if conn == nil {
+		return
+	}
+	buf := make([]byte, 16<<10)
+	for most := drainMost; most > 0; {
+		if err := conn.SetReadDeadline(time.Now().Add(drainWait)); err != nil {
+			return
+		}
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		most -= n
+	}
 }
 
 // Seconds is a wait in whole seconds, rounded up.

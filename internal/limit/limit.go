@@ -18,7 +18,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/config"
@@ -128,7 +127,13 @@ func Take(tx *db.Tx, budgets ...Budget) (wait time.Duration, err error) {
 	for _, l := range all {
 		args = append(args, now+l.per-l.cost)
 	}
-	fitted, err := tx.Exec(takeText(len(all)), args...)
+	var text string
+	if len(all) < len(takes) {
+		text = takes[len(all)]
+	} else {
+		text = takeText(len(all))
+	}
+	fitted, err := tx.Exec(text, args...)
 	if err != nil || fitted == int64(len(all)) {
 		return 0, err
 	}
@@ -154,15 +159,18 @@ func refused(tx *db.Tx, all []line, take db.ID) (wait time.Duration, err error) 
 	return wait, giveBack(tx, fitted)
 }
 
-var takeTexts sync.Map // number of rows to statement
+// takes are the statements that take few rates, made once.
+var takes = func() (texts [8]string) {
+	for n := range texts {
+		texts[n] = takeText(n)
+	}
+	return texts
+}()
 
 // takeText is the statement that takes n rates. A row in the past is as good as
 // none. A rate that has no room is left as it is, and the statement counts the
 // others; RETURNING which would cost as much as all the rest.
 func takeText(n int) string {
-	if text, ok := takeTexts.Load(n); ok {
-		return text.(string)
-	}
 	var b strings.Builder
 	b.WriteString(`INSERT INTO budgets (key, spent_to, last_take) VALUES ` + rows(n, 3, 2) + `
 		ON CONFLICT (key) DO UPDATE SET last_take = excluded.last_take,
@@ -172,7 +180,6 @@ func takeText(n int) string {
 		fmt.Fprintf(&b, " WHEN $%d THEN CAST($%d AS BIGINT)", 2+3*i, 2+3*n+i)
 	}
 	b.WriteString(" END")
-	takeTexts.Store(n, b.String())
 	return b.String()
 }
 

@@ -11,6 +11,7 @@ import (
 	"net"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -139,7 +140,7 @@ func plain(e *message.Entity) (text string, err error) {
 		if err != nil {
 			return err
 		}
-		text = string(b)
+		text = strings.ReplaceAll(string(b), "\r\n", "\n")
 		return found
 	})
 	if errors.Is(err, found) {

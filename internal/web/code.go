@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"html"
 	"net/http"
 	"strconv"
 
@@ -32,8 +31,8 @@ type codeForm struct {
 }
 
 // values are what differs from browser to browser.
-func (p *codePage) values() []*string {
-	return []*string{&p.Masked, &p.ExpiresIn, &p.Until, &p.ResendIn, &p.ResendWords, &p.Usually}
+func (p *codePage) values() words.Values {
+	return words.Values{&p.Masked, &p.ExpiresIn, &p.Until, &p.ResendIn, &p.ResendWords, &p.Usually}
 }
 
 func (s *Server) showCode(c *fiber.Ctx) error {
@@ -85,25 +84,19 @@ func (s *Server) plainCode(c *fiber.Ctx, p codePage) error {
 		signedIn bool
 		codeForm
 	}
-	var escaped []string
-	for _, v := range p.values() {
-		escaped = append(escaped, html.EscapeString(*v))
-	}
 	form := key{p.Lang, p.SignedIn, p.codeForm}
 	mold, ok := s.molds.Load(form)
 	if !ok {
-		marks := words.Marks(len(escaped))
-		for i, v := range p.values() {
-			*v = marks[i]
-		}
+		marked := p
+		marked.values().Mark()
 		var made bytes.Buffer
-		if err := s.views.execute(&made, "signin/code.html", p); err != nil {
+		if err := s.views.execute(&made, "signin/code.html", marked); err != nil {
 			return err
 		}
 		mold, _ = s.molds.LoadOrStore(form, words.NewMold(made.String()))
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	return c.SendString(mold.(words.Mold).Text(escaped))
+	return c.SendString(mold.(words.Mold).HTML(p.values()))
 }
 
 func (s *Server) postCode(c *fiber.Ctx) error {

@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	"fmt"
-	"html"
 	"html/template"
 	"io/fs"
 	"strings"
@@ -54,7 +53,7 @@ func loadPages(l *words.Language, constants map[string]string) (pages, error) {
 			return err
 		}
 		for _, t := range page.Templates() {
-			l.Settle(t.Tree, constants, html.EscapeString)
+			l.Settle(t.Tree, constants)
 		}
 		all[path] = page
 		return nil

@@ -1,6 +1,7 @@
 package words
 
 import (
+	"html"
 	"strconv"
 	"strings"
 )
@@ -18,17 +19,18 @@ const (
 	markEnd   = "qx"
 )
 
-// Marks are n values to give to a template in place of the real ones. They are
-// letters and digits, which no escaping changes.
-func Marks(n int) []string {
-	marks := make([]string, n)
-	for i := range marks {
-		marks[i] = markStart + strconv.Itoa(i) + markEnd
+// Values are the fields of a page that a mold leaves open, in one order.
+type Values []*string
+
+// Mark puts marks into the fields. They are letters and digits, which no
+// escaping changes.
+func (v Values) Mark() {
+	for i, field := range v {
+		*field = markStart + strconv.Itoa(i) + markEnd
 	}
-	return marks
 }
 
-// NewMold cuts what a template made of Marks.
+// NewMold cuts what a template made of marked values.
 func NewMold(text string) (m Mold) {
 	for {
 		before, rest, _ := strings.Cut(text, markStart)
@@ -43,11 +45,17 @@ func NewMold(text string) (m Mold) {
 	}
 }
 
-// Text is the text with values, escaped already for where they stand.
-func (m Mold) Text(values []string) string {
+// Text is the text with values.
+func (m Mold) Text(v Values) string { return m.fill(v, func(s string) string { return s }) }
+
+// HTML is the text with values escaped for HTML, as text and as quoted
+// attributes. A value that stands for a URL has to be one of ours.
+func (m Mold) HTML(v Values) string { return m.fill(v, html.EscapeString) }
+
+func (m Mold) fill(v Values, escape func(string) string) string {
 	parts := make([]string, 0, 2*len(m.texts))
-	for i, v := range m.values {
-		parts = append(parts, m.texts[i], values[v])
+	for i, n := range m.values {
+		parts = append(parts, m.texts[i], escape(*v[n]))
 	}
 	return strings.Join(append(parts, m.texts[len(m.values)]), "")
 }

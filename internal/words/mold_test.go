@@ -18,13 +18,22 @@ func TestAMoldSaysWhatTheTemplateSays(t *testing.T) {
 		}
 		return b.String()
 	}
-	mold := words.NewMold(execute(words.Marks(4)))
+	fields := func(v []string) (all words.Values) {
+		for i := range v {
+			all = append(all, &v[i])
+		}
+		return all
+	}
+	marks := []string{"", "", "", "d"}
+	fields(marks[:3]).Mark()
+	mold := words.NewMold(execute(marks))
 	for _, v := range [][]string{
 		{"Ann", "b", "https://example.org/x?a=b", "d"},
+		{`<b>"R" & 'D'</b>`, `" onclick="`, "https://example.org/", "d"},
 		{"", "", "", "d"},
-		append(words.Marks(3), "d"), // a value that looks like a mark is text
+		marks, // a value that looks like a mark is text
 	} {
-		if got, want := mold.Text(v), execute(v); got != want {
+		if got, want := mold.HTML(fields(v)), execute(v); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

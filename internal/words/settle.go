@@ -1,6 +1,7 @@
 package words
 
 import (
+	"html"
 	"strings"
 	"text/template/parse"
 )
@@ -8,21 +9,20 @@ import (
 // Settle writes what a template says in one language into the template, once
 // and for all: `.Lang`, `.T` and `.H` of a key, and the fields named in
 // constants. Values inside a text become fields of the template; what is left to
-// work out for each page is what differs from page to page. Texts go through
-// escape, for the place in which they stand.
-func (l *Language) Settle(tree *parse.Tree, constants map[string]string, escape func(string) string) {
+// work out for each page is what differs from page to page. Texts are escaped for
+// HTML.
+func (l *Language) Settle(tree *parse.Tree, constants map[string]string) {
 	if tree != nil && tree.Root != nil {
-		l.settle(tree.Root, &settling{constants, escape, true})
+		l.settle(tree.Root, &settling{constants, true})
 	}
 }
 
 type settling struct {
 	constants map[string]string
-	escape    func(string) string
 	top       bool // the dot is the page itself, not an element of a list
 }
 
-func (s *settling) within() *settling { return &settling{s.constants, s.escape, false} }
+func (s *settling) within() *settling { return &settling{s.constants, false} }
 
 func (l *Language) settle(list *parse.ListNode, s *settling) {
 	if list == nil {
@@ -63,7 +63,7 @@ func (l *Language) action(n *parse.ActionNode, s *settling) ([]parse.Node, bool)
 		if name == "Lang" {
 			text, ok = l.Lang, true
 		}
-		return []parse.Node{textNode(n.Pos, s.escape(text))}, ok
+		return []parse.Node{textNode(n.Pos, html.EscapeString(text))}, ok
 	}
 	key, ok := args[1].(*parse.StringNode)
 	if !ok || name != "T" && name != "H" {
@@ -80,7 +80,7 @@ func (l *Language) action(n *parse.ActionNode, s *settling) ([]parse.Node, bool)
 	}
 	for i, part := range m {
 		if i%2 == 0 {
-			nodes = append(nodes, textNode(n.Pos, s.escape(part)))
+			nodes = append(nodes, textNode(n.Pos, html.EscapeString(part)))
 			continue
 		}
 		value := argument(args[2:], part)

@@ -17,7 +17,6 @@ import (
 
 // authority is a certificate authority that nobody knows but who is told.
 type authority struct {
-	dir  string
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 	File string // its certificate, for SSL_CERT_FILE
@@ -25,14 +24,14 @@ type authority struct {
 
 func newAuthority(t *testing.T) *authority {
 	t.Helper()
-	a := &authority{dir: t.TempDir()}
+	a := &authority{}
 	a.cert = &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "djauthy test authority"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	a.key = newKey(t)
-	a.File = a.write(t, "ca.pem", "CERTIFICATE", a.sign(t, a.cert, a.key))
+	a.File = write(t, t.TempDir(), "ca.pem", "CERTIFICATE", a.sign(t, a.cert, a.key))
 	return a
 }
 
@@ -67,7 +66,8 @@ func (a *authority) Files(t *testing.T, host string) (cert, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.write(t, host+".pem", "CERTIFICATE", der), a.write(t, host+".key", "PRIVATE KEY", secret)
+	dir := t.TempDir() // tests run side by side
+	return write(t, dir, host+".pem", "CERTIFICATE", der), write(t, dir, host+".key", "PRIVATE KEY", secret)
 }
 
 // Config is what a server in this process needs to show a certificate.
@@ -80,9 +80,9 @@ func (a *authority) Config(t *testing.T, host string) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{cert}}
 }
 
-func (a *authority) write(t *testing.T, name, kind string, der []byte) string {
+func write(t *testing.T, dir, name, kind string, der []byte) string {
 	t.Helper()
-	path := filepath.Join(a.dir, name)
+	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
 	}

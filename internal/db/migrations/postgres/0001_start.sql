@@ -99,9 +99,9 @@ CREATE TABLE proofs (
 );
 
 CREATE TABLE budgets (
-    key       BYTEA PRIMARY KEY,
-    spent_to  BIGINT NOT NULL,
-    last_take BIGINT NOT NULL
+    key      BYTEA PRIMARY KEY,
+    spent_to BIGINT NOT NULL,
+    granted  BIGINT NOT NULL
 );
 
 CREATE TABLE outbox (

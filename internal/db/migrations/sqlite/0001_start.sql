@@ -99,9 +99,9 @@ CREATE TABLE proofs (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE budgets (
-    key       BLOB PRIMARY KEY,
-    spent_to  INTEGER NOT NULL,
-    last_take INTEGER NOT NULL
+    key      BLOB PRIMARY KEY,
+    spent_to INTEGER NOT NULL,
+    granted  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE outbox (

@@ -1,0 +1,1 @@
+ALTER TABLE budgets RENAME COLUMN granted TO last_take;
