@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"html"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // offSite are forms of `next` that some browser has read as another site, or
@@ -212,6 +215,44 @@ func TestRow59_ABodyOver64KiBIs413(t *testing.T) {
 		if len(values) != 1 || !strings.HasPrefix(values[0], "text/html") {
 			t.Errorf("413 is no %s: %v", name, values)
 		}
+	}
+}
+
+// A body that is refused for its length is read on for a moment, so that the
+// answer arrives, and no longer: who sends it byte by byte is cut off.
+func TestRow38_ATooLongBodyHoldsNoConnection(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	began := time.Now()
+	if _, err := fmt.Fprintf(conn, "POST /login HTTP/1.1\r\nHost: %s\r\nOrigin: http://%[1]s\r\nContent-Length: 100000000\r\n\r\n", s.public.Host); err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			if _, err := conn.Write([]byte("a")); err != nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || !strings.Contains(line, "413") {
+		t.Errorf("after %s the answer is %q, %v, want 413", time.Since(began), line, err)
+	}
+	select {
+	case <-over:
+	case <-time.After(20 * time.Second):
+		t.Error("the connection is still open")
 	}
 }
 

@@ -43,7 +43,7 @@ func lite(path string, pragmas ...string) (*liteConn, error) {
 	}
 	l := &liteConn{c: c, stmts: map[string]liteStmt{}}
 	if err := l.run("SELECT count(*) FROM sqlite_schema"); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot read %s: %w", path, err), c.Close())
+		return nil, errors.Join(fmt.Errorf("cannot read %s: %w", path, err), l.close())
 	}
 	return l, nil
 }

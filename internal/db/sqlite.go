@@ -21,6 +21,7 @@ type sqlite struct {
 	readers chan *liteConn // idle ones
 	mu      sync.Mutex
 	opened  int // readers there are, idle or not
+	closed  bool
 }
 
 func openSQLite(path string) (*sqlite, error) {
@@ -70,7 +71,7 @@ func (e *sqlite) reader(ctx context.Context) (*liteConn, error) {
 func (e *sqlite) count(by int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.opened+by > cap(e.readers) {
+	if by > 0 && (e.closed || e.opened+by > cap(e.readers)) {
 		return false
 	}
 	e.opened += by
@@ -154,6 +155,9 @@ func (e *sqlite) name() string       { return "sqlite" }
 // close waits for the updates that are queued and the views under way.
 func (e *sqlite) close() error {
 	e.writer.stop()
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
 	var err error
 	for e.left() > 0 {
 		select {

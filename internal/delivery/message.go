@@ -110,7 +110,8 @@ func parseKind(files fs.FS, base string, l *words.Language) (k kind, err error) 
 	if err := rich.Execute(&page, marked); err != nil {
 		return k, err
 	}
-	return kind{words.NewMold(strings.TrimSpace(subject.String())), words.NewMold(text.String()), words.NewMold(page.String())}, nil
+	n := len(marked.values())
+	return kind{words.NewMold(strings.TrimSpace(subject.String()), n), words.NewMold(text.String(), n), words.NewMold(page.String(), n)}, nil
 }
 
 func (w *wording) word(m Message) (Worded, error) {

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +27,8 @@ import (
 const (
 	workers = 8
 	// lease is how long a claim holds: a message whose process died is taken
-	// up by another after that. It is longer than any Send.
+	// up by another after that. It is longer than a Send, unless that begins
+	// late and lasts; then the message comes twice.
 	lease     = 30 * time.Second
 	sendLimit = 20 * time.Second
 	// finishLimit is what a message under way has when the outbox stops.
@@ -267,27 +269,41 @@ func (o *Outbox) attempt(ctx context.Context, q Queued) (err error) {
 func (o *Outbox) record() {
 	for first := range o.done {
 		group := []outcome{first}
-		time.Sleep(linger)
-		for len(o.done) > 0 && len(group) < claimSize {
+		if len(o.done) < claimSize {
+			time.Sleep(linger)
+		}
+		for len(o.done) > 0 && len(group) < backlog {
 			group = append(group, <-o.done)
 		}
-		err := o.db.Sequence(context.Background(), db.Shared(func(tx *db.Tx) error {
-			for _, out := range group {
-				if err := write(tx, out); err != nil {
-					return err
-				}
-			}
-			return nil
-		}))
-		if err != nil {
-			// The claims end and the messages are sent again: doubled, not lost.
-			o.log.Error("outbox: cannot record what was sent", "messages", len(group), "err", err)
+		if o.note(group) == nil {
 			continue
 		}
-		for _, out := range group {
-			o.tell(out)
+		for _, out := range group { // so that one which cannot be written holds back no other
+			if err := o.note([]outcome{out}); err != nil {
+				// Its claim ends and it is sent again: doubled, not lost.
+				o.log.Error("outbox: cannot record what was sent", "message", out.q.id, "err", err)
+			}
 		}
 	}
+}
+
+// note writes outcomes down and tells of them.
+func (o *Outbox) note(group []outcome) error {
+	err := o.db.Sequence(context.Background(), db.Shared(func(tx *db.Tx) error {
+		for _, out := range group {
+			if err := write(tx, out); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	if err != nil {
+		return err
+	}
+	for _, out := range group {
+		o.tell(out)
+	}
+	return nil
 }
 
 func write(tx *db.Tx, out outcome) error {
@@ -297,11 +313,16 @@ func write(tx *db.Tx, out outcome) error {
 		_, err := tx.Exec(`UPDATE outbox SET state = 1, done_at = $2, sealed = $3 WHERE id = $1`, out.q.id, at, []byte{})
 		return err
 	case out.final():
-		_, err := tx.Exec(`UPDATE outbox SET state = 2, done_at = $2, sealed = $3, reason = $4 WHERE id = $1`, out.q.id, at, []byte{}, out.err.Error())
+		_, err := tx.Exec(`UPDATE outbox SET state = 2, done_at = $2, sealed = $3, reason = $4 WHERE id = $1`, out.q.id, at, []byte{}, out.reason())
 		return err
 	}
-	_, err := tx.Exec(`UPDATE outbox SET due_at = $2, reason = $3 WHERE id = $1 AND state = 0`, out.q.id, out.retry().UnixMilli(), out.err.Error())
+	_, err := tx.Exec(`UPDATE outbox SET due_at = $2, reason = $3 WHERE id = $1 AND state = 0`, out.q.id, out.retry().UnixMilli(), out.reason())
 	return err
+}
+
+// reason is the error as text that every database takes.
+func (out outcome) reason() string {
+	return strings.ToValidUTF8(strings.ReplaceAll(out.err.Error(), "\x00", ""), "?")
 }
 
 // final reports whether a failed message is given up.

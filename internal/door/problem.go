@@ -87,20 +87,26 @@ func (d *Door) fail(c *fiber.Ctx, err error, answer func(*fiber.Ctx, *Problem) e
 }
 
 const (
-	drainMost = 1 << 20
-	drainWait = 100 * time.Millisecond
+	drainMost  = 1 << 20
+	drainPause = 100 * time.Millisecond
+	drainWait  = time.Second
 )
 
-// drain reads what a client still sends of a body that is too large, up to a
-// bound: when a connection is closed with something unread, the answer is lost
-// on the way (RFC 9112 9.6).
+// drain reads what a client still sends of a body that is too large, within
+// bounds and until it pauses: when a connection is closed with something unread,
+// the answer is lost on the way (RFC 9112 9.6).
 func drain(conn net.Conn) {
 	if conn == nil {
 		return
 	}
 	buf := make([]byte, 16<<10)
+	end := time.Now().Add(drainWait)
 	for most := drainMost; most > 0; {
-		if err := conn.SetReadDeadline(time.Now().Add(drainWait)); err != nil {
+		pause := time.Now().Add(drainPause)
+		if pause.After(end) {
+			return
+		}
+		if err := conn.SetReadDeadline(pause); err != nil {
 			return
 		}
 		n, err := conn.Read(buf)

@@ -156,6 +156,9 @@ func refused(tx *db.Tx, all []line, take db.ID) (wait time.Duration, err error) 
 		}
 		wait = max(wait, time.Duration(spent+l.cost-tx.Now.UnixMicro()-l.per)*time.Microsecond)
 	}
+	if len(fitted) == len(all) {
+		return 0, errors.New("budgets: a take had no room, and yet all of it") // two ids alike; it must not pass
+	}
 	return wait, giveBack(tx, fitted)
 }
 

@@ -93,7 +93,7 @@ func (s *Server) plainCode(c *fiber.Ctx, p codePage) error {
 		if err := s.views.execute(&made, "signin/code.html", marked); err != nil {
 			return err
 		}
-		mold, _ = s.molds.LoadOrStore(form, words.NewMold(made.String()))
+		mold, _ = s.molds.LoadOrStore(form, words.NewMold(made.String(), len(p.values())))
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
 	return c.SendString(mold.(words.Mold).HTML(p.values()))

@@ -30,18 +30,24 @@ func (v Values) Mark() {
 	}
 }
 
-// NewMold cuts what a template made of marked values.
-func NewMold(text string) (m Mold) {
+// NewMold cuts what a template made of n marked values.
+func NewMold(text string, n int) (m Mold) {
+	literal := ""
 	for {
-		before, rest, _ := strings.Cut(text, markStart)
-		number, after, found := strings.Cut(rest, markEnd)
-		i, err := strconv.Atoi(number)
-		if !found || err != nil {
-			m.texts = append(m.texts, text)
+		before, rest, found := strings.Cut(text, markStart)
+		literal += before
+		if !found {
+			m.texts = append(m.texts, literal)
 			return m
 		}
-		m.texts, m.values = append(m.texts, before), append(m.values, i)
-		text = after
+		number, after, closed := strings.Cut(rest, markEnd)
+		i, err := strconv.Atoi(number)
+		if !closed || err != nil || i < 0 || i >= n { // none of ours
+			literal, text = literal+markStart, rest
+			continue
+		}
+		m.texts, m.values = append(m.texts, literal), append(m.values, i)
+		literal, text = "", after
 	}
 }
 
