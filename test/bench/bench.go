@@ -124,7 +124,7 @@ func (b *bench) row(r row, kept *kept) (*result, error) {
 	switch {
 	case b.only != nil && !b.only.MatchString(r.name):
 		return nil, nil
-	case b.only == nil && (r.long && !b.full || b.full && b.isDone(old)):
+	case b.options.report || b.only == nil && (r.long && !b.full || b.full && b.isDone(old)):
 		return old, nil
 	}
 	b.say("%s", r.name)

@@ -63,6 +63,7 @@ type options struct {
 	part   time.Duration
 	full   bool
 	fresh  bool
+	report bool
 }
 
 func parseOptions(args []string) (o options, err error) {
@@ -72,11 +73,12 @@ func parseOptions(args []string) (o options, err error) {
 	rounds := flags.Int("rounds", 5, "how often the two take turns; medians are shown")
 	seconds := flags.Float64("seconds", 2, "how long each measured part takes")
 	full := flags.Bool("full", false, "measure the long rows too; rows that this build has finished are skipped")
+	report := flags.Bool("report", false, "measure nothing: write the document from the rows that are kept, with the build of each")
 	fresh := flags.Bool("fresh", false, "with -full: measure finished rows again")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	o = options{binary: *binary, rounds: *rounds, part: time.Duration(*seconds * float64(time.Second)), full: *full, fresh: *fresh}
+	o = options{binary: *binary, rounds: *rounds, part: time.Duration(*seconds * float64(time.Second)), full: *full, fresh: *fresh, report: *report}
 	if *rounds < 1 || *seconds <= 0 || flags.NArg() > 0 {
 		return o, errors.New("-rounds and -seconds must be positive, and there are no other arguments")
 	}
