@@ -28,7 +28,7 @@ func openSQLite(path string) (*sqlite, error) {
 	if err := readyFile(path); err != nil {
 		return nil, err
 	}
-	w, err := lite(path, "cache_size(-8000)")
+	w, err := lite(path, "cache_size(-6000)")
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (e *sqlite) reader(ctx context.Context) (*liteConn, error) {
 	default:
 	}
 	if e.count(+1) {
-		r, err := lite(e.path, "cache_size(-2000)", "query_only(1)")
+		r, err := lite(e.path, "cache_size(-1000)", "query_only(1)")
 		if err != nil {
 			e.count(-1)
 		}
