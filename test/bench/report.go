@@ -154,6 +154,12 @@ around every request, the browser's sealed cookie and the discovery of the id. W
 row and one read less), history written only at a success (one row less), a driver that binds and reads without an allocation for each value, and
 SMTP PIPELINING (RFC 2920), which go-mail does not speak and which would help the stand-in as much.
 
+A lone browser costs both programs two and a half times the CPU that each of 64 does: with nothing else to do, every hand-over between goroutines and every
+fsync sleeps and wakes a thread. Its time follows the machine's neighbours: from 2.1 ms (stand-in 1.1) to 3.5 ms (stand-in 1.6) in runs of one day.
+
+A million sign-ins were not run to their end with the page caches as they are now. With larger ones (8 MB for the writer, 2 MB for a reader, now 6 and 1) the server held
+49.4 MiB after 504,000 and 49.6 MiB after 851,000.
+
 The stand-in is leaner than the one by which the limit of 1.6 was set: that one cost 33 times as much as its own session check, this one about 10 times.
 `
 
