@@ -275,13 +275,15 @@ func (o *Outbox) record() {
 		for len(o.done) > 0 && len(group) < backlog {
 			group = append(group, <-o.done)
 		}
-		if o.note(group) == nil {
+		// What is not recorded is sent again when its claim ends: doubled, not lost.
+		err := o.note(group)
+		if db.Unavailable(err) { // for all of them, and each would wait for it anew
+			o.log.Error("outbox: cannot record what was sent", "messages", len(group), "err", err)
 			continue
 		}
-		for _, out := range group { // so that one which cannot be written holds back no other
-			if err := o.note([]outcome{out}); err != nil {
-				// Its claim ends and it is sent again: doubled, not lost.
-				o.log.Error("outbox: cannot record what was sent", "message", out.q.id, "err", err)
+		for i := 0; err != nil && i < len(group); i++ { // one that cannot be written holds back no other
+			if one := o.note(group[i : i+1]); one != nil {
+				o.log.Error("outbox: cannot record what was sent", "message", group[i].q.id, "err", one)
 			}
 		}
 	}
