@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -50,8 +51,12 @@ func (f fresh) insert(tx *db.Tx) error {
 	})
 }
 
+// errOver is db.ErrNotFound for a session that is out of time.
+var errOver = fmt.Errorf("the session is over: %w", db.ErrNotFound)
+
 // checkSession returns the session of a cookie, or db.ErrNotFound if there is
-// none that is good: wrong secret, ended, or its user deactivated.
+// none that is good: wrong secret, out of time (errOver), or its user
+// deactivated.
 func checkSession(tx *db.Tx, t seal.Token, s Settings) (out Session, err error) {
 	if t.ID == 0 {
 		return out, db.ErrNotFound
@@ -68,14 +73,18 @@ func checkSession(tx *db.Tx, t seal.Token, s Settings) (out Session, err error) 
 		return Session{}, err
 	}
 	out.ID, out.LastSeen, out.Expires = db.ID(t.ID), db.Time(seen), db.Time(expires)
-	if !t.Matches(hash) || !u.Active || !tx.Now.Before(out.Expires) || tx.Now.Sub(out.LastSeen) >= s.Idle {
+	if !t.Matches(hash) || !u.Active {
 		return Session{}, db.ErrNotFound
+	}
+	if !tx.Now.Before(out.Expires) || tx.Now.Sub(out.LastSeen) >= s.Idle {
+		return Session{}, errOver
 	}
 	return out, nil
 }
 
 // Check returns the session of a cookie, or db.ErrNotFound. It is one read;
-// that the session was used is written down later.
+// that the session was used is written down later, and so is that it is over:
+// it stays so when the clock jumps back.
 func (s *Service) Check(ctx context.Context, t seal.Token) (out Session, err error) {
 	if t.ID == 0 {
 		return out, db.ErrNotFound
@@ -86,8 +95,11 @@ func (s *Service) Check(ctx context.Context, t seal.Token) (out Session, err err
 		out, err = checkSession(tx, t, s.Settings)
 		return err
 	})
-	if err == nil && now.Sub(out.LastSeen) >= s.Settings.Idle/60 {
-		s.note(sighting{out.ID, now})
+	switch {
+	case errors.Is(err, errOver):
+		s.note(sighting{db.ID(t.ID), now, true})
+	case err == nil && now.Sub(out.LastSeen) >= s.Settings.Idle/60:
+		s.note(sighting{out.ID, now, false})
 	}
 	return out, err
 }
@@ -176,10 +188,11 @@ func SweepSessions(tx *db.Tx, s Settings, from db.ID, limit int) (removed int64,
 	return removed, next, err
 }
 
-// sighting says that a session was used.
+// sighting says that a session was used, or found over.
 type sighting struct {
-	id db.ID
-	at time.Time
+	id   db.ID
+	at   time.Time
+	over bool
 }
 
 // note keeps a sighting for Run; when too many wait, it is dropped, and the
@@ -212,20 +225,33 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) writeSeen(ctx context.Context) error {
-	latest := map[db.ID]time.Time{}
+	latest := map[db.ID]sighting{}
 	for len(s.seen) > 0 {
 		x := <-s.seen
-		latest[x.id] = x.at
+		latest[x.id] = x
 	}
 	if len(latest) == 0 {
 		return nil
 	}
 	return s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
-		for id, at := range latest {
-			if _, err := tx.Exec(`UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2`, id, at.UnixMilli()); err != nil {
+		for _, x := range latest {
+			if err := x.write(tx, s.Settings); err != nil {
 				return err
 			}
 		}
 		return nil
 	}))
+}
+
+func (x sighting) write(tx *db.Tx, s Settings) error {
+	if !x.over {
+		_, err := tx.Exec(`UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2`, x.id, x.at.UnixMilli())
+		return err
+	}
+	n, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND (expires_at <= $2 OR last_seen_at <= $3)`,
+		x.id, x.at.UnixMilli(), x.at.Add(-s.Idle).UnixMilli())
+	if err != nil || n == 0 {
+		return err
+	}
+	return multifactor.EndProofs(tx, x.id)
 }

@@ -83,6 +83,24 @@ func TestASessionInUseEndsAfterThirtyDays(t *testing.T) {
 	})
 }
 
+func TestASessionFoundOverStaysOverWhenTheClockJumpsBack(t *testing.T) {
+	for name, late := range map[string]time.Duration{"unused": 12 * time.Hour, "too old": 720 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, h *house) {
+				b, other := h.browser("192.0.2.1"), h.browser("192.0.2.2")
+				b.signsIn(t, addr(t, "ann@example.org"))
+				other.signsIn(t, addr(t, "bob@example.org"))
+				h.clock.Advance(late)
+				want(t, b.isIn(t), false)
+				h.writeSeen(t)
+				h.clock.Advance(-late)
+				want(t, b.isIn(t), false)
+				want(t, other.isIn(t), true) // nobody looked
+			})
+		})
+	}
+}
+
 // writeSeen does what Run does each second.
 func (h *house) writeSeen(t *testing.T) {
 	t.Helper()
