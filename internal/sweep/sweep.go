@@ -27,7 +27,9 @@ const (
 	chunkTime = 4 * time.Millisecond
 	minChunk  = 50
 	maxChunk  = 4000
-	// rest is left between two chunks for everybody else.
+	// rest is the least that is left between two chunks for everybody else, who
+	// gets as much time as the chunk took with its wait and commit: when there is
+	// much to do, the sweeper is the first to step back.
 	rest = 500 * time.Microsecond
 
 	messagesKept = 24 * time.Hour
@@ -154,6 +156,7 @@ func (s *Sweeper) sweep(ctx context.Context, t task) (removed int64, err error) 
 		var n int64
 		var took time.Duration
 		var moved func()
+		asked := time.Now()
 		err := s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) (err error) {
 			began := time.Now()
 			n, more, moved, err = t.do(tx, size)
@@ -174,7 +177,7 @@ func (s *Sweeper) sweep(ctx context.Context, t task) (removed int64, err error) 
 		case took > chunkTime*2:
 			size = max(size/2, minChunk)
 		}
-		time.Sleep(rest)
+		time.Sleep(max(rest, time.Since(asked)))
 	}
 	return removed, nil
 }
