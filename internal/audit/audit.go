@@ -1,5 +1,5 @@
-// Package audit owns what happened: a line for each event of a user, for its
-// owner and for administrators.
+// Package audit owns what happened: a line for each event of a user or of a
+// micro service, for its owner and for administrators.
 //
 // Lines are written in the transaction of what they tell of. They hold no
 // code, token or address.
@@ -36,6 +36,27 @@ const (
 	LinkMade       Event = "link_made"
 )
 
+// ServiceEvent says what happened to a micro service. Administrators alone see it.
+type ServiceEvent string
+
+// Events of a micro service.
+const (
+	ServiceAdded   ServiceEvent = "added"
+	ServiceChanged ServiceEvent = "changed"
+	ServiceRotated ServiceEvent = "rotated"
+	ServiceDeleted ServiceEvent = "deleted"
+	ServiceRefused ServiceEvent = "refused" // a wrong token
+	ServiceArrived ServiceEvent = "arrived" // it called from a network for the first time
+)
+
+// ServiceLine is one event of a micro service.
+type ServiceLine struct {
+	At     time.Time
+	Event  ServiceEvent
+	Client Client
+	Detail string
+}
+
 // Client is who asked: never the whole address.
 type Client struct {
 	Prefix string // the network, IPv4 /24 or IPv6 /48; "" by command
@@ -54,6 +75,26 @@ func Write(tx *db.Tx, user db.ID, e Event, c Client) error {
 	_, err := tx.Exec(`INSERT INTO audit (id, user_id, event, prefix, agent, detail) VALUES ($1, $2, $3, $4, $5, '')`,
 		tx.NewID(), user, e, c.Prefix, c.Agent)
 	return err
+}
+
+// WriteService adds a line to a micro service's history.
+func WriteService(tx *db.Tx, service int64, e ServiceEvent, c Client, detail string) error {
+	_, err := tx.Exec(`INSERT INTO audit (id, user_id, service_id, event, prefix, agent, detail) VALUES ($1, 0, $2, $3, $4, $5, $6)`,
+		tx.NewID(), service, e, c.Prefix, c.Agent, detail)
+	return err
+}
+
+// OfService returns up to limit of a micro service's last lines, newest first.
+func OfService(tx *db.Tx, service int64, limit int) (all []ServiceLine, err error) {
+	err = tx.Each(func(scan func(...any) error) error {
+		var l ServiceLine
+		var id db.ID
+		err := scan(&id, &l.Event, &l.Client.Prefix, &l.Client.Agent, &l.Detail)
+		l.At = id.Time()
+		all = append(all, l)
+		return err
+	}, `SELECT id, event, prefix, agent, detail FROM audit WHERE service_id = $1 AND service_id <> 0 ORDER BY id DESC LIMIT $2`, service, limit)
+	return all, err
 }
 
 // Of returns a user's last lines, newest first, from before the id given (0:

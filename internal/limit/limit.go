@@ -15,6 +15,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -186,16 +187,26 @@ func takeText(n int) string {
 	return b.String()
 }
 
-// Left reports whether a Take of all budgets would be allowed.
-func Left(tx *db.Tx, budgets ...Budget) (bool, error) {
-	for _, l := range lines(each(budgets)) {
+// Room returns how many events in a row a budget would allow.
+func Room(tx *db.Tx, b Budget) (int, error) {
+	room := int64(math.MaxInt32)
+	for _, l := range lines(each([]Budget{b})) {
 		var spent int64
 		err := tx.Get(`SELECT spent_to FROM budgets WHERE key = $1`, l.key).Scan(&spent)
 		if err != nil && !errors.Is(err, db.ErrNotFound) {
-			return false, err
+			return 0, err
 		}
-		if spent > tx.Now.UnixMicro()+l.per-l.cost {
-			return false, nil
+		now := tx.Now.UnixMicro()
+		room = min(room, max(0, (now+l.per-max(spent, now))/l.cost))
+	}
+	return int(room), nil
+}
+
+// Left reports whether a Take of all budgets would be allowed.
+func Left(tx *db.Tx, budgets ...Budget) (bool, error) {
+	for _, b := range budgets {
+		if room, err := Room(tx, b); err != nil || room == 0 {
+			return false, err
 		}
 	}
 	return true, nil

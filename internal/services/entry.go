@@ -1,0 +1,246 @@
+package services
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/totp"
+)
+
+// ID names an entry on the wire. IDs count up from 1 and are never given twice.
+type ID int64
+
+// Entry is a micro service.
+type Entry struct {
+	ID          ID
+	Name, Realm string
+	App         App // of an entry of 2018
+	// Seed is base32, as it was given or made. While two live it is the newest.
+	Seed     string
+	Created  time.Time
+	Expires  time.Time // zero: never
+	OldUntil time.Time // until when the seed before this one is good, too; zero: there is none
+	Use      Use
+}
+
+// Use is when an entry's token was last looked at, for whom, and what came out.
+type Use struct {
+	At      time.Time // zero: never; to the minute while nothing else changes
+	Caller  ID        // who asked; the entry itself when it called
+	Network string    // from where
+	Result  Result
+}
+
+// Result is what came out of a use.
+type Result string
+
+// Results.
+const (
+	Accepted Result = "ok"
+	Refused  Result = "wrong token"
+)
+
+// MaxText is the longest name, realm or token, in characters.
+const MaxText = 128
+
+// Errors of what is asked for, each for the caller to see.
+var (
+	ErrTaken = errors.New("another entry has this name in this realm")
+	ErrText  = fmt.Errorf("a name and a realm have 1 to %d characters, no white space around them and none that is null", MaxText)
+)
+
+func newSeed() string { return totp.NewSeed() }
+
+// Draft is what a new entry is made of.
+type Draft struct {
+	Name, Realm string
+	App         App
+	Seed        string    // "": a random one
+	Expires     time.Time // zero: never
+	ID          ID        // 0: the next
+	Created     time.Time // zero: now
+}
+
+// Valid reports whether a name or realm may be stored.
+func Valid(text string) bool {
+	return text != "" && utf8.ValidString(text) && utf8.RuneCountInString(text) <= MaxText && strings.TrimSpace(text) == text && !strings.ContainsRune(text, 0)
+}
+
+// Add stores a new entry. It returns ErrTaken, ErrText or totp.ErrSeed for what
+// cannot be.
+func (s *Service) Add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
+	if !Valid(n.Name) || !Valid(n.Realm) {
+		return Entry{}, ErrText
+	}
+	return s.add(tx, n, by)
+}
+
+func (s *Service) add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
+	e := Entry{ID: n.ID, Name: n.Name, Realm: n.Realm, App: n.App, Seed: n.Seed, Created: n.Created, Expires: n.Expires}
+	if e.Seed == "" {
+		e.Seed = newSeed()
+	}
+	if _, err := totp.ParseSeed(e.Seed); err != nil {
+		return e, err
+	}
+	if e.Created.IsZero() {
+		e.Created = tx.Now
+	}
+	if err := free(tx, 0, e.Name, e.Realm); err != nil {
+		return e, err
+	}
+	if err := nextID(tx, &e.ID); err != nil {
+		return e, err
+	}
+	_, err := tx.Exec(`INSERT INTO services (id, name, realm, sealed, old_sealed, created_at, expires_at, username, appname, is_trusted)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		e.ID, e.Name, e.Realm, s.seal(e.ID, e.Seed), []byte{}, e.Created.UnixMilli(), millis(e.Expires), e.App.Username, e.App.Name, db.Int(e.App.Trusted))
+	if err != nil {
+		return e, err
+	}
+	return e, audit.WriteService(tx, int64(e.ID), audit.ServiceAdded, by, e.Name+" in "+e.Realm)
+}
+
+// nextID counts on, or takes note of an ID that is brought along.
+func nextID(tx *db.Tx, id *ID) error {
+	var last ID
+	err := tx.Get(`INSERT INTO counters (name, last) VALUES ('services', $1)
+		ON CONFLICT (name) DO UPDATE SET last = CASE WHEN excluded.last > counters.last THEN excluded.last ELSE counters.last + $2 END
+		RETURNING last`, max(*id, 1), db.Int(*id == 0)).Scan(&last)
+	if *id == 0 {
+		*id = last
+	}
+	return err
+}
+
+// free reports ErrTaken if an entry other than id has the name in the realm.
+func free(tx *db.Tx, id ID, name, realm string) error {
+	var other ID
+	err := tx.Get(`SELECT id FROM services WHERE name = $1 AND realm = $2`, name, realm).Scan(&other)
+	switch {
+	case errors.Is(err, db.ErrNotFound) || err == nil && other == id:
+		return nil
+	case err != nil:
+		return err
+	}
+	return ErrTaken
+}
+
+const columns = `id, name, realm, sealed, old_valid_to, created_at, expires_at, last_used_at, last_caller, last_network, last_result, username, appname, is_trusted`
+
+// read makes an Entry of a row of columns.
+func (s *Service) read(scan func(...any) error) (e Entry, err error) {
+	var sealed []byte
+	var old, created, expires, used int64
+	if err := scan(&e.ID, &e.Name, &e.Realm, &sealed, &old, &created, &expires, &used, &e.Use.Caller, &e.Use.Network, &e.Use.Result,
+		&e.App.Username, &e.App.Name, &e.App.Trusted); err != nil {
+		return e, err
+	}
+	e.OldUntil, e.Created, e.Expires, e.Use.At = db.Time(old), db.Time(created), db.Time(expires), db.Time(used)
+	e.Seed, err = s.open(e.ID, sealed)
+	if err != nil {
+		return e, fmt.Errorf("seed of entry %d: %w", e.ID, err)
+	}
+	return e, nil
+}
+
+// Get returns a triple, or db.ErrNotFound.
+func (s *Service) Get(tx *db.Tx, id ID) (Entry, error) {
+	return s.read(tx.Get(`SELECT `+columns+` FROM services WHERE id = $1 AND realm <> $2`, id, appRealm).Scan)
+}
+
+// Any returns a triple or an app, or db.ErrNotFound.
+func (s *Service) Any(tx *db.Tx, id ID) (Entry, error) {
+	return s.read(tx.Get(`SELECT `+columns+` FROM services WHERE id = $1`, id).Scan)
+}
+
+// Find returns the triple of a name and realm, or db.ErrNotFound.
+func (s *Service) Find(tx *db.Tx, name, realm string) (Entry, error) {
+	return s.read(tx.Get(`SELECT `+columns+` FROM services WHERE name = $1 AND realm = $2`, name, realm).Scan)
+}
+
+// List returns up to limit triples after an ID, in their order.
+func (s *Service) List(tx *db.Tx, after ID, limit int) ([]Entry, error) {
+	return s.all(tx, `SELECT `+columns+` FROM services WHERE id > $1 AND realm <> $2 ORDER BY id LIMIT $3`, after, appRealm, limit)
+}
+
+func (s *Service) all(tx *db.Tx, query string, args ...any) (all []Entry, err error) {
+	err = tx.Each(func(scan func(...any) error) error {
+		e, err := s.read(scan)
+		all = append(all, e)
+		return err
+	}, query, args...)
+	return all, err
+}
+
+// Rename gives an entry another name, realm or both; its seed stays. It returns
+// ErrTaken or ErrText for what cannot be.
+func (s *Service) Rename(tx *db.Tx, id ID, name, realm string, by audit.Client) error {
+	if !Valid(name) || !Valid(realm) {
+		return ErrText
+	}
+	if err := free(tx, id, name, realm); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`UPDATE services SET name = $2, realm = $3 WHERE id = $1`, id, name, realm); err != nil {
+		return err
+	}
+	return audit.WriteService(tx, int64(id), audit.ServiceChanged, by, name+" in "+realm)
+}
+
+// SetExpiry sets when an entry ends; zero: never.
+func (s *Service) SetExpiry(tx *db.Tx, id ID, at time.Time, by audit.Client) error {
+	if _, err := tx.Exec(`UPDATE services SET expires_at = $2 WHERE id = $1`, id, millis(at)); err != nil {
+		return err
+	}
+	return audit.WriteService(tx, int64(id), audit.ServiceChanged, by, "expires "+words(at))
+}
+
+// Rotate gives an entry a new seed and returns it. The one so far stays good
+// until the given time, so that the service can be told in between; one that
+// was on its way out already ends now.
+func (s *Service) Rotate(tx *db.Tx, id ID, oldUntil time.Time, by audit.Client) (seed string, err error) {
+	seed = newSeed()
+	n, err := tx.Exec(`UPDATE services SET old_sealed = sealed, old_valid_to = $2, sealed = $3 WHERE id = $1`, id, millis(oldUntil), s.seal(id, seed))
+	if err == nil && n == 0 {
+		err = db.ErrNotFound
+	}
+	if err != nil {
+		return "", err
+	}
+	return seed, audit.WriteService(tx, int64(id), audit.ServiceRotated, by, "old seed until "+words(oldUntil))
+}
+
+// Delete removes an entry. Its ID is not given again.
+func (s *Service) Delete(tx *db.Tx, id ID, by audit.Client) error {
+	n, err := tx.Exec(`DELETE FROM services WHERE id = $1`, id)
+	if err == nil && n == 0 {
+		err = db.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM service_callers WHERE service_id = $1`, id); err != nil {
+		return err
+	}
+	return audit.WriteService(tx, int64(id), audit.ServiceDeleted, by, "")
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func words(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format(time.RFC3339)
+}

@@ -1,0 +1,190 @@
+package services
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/totp"
+)
+
+// Row is a triple that is brought along from elsewhere.
+type Row struct {
+	Line int    // of the file in CSV, or the how-manieth object in JSON; from 1
+	ID   ID     // its number there; 0: it has none
+	Name string // for App: the UUID
+	Realm,
+	Seed string
+	// Problem says why the row cannot be read; "" if it can.
+	Problem string
+	// Skip says that it is something else, and what.
+	Skip string
+}
+
+// Rows reads triples one after the other, until io.EOF. Any other error ends the
+// file: what follows cannot be read.
+type Rows interface{ Next() (Row, error) }
+
+// ReadRows reads Django's dumpdata JSON or, with a head of name, realm, seed and
+// perhaps id in any order, CSV.
+func ReadRows(r io.Reader, isCSV bool) (Rows, error) {
+	if isCSV {
+		return readCSV(r)
+	}
+	return readDump(r)
+}
+
+type dump struct {
+	d *json.Decoder
+	n int
+}
+
+func readDump(r io.Reader) (Rows, error) {
+	d := json.NewDecoder(r)
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil, errors.New("this is no dumpdata: JSON that begins with a list is needed")
+	}
+	return &dump{d: d}, nil
+}
+
+// Next reads an object. Django writes {"model": "app.model", "pk": 1, "fields":
+// {"name": …}}; any model that has a name, a realm and a seed is a triple, for the
+// original has changed its model's name.
+func (x *dump) Next() (Row, error) {
+	if !x.d.More() {
+		if _, err := x.d.Token(); err != nil {
+			return Row{}, fmt.Errorf("the file is cut off after object %d", x.n)
+		}
+		return Row{}, io.EOF
+	}
+	x.n++
+	var o struct {
+		Model  string          `json:"model"`
+		PK     json.RawMessage `json:"pk"`
+		Fields map[string]any  `json:"fields"`
+	}
+	if err := x.d.Decode(&o); err != nil {
+		return Row{}, fmt.Errorf("object %d cannot be read: %w", x.n, err)
+	}
+	row := Row{Line: x.n}
+	if _, ok := o.Fields["seed"]; !ok {
+		row.Skip = o.Model
+		return row, nil
+	}
+	row.ID = number(strings.Trim(string(o.PK), `"`))
+	for name, at := range map[string]*string{"name": &row.Name, "realm": &row.Realm, "seed": &row.Seed} {
+		text, ok := o.Fields[name].(string)
+		if !ok {
+			row.Problem = name + " is missing, or is no text"
+		}
+		*at = text
+	}
+	return row, nil
+}
+
+func number(text string) ID {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return 0
+	}
+	return ID(n)
+}
+
+type sheet struct {
+	r    *csv.Reader
+	head map[string]int
+}
+
+func readCSV(r io.Reader) (Rows, error) {
+	c := csv.NewReader(r)
+	c.FieldsPerRecord = -1
+	head, err := c.Read()
+	if err != nil {
+		return nil, fmt.Errorf("the head of the CSV cannot be read: %w", err)
+	}
+	s := &sheet{c, map[string]int{}}
+	for i, name := range head {
+		s.head[strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))] = i
+	}
+	for _, name := range []string{"name", "realm", "seed"} {
+		if _, ok := s.head[name]; !ok {
+			return nil, fmt.Errorf("the CSV has no column %q; its first line has to name the columns name, realm, seed and perhaps id", name)
+		}
+	}
+	return s, nil
+}
+
+// Next reads a line.
+func (s *sheet) Next() (row Row, err error) {
+	record, err := s.r.Read()
+	row.Line, _ = s.r.FieldPos(0)
+	if wrong := (*csv.ParseError)(nil); errors.As(err, &wrong) {
+		row.Line, row.Problem = wrong.StartLine, wrong.Err.Error()
+		return row, nil
+	} else if err != nil {
+		return row, err
+	}
+	at := func(name string) string {
+		i, ok := s.head[name]
+		if !ok || i >= len(record) {
+			return ""
+		}
+		return record[i]
+	}
+	row.ID, row.Name, row.Realm, row.Seed = number(at("id")), at("name"), at("realm"), at("seed")
+	return row, nil
+}
+
+// Outcome is what became of a row.
+type Outcome int
+
+// Outcomes.
+const (
+	Imported Outcome = iota
+	Present          // it was here already, with this seed
+	Skipped          // it is no triple
+	NotTaken         // for a reason
+)
+
+// Import stores a row and keeps its number if that is free. A row that is here
+// already, with the same seed, is Present, so that an import that broke off can
+// be run again.
+func (s *Service) Import(tx *db.Tx, r Row, by audit.Client) (Outcome, string, error) {
+	switch {
+	case r.Skip != "":
+		return Skipped, r.Skip, nil
+	case r.Problem != "":
+		return NotTaken, r.Problem, nil
+	}
+	d := Draft{ID: r.ID, Name: strings.TrimSpace(r.Name), Realm: strings.TrimSpace(r.Realm), Seed: strings.TrimSpace(r.Seed)}
+	if d.Seed == "" {
+		return NotTaken, "the seed is empty", nil
+	}
+	here, err := s.Find(tx, d.Name, d.Realm)
+	switch {
+	case err == nil && here.Seed == d.Seed:
+		return Present, "", nil
+	case err == nil:
+		return NotTaken, fmt.Sprintf("%s in %s is here with another seed", d.Name, d.Realm), nil
+	case !errors.Is(err, db.ErrNotFound):
+		return 0, "", err
+	}
+	if d.ID != 0 {
+		if _, err := s.Any(tx, d.ID); err == nil {
+			return NotTaken, fmt.Sprintf("its number %d belongs to another entry here; without an id (CSV) it gets the next", d.ID), nil
+		} else if !errors.Is(err, db.ErrNotFound) {
+			return 0, "", err
+		}
+	}
+	switch _, err = s.Add(tx, d, by); {
+	case errors.Is(err, ErrText) || errors.Is(err, totp.ErrSeed):
+		return NotTaken, err.Error(), nil
+	}
+	return Imported, "", err
+}

@@ -1,0 +1,141 @@
+package services
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+// The realms that the wire itself names; what they may is fixed.
+const (
+	AdminRealm = "ungleich-admin" // verify, create, list, update, delete
+	AuthRealm  = "ungleich-auth"  // verify
+)
+
+// Right is what a realm's members may do.
+type Right int
+
+// Rights. Whoever may administer may verify.
+const (
+	Nothing Right = iota
+	Verify
+	Administer
+)
+
+// Realm is what the members of a realm may do. A realm that is nowhere written
+// down may be verified and may do nothing.
+type Realm struct {
+	Name  string
+	Right Right
+	// Only lists the realms that its members may verify; none: all.
+	Only []string
+}
+
+// ErrFixed reports a change to a realm whose rights are fixed.
+var ErrFixed = fmt.Errorf("the rights of %s and %s are fixed", AdminRealm, AuthRealm)
+
+// fixed returns the right of a realm of the wire.
+func fixed(realm string) (Right, bool) {
+	switch realm {
+	case AdminRealm:
+		return Administer, true
+	case AuthRealm:
+		return Verify, true
+	}
+	return Nothing, false
+}
+
+// SetRealm writes down what a realm's members may do and whom they may verify.
+// The members of ungleich-admin may always verify all.
+func SetRealm(tx *db.Tx, r Realm) error {
+	right, isFixed := fixed(r.Name)
+	if isFixed && (r.Right != right || right == Administer && len(r.Only) > 0) {
+		return ErrFixed
+	}
+	if !Valid(r.Name) {
+		return ErrText
+	}
+	_, err := tx.Exec(`INSERT INTO realms (realm, can_verify, can_administer, is_restricted) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (realm) DO UPDATE SET can_verify = excluded.can_verify, can_administer = excluded.can_administer, is_restricted = excluded.is_restricted`,
+		r.Name, db.Int(r.Right >= Verify), db.Int(r.Right >= Administer), db.Int(len(r.Only) > 0))
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM realm_allows WHERE caller_realm = $1`, r.Name); err != nil {
+		return err
+	}
+	for _, realm := range r.Only {
+		if !Valid(realm) {
+			return ErrText
+		}
+		if _, err := tx.Exec(`INSERT INTO realm_allows (caller_realm, realm) VALUES ($1, $2) ON CONFLICT (caller_realm, realm) DO NOTHING`, r.Name, realm); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GetRealm returns what a realm's members may do.
+func GetRealm(tx *db.Tx, name string) (Realm, error) {
+	r := Realm{Name: name}
+	var verify, administer int64
+	err := tx.Get(`SELECT can_verify, can_administer FROM realms WHERE realm = $1`, name).Scan(&verify, &administer)
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return r, err
+	}
+	r.Right = right(name, verify, administer)
+	err = tx.Each(func(scan func(...any) error) error {
+		var only string
+		err := scan(&only)
+		r.Only = append(r.Only, only)
+		return err
+	}, `SELECT realm FROM realm_allows WHERE caller_realm = $1 ORDER BY realm`, name)
+	return r, err
+}
+
+func right(realm string, verify, administer int64) Right {
+	r, isFixed := fixed(realm)
+	switch {
+	case isFixed:
+		return r
+	case administer != 0:
+		return Administer
+	case verify != 0:
+		return Verify
+	}
+	return Nothing
+}
+
+// Realms lists the realms of the wire and those that are written down.
+func Realms(tx *db.Tx) (all []Realm, err error) {
+	names := []string{AdminRealm, AuthRealm}
+	err = tx.Each(func(scan func(...any) error) error {
+		var name string
+		err := scan(&name)
+		if _, isFixed := fixed(name); !isFixed {
+			names = append(names, name)
+		}
+		return err
+	}, `SELECT realm FROM realms ORDER BY realm`)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		r, err := GetRealm(tx, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// DropRealm forgets what was written down of a realm.
+func DropRealm(tx *db.Tx, name string) error {
+	if _, err := tx.Exec(`DELETE FROM realm_allows WHERE caller_realm = $1`, name); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`DELETE FROM realms WHERE realm = $1`, name)
+	return err
+}

@@ -1,0 +1,71 @@
+// Package services owns micro services: their triples (name, realm, seed), the
+// realms and what they may, and the answer to the question whether a token is
+// good (ungleichotp).
+//
+// It knows no wire. What a request looked like and what its answer says is the
+// business of the doors; a verdict is all they get.
+package services
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/config"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+// Settings are what an operator decides.
+type Settings struct {
+	// Window is how many steps of 30 seconds a token may be off, either way.
+	Window int
+	// SingleUse lets a verified token pass once (RFC 6238 5.2). What a caller
+	// shows for itself stays good for all its calls in a step.
+	SingleUse bool
+}
+
+// guesses is how many wrong tokens are counted before a pair is refused: wide
+// enough for a caller whose clock drifts, or who tries a wrong token again each
+// second, and far from the million that a token needs.
+var guesses = config.Rates{{N: 30, Per: time.Minute}, {N: 300, Per: time.Hour}}
+
+const (
+	// mostGuesses are those that pass at once, in the smallest of the rates.
+	mostGuesses = 30
+	// guessMemory is how long a wrong token may still weigh.
+	guessMemory = time.Hour
+)
+
+// Service answers for micro services.
+type Service struct {
+	DB       *db.DB
+	Settings Settings
+	// Verified is told of each verdict, for metrics.
+	Verified func(verdict string)
+
+	box   *seal.Box
+	decoy entry
+	watch watches
+	uses  chan use
+	log   *slog.Logger
+}
+
+// New returns the service on a database.
+func New(d *db.DB, keys *seal.Keys, settings Settings, log *slog.Logger) *Service {
+	s := &Service{
+		DB: d, Settings: settings, Verified: func(string) {},
+		box: keys.Box("service seed"), uses: make(chan use, maxUses), log: log,
+	}
+	s.watch.open = map[pair]*watch{}
+	s.decoy = entry{sealed: s.seal(0, newSeed())}
+	return s
+}
+
+func (s *Service) seal(id ID, seed string) []byte {
+	return s.box.Seal([]byte(seed), db.Bytes(db.ID(id)))
+}
+
+func (s *Service) open(id ID, sealed []byte) (string, error) {
+	seed, err := s.box.Open(sealed, db.Bytes(db.ID(id)))
+	return string(seed), err
+}

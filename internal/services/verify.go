@@ -1,0 +1,228 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/totp"
+)
+
+// Triple is a word for who somebody is: a name in a realm and the token of a
+// moment.
+type Triple struct{ Name, Realm, Token string }
+
+// Caller is a service that asks, and from where.
+type Caller struct {
+	Triple
+	Network string // one IPv4 address, or an IPv6 /64
+	// Client is how history shows it. It is asked for only when something is
+	// written down, while the request is under way.
+	Client func() audit.Client
+}
+
+// client is who asks, as history shows it.
+func (c Caller) client() audit.Client {
+	if c.Client == nil {
+		return audit.Client{}
+	}
+	return c.Client()
+}
+
+// Verdict is the answer to a caller.
+type Verdict int
+
+// Verdicts. The zero Verdict lets nobody in.
+const (
+	BadCaller  Verdict = iota // its triple does not hold
+	NotAllowed                // its realm may not do this
+	BadClaim                  // the other triple does not hold, or is none the caller may ask about
+	OK
+)
+
+// String names a verdict for metrics.
+func (v Verdict) String() string {
+	return [...]string{"bad_caller", "not_allowed", "bad_claim", "ok"}[v]
+}
+
+// entry is what a verification reads of an entry.
+type entry struct {
+	id          ID // 0: there is none
+	sealed, old []byte
+	oldValidTo  int64
+	expires     int64
+	failed      int64
+	use         Use
+	right       Right // of its realm
+}
+
+// Verify says whether the caller is who it says and may verify, and then, if
+// there is a claim, whether that holds. A right answer without single use costs
+// one read and no write.
+func (s *Service) Verify(ctx context.Context, by Caller, claim *Triple) (v Verdict, err error) {
+	_, v, err = s.check(ctx, by, claim, Verify)
+	return v, err
+}
+
+// Authorize says whether the caller is who it says and has a right, and which
+// entry it is.
+func (s *Service) Authorize(ctx context.Context, by Caller, need Right) (ID, Verdict, error) {
+	return s.check(ctx, by, nil, need)
+}
+
+// As runs fn in a transaction if the caller has a right, which it still must
+// have in that transaction.
+func (s *Service) As(ctx context.Context, by Caller, need Right, fn func(tx *db.Tx) error) (Verdict, error) {
+	id, v, err := s.check(ctx, by, nil, need)
+	if err != nil || v != OK {
+		return v, err
+	}
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		v = BadCaller
+		var realm string
+		err := tx.Get(`SELECT realm FROM services WHERE id = $1`, id).Scan(&realm)
+		if errors.Is(err, db.ErrNotFound) || err == nil && realm != by.Realm {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		v = OK
+		return fn(tx)
+	})
+	return v, err
+}
+
+// check walks through all that Verify promises, in the wire's order.
+func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Right) (id ID, v Verdict, err error) {
+	own := s.watch.enter(pair{byNetwork, by.Name, by.Realm, by.Network})
+	all := s.watch.enter(pair{byStrangers, by.Name, by.Realm, ""})
+	defer s.watch.leave(own, all)
+	who, what, now, err := s.load(ctx, by.Triple, claim)
+	if err != nil {
+		return 0, BadCaller, err
+	}
+	_, ok, err := s.compare(ctx, now, who, by.Token, guess{by: by, of: by.Triple, asker: who.id, own: own, strangers: all})
+	defer func() { s.Verified(v.String()) }()
+	switch {
+	case err != nil || !ok:
+		return 0, BadCaller, err
+	case who.right < need:
+		return who.id, NotAllowed, nil
+	case claim == nil:
+		return who.id, OK, nil
+	}
+	v, err = s.judge(ctx, now, by, who, *claim, what)
+	return who.id, v, err
+}
+
+// judge says whether a claim holds, for a caller who may ask.
+func (s *Service) judge(ctx context.Context, now time.Time, by Caller, who entry, claim Triple, what entry) (Verdict, error) {
+	own := s.watch.enter(pair{byCaller, claim.Name, claim.Realm, by.Realm + "\x00" + by.Name})
+	defer s.watch.leave(own)
+	step, ok, err := s.compare(ctx, now, what, claim.Token, guess{by: by, of: claim, asker: who.id, own: own})
+	if err != nil || !ok {
+		return BadClaim, err
+	}
+	if s.Settings.SingleUse {
+		if ok, err = s.spend(ctx, what.id, step); err != nil || !ok {
+			return BadClaim, err
+		}
+	}
+	return OK, nil
+}
+
+// spend uses a token up, and with it all that are older.
+func (s *Service) spend(ctx context.Context, id ID, step int64) (ok bool, err error) {
+	err = s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+		n, err := tx.Exec(`UPDATE services SET used_step = $2 WHERE id = $1 AND used_step < $2`, id, step)
+		ok = n == 1
+		return err
+	}))
+	return ok, err
+}
+
+const liveColumns = `s.id, s.sealed, s.old_sealed, s.old_valid_to, s.expires_at, s.failed_at, s.last_used_at, s.last_caller, s.last_network, s.last_result`
+
+const (
+	selectCaller = `SELECT 0, ` + liveColumns + `, COALESCE(r.can_verify, s.is_trusted), COALESCE(r.can_administer, 0)
+		FROM services s LEFT JOIN realms r ON r.realm = s.realm WHERE s.name = $1 AND s.realm = $2`
+	// A realm that is restricted may verify only what is written down for it.
+	selectBoth = selectCaller + ` UNION ALL SELECT 1, ` + liveColumns + `,
+		COALESCE((SELECT is_restricted FROM realms WHERE realm = $3), 0), (SELECT COUNT(*) FROM realm_allows WHERE caller_realm = $4 AND realm = s.realm)
+		FROM services s WHERE s.name = $5 AND s.realm = $6`
+)
+
+// load reads the caller's entry, and that of the claim if there is one, at one
+// moment. One that does not exist, has expired, or is in a realm that the caller
+// may not ask about, is the decoy, for which the same work is done.
+func (s *Service) load(ctx context.Context, by Triple, claim *Triple) (who, what entry, now time.Time, err error) {
+	err = s.DB.Read(ctx, func(tx *db.Tx) error {
+		who, what, now = s.decoy, s.decoy, tx.Now
+		read := func(scan func(...any) error) error {
+			var place, first, second int64
+			e, err := scanEntry(scan, &place, &first, &second)
+			switch {
+			case err != nil:
+				return err
+			case e.expires != 0 && e.expires <= tx.Millis():
+			case place == 0:
+				who = e
+				who.right = right(by.Realm, first, second)
+			case first == 0 || second != 0:
+				what = e
+			}
+			return nil
+		}
+		if claim == nil {
+			return tx.Each(read, selectCaller, by.Name, by.Realm)
+		}
+		return tx.Each(read, selectBoth, by.Name, by.Realm, by.Realm, by.Realm, claim.Name, claim.Realm)
+	})
+	return who, what, now, err
+}
+
+func scanEntry(scan func(...any) error, place, first, second *int64) (e entry, err error) {
+	var used int64
+	err = scan(place, &e.id, &e.sealed, &e.old, &e.oldValidTo, &e.expires, &e.failed, &used, &e.use.Caller, &e.use.Network, &e.use.Result, first, second)
+	e.use.At = db.Time(used)
+	return e, err
+}
+
+// compare says whether a token is that of the entry and may pass, writes down
+// if not, and has the use noted if so.
+func (s *Service) compare(ctx context.Context, now time.Time, e entry, token string, g guess) (step int64, ok bool, err error) {
+	step, match, err := s.match(now, e, token)
+	if err != nil {
+		return 0, false, err
+	}
+	g.entry = e.id
+	ok, err = s.pass(ctx, now, e, match, &g)
+	if ok {
+		s.note(now, e, g)
+	}
+	return step, ok, err
+}
+
+// match compares a token with those of the entry's seeds.
+func (s *Service) match(now time.Time, e entry, token string) (step int64, ok bool, err error) {
+	step, ok, err = s.matchSeed(now, e.id, e.sealed, token)
+	if err == nil && len(e.old) > 0 && now.UnixMilli() < e.oldValidTo && !ok {
+		step, ok, err = s.matchSeed(now, e.id, e.old, token)
+	}
+	return step, ok && e.id != 0, err
+}
+
+func (s *Service) matchSeed(now time.Time, id ID, sealed []byte, token string) (int64, bool, error) {
+	text, err := s.open(id, sealed)
+	if err != nil {
+		return 0, false, err
+	}
+	seed, err := totp.ParseSeed(text)
+	if err != nil {
+		return 0, false, err
+	}
+	step, ok := totp.Match(seed, token, now, s.Settings.Window)
+	return step, ok, nil
+}
