@@ -1,0 +1,36 @@
+// Package fiberotp is otp's middleware for Fiber.
+package fiberotp
+
+import (
+	"mime"
+	"net/http"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/client/otp"
+)
+
+type key struct{}
+
+// Require lets those requests pass that show a good triple of one of the realms;
+// without realms, of any. See otp.Client.Require.
+func Require(c *otp.Client, realms ...string) fiber.Handler {
+	return func(f *fiber.Ctx) error {
+		name, realm, token, ok := otp.ParseHeader(string(f.Request().Header.Peek(fiber.HeaderAuthorization)))
+		if !ok {
+			media, _, _ := mime.ParseMediaType(string(f.Request().Header.ContentType()))
+			name, realm, token = otp.ParseBody(media, f.Body())
+		}
+		if code, text := c.Check(f.UserContext(), realms, name, realm, token); code != http.StatusOK {
+			return f.Status(code).JSON(map[string]string{"detail": text})
+		}
+		f.Locals(key{}, otp.Identity{Name: name, Realm: realm})
+		return f.Next()
+	}
+}
+
+// From returns who sent the request that a handler behind Require answers.
+func From(f *fiber.Ctx) (otp.Identity, bool) {
+	id, ok := f.Locals(key{}).(otp.Identity)
+	return id, ok
+}

@@ -1,0 +1,265 @@
+// Package otp is for micro services that authenticate each other with time-based
+// tokens, by way of djauthy or any server that speaks the ungleichotp wire of
+// 2021.
+//
+// Each service holds a triple: its name, its realm and a seed. From the seed it
+// makes a token for every request it sends to another service, which asks the
+// server whether the token is good (Client.Verify, or Client.Require in front of a
+// handler). What a service may do then is for the other to decide.
+package otp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/totp"
+)
+
+// Errors of the server's answers. Test for them with errors.Is.
+var (
+	// ErrCredentials: the server does not take our own name, realm and seed. A
+	// clock that is off by more than a minute and a half has the same effect.
+	ErrCredentials = errors.New("otp: the server does not accept our own credentials")
+	// ErrRefused: the token that was to be verified is not good, or our realm may
+	// not do this.
+	ErrRefused = errors.New("otp: refused")
+	// ErrNotFound: there is no such entry.
+	ErrNotFound = errors.New("otp: no such entry")
+	// ErrTaken: another entry has this name in this realm.
+	ErrTaken = errors.New("otp: the name is taken in this realm")
+	// ErrSeed: the seed is no base32.
+	ErrSeed = totp.ErrSeed
+)
+
+// StatusError is an answer that none of the errors above tells.
+type StatusError struct {
+	Code int    // HTTP status
+	Text string // what the server said, cut short
+}
+
+func (e *StatusError) Error() string { return fmt.Sprintf("otp: HTTP %d: %s", e.Code, e.Text) }
+
+// Entry is a triple as an administrator sees it.
+type Entry struct {
+	ID    int64  `json:"id"`
+	Name  string `json:"name"`
+	Realm string `json:"realm"`
+	Seed  string `json:"seed"` // base32
+}
+
+// Client is a service that speaks with the server. Its methods may be called
+// from many goroutines; set the fields before.
+type Client struct {
+	Name, Realm string
+	Seed        string // base32
+	// Token is used in place of one made from Seed. It is good for a minute or two.
+	Token string
+	// Server is the URL of the entries: https://login.example.org/ungleichotp/
+	Server string
+	// HTTP is used for requests. nil: connections are kept, and a request may take
+	// ten seconds.
+	HTTP *http.Client
+	// Now is the clock. nil: that of the machine.
+	Now func() time.Time
+}
+
+const (
+	tries    = 3
+	firstTry = 200 * time.Millisecond
+	maxWait  = 5 * time.Second
+	// maxAnswer bounds what is read of an answer, a list of a million entries.
+	maxAnswer = 512 << 20
+)
+
+var kept = &http.Client{
+	Timeout: 10 * time.Second,
+	Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64, IdleConnTimeout: 60 * time.Second, TLSHandshakeTimeout: 5 * time.Second,
+	},
+	// A redirect would hand our token to somebody else, and POST would become GET.
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// NewToken returns the token of this moment: six digits, good for half a minute
+// and, by the server's window, a little before and after.
+func (c *Client) NewToken() (string, error) {
+	if c.Token != "" {
+		return c.Token, nil
+	}
+	seed, err := totp.ParseSeed(c.Seed)
+	if err != nil {
+		return "", err
+	}
+	return totp.Code(seed, totp.Step(c.now())), nil
+}
+
+func (c *Client) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
+}
+
+// Verify asks whether the token is that of (name, realm) now. It returns nil if
+// so, ErrRefused if not, and ErrCredentials if the server does not know us.
+func (c *Client) Verify(ctx context.Context, name, realm, token string) error {
+	return c.do(ctx, call{method: http.MethodPost, path: "verify/", fields: fields{"name": name, "realm": realm, "token": token}, again: true}, nil)
+}
+
+// Create makes an entry with a seed of the server's. It is for realms that
+// administer. It is not tried again when a connection breaks, so that no second
+// entry can come of it.
+func (c *Client) Create(ctx context.Context, name, realm string) (e Entry, err error) {
+	err = c.do(ctx, call{method: http.MethodPost, fields: fields{"name": name, "realm": realm}}, &e)
+	return e, err
+}
+
+// List returns all entries in the order of their IDs.
+func (c *Client) List(ctx context.Context) (all []Entry, err error) {
+	err = c.do(ctx, call{method: http.MethodGet, again: true}, &all)
+	return all, err
+}
+
+// Find returns the entry of (name, realm), or ErrNotFound. It reads the list.
+func (c *Client) Find(ctx context.Context, name, realm string) (Entry, error) {
+	all, err := c.List(ctx)
+	for _, e := range all {
+		if e.Name == name && e.Realm == realm {
+			return e, nil
+		}
+	}
+	if err == nil {
+		err = ErrNotFound
+	}
+	return Entry{}, err
+}
+
+// Update gives an entry another name and realm. Its seed stays.
+func (c *Client) Update(ctx context.Context, id int64, name, realm string) (e Entry, err error) {
+	err = c.do(ctx, call{method: http.MethodPut, path: entryPath(id), fields: fields{"name": name, "realm": realm}, again: true}, &e)
+	return e, err
+}
+
+// Delete removes the entry with this ID, or returns ErrNotFound.
+func (c *Client) Delete(ctx context.Context, id int64) error {
+	return c.do(ctx, call{method: http.MethodDelete, path: entryPath(id)}, nil)
+}
+
+func entryPath(id int64) string { return strconv.FormatInt(id, 10) + "/" }
+
+type fields map[string]string
+
+// call is a request of the wire.
+type call struct {
+	method, path string
+	fields       fields
+	// again: what the server does not carry out, or carries out twice, does no harm.
+	again bool
+}
+
+// do sends a call, again if that is safe, and reads the answer into out.
+func (c *Client) do(ctx context.Context, x call, out any) error {
+	wait := firstTry
+	for try := 1; ; try++ {
+		after, err := c.once(ctx, x, out)
+		if err == nil || try == tries || !safe(err, x.again) || ctx.Err() != nil {
+			return err
+		}
+		timer := time.NewTimer(min(max(wait, after), maxWait))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+		wait *= 2
+	}
+}
+
+// safe reports whether a call that failed may be sent again: it never reached
+// the server, or the server said that it is down for a moment.
+func safe(err error, again bool) bool {
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		return true
+	}
+	var status *StatusError
+	return again && errors.As(err, &status) && status.Code == http.StatusServiceUnavailable
+}
+
+// once sends a call; after is when the server wants to be asked again.
+func (c *Client) once(ctx context.Context, x call, out any) (after time.Duration, err error) {
+	token, err := c.NewToken()
+	if err != nil {
+		return 0, err
+	}
+	body := fields{"auth_name": c.Name, "auth_realm": c.Realm, "auth_token": token}
+	for k, v := range x.fields {
+		body[k] = v
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		return 0, err
+	}
+	req, err := http.NewRequestWithContext(ctx, x.method, strings.TrimSuffix(c.Server, "/")+"/"+x.path, bytes.NewReader(text))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	client := c.HTTP
+	if client == nil {
+		client = kept
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
+	return time.Duration(seconds) * time.Second, read(res, out)
+}
+
+func read(res *http.Response, out any) error {
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if res.StatusCode/100 != 2 {
+		return failure(res.StatusCode, body)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(body, out)
+}
+
+// failure is the error that an answer tells.
+func failure(code int, body []byte) error {
+	var told struct {
+		Detail string   `json:"detail"`
+		Whole  []string `json:"non_field_errors"`
+	}
+	_ = json.Unmarshal(body, &told) // what is no JSON tells nothing more
+	switch {
+	case code == http.StatusForbidden && strings.HasPrefix(told.Detail, "Incorrect authentication"):
+		return ErrCredentials
+	case code == http.StatusForbidden:
+		return ErrRefused
+	case code == http.StatusNotFound && told.Detail != "":
+		return ErrNotFound
+	case code == http.StatusBadRequest && len(told.Whole) > 0:
+		return ErrTaken
+	}
+	return &StatusError{code, fmt.Sprintf("%.200s", bytes.TrimSpace(body))}
+}

@@ -1,0 +1,153 @@
+package otp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Identity is a service that has proved who it is.
+type Identity struct{ Name, Realm string }
+
+type identityKey struct{}
+
+// From returns who sent the request that a handler behind Require answers.
+func From(ctx context.Context) (Identity, bool) {
+	id, ok := ctx.Value(identityKey{}).(Identity)
+	return id, ok
+}
+
+// Scheme is that of the Authorization header by which Sign shows a triple.
+const Scheme = "OTP"
+
+// Sign shows our triple in a request to another service, in its Authorization
+// header: OTP name="…", realm="…", token="…", each percent-encoded.
+func (c *Client) Sign(req *http.Request) error {
+	token, err := c.NewToken()
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", Scheme+` name="`+url.QueryEscape(c.Name)+`", realm="`+url.QueryEscape(c.Realm)+`", token="`+url.QueryEscape(token)+`"`)
+	return nil
+}
+
+// MaxBody is how much of a body Require reads to find a triple.
+const MaxBody = 1 << 20
+
+// Require lets those requests pass to a handler that show a good triple of one of
+// the realms; without realms, of any. The triple is in the Authorization header
+// (Sign), or in the fields auth_name, auth_realm and auth_token of a body in JSON or
+// of a form, as services of the ungleichotp wire send it; the handler can read the
+// body again. Others get 403, and 503 while the server cannot be asked.
+func (c *Client) Require(realms ...string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			name, realm, token, err := triple(r)
+			if err != nil {
+				deny(w, http.StatusRequestEntityTooLarge, "The body is too large.")
+				return
+			}
+			code, text := c.Check(r.Context(), realms, name, realm, token)
+			if code != http.StatusOK {
+				deny(w, code, text)
+				return
+			}
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), identityKey{}, Identity{name, realm})))
+		})
+	}
+}
+
+// Check says with which status and text a request with this triple is answered,
+// 200 if it may pass. It is what middleware for other frameworks needs.
+func (c *Client) Check(ctx context.Context, realms []string, name, realm, token string) (code int, text string) {
+	if name == "" || realm == "" || token == "" {
+		return http.StatusForbidden, "Incorrect authentication credentials."
+	}
+	if len(realms) > 0 && !slices.Contains(realms, realm) {
+		return http.StatusForbidden, "You do not have permission to perform this action."
+	}
+	switch err := c.Verify(ctx, name, realm, token); {
+	case err == nil:
+		return http.StatusOK, ""
+	case errors.Is(err, ErrRefused):
+		return http.StatusForbidden, "Incorrect authentication credentials."
+	}
+	return http.StatusServiceUnavailable, "The authentication server cannot be asked."
+}
+
+func deny(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(map[string]string{"detail": text}) // the client has gone, or it has not
+}
+
+var errTooLarge = errors.New("otp: the body is too large")
+
+// triple finds what a request shows for its sender.
+func triple(r *http.Request) (name, realm, token string, err error) {
+	if name, realm, token, ok := ParseHeader(r.Header.Get("Authorization")); ok {
+		return name, realm, token, nil
+	}
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if r.Body == nil || media != "application/json" && media != "application/x-www-form-urlencoded" {
+		return "", "", "", nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
+	if err != nil || len(body) > MaxBody {
+		return "", "", "", errTooLarge
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	name, realm, token = ParseBody(media, body)
+	return name, realm, token, nil
+}
+
+// ParseBody finds the triple in a body of this media type.
+func ParseBody(media string, body []byte) (name, realm, token string) {
+	if media == "application/x-www-form-urlencoded" {
+		form, _ := url.ParseQuery(string(body)) // what cannot be read is not there
+		return form.Get("auth_name"), form.Get("auth_realm"), form.Get("auth_token")
+	}
+	var all map[string]json.RawMessage
+	_ = json.Unmarshal(body, &all) // what is no object has no fields
+	return text(all["auth_name"]), text(all["auth_realm"]), text(all["auth_token"])
+}
+
+// text is a string, or a number as it was written.
+func text(raw json.RawMessage) (s string) {
+	if len(raw) > 0 && raw[0] >= '0' && raw[0] <= '9' {
+		return string(raw)
+	}
+	_ = json.Unmarshal(raw, &s) // another type is no text
+	return s
+}
+
+// ParseHeader reads what Sign writes.
+func ParseHeader(header string) (name, realm, token string, ok bool) {
+	scheme, rest, found := strings.Cut(header, " ")
+	if !found || !strings.EqualFold(scheme, Scheme) {
+		return "", "", "", false
+	}
+	for part := range strings.SplitSeq(rest, ",") {
+		key, quoted, _ := strings.Cut(strings.TrimSpace(part), "=")
+		value, err := url.QueryUnescape(strings.Trim(quoted, `"`))
+		if err != nil {
+			return "", "", "", false
+		}
+		switch strings.ToLower(key) {
+		case "name":
+			name = value
+		case "realm":
+			realm = value
+		case "token":
+			token = value
+		}
+	}
+	return name, realm, token, true
+}
