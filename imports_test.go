@@ -17,11 +17,21 @@ const module = "github.com/djauthy/djauthy/"
 var floors = [][]string{
 	{"internal/db", "internal/seal", "internal/config", "internal/words", "internal/metrics", "internal/totp", "templates", "static"},
 	{"internal/accounts", "internal/delivery", "internal/limit", "internal/audit", "internal/mailbox"},
-	{"internal/multifactor"},
+	{"internal/multifactor", "internal/services"},
 	{"internal/signin"},
 	{"internal/door", "internal/sweep"},
-	{"internal/web"},
+	{"internal/web", "internal/api", "internal/bus"},
+	{"client/otp"},
+	{"client/otp/fiberotp", "client/otp/bus"},
 	{"cmd/djauthy"},
+}
+
+// beside lists the packages that stand beside the house, for others to build in.
+// Of ours they import what is named alone.
+var beside = map[string][]string{
+	"client/otp":          {"internal/totp"},
+	"client/otp/fiberotp": {"client/otp"},
+	"client/otp/bus":      {"client/otp", "internal/totp"},
 }
 
 // only lists who may import what nobody else may.
@@ -29,8 +39,8 @@ var only = map[string][]string{
 	"database/sql":                {"internal/db"},
 	"github.com/jackc/pgx/v5":     {"internal/db"},
 	"modernc.org/sqlite":          {"internal/db"},
-	"github.com/gofiber/fiber/v2": {"internal/door", "internal/web", "cmd/djauthy"},
-	"net/http":                    {"internal/door", "internal/web", "internal/metrics", "cmd/djauthy"},
+	"github.com/gofiber/fiber/v2": {"internal/door", "internal/web", "internal/api", "cmd/djauthy", "client/otp/fiberotp"},
+	"net/http":                    {"internal/door", "internal/web", "internal/api", "internal/metrics", "cmd/djauthy", "client/otp", "client/otp/fiberotp"},
 }
 
 func TestImportsPointDown(t *testing.T) {
@@ -40,7 +50,7 @@ func TestImportsPointDown(t *testing.T) {
 			floor[p] = i
 		}
 	}
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}: {{join .Imports " "}}`, "./cmd/...", "./internal/...", "./templates/...", "./static/...").Output()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}: {{join .Imports " "}}`, "./cmd/...", "./internal/...", "./client/...", "./templates/...", "./static/...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +67,9 @@ func TestImportsPointDown(t *testing.T) {
 		for imp := range strings.FieldsSeq(imports) {
 			if f, ours := floor[strings.TrimPrefix(imp, module)]; ours && f >= at {
 				t.Errorf("%s imports %s, which is not below it", pkg, imp)
+			}
+			if ours := strings.TrimPrefix(imp, module); ours != imp && beside[pkg] != nil && !slices.Contains(beside[pkg], ours) {
+				t.Errorf("%s imports %s, but stands beside the house", pkg, imp)
 			}
 			for what, who := range only {
 				if (imp == what || strings.HasPrefix(imp, what+"/")) && !slices.Contains(who, pkg) {

@@ -46,6 +46,9 @@ func (c checkCmd) Run(e *env) error {
 			add("database writes", h.tryWrite(e.ctx), h.db.Engine()+" takes and keeps rows")
 			add("clock", h.tryClock(e.ctx), "plausible")
 			add("email", h.tryMail(e.ctx), mailNote(h))
+			if h.bus != nil {
+				add("bus", h.bus.Check(e.ctx), "the broker answers, queues are there")
+			}
 			if c.Send != "" {
 				add("test message", h.trySend(e, c.Send), sendNote(h))
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/services"
 )
 
 type createSuperuserCmd struct {
@@ -16,7 +17,9 @@ type createSuperuserCmd struct {
 	Email string `help:"The address by which they sign in." placeholder:"ID"`
 }
 
-const maxUsername = 150
+// maxUsername is the longest name that a triple can have; Django's auth.User
+// would allow 150.
+const maxUsername = services.MaxText
 
 // username is what Django's auth.User allows.
 var username = regexp.MustCompile(`^[\w.@+-]+$`)
@@ -24,28 +27,31 @@ var username = regexp.MustCompile(`^[\w.@+-]+$`)
 // Run makes a superuser, or makes one of who has the address already.
 func (c createSuperuserCmd) Run(e *env) error {
 	if len(c.Name) > maxUsername || !username.MatchString(c.Name) {
-		return usageError{errors.New("--name: up to 150 letters, digits and @.+-_")}
+		return usageError{errors.New("--name: up to 128 letters, digits and @.+-_")}
 	}
 	h, err := e.open()
 	if err != nil {
 		return err
 	}
-	u, err := c.create(e, h)
+	u, triple, err := c.create(e, h)
 	if err = errors.Join(err, h.close()); err != nil {
 		return err
 	}
 	return e.print(struct {
 		Username string `json:"username"`
 		ID       string `json:"id"`
-	}{u.Username, strconv.FormatInt(int64(u.ID), 10)})
+		tripleJSON
+	}{u.Username, strconv.FormatInt(int64(u.ID), 10), tripleJSON{triple.Name, triple.Realm, triple.Seed}})
 }
 
-func (c createSuperuserCmd) create(e *env, h *house) (u accounts.User, err error) {
+// create makes the superuser and its triple, by which it administers micro
+// services. A triple that is there already is kept.
+func (c createSuperuserCmd) create(e *env, h *house) (u accounts.User, triple services.Entry, err error) {
 	var id accounts.ID
 	if c.Email != "" {
 		var refusal accounts.Refusal
 		if id, refusal = h.discovery.Find(c.Email, ""); refusal != "" {
-			return u, usageError{fmt.Errorf("--email: %s", h.words.Get("en").T("problem.id."+string(refusal)))}
+			return u, triple, usageError{fmt.Errorf("--email: %s", h.words.Get("en").T("problem.id."+string(refusal)))}
 		}
 	}
 	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
@@ -55,7 +61,14 @@ func (c createSuperuserCmd) create(e *env, h *house) (u accounts.User, err error
 		if err := accounts.SetSuperuser(tx, u.ID, true); err != nil {
 			return err
 		}
-		return audit.Write(tx, db.ID(u.ID), audit.Promoted, audit.Client{})
+		if err := audit.Write(tx, db.ID(u.ID), audit.Promoted, audit.Client{}); err != nil {
+			return err
+		}
+		triple, err = h.services.Find(tx, u.Username, services.AdminRealm)
+		if errors.Is(err, db.ErrNotFound) {
+			triple, err = h.services.Add(tx, services.Draft{Name: u.Username, Realm: services.AdminRealm}, audit.Client{})
+		}
+		return err
 	})
-	return u, err
+	return u, triple, err
 }

@@ -35,7 +35,9 @@ type cli struct {
 	Check           checkCmd           `cmd:"" help:"Try everything that is configured and say what is wrong."`
 	Sweep           sweepCmd           `cmd:"" help:"Clear away what is over, once; for cron."`
 	Users           usersCmd           `cmd:"" help:"List, show and change users. ID is a username, a user's id, or any address."`
+	Services        servicesCmd        `cmd:"" help:"Micro services: their triples (name, realm, seed) and realms."`
 	Createsuperuser createSuperuserCmd `cmd:"" help:"Make a superuser."`
+	Client          clientCmd          `cmd:"" name:"ungleichotpclient" help:"Speak as a micro service: create, list, delete or verify entries."`
 	Migrate         migrateCmd         `cmd:"" help:"Bring the database up to date. The server does it at its start, too."`
 	Health          healthCmd          `cmd:"" help:"Exit 0 if the server answers; for containers."`
 	ConfigCmd       configCmd          `cmd:"" name:"config" help:"Print the settings in force, secrets hidden."`

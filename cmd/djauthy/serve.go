@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/djauthy/djauthy/internal/api"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/web"
@@ -57,7 +58,11 @@ func (h *house) serve(e *env) error {
 	g, ctx := errgroup.WithContext(e.ctx)
 	g.Go(func() error { return h.outbox.Run(workers) })
 	g.Go(func() error { return h.signin.Run(workers) })
+	g.Go(func() error { return h.services.Run(workers) })
 	g.Go(func() error { return h.sweeper().Run(workers) })
+	if h.bus != nil {
+		g.Go(func() error { return h.bus.Run(ctx) }) // like the door, it takes no more once the end is near
+	}
 	if h.mailbox != nil {
 		g.Go(func() error { return h.mailbox.Run(workers) })
 	}
@@ -77,16 +82,28 @@ func (h *house) serve(e *env) error {
 	return g.Wait()
 }
 
-// front is the door for people.
+// front is the door with all that is behind it.
 func (h *house) front() (*door.Door, error) {
+	d, err := door.New(door.Options{PublicURL: h.cfg.PublicURL, Trusted: h.cfg.TrustedProxies, Log: h.log, Observe: h.metrics.Request})
+	if err != nil {
+		return nil, err
+	}
+	(&api.Server{Services: h.services, PublicURL: h.cfg.PublicURL, Log: h.log}).Open(d)
+	return d, h.pages().Open(d)
+}
+
+// pages are what people see.
+func (h *house) pages() *web.Server {
 	c := h.cfg
 	s := &web.Server{
-		DB: h.db, Signin: h.signin, Discovery: h.discovery, Words: h.words, Log: h.log,
-		Answered: h.metrics.Answer, Observe: h.metrics.Request,
+		DB: h.db, Signin: h.signin, Discovery: h.discovery, Words: h.words, Log: h.log, Answered: h.metrics.Answer,
 		Options: web.Options{
-			PublicURL: c.PublicURL, Trusted: c.TrustedProxies, Manual: c.Mode == "manual",
+			PublicURL: c.PublicURL, Manual: c.Mode == "manual",
 			Brand: web.Brand{Name: c.Brand.Name, LogoFile: c.Brand.Logo, Accent: c.Brand.Accent},
 		},
+	}
+	if h.bus != nil {
+		s.Bus = h.bus.Ready
 	}
 	if c.MailboxPage() {
 		s.Mailbox = h.mailbox
@@ -94,7 +111,7 @@ func (h *house) front() (*door.Door, error) {
 	if c.Metrics.Listen == "" {
 		s.Metrics = h.metrics.Handler()
 	}
-	return s.Open()
+	return s
 }
 
 // welcome says how to become the first administrator, while there is none.

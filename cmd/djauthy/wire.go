@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/bus"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/delivery"
@@ -20,6 +21,7 @@ import (
 	"github.com/djauthy/djauthy/internal/metrics"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/sweep"
 	"github.com/djauthy/djauthy/internal/words"
@@ -38,6 +40,8 @@ type house struct {
 	mailbox   *mailbox.Mailbox // nil with a mail server
 	outbox    *delivery.Outbox
 	signin    *signin.Service
+	services  *services.Service
+	bus       *bus.Bus // nil without bus.url
 }
 
 // settings reads the file and the environment.
@@ -109,6 +113,11 @@ func (h *house) furnish(e *env) error {
 		return err
 	}
 	h.signin = signin.New(h.db, h.outbox, codes, h.keys, settings, h.log)
+	h.services = services.New(h.db, h.keys, services.Settings{Window: h.cfg.OTP.Window, SingleUse: h.cfg.OTP.SingleUse}, h.log)
+	h.services.Verified = h.metrics.Verify
+	if h.cfg.Bus.URL != "" {
+		h.bus = &bus.Bus{Services: h.services, URL: h.cfg.Bus.URL, Names: h.cfg.Bus.Services, Log: h.log, Answered: h.metrics.Bus}
+	}
 	return nil
 }
 

@@ -41,6 +41,14 @@ type Config struct {
 		Password string
 		From     string
 	}
+	OTP struct {
+		Window    int // steps of 30 seconds
+		SingleUse bool
+	}
+	Bus struct {
+		URL      string   // amqp://…; empty: no bus
+		Services []string // the names it is called by
+	}
 	Session struct{ Idle, Absolute time.Duration }
 	Limits  struct {
 		SendPerID       Rates

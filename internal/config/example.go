@@ -66,9 +66,7 @@ func literal(s setting, v string) string {
 	switch {
 	case s.quote:
 		return fmt.Sprintf("%q", v)
-	case s.std == "" && v == "":
-		return "[]"
-	case s.std == "":
+	case s.many:
 		all := split(v)
 		for i, part := range all {
 			all[i] = fmt.Sprintf("%q", part)

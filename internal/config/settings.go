@@ -24,6 +24,7 @@ type setting struct {
 	help   string
 	secret bool
 	quote  bool // a TOML string
+	many   bool // a TOML list of strings
 	set    func(text string) error
 	get    func() string
 }
@@ -61,6 +62,12 @@ func (c *Config) settings() []setting {
 		text("email.username", &c.Email.Username, "", "empty: no authentication", anything),
 		text("email.password", &c.Email.Password, "", "", anything).hide(),
 		text("email.from", &c.Email.From, "djauthy <noreply@localhost>", "sender of all messages", mailbox),
+
+		number("otp.window", &c.OTP.Window, 3, "how many steps of 30 seconds a micro service's token may be off, either way", 0, 10),
+		truth("otp.single_use", &c.OTP.SingleUse, false, "true: a verified token passes once; clients of the ungleichotp services expect that it passes again"),
+
+		text("bus.url", &c.Bus.URL, "", "RabbitMQ for the RPC of 2018, amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…; empty: no bus", optional(brokerURL)).hide(),
+		names("bus.services", &c.Bus.Services, "ungleichotp", "the names by which the bus calls this service"),
 
 		duration("session.idle", &c.Session.Idle, "12h", "a session ends when it was not used for so long", time.Minute, 10*365*24*time.Hour),
 		duration("session.absolute", &c.Session.Absolute, "720h", "a session ends so long after the sign-in", time.Minute, 10*365*24*time.Hour),
@@ -166,9 +173,33 @@ func short(d time.Duration) string {
 
 func list(key string, at *[]string, help string) setting {
 	return setting{
-		key: key, help: help, get: func() string { return strings.Join(*at, ",") },
+		key: key, help: help, many: true, get: func() string { return strings.Join(*at, ",") },
 		set: func(v string) error { *at = split(v); return nil },
 	}
+}
+
+// names is a list of words that is not empty.
+func names(key string, at *[]string, std, help string) setting {
+	s := list(key, at, help)
+	s.std = std
+	s.set = func(v string) error {
+		*at = split(v)
+		if len(*at) == 0 || slices.ContainsFunc(*at, func(name string) bool { return !serviceName.MatchString(name) }) {
+			return errors.New("names of letters, digits, - and _, separated by commas")
+		}
+		return nil
+	}
+	return s
+}
+
+var serviceName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+
+func brokerURL(v string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "amqp" && u.Scheme != "amqps" || u.Host == "" {
+		return errors.New("amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://…")
+	}
+	return nil
 }
 
 func split(v string) (all []string) {
@@ -182,7 +213,7 @@ func split(v string) (all []string) {
 
 func prefixes(key string, at *[]netip.Prefix, help string) setting {
 	return setting{
-		key: key, help: help,
+		key: key, help: help, many: true,
 		get: func() string {
 			all := make([]string, len(*at))
 			for i, p := range *at {

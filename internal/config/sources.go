@@ -66,7 +66,7 @@ func fromTOML(name string, text []byte) (values map[string]value, later []string
 func isLater(key string) bool {
 	table, name, _ := strings.Cut(key, ".")
 	switch table {
-	case "jabber", "provider", "openid", "otp", "bus":
+	case "jabber", "provider", "openid":
 		return true
 	case "expiry_time":
 		return slices.Contains([]string{"jabber", "openid", "oauth"}, name)

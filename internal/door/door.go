@@ -48,7 +48,11 @@ type Door struct {
 	// underWay counts the requests that have not been answered.
 	underWay atomic.Int64
 	origin   *http.CrossOriginProtection
+	answer   Answer
 }
+
+// Answer writes a problem as people or programs are told it. The status is set.
+type Answer func(*fiber.Ctx, *Problem) error
 
 // Options are what a Door needs to know.
 type Options struct {
@@ -57,11 +61,10 @@ type Options struct {
 	Log       *slog.Logger
 	// Observe is told of every answer: the route's pattern, never its path.
 	Observe func(route, method string, status int, took time.Duration)
-	// Answer writes a problem as people or programs are told it.
-	Answer func(*fiber.Ctx, *Problem) error
 }
 
-// New returns a door with no routes.
+// New returns a door with no routes. Those of programs are added first, since
+// pages bring the check of where a request comes from.
 func New(o Options) (*Door, error) {
 	public, err := url.Parse(o.PublicURL)
 	if err != nil {
@@ -71,11 +74,13 @@ func New(o Options) (*Door, error) {
 		public: public, https: public.Scheme == "https", trusted: o.Trusted, log: o.Log, observe: o.Observe,
 		prefix: strconv.FormatUint(uint64(seal.Random(1)[0])<<24|uint64(time.Now().Unix()&0xffffff), 36),
 		origin: http.NewCrossOriginProtection(),
+		answer: func(c *fiber.Ctx, p *Problem) error { return c.SendString(http.StatusText(p.Status) + "\n") },
 	}
 	d.App = fiber.New(fiber.Config{
 		AppName: "djauthy", Immutable: true, StrictRouting: true, CaseSensitive: true, DisableStartupMessage: true,
 		ReadBufferSize: maxHeader, BodyLimit: maxBody, ReadTimeout: readLimit, WriteTimeout: readLimit, IdleTimeout: idleLimit,
-		ErrorHandler: func(c *fiber.Ctx, err error) error { return d.fail(c, err, o.Answer) },
+		DisablePreParseMultipartForm: true, // a form that is none is for a handler to tell
+		ErrorHandler:                 func(c *fiber.Ctx, err error) error { return d.Tell(c, err, d.answer) },
 	})
 	d.App.Server().SecureErrorLogMessage = true
 	d.App.Server().Logger = quiet{}
@@ -91,6 +96,9 @@ func New(o Options) (*Door, error) {
 	d.App.Use(d.outer)
 	return d, nil
 }
+
+// Otherwise sets how problems are told where no handler has told them.
+func (d *Door) Otherwise(a Answer) { d.answer = a }
 
 // Serve answers on l until Shutdown.
 func (d *Door) Serve(l net.Listener) error {

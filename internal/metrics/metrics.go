@@ -16,6 +16,7 @@ import (
 type Metrics struct {
 	set      *vm.Set
 	requests sync.Map // requestKey to *vm.PrometheusHistogram
+	verdicts sync.Map // verdict to *vm.Counter
 }
 
 type requestKey struct {
@@ -59,6 +60,20 @@ func (m *Metrics) Request(route, method string, status int, took time.Duration) 
 // Answer counts a submitted code or link, by what it led to.
 func (m *Metrics) Answer(verdict string) {
 	m.set.GetOrCreateCounter(fmt.Sprintf(`djauthy_signin_answers_total{verdict=%q}`, verdict)).Inc()
+}
+
+// Verify counts verified tokens of micro services, by what came out.
+func (m *Metrics) Verify(verdict string) {
+	c, ok := m.verdicts.Load(verdict)
+	if !ok {
+		c, _ = m.verdicts.LoadOrStore(verdict, m.set.GetOrCreateCounter(fmt.Sprintf(`djauthy_service_verdicts_total{verdict=%q}`, verdict)))
+	}
+	c.(*vm.Counter).Inc()
+}
+
+// Bus counts messages of the bus, by what became of them.
+func (m *Metrics) Bus(outcome string) {
+	m.set.GetOrCreateCounter(fmt.Sprintf(`djauthy_bus_messages_total{outcome=%q}`, outcome)).Inc()
 }
 
 // Sent counts a message handed over and the time since it was asked for.

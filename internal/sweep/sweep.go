@@ -18,6 +18,7 @@ import (
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/limit"
 	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -34,6 +35,7 @@ const (
 
 	messagesKept = 24 * time.Hour
 	historyKept  = 365 * 24 * time.Hour
+	callersKept  = 90 * 24 * time.Hour // networks from which a service has called
 	walkMost     = 1_000_000
 )
 
@@ -109,6 +111,7 @@ func (s *Sweeper) tasks() []task {
 		old("messages", messagesKept, delivery.Sweep),
 		old("accounts", s.Settings.UnprovedAccounts, accounts.SweepUnproved),
 		old("history", historyKept, audit.Sweep),
+		old("callers", callersKept, services.SweepCallers),
 		walk("sessions", &s.sessions, func(tx *db.Tx, from db.ID, size int) (int64, db.ID, bool, error) {
 			n, next, err := signin.SweepSessions(tx, s.Settings.Session, from, size)
 			return n, next, next != 0, err

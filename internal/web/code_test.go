@@ -2,13 +2,29 @@ package web
 
 import (
 	"bytes"
+	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/words"
 )
+
+// opened is the door with the server's pages.
+func opened(t *testing.T, s *Server) *door.Door {
+	t.Helper()
+	d, err := door.New(door.Options{PublicURL: s.Options.PublicURL, Log: slog.New(slog.DiscardHandler), Observe: func(string, string, int, time.Duration) {}})
+	if err == nil {
+		err = s.Open(d)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
 
 // The page of a fresh code is poured into a mold; it has to be the very page
 // that the template would make, whatever somebody's id is.
@@ -18,9 +34,7 @@ func TestThePouredCodePageIsTheTemplates(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Server{Words: texts, Options: Options{PublicURL: "http://localhost:8080"}}
-	if _, err := s.Open(); err != nil {
-		t.Fatal(err)
-	}
+	opened(t, s)
 	app := fiber.New()
 	for _, lang := range words.Languages {
 		for _, masked := range []string{"a…@example.org", `"<b>&'"@example.org`, "xqMarkOfValue3qx"} {

@@ -19,12 +19,8 @@ func TestARouteThatSaysNothingIsForNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{DB: &db.DB{Now: time.Now}, Words: texts, Log: slog.New(slog.DiscardHandler), Options: Options{PublicURL: "http://localhost:8080"}, Observe: func(string, string, int, time.Duration) {}}
-	front, err := s.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	app := front.App
+	s := &Server{DB: &db.DB{Now: time.Now}, Words: texts, Log: slog.New(slog.DiscardHandler), Options: Options{PublicURL: "http://localhost:8080"}}
+	app := opened(t, s).App
 	for _, r := range s.routes() {
 		if r.who == nobody {
 			t.Errorf("%s %s is for nobody", r.method, r.path)

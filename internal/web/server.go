@@ -8,7 +8,6 @@ package web
 import (
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -35,10 +34,10 @@ type Server struct {
 	Mailbox *mailbox.Mailbox
 	// Metrics answers /metrics, nil if it is served elsewhere.
 	Metrics http.Handler
-	// Answered counts what people's answers led to, Observe how each request
-	// was answered.
+	// Bus reports that the bus is away, nil if there is none.
+	Bus func() error
+	// Answered counts what people's answers led to.
 	Answered func(verdict string)
-	Observe  func(route, method string, status int, took time.Duration)
 
 	door  *door.Door
 	views *views
@@ -50,8 +49,7 @@ type Server struct {
 // Options are what an operator decides about pages.
 type Options struct {
 	PublicURL string
-	Trusted   []netip.Prefix // proxies that may say who the client is
-	Manual    bool           // people choose the implementation
+	Manual    bool // people choose the implementation
 	Brand     Brand
 }
 
@@ -75,19 +73,15 @@ const (
 	thisHost // a peer at this machine, not through a proxy
 )
 
-// Open makes the door with all routes.
-func (s *Server) Open() (*door.Door, error) {
+// Open adds the pages to a door.
+func (s *Server) Open(d *door.Door) error {
 	var err error
 	if s.files, err = loadFiles(&s.Options.Brand); err != nil {
-		return nil, err
+		return err
 	}
 	s.views = newViews(s.Words, s.constants())
-	s.door, err = door.New(door.Options{
-		PublicURL: s.Options.PublicURL, Trusted: s.Options.Trusted, Log: s.Log, Observe: s.Observe, Answer: s.showProblem,
-	})
-	if err != nil {
-		return nil, err
-	}
+	s.door = d
+	s.door.Otherwise(s.showProblem)
 	s.door.App.Use(s.door.SameOrigin)
 	for _, r := range s.routes() {
 		s.door.App.Add(r.method, r.path, s.guard(r.who, r.handle))
@@ -95,7 +89,7 @@ func (s *Server) Open() (*door.Door, error) {
 			s.door.App.Add(http.MethodHead, r.path, s.guard(r.who, r.handle))
 		}
 	}
-	return s.door, nil
+	return nil
 }
 
 type route struct {
@@ -172,9 +166,14 @@ func (s *Server) guard(w who, handle fiber.Handler) fiber.Handler {
 	return func(*fiber.Ctx) error { return door.Fail(http.StatusForbidden) }
 }
 
-// ready reports whether the database answers, and soon.
+// ready reports whether the database answers, and soon, and whether the bus, if
+// there is one, is connected.
 func (s *Server) ready(c *fiber.Ctx) error {
-	if err := s.DB.Ping(c.UserContext()); err != nil {
+	err := s.DB.Ping(c.UserContext())
+	if err == nil && s.Bus != nil {
+		err = s.Bus()
+	}
+	if err != nil {
 		return &door.Problem{Status: http.StatusServiceUnavailable, Key: "down", Wait: 5 * time.Second, Cause: err}
 	}
 	return c.SendString("ready\n")

@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/services"
+)
+
+type servicesImportCmd struct {
+	File   string `arg:"" help:"Django's dumpdata JSON, or CSV with the columns name, realm, seed and perhaps id; - is standard input." placeholder:"FILE"`
+	CSV    bool   `name:"csv" help:"The file is CSV; otherwise its name says so with .csv."`
+	DryRun bool   `help:"Say what would become of each row and store nothing."`
+}
+
+// importChunk is how many rows are stored in one transaction.
+const importChunk = 500
+
+// importReport is what became of a file.
+type importReport struct {
+	Imported int          `json:"imported"`
+	Present  int          `json:"present"`
+	Skipped  int          `json:"skipped"`
+	Refused  []refusedRow `json:"refused"`
+	DryRun   bool         `json:"dry_run"`
+}
+
+type refusedRow struct {
+	Line   int    `json:"line"`
+	Name   string `json:"name"`
+	Realm  string `json:"realm"`
+	Reason string `json:"reason"`
+}
+
+// errDry rolls back what a dry run did.
+var errDry = errors.New("dry run")
+
+// Run imports a file. What was stored stays when it breaks off, and is passed
+// over when it is run again.
+func (c servicesImportCmd) Run(e *env) error {
+	in := io.Reader(os.Stdin)
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	rows, err := services.ReadRows(bufio.NewReaderSize(in, 1<<16), c.CSV || strings.EqualFold(filepath.Ext(c.File), ".csv"))
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	report, err := c.all(e, h, rows)
+	if err = errors.Join(err, h.close()); err != nil {
+		return fmt.Errorf("%s: %w (%d imported before; run it again to go on)", c.File, err, report.Imported)
+	}
+	return report.tell(e)
+}
+
+// all imports chunk by chunk. A dry run is one transaction that is rolled back,
+// so that rows which contradict each other are seen.
+func (c servicesImportCmd) all(e *env, h *house, rows services.Rows) (r importReport, err error) {
+	r.DryRun, r.Refused = c.DryRun, []refusedRow{}
+	p := newProgress(e)
+	defer p.end()
+	if c.DryRun {
+		read := []services.Row{}
+		for err == nil {
+			var some []services.Row
+			some, err = nextRows(rows, importChunk)
+			read = append(read, some...)
+		}
+		if !errors.Is(err, io.EOF) {
+			return r, err
+		}
+		err = h.db.Update(e.ctx, func(tx *db.Tx) error {
+			r = importReport{DryRun: true, Refused: []refusedRow{}}
+			if err := r.store(h, tx, read, p); err != nil {
+				return err
+			}
+			return errDry
+		})
+		if errors.Is(err, errDry) {
+			err = nil
+		}
+		return r, err
+	}
+	for {
+		some, end := nextRows(rows, importChunk)
+		before := r
+		if err := h.db.Update(e.ctx, func(tx *db.Tx) error {
+			r = before
+			return r.store(h, tx, some, p)
+		}); err != nil {
+			return before, err
+		}
+		if errors.Is(end, io.EOF) {
+			return r, nil
+		} else if end != nil {
+			return r, end
+		}
+	}
+}
+
+// nextRows reads up to n rows, and the error that ended them.
+func nextRows(rows services.Rows, n int) (some []services.Row, err error) {
+	for len(some) < n {
+		row, err := rows.Next()
+		if err != nil {
+			return some, err
+		}
+		some = append(some, row)
+	}
+	return some, nil
+}
+
+func (r *importReport) store(h *house, tx *db.Tx, rows []services.Row, p *progress) error {
+	for _, row := range rows {
+		outcome, reason, err := h.services.Import(tx, row, audit.Client{})
+		if err != nil {
+			return fmt.Errorf("row %d: %w", row.Line, err)
+		}
+		switch outcome {
+		case services.Imported:
+			r.Imported++
+		case services.Present:
+			r.Present++
+		case services.Skipped:
+			r.Skipped++
+		case services.NotTaken:
+			r.Refused = append(r.Refused, refusedRow{row.Line, row.Name, row.Realm, reason})
+		}
+		p.step(r.Imported + r.Present + r.Skipped + len(r.Refused))
+	}
+	return nil
+}
+
+func (r importReport) tell(e *env) error {
+	if e.json {
+		if err := e.print(r); err != nil {
+			return err
+		}
+	} else {
+		for _, x := range r.Refused {
+			fmt.Fprintf(e.stdout, "row %d, %s in %s: %s\n", x.Line, x.Name, x.Realm, x.Reason)
+		}
+		would := ""
+		if r.DryRun {
+			would = " (dry run: nothing was stored)"
+		}
+		fmt.Fprintf(e.stdout, "%d imported, %d were here already, %d were no triples, %d refused%s\n", r.Imported, r.Present, r.Skipped, len(r.Refused), would)
+	}
+	if len(r.Refused) > 0 {
+		return fmt.Errorf("%d rows were refused", len(r.Refused))
+	}
+	return nil
+}
+
+// progress tells on a terminal how far a long work has come.
+type progress struct {
+	out  io.Writer // nil: not on a terminal
+	last time.Time
+}
+
+func newProgress(e *env) *progress {
+	if isTerminal(e.stderr) {
+		return &progress{out: e.stderr, last: time.Now()}
+	}
+	return &progress{}
+}
+
+func (p *progress) step(n int) {
+	if p.out != nil && time.Since(p.last) > 200*time.Millisecond {
+		p.last = time.Now()
+		fmt.Fprintf(p.out, "\r%d rows", n)
+	}
+}
+
+func (p *progress) end() {
+	if p.out != nil {
+		fmt.Fprint(p.out, "\r\x1b[K")
+	}
+}
+
+type servicesExportCmd struct {
+	CSV bool `name:"csv" help:"CSV in place of dumpdata JSON."`
+}
+
+// Run prints all triples with their seeds, in a form that import reads.
+func (c servicesExportCmd) Run(e *env) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(e.stdout)
+	var write func(services.Entry) error
+	finish := func() error { return nil }
+	if c.CSV {
+		write, finish = exportCSV(w)
+	} else {
+		write, finish = exportDump(w)
+	}
+	err = h.db.View(e.ctx, func(tx *db.Tx) error {
+		for after := services.ID(0); ; {
+			some, err := h.services.List(tx, after, listSize)
+			if err != nil {
+				return err
+			}
+			for _, s := range some {
+				after = s.ID
+				if err := write(s); err != nil {
+					return err
+				}
+			}
+			if len(some) < listSize {
+				return finish()
+			}
+		}
+	})
+	return errors.Join(err, w.Flush(), h.close())
+}
+
+func exportCSV(w io.Writer) (func(services.Entry) error, func() error) {
+	c := csv.NewWriter(w)
+	head := c.Write([]string{"id", "name", "realm", "seed"})
+	return func(s services.Entry) error {
+			return errors.Join(head, c.Write([]string{strconv.FormatInt(int64(s.ID), 10), s.Name, s.Realm, s.Seed}))
+		}, func() error {
+			c.Flush()
+			return c.Error()
+		}
+}
+
+// exportDump writes what the original's dumpdata writes.
+func exportDump(w io.Writer) (func(services.Entry) error, func() error) {
+	type object struct {
+		Model  string      `json:"model"`
+		PK     services.ID `json:"pk"`
+		Fields tripleJSON  `json:"fields"`
+	}
+	between := "["
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return func(s services.Entry) error {
+			_, err := io.WriteString(w, between)
+			between = ","
+			return errors.Join(err, enc.Encode(object{"otpauth.otpseed", s.ID, tripleJSON{s.Name, s.Realm, s.Seed}}))
+		}, func() error {
+			if between == "[" {
+				_, err := io.WriteString(w, "[]\n")
+				return err
+			}
+			_, err := io.WriteString(w, "]\n")
+			return err
+		}
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/services"
+)
+
+type realmsCmd struct {
+	List realmsListCmd `cmd:"" help:"List the realms that may do something."`
+	Set  realmsSetCmd  `cmd:"" help:"Say what the members of a realm may do."`
+	Drop realmsDropCmd `cmd:"" help:"Take away what was set; its members may then be verified and nothing else."`
+}
+
+var rightNames = map[string]services.Right{"nothing": services.Nothing, "verify": services.Verify, "administer": services.Administer}
+
+func rightName(r services.Right) string {
+	for name, x := range rightNames {
+		if x == r {
+			return name
+		}
+	}
+	return ""
+}
+
+type realmJSON struct {
+	Realm string   `json:"realm"`
+	May   string   `json:"may"`
+	Only  []string `json:"only"`
+}
+
+type realmsListCmd struct{}
+
+// Run lists realms.
+func (realmsListCmd) Run(e *env) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	var all []services.Realm
+	err = h.db.View(e.ctx, func(tx *db.Tx) (err error) { all, err = services.Realms(tx); return err })
+	if err = errors.Join(err, h.close()); err != nil {
+		return err
+	}
+	list, rows := []realmJSON{}, [][]string{}
+	for _, r := range all {
+		j := realmJSON{r.Name, rightName(r.Right), nonNil(r.Only)}
+		list = append(list, j)
+		rows = append(rows, []string{j.Realm, j.May, strings.Join(j.Only, ", ")})
+	}
+	if e.json {
+		return e.print(list)
+	}
+	return e.table([]string{"REALM", "MAY", "ONLY"}, rows)
+}
+
+type realmsSetCmd struct {
+	Realm string   `arg:"" help:"The realm."`
+	May   string   `required:"" enum:"nothing,verify,administer" help:"nothing, verify, or administer (which is also to verify)."`
+	Only  []string `help:"The realms that its members may verify; without it all." placeholder:"REALM,…"`
+}
+
+// Run sets a realm's rights.
+func (c realmsSetCmd) Run(e *env) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
+		return services.SetRealm(tx, services.Realm{Name: c.Realm, Right: rightNames[c.May], Only: c.Only})
+	})
+	err = errors.Join(err, h.close())
+	if errors.Is(err, services.ErrFixed) || errors.Is(err, services.ErrText) {
+		return usageError{err}
+	} else if err != nil {
+		return err
+	}
+	return e.say(realmJSON{c.Realm, c.May, nonNil(c.Only)}, fmt.Sprintf("The members of %s may %s.", c.Realm, c.May))
+}
+
+type realmsDropCmd struct {
+	Realm string `arg:"" help:"The realm."`
+}
+
+// Run takes a realm's rights.
+func (c realmsDropCmd) Run(e *env) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	err = h.db.Update(e.ctx, func(tx *db.Tx) error { return services.DropRealm(tx, c.Realm) })
+	if err = errors.Join(err, h.close()); err != nil {
+		return err
+	}
+	return e.say(map[string]string{"dropped": c.Realm}, "Dropped "+c.Realm)
+}
+
+// say prints one or the other.
+func (e *env) say(v any, text string) error {
+	if e.json {
+		return e.print(v)
+	}
+	_, err := fmt.Fprintln(e.stdout, text)
+	return err
+}

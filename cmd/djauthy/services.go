@@ -1,0 +1,374 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/services"
+)
+
+type servicesCmd struct {
+	Add    servicesAddCmd    `cmd:"" help:"Make a triple (name, realm, seed) and print it as JSON."`
+	List   servicesListCmd   `cmd:"" help:"List triples, without their seeds."`
+	Show   servicesShowCmd   `cmd:"" help:"Show a triple: its last use and its history."`
+	Rotate servicesRotateCmd `cmd:"" help:"Give a triple a new seed; the old one stays good for a while."`
+	Expire servicesExpireCmd `cmd:"" help:"Set when a triple ends."`
+	Delete servicesDeleteCmd `cmd:"" help:"Remove a triple."`
+	Realms realmsCmd         `cmd:"" help:"What the members of a realm may do."`
+	Import servicesImportCmd `cmd:"" help:"Bring triples along from the original service, or from CSV."`
+	Export servicesExportCmd `cmd:"" help:"Print all triples with their seeds, for import."`
+	AddApp servicesAddAppCmd `cmd:"" help:"Make an app of the wire of 2018 (appuuid, seed) and print it as JSON."`
+	Apps   servicesAppsCmd   `cmd:"" help:"List apps of the wire of 2018."`
+}
+
+// serviceTarget is the triple that a command is about.
+type serviceTarget struct {
+	Name  string `required:"" help:"The service's name." placeholder:"N"`
+	Realm string `required:"" help:"The realm it is in." placeholder:"R"`
+}
+
+// with finds the target and runs fn in one transaction.
+func (t serviceTarget) with(e *env, fn func(h *house, tx *db.Tx, s services.Entry) error) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
+		s, err := h.services.Find(tx, t.Name, t.Realm)
+		if errors.Is(err, db.ErrNotFound) {
+			return fmt.Errorf("no service %q in realm %q; `djauthy services list` shows all", t.Name, t.Realm)
+		} else if err != nil {
+			return err
+		}
+		return fn(h, tx, s)
+	})
+	return errors.Join(err, h.close())
+}
+
+// tripleJSON is what a service needs to make tokens.
+type tripleJSON struct {
+	Name  string `json:"name"`
+	Realm string `json:"realm"`
+	Seed  string `json:"seed"`
+}
+
+type servicesAddCmd struct {
+	serviceTarget
+	Expires string `help:"When it ends: a date (2027-01-31), a time (RFC 3339) or a duration (720h). Default: never." placeholder:"WHEN"`
+}
+
+// Run makes a triple.
+func (c servicesAddCmd) Run(e *env) error {
+	expires, err := when(c.Expires)
+	if err != nil {
+		return err
+	}
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	var made services.Entry
+	err = h.db.Update(e.ctx, func(tx *db.Tx) (err error) {
+		made, err = h.services.Add(tx, services.Draft{Name: c.Name, Realm: c.Realm, Expires: expires}, audit.Client{})
+		return err
+	})
+	err = errors.Join(err, h.close())
+	switch {
+	case errors.Is(err, services.ErrTaken):
+		return fmt.Errorf("there is a service %q in realm %q already; `djauthy services rotate` gives it a new seed", c.Name, c.Realm)
+	case errors.Is(err, services.ErrText):
+		return usageError{services.ErrText}
+	case err != nil:
+		return err
+	}
+	return e.print(tripleJSON{made.Name, made.Realm, made.Seed})
+}
+
+// when reads a moment that is to come; "" is never.
+func when(text string) (time.Time, error) {
+	if text == "" || text == "never" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		at, err = time.Parse(time.RFC3339, text)
+	}
+	if d, e := time.ParseDuration(text); err != nil && e == nil {
+		at, err = time.Now().Add(d), nil
+	}
+	if err != nil || !at.After(time.Now()) {
+		return at, usageError{fmt.Errorf("%q: a date (2027-01-31), a time (2027-01-31T12:00:00Z) or a duration (720h), in the future", text)}
+	}
+	return at, nil
+}
+
+// serviceJSON is a triple as commands show it: without its seed.
+type serviceJSON struct {
+	ID         services.ID `json:"id"`
+	Name       string      `json:"name"`
+	Realm      string      `json:"realm"`
+	Created    time.Time   `json:"created_at"`
+	Expires    *time.Time  `json:"expires_at"`
+	OldUntil   *time.Time  `json:"old_seed_until"`
+	LastUsed   *time.Time  `json:"last_used_at"`
+	LastResult string      `json:"last_result"`
+	LastCaller string      `json:"last_caller"`
+	Network    string      `json:"last_network"`
+	History    []eventJSON `json:"history,omitempty"`
+}
+
+type eventJSON struct {
+	At     time.Time `json:"at"`
+	Event  string    `json:"event"`
+	From   string    `json:"from"`
+	Detail string    `json:"detail"`
+}
+
+// pointer is nil for the zero time.
+func pointer(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// describeService shows an entry; the name of who used it last is looked up.
+func (h *house) describeService(tx *db.Tx, s services.Entry) (serviceJSON, error) {
+	j := serviceJSON{
+		ID: s.ID, Name: s.Name, Realm: s.Realm, Created: s.Created, Expires: pointer(s.Expires), OldUntil: pointer(s.OldUntil),
+		LastUsed: pointer(s.Use.At), LastResult: string(s.Use.Result), Network: s.Use.Network,
+	}
+	if s.OldUntil.Before(tx.Now) {
+		j.OldUntil = nil
+	}
+	caller := s
+	var err error
+	if s.Use.Caller != s.ID && s.Use.Caller != 0 {
+		caller, err = h.services.Any(tx, s.Use.Caller)
+	}
+	switch {
+	case errors.Is(err, db.ErrNotFound):
+		j.LastCaller, err = "removed", nil
+	case err == nil && s.Use.Caller != 0:
+		j.LastCaller = caller.Name + " in " + caller.Realm
+	}
+	return j, err
+}
+
+func date(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+type servicesListCmd struct {
+	Realm string `help:"Only those of this realm." placeholder:"R"`
+}
+
+// Run lists triples.
+func (c servicesListCmd) Run(e *env) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = h.close() }()
+	all := []serviceJSON{}
+	for after, more := services.ID(0), true; more; {
+		if err := h.db.View(e.ctx, func(tx *db.Tx) error {
+			some, err := h.services.List(tx, after, listSize)
+			more = len(some) == listSize
+			for _, s := range some {
+				after = s.ID
+				if c.Realm != "" && s.Realm != c.Realm {
+					continue
+				}
+				j, err := h.describeService(tx, s)
+				if err != nil {
+					return err
+				}
+				all = append(all, j)
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	if e.json {
+		return e.print(all)
+	}
+	var rows [][]string
+	for _, j := range all {
+		rows = append(rows, []string{strconv.FormatInt(int64(j.ID), 10), j.Name, j.Realm, date(j.LastUsed), j.LastResult, j.LastCaller, date(j.Expires)})
+	}
+	return e.table([]string{"ID", "NAME", "REALM", "LAST USE", "RESULT", "BY", "EXPIRES"}, rows)
+}
+
+type servicesShowCmd struct{ serviceTarget }
+
+// historySize is how many lines of history a command shows.
+const historySize = 20
+
+// Run shows a triple.
+func (c servicesShowCmd) Run(e *env) error {
+	var j serviceJSON
+	if err := c.with(e, func(h *house, tx *db.Tx, s services.Entry) (err error) {
+		if j, err = h.describeService(tx, s); err != nil {
+			return err
+		}
+		lines, err := audit.OfService(tx, int64(s.ID), historySize)
+		for _, l := range lines {
+			j.History = append(j.History, eventJSON{l.At, string(l.Event), l.Client.Prefix, l.Detail})
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	if e.json {
+		return e.print(j)
+	}
+	rows := [][]string{
+		{"REALM", j.Realm},
+		{"ID", strconv.FormatInt(int64(j.ID), 10)},
+		{"CREATED", date(&j.Created)},
+		{"EXPIRES", date(j.Expires)},
+		{"OLD SEED UNTIL", date(j.OldUntil)},
+		{"LAST USE", date(j.LastUsed)},
+		{"RESULT", j.LastResult},
+		{"BY", j.LastCaller},
+		{"FROM", j.Network},
+	}
+	for _, l := range j.History {
+		rows = append(rows, []string{date(&l.At), l.Event + " " + l.From + " " + l.Detail})
+	}
+	return e.table([]string{"NAME", j.Name}, rows)
+}
+
+type servicesRotateCmd struct {
+	serviceTarget
+	Keep time.Duration `default:"24h" help:"How long the old seed stays good." placeholder:"24h"`
+}
+
+// Run gives a triple a new seed.
+func (c servicesRotateCmd) Run(e *env) error {
+	if c.Keep < 0 {
+		return usageError{errors.New("--keep: a duration such as 24h, or 0 to end the old seed at once")}
+	}
+	var made struct {
+		tripleJSON
+		OldUntil time.Time `json:"old_seed_until"`
+	}
+	if err := c.with(e, func(h *house, tx *db.Tx, s services.Entry) error {
+		until := tx.Now.Add(c.Keep)
+		seed, err := h.services.Rotate(tx, s.ID, until, audit.Client{})
+		made.tripleJSON, made.OldUntil = tripleJSON{s.Name, s.Realm, seed}, until
+		return err
+	}); err != nil {
+		return err
+	}
+	return e.print(made)
+}
+
+type servicesExpireCmd struct {
+	serviceTarget
+	At string `required:"" help:"A date (2027-01-31), a time (RFC 3339), a duration (720h), or never." placeholder:"WHEN"`
+}
+
+// Run sets when a triple ends.
+func (c servicesExpireCmd) Run(e *env) error {
+	at, err := when(c.At)
+	if err != nil {
+		return err
+	}
+	var j serviceJSON
+	if err := c.with(e, func(h *house, tx *db.Tx, s services.Entry) error {
+		if err := h.services.SetExpiry(tx, s.ID, at, audit.Client{}); err != nil {
+			return err
+		}
+		s.Expires = at
+		j, err = h.describeService(tx, s)
+		return err
+	}); err != nil {
+		return err
+	}
+	ends := "never"
+	if j.Expires != nil {
+		ends = date(j.Expires)
+	}
+	return e.say(j, j.Name+" in "+j.Realm+" ends: "+ends)
+}
+
+type servicesAddAppCmd struct {
+	Username string `required:"" help:"Whose app it is." placeholder:"U"`
+	Appname  string `required:"" help:"What it is called." placeholder:"A"`
+	Trusted  bool   `help:"It may verify others, and use the bus."`
+}
+
+// appJSON is an app as commands print one.
+type appJSON struct {
+	UUID     string     `json:"appuuid"`
+	Seed     string     `json:"seed,omitempty"`
+	Appname  string     `json:"appname"`
+	Username string     `json:"username"`
+	Trusted  bool       `json:"trusted"`
+	LastUsed *time.Time `json:"last_used_at"`
+}
+
+// Run makes an app.
+func (c servicesAddAppCmd) Run(e *env) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	var made services.Entry
+	err = h.db.Update(e.ctx, func(tx *db.Tx) (err error) {
+		made, err = h.services.AddApp(tx, services.App{Name: c.Appname, Username: c.Username, Trusted: c.Trusted}, audit.Client{})
+		return err
+	})
+	if err = errors.Join(err, h.close()); errors.Is(err, services.ErrText) {
+		return usageError{errors.New("--username and --appname: 1 to 128 characters each, without white space around them")}
+	} else if err != nil {
+		return err
+	}
+	return e.print(appJSON{UUID: made.Name, Seed: made.Seed, Appname: made.App.Name, Username: made.App.Username, Trusted: made.App.Trusted})
+}
+
+type servicesAppsCmd struct{}
+
+// Run lists apps.
+func (servicesAppsCmd) Run(e *env) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	var all []services.Entry
+	err = h.db.View(e.ctx, func(tx *db.Tx) (err error) { all, err = h.services.Apps(tx, ""); return err })
+	if err = errors.Join(err, h.close()); err != nil {
+		return err
+	}
+	list, rows := []appJSON{}, [][]string{}
+	for _, x := range all {
+		list = append(list, appJSON{UUID: x.Name, Appname: x.App.Name, Username: x.App.Username, Trusted: x.App.Trusted, LastUsed: pointer(x.Use.At)})
+		rows = append(rows, []string{x.Name, x.App.Name, x.App.Username, map[bool]string{true: "trusted"}[x.App.Trusted], date(pointer(x.Use.At))})
+	}
+	if e.json {
+		return e.print(list)
+	}
+	return e.table([]string{"APPUUID", "APPNAME", "USERNAME", "", "LAST USE"}, rows)
+}
+
+type servicesDeleteCmd struct{ serviceTarget }
+
+// Run removes a triple.
+func (c servicesDeleteCmd) Run(e *env) error {
+	if err := c.with(e, func(h *house, tx *db.Tx, s services.Entry) error {
+		return h.services.Delete(tx, s.ID, audit.Client{})
+	}); err != nil {
+		return err
+	}
+	return e.say(map[string]string{"deleted": c.Name, "realm": c.Realm}, "Deleted "+c.Name+" in "+c.Realm)
+}

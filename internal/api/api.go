@@ -1,0 +1,89 @@
+// Package api is the door for programs: the wire of the micro services, in every
+// generation that the ungleichotp services have spoken since 2018.
+//
+// It reads requests and writes answers, to the letter; whether a token is good
+// is for package services to say. It takes no cookie and shows no page.
+package api
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/services"
+)
+
+// Server holds what the handlers need.
+type Server struct {
+	Services  *services.Service
+	PublicURL string
+	Log       *slog.Logger
+
+	door *door.Door
+}
+
+// Open adds the wire to a door. All of its routes say by themselves who may use
+// them: none is open but to a caller with a triple.
+func (s *Server) Open(d *door.Door) {
+	s.door = d
+	for _, r := range []struct {
+		path   string
+		handle fiber.Handler
+	}{
+		{"/ungleichotp/verify/", s.wire(resource{"POST, OPTIONS", services.Verify, methods{http.MethodPost: s.verify}})},
+		{"/ungleichotp/verify", addSlash},
+		{"/ungleichotp/", s.wire(resource{"GET, POST, HEAD, OPTIONS", services.Administer, methods{
+			http.MethodGet: s.list, http.MethodHead: s.list, http.MethodPost: s.create,
+		}})},
+		{"/ungleichotp", addSlash},
+		{"/ungleichotp/:id/", s.wire(resource{"GET, PUT, PATCH, DELETE, HEAD, OPTIONS", services.Administer, methods{
+			http.MethodGet: s.show, http.MethodHead: s.show, http.MethodPut: s.change, http.MethodPatch: s.change, http.MethodDelete: s.remove,
+		}})},
+		{"/ungleichotp/:id", addSlash},
+		{"/ungleichotp/*", s.programs(func(*fiber.Ctx) error { return notFound })},
+		{"/verify", s.first(http.MethodPost, s.verifyApp)},
+		{"/app/register", s.first(http.MethodPost, s.registerApp)},
+		{"/app", s.first(http.MethodGet, s.listApps)},
+		{"/app/:uuid", s.first(http.MethodGet, s.showApp)},
+		{"/", s.root(s.wire(resource{"GET, HEAD, OPTIONS", services.Nothing, methods{http.MethodGet: s.index, http.MethodHead: s.index}}))},
+	} {
+		d.App.All(r.path, r.handle)
+	}
+}
+
+// addSlash leads to the path with its final slash, whatever the method.
+func addSlash(c *fiber.Ctx) error {
+	to := c.Path() + "/"
+	if q := c.Context().QueryArgs().QueryString(); len(q) > 0 {
+		to += "?" + string(q)
+	}
+	return c.Redirect(to, http.StatusMovedPermanently)
+}
+
+// root is the index for a program, which sends its triple, and leaves / to
+// people otherwise.
+func (s *Server) root(index fiber.Handler) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if len(c.Request().Body()) == 0 {
+			return c.Next()
+		}
+		return index(c)
+	}
+}
+
+// programs tells problems as programs read them.
+func (s *Server) programs(handle fiber.Handler) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		err := handle(c)
+		if r := (*refusal)(nil); errors.As(err, &r) {
+			c.Status(r.status)
+			return write(c, r.body)
+		} else if err != nil {
+			return s.door.Tell(c, err, answer)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,86 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/services"
+)
+
+const (
+	// pageSize is how many entries are read at once.
+	pageSize = 1000
+	// listFor bounds how long a client may take to read them all.
+	listFor = 10 * time.Minute
+)
+
+// list shows all entries, in the order of their numbers. They may be many, so
+// what does not fit on one page is sent as it is read.
+func (s *Server) list(x *call) error {
+	if err := s.authorize(x); err != nil {
+		return err
+	}
+	first, next, err := s.page(x.UserContext(), 0)
+	if err != nil {
+		return err
+	}
+	if next == 0 {
+		return send(x.Ctx, append(append([]byte("["), first...), ']'))
+	}
+	x.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
+	x.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		ctx, cancel := context.WithTimeout(context.Background(), listFor)
+		defer cancel()
+		_, err := w.Write(append([]byte("["), first...))
+		for err == nil && next != 0 {
+			var text []byte
+			if text, next, err = s.page(ctx, next); err != nil || len(text) == 0 {
+				break
+			}
+			if err = w.WriteByte(','); err == nil {
+				_, err = w.Write(text)
+			}
+		}
+		if err != nil { // no end: the client sees that it has not got all
+			s.Log.Error("a list of services was cut short", "err", err)
+			return
+		}
+		_ = w.WriteByte(']')
+	})
+	return nil
+}
+
+// page reads entries after a number as text, with commas between, and says where
+// to go on; 0: that was all.
+func (s *Server) page(ctx context.Context, after services.ID) (text []byte, next services.ID, err error) {
+	var some []services.Entry
+	err = s.Services.DB.View(ctx, func(tx *db.Tx) (err error) {
+		some, err = s.Services.List(tx, after, pageSize)
+		return err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	for i, one := range some {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if err := e.Encode(shown(one)); err != nil {
+			return nil, 0, err
+		}
+		b.Truncate(b.Len() - 1) // the line's end
+	}
+	if len(some) == pageSize {
+		next = some[len(some)-1].ID
+	}
+	return b.Bytes(), next, nil
+}
