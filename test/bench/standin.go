@@ -24,6 +24,7 @@ type standin struct {
 	store *store
 	mail  *mailer
 	key   []byte
+	seeds seedReaders
 }
 
 // runStandin serves until it is killed.
@@ -44,6 +45,9 @@ func runStandin(args []string) error {
 	if s.store, err = openStore(*file); err != nil {
 		return err
 	}
+	if s.seeds, err = openSeedReaders(*file); err != nil {
+		return err
+	}
 	if s.mail, err = startMailer(*smtp, p); err != nil {
 		return err
 	}
@@ -55,6 +59,7 @@ func runStandin(args []string) error {
 	app.Get("/login/code", func(c *fiber.Ctx) error { return page(c, p.code) })
 	app.Post("/login/code", s.finish)
 	app.Get("/forward-auth", s.check)
+	app.Post("/ungleichotp/verify/", s.verify)
 	return app.Listen(*listen)
 }
 

@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, email TEXT NOT NULL UN
 CREATE TABLE IF NOT EXISTS attempts (id INTEGER PRIMARY KEY, secret BLOB NOT NULL, email TEXT NOT NULL, mac BLOB NOT NULL,
 	tries INTEGER NOT NULL, expires_at INTEGER NOT NULL, used_at INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS sessions (id INTEGER PRIMARY KEY, secret BLOB NOT NULL, user_id INTEGER NOT NULL REFERENCES users (id),
-	expires_at INTEGER NOT NULL) STRICT;`
+	expires_at INTEGER NOT NULL) STRICT;
+` + servicesSchema
 
 // storeDSN opens a file as durably as djauthy does: WAL with an fsync for
 // every commit.
