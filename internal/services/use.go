@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// maxUses is how many uses wait to be written. When more come in a second,
+	// maxUses is how many uses are written in a second. When more come in it,
 	// they are dropped: the next use of an entry brings another.
-	maxUses = 2048
+	maxUses = 512
 	// useChunk is how many are written in one transaction.
 	useChunk = 256
 	// useEvery is how often uses are written.
@@ -24,6 +24,7 @@ const (
 
 // use is a right token that is to be written down.
 type use struct {
+	place int64
 	entry ID
 	Use
 	caller bool         // the entry called itself
@@ -37,7 +38,7 @@ func (s *Service) note(now time.Time, e entry, g guess) {
 		return
 	}
 	select {
-	case s.uses <- use{e.id, u, g.strangers != nil, g.by.client()}:
+	case s.uses <- use{e.place, e.id, u, g.strangers != nil, g.by.client()}:
 	default:
 	}
 }
@@ -102,8 +103,8 @@ func (s *Service) writeChunk(ctx context.Context, chunk []use) error {
 
 func (u use) write(tx *db.Tx) error {
 	at := u.At.UnixMilli()
-	n, err := tx.Exec(`UPDATE services SET last_used_at = $2, last_caller = $3, last_network = $4, last_result = $5 WHERE id = $1 AND last_used_at <= $2`,
-		u.entry, at, u.Caller, u.Network, u.Result)
+	n, err := tx.Exec(`UPDATE services SET last_used_at = $2, last_caller = $3, last_network = $4, last_result = $5 WHERE place = $1 AND last_used_at <= $2`,
+		u.place, at, u.Caller, u.Network, u.Result)
 	if err != nil || n == 0 || !u.caller {
 		return err
 	}

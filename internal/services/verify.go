@@ -49,6 +49,7 @@ func (v Verdict) String() string {
 
 // entry is what a verification reads of an entry.
 type entry struct {
+	place       int64
 	id          ID // 0: there is none
 	sealed, old []byte
 	oldValidTo  int64
@@ -143,15 +144,15 @@ func (s *Service) spend(ctx context.Context, id ID, step int64) (ok bool, err er
 	return ok, err
 }
 
-const liveColumns = `s.id, s.sealed, s.old_sealed, s.old_valid_to, s.expires_at, s.failed_at, s.last_used_at, s.last_caller, s.last_network, s.last_result`
+const liveColumns = `s.place, s.id, s.sealed, s.old_sealed, s.old_valid_to, s.expires_at, s.failed_at, s.last_used_at, s.last_caller, s.last_network, s.last_result`
 
 const (
 	selectCaller = `SELECT 0, ` + liveColumns + `, COALESCE(r.can_verify, s.is_trusted), COALESCE(r.can_administer, 0)
-		FROM services s LEFT JOIN realms r ON r.realm = s.realm WHERE s.name = $1 AND s.realm = $2`
+		FROM services s LEFT JOIN realms r ON r.realm = s.realm WHERE s.place = $1 AND s.name = $2 AND s.realm = $3`
 	// A realm that is restricted may verify only what is written down for it.
 	selectBoth = selectCaller + ` UNION ALL SELECT 1, ` + liveColumns + `,
-		COALESCE((SELECT is_restricted FROM realms WHERE realm = $3), 0), (SELECT COUNT(*) FROM realm_allows WHERE caller_realm = $4 AND realm = s.realm)
-		FROM services s WHERE s.name = $5 AND s.realm = $6`
+		COALESCE((SELECT is_restricted FROM realms WHERE realm = $4), 0), (SELECT COUNT(*) FROM realm_allows WHERE caller_realm = $5 AND realm = s.realm)
+		FROM services s WHERE s.place = $6 AND s.name = $7 AND s.realm = $8`
 )
 
 // load reads the caller's entry, and that of the claim if there is one, at one
@@ -161,13 +162,13 @@ func (s *Service) load(ctx context.Context, by Triple, claim *Triple) (who, what
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
 		who, what, now = s.decoy, s.decoy, tx.Now
 		read := func(scan func(...any) error) error {
-			var place, first, second int64
-			e, err := scanEntry(scan, &place, &first, &second)
+			var which, first, second int64
+			e, err := scanEntry(scan, &which, &first, &second)
 			switch {
 			case err != nil:
 				return err
 			case e.expires != 0 && e.expires <= tx.Millis():
-			case place == 0:
+			case which == 0:
 				who = e
 				who.right = right(by.Realm, first, second)
 			case first == 0 || second != 0:
@@ -176,16 +177,16 @@ func (s *Service) load(ctx context.Context, by Triple, claim *Triple) (who, what
 			return nil
 		}
 		if claim == nil {
-			return tx.Each(read, selectCaller, by.Name, by.Realm)
+			return tx.Each(read, selectCaller, place(by.Name, by.Realm), by.Name, by.Realm)
 		}
-		return tx.Each(read, selectBoth, by.Name, by.Realm, by.Realm, by.Realm, claim.Name, claim.Realm)
+		return tx.Each(read, selectBoth, place(by.Name, by.Realm), by.Name, by.Realm, by.Realm, by.Realm, place(claim.Name, claim.Realm), claim.Name, claim.Realm)
 	})
 	return who, what, now, err
 }
 
-func scanEntry(scan func(...any) error, place, first, second *int64) (e entry, err error) {
+func scanEntry(scan func(...any) error, which, first, second *int64) (e entry, err error) {
 	var used int64
-	err = scan(place, &e.id, &e.sealed, &e.old, &e.oldValidTo, &e.expires, &e.failed, &used, &e.use.Caller, &e.use.Network, &e.use.Result, first, second)
+	err = scan(which, &e.place, &e.id, &e.sealed, &e.old, &e.oldValidTo, &e.expires, &e.failed, &used, &e.use.Caller, &e.use.Network, &e.use.Result, first, second)
 	e.use.At = db.Time(used)
 	return e, err
 }

@@ -1,5 +1,6 @@
 CREATE TABLE services (
-    id           BIGINT PRIMARY KEY,
+    place        BIGINT PRIMARY KEY,
+    id           BIGINT NOT NULL UNIQUE,
     name         TEXT NOT NULL,
     realm        TEXT NOT NULL,
     sealed       BYTEA NOT NULL,
@@ -15,8 +16,7 @@ CREATE TABLE services (
     last_used_at BIGINT NOT NULL DEFAULT 0,
     last_caller  BIGINT NOT NULL DEFAULT 0,
     last_network TEXT NOT NULL DEFAULT '',
-    last_result  TEXT NOT NULL DEFAULT '',
-    UNIQUE (name, realm)
+    last_result  TEXT NOT NULL DEFAULT ''
 );
 
 CREATE INDEX services_username ON services (username) WHERE username <> '';

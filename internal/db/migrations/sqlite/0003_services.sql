@@ -1,5 +1,6 @@
 CREATE TABLE services (
-    id           INTEGER PRIMARY KEY,
+    place        INTEGER PRIMARY KEY,
+    id           INTEGER NOT NULL UNIQUE,
     name         TEXT NOT NULL,
     realm        TEXT NOT NULL,
     sealed       BLOB NOT NULL,
@@ -15,8 +16,7 @@ CREATE TABLE services (
     last_used_at INTEGER NOT NULL DEFAULT 0,
     last_caller  INTEGER NOT NULL DEFAULT 0,
     last_network TEXT NOT NULL DEFAULT '',
-    last_result  TEXT NOT NULL DEFAULT '',
-    UNIQUE (name, realm)
+    last_result  TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
 CREATE INDEX services_username ON services (username) WHERE username <> '';
