@@ -86,8 +86,6 @@ var kept = &http.Client{
 		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64, IdleConnTimeout: 60 * time.Second, TLSHandshakeTimeout: 5 * time.Second,
 	},
-	// A redirect would hand our token to somebody else, and POST would become GET.
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
 // NewToken returns the token of this moment: six digits, good for half a minute
@@ -113,7 +111,14 @@ func (c *Client) now() time.Time {
 // Verify asks whether the token is that of (name, realm) now. It returns nil if
 // so, ErrRefused if not, and ErrCredentials if the server does not know us.
 func (c *Client) Verify(ctx context.Context, name, realm, token string) error {
-	return c.do(ctx, call{method: http.MethodPost, path: "verify/", fields: fields{"name": name, "realm": realm, "token": token}, again: true}, nil)
+	var said struct {
+		Status string `json:"status"`
+	}
+	err := c.do(ctx, call{method: http.MethodPost, path: "verify/", fields: fields{"name": name, "realm": realm, "token": token}, again: true}, &said)
+	if err == nil && said.Status != "OK" { // a page of somebody on the way is no verification
+		return &StatusError{http.StatusOK, "the answer is not that of an ungleichotp server"}
+	}
+	return err
 }
 
 // Create makes an entry with a seed of the server's. It is for realms that
@@ -217,17 +222,25 @@ func (c *Client) once(ctx context.Context, x call, out any) (after time.Duration
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
-	client := c.HTTP
-	if client == nil {
-		client = kept
-	}
-	res, err := client.Do(req)
+	res, err := c.client().Do(req)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
 	return time.Duration(seconds) * time.Second, read(res, out)
+}
+
+// client sends requests. It follows no redirect, for that would hand our token to
+// somebody else, and POST would become GET.
+func (c *Client) client() *http.Client {
+	client := kept
+	if c.HTTP != nil {
+		client = c.HTTP
+	}
+	careful := *client
+	careful.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &careful
 }
 
 func read(res *http.Response, out any) error {
@@ -241,7 +254,10 @@ func read(res *http.Response, out any) error {
 	if out == nil {
 		return nil
 	}
-	return json.Unmarshal(body, out)
+	if err := json.Unmarshal(body, out); err != nil {
+		return &StatusError{res.StatusCode, "the answer is not that of an ungleichotp server"}
+	}
+	return nil
 }
 
 // failure is the error that an answer tells.

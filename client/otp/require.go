@@ -76,10 +76,16 @@ func (c *Client) Check(ctx context.Context, realms []string, name, realm, token 
 	switch err := c.Verify(ctx, name, realm, token); {
 	case err == nil:
 		return http.StatusOK, ""
-	case errors.Is(err, ErrRefused):
+	case errors.Is(err, ErrRefused), badFields(err):
 		return http.StatusForbidden, "Incorrect authentication credentials."
 	}
 	return http.StatusServiceUnavailable, "The authentication server cannot be asked."
+}
+
+// badFields reports that the server found a name, realm or token that none can be.
+func badFields(err error) bool {
+	var status *StatusError
+	return errors.As(err, &status) && status.Code == http.StatusBadRequest
 }
 
 func deny(w http.ResponseWriter, code int, text string) {
@@ -108,11 +114,15 @@ func triple(r *http.Request) (name, realm, token string, err error) {
 	return name, realm, token, nil
 }
 
-// ParseBody finds the triple in a body of this media type.
+// ParseBody finds the triple in a body of this media type, JSON or a form.
 func ParseBody(media string, body []byte) (name, realm, token string) {
-	if media == "application/x-www-form-urlencoded" {
+	switch media {
+	case "application/x-www-form-urlencoded":
 		form, _ := url.ParseQuery(string(body)) // what cannot be read is not there
 		return form.Get("auth_name"), form.Get("auth_realm"), form.Get("auth_token")
+	case "application/json":
+	default:
+		return "", "", ""
 	}
 	var all map[string]json.RawMessage
 	_ = json.Unmarshal(body, &all) // what is no object has no fields

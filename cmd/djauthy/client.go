@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -178,19 +179,35 @@ func (c clientCmd) verifyFirst(e *env, cl *otp.Client) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(e.ctx, http.MethodPost, c.ServerURL, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(e.ctx, http.MethodPost, cl.Server+"verify/", bytes.NewReader(body))
 	if err != nil {
 		return usageError{err}
 	}
 	req.Header.Set("Content-Type", "application/json")
-	res, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
-	if err != nil {
-		return e.say(map[string]string{"status": "FAIL", "error": err.Error()}, "Failed to verify: "+err.Error())
-	}
-	_ = res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		why := fmt.Sprintf("HTTP Error %d: %s", res.StatusCode, http.StatusText(res.StatusCode))
+	why := ask(req)
+	if why != "" {
 		return e.say(map[string]string{"status": "FAIL", "error": why}, "Failed to verify: "+why)
 	}
 	return e.say(map[string]string{"status": "OK"}, "Verify ok")
+}
+
+// ask says why the answer is no, in the words of Python's urllib; "" is yes. It
+// follows no redirect, which would hand the token to somebody else.
+func ask(req *http.Request) string {
+	client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Sprintf("HTTP Error %d: %s", res.StatusCode, http.StatusText(res.StatusCode))
+	}
+	var said struct {
+		Status string `json:"status"`
+	}
+	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<16)).Decode(&said); err != nil || said.Status != "OK" {
+		return "the answer is not that of an ungleichotp server"
+	}
+	return ""
 }

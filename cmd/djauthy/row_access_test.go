@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gofiber/fiber/v2"
 )
 
 // use is who may use a route, and an example of its path.
@@ -54,22 +56,48 @@ var uses = map[string]use{
 	"GET /mailbox":                      {machine, "/mailbox"},
 }
 
+// wireUses are the paths of programs, with an example. They answer every method
+// by themselves, and nobody but whoever shows a good triple.
+var wireUses = map[string]string{
+	"/ungleichotp/verify/": "/ungleichotp/verify/",
+	"/ungleichotp/verify":  "/ungleichotp/verify",
+	"/ungleichotp/":        "/ungleichotp/",
+	"/ungleichotp":         "/ungleichotp",
+	"/ungleichotp/:id/":    "/ungleichotp/1/",
+	"/ungleichotp/*":       "/ungleichotp/1/2/",
+	"/verify":              "/verify",
+	"/app/register":        "/app/register",
+	"/app":                 "/app",
+	"/app/:uuid":           "/app/7d444840-9dc0-11d1-b245-5ffdce74fad2",
+}
+
 type listed struct {
 	method, path, example, who string
 }
 
-// routes lists the routes of the app that the house serves.
-func (h *house) routes(t testing.TB) (all []listed) {
+// door is the app that the house serves.
+func (h *house) door(t testing.TB) *fiber.App {
 	t.Helper()
 	front, err := h.front()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range front.App.GetRoutes(true) {
-		if r.Method == http.MethodHead { // as GET
+	return front.App
+}
+
+// routes lists the routes for people.
+func (h *house) routes(t testing.TB) (all []listed) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, r := range h.door(t).GetRoutes(true) {
+		if r.Method == http.MethodHead || seen[r.Method+r.Path] { // as GET
 			continue
 		}
+		seen[r.Method+r.Path] = true
 		u, ok := uses[r.Method+" "+r.Path]
+		if _, wire := wireUses[r.Path]; wire || !ok && r.Path == "/" { // its index, which passes on to the page
+			continue
+		}
 		if !ok {
 			t.Errorf("nothing says who may use %s %s", r.Method, r.Path)
 		}
@@ -106,6 +134,35 @@ func TestRow64_EveryRouteSaysWhoMayUseItAndKeepsEverybodyElseOut(t *testing.T) {
 	}
 }
 
+// Row 64, for programs: without a triple, or with that of a made-up service,
+// nothing but a refusal comes, whatever the method.
+func TestRow64_NoRouteOfTheWireAnswersWhoHasNoTriple(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	b := s.browser(t)
+	found := 0
+	for _, r := range s.house.door(t).GetRoutes(true) {
+		example, ok := wireUses[r.Path]
+		if !ok || r.Method == http.MethodConnect || r.Method == http.MethodHead {
+			continue
+		}
+		found++
+		for _, body := range []string{"", `{"auth_name":"x","auth_realm":"ungleich-admin","auth_token":"123456","name":"y","realm":"z","token":"1"}`, `{"appuuid":"7d444840-9dc0-11d1-b245-5ffdce74fad2","token":"123456"}`} {
+			a := b.do(r.Method, example, "application/json", body, nil)
+			refused := a.status == http.StatusForbidden || a.status == http.StatusMovedPermanently || a.status == http.StatusMethodNotAllowed || a.status == http.StatusNotFound && r.Path == "/ungleichotp/*"
+			if !refused && !(a.status == http.StatusOK && strings.HasPrefix(a.body, `{"status":"FAIL"`)) {
+				t.Errorf("%s %s %s answers %d %s", r.Method, example, body, a.status, a.body)
+			}
+			if len(a.header.Values("Set-Cookie")) > 0 {
+				t.Errorf("%s %s sets a cookie", r.Method, example)
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("only %d routes were found", found)
+	}
+}
+
 // Rows 33 and 64.
 func TestRow33_OtherMethodsDoNothing(t *testing.T) {
 	t.Parallel()
@@ -125,7 +182,11 @@ func TestRow33_OtherMethodsDoNothing(t *testing.T) {
 			if has[m] || m == "CONNECT" {
 				continue
 			}
-			a := b.do(m, example[path], formKind, form("id", id, "auth_code", "1"), nil)
+			kind, body := formKind, form("id", id, "auth_code", "1")
+			if path == "/" { // with a body it is for programs
+				kind, body = "", ""
+			}
+			a := b.do(m, example[path], kind, body, nil)
 			if a.status != http.StatusMethodNotAllowed {
 				t.Errorf("%s %s answers %d, want 405", m, path, a.status)
 			}

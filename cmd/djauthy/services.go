@@ -25,28 +25,49 @@ type servicesCmd struct {
 	Apps   servicesAppsCmd   `cmd:"" help:"List apps of the wire of 2018."`
 }
 
-// serviceTarget is the triple that a command is about.
+// serviceTarget is the entry that a command is about: a triple or an app.
 type serviceTarget struct {
-	Name  string `required:"" help:"The service's name." placeholder:"N"`
-	Realm string `required:"" help:"The realm it is in." placeholder:"R"`
+	Name  string `help:"The service's name." placeholder:"N"`
+	Realm string `help:"The realm it is in." placeholder:"R"`
+	UUID  string `name:"appuuid" help:"In place of both: the UUID of an app of 2018." placeholder:"U"`
 }
 
 // with finds the target and runs fn in one transaction.
 func (t serviceTarget) with(e *env, fn func(h *house, tx *db.Tx, s services.Entry) error) error {
+	if (t.UUID == "") == (t.Name == "" && t.Realm == "") || t.UUID == "" && (t.Name == "" || t.Realm == "") {
+		return usageError{errors.New("which one? --name and --realm of a triple, or --appuuid of an app")}
+	}
 	h, err := e.open()
 	if err != nil {
 		return err
 	}
 	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
-		s, err := h.services.Find(tx, t.Name, t.Realm)
+		s, err := t.find(h, tx)
 		if errors.Is(err, db.ErrNotFound) {
-			return fmt.Errorf("no service %q in realm %q; `djauthy services list` shows all", t.Name, t.Realm)
+			return fmt.Errorf("no service is %s; `djauthy services list` and `djauthy services apps` show all", t)
 		} else if err != nil {
 			return err
 		}
 		return fn(h, tx, s)
 	})
 	return errors.Join(err, h.close())
+}
+
+func (t serviceTarget) find(h *house, tx *db.Tx) (services.Entry, error) {
+	if t.UUID != "" {
+		return h.services.GetApp(tx, t.UUID)
+	}
+	return h.services.Find(tx, t.Name, t.Realm)
+}
+
+// label is the name by which it is known.
+func (t serviceTarget) label() string { return t.Name + t.UUID }
+
+func (t serviceTarget) String() string {
+	if t.UUID != "" {
+		return t.UUID
+	}
+	return fmt.Sprintf("%q in realm %q", t.Name, t.Realm)
 }
 
 // tripleJSON is what a service needs to make tokens.
@@ -57,7 +78,8 @@ type tripleJSON struct {
 }
 
 type servicesAddCmd struct {
-	serviceTarget
+	Name    string `required:"" help:"The service's name." placeholder:"N"`
+	Realm   string `required:"" help:"The realm it is in." placeholder:"R"`
 	Expires string `help:"When it ends: a date (2027-01-31), a time (RFC 3339) or a duration (720h). Default: never." placeholder:"WHEN"`
 }
 
@@ -370,5 +392,5 @@ func (c servicesDeleteCmd) Run(e *env) error {
 	}); err != nil {
 		return err
 	}
-	return e.say(map[string]string{"deleted": c.Name, "realm": c.Realm}, "Deleted "+c.Name+" in "+c.Realm)
+	return e.say(map[string]string{"deleted": c.label(), "realm": c.Realm}, "Deleted "+c.String())
 }

@@ -6,6 +6,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -39,24 +40,34 @@ func (s *Server) Open(d *door.Door) {
 			http.MethodGet: s.list, http.MethodHead: s.list, http.MethodPost: s.create,
 		}})},
 		{"/ungleichotp", addSlash},
-		{"/ungleichotp/:id/", s.wire(resource{"GET, PUT, PATCH, DELETE, HEAD, OPTIONS", services.Administer, methods{
+		{"/ungleichotp/:id/", slashed(s.wire(resource{"GET, PUT, PATCH, DELETE, HEAD, OPTIONS", services.Administer, methods{
 			http.MethodGet: s.show, http.MethodHead: s.show, http.MethodPut: s.change, http.MethodPatch: s.change, http.MethodDelete: s.remove,
-		}})},
-		{"/ungleichotp/:id", addSlash},
+		}}))},
 		{"/ungleichotp/*", s.programs(func(*fiber.Ctx) error { return notFound })},
-		{"/verify", s.first(http.MethodPost, s.verifyApp)},
-		{"/app/register", s.first(http.MethodPost, s.registerApp)},
-		{"/app", s.first(http.MethodGet, s.listApps)},
-		{"/app/:uuid", s.first(http.MethodGet, s.showApp)},
+		{"/verify", s.first(http.MethodPost, "", s.verifyApp)},
+		{"/app/register", s.first(http.MethodPost, wrongApp, s.registerApp)},
+		{"/app", s.first(http.MethodGet, wrongApp, s.listApps)},
+		{"/app/:uuid", s.first(http.MethodGet, wrongApp, s.showApp)},
 		{"/", s.root(s.wire(resource{"GET, HEAD, OPTIONS", services.Nothing, methods{http.MethodGet: s.index, http.MethodHead: s.index}}))},
 	} {
 		d.App.All(r.path, r.handle)
 	}
 }
 
+// slashed is for a path that ends with a parameter, where Fiber takes the one
+// without its final slash for the same.
+func slashed(handle fiber.Handler) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if !bytes.HasSuffix(c.Request().URI().PathOriginal(), []byte("/")) {
+			return addSlash(c)
+		}
+		return handle(c)
+	}
+}
+
 // addSlash leads to the path with its final slash, whatever the method.
 func addSlash(c *fiber.Ctx) error {
-	to := c.Path() + "/"
+	to := string(c.Request().URI().PathOriginal()) + "/"
 	if q := c.Context().QueryArgs().QueryString(); len(q) > 0 {
 		to += "?" + string(q)
 	}
@@ -67,10 +78,13 @@ func addSlash(c *fiber.Ctx) error {
 // people otherwise.
 func (s *Server) root(index fiber.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		if len(c.Request().Body()) == 0 {
+		switch {
+		case len(c.Request().Body()) > 0:
+			return index(c)
+		case c.Method() == http.MethodGet || c.Method() == http.MethodHead:
 			return c.Next()
 		}
-		return index(c)
+		return door.Fail(http.StatusMethodNotAllowed)
 	}
 }
 

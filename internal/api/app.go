@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/services"
 )
 
@@ -22,12 +23,13 @@ type failure struct {
 
 func failed(text string) failure { return failure{"FAIL", text} }
 
-// first reads a request of 2018, whose caller is who it says, and hands it on.
-func (s *Server) first(method string, handle func(*call) error) fiber.Handler {
+// first reads a request of 2018 and hands it on. Whoever shows no pair at all is
+// told the same as one that shows a wrong one.
+func (s *Server) first(method, word string, handle func(*call) error) fiber.Handler {
 	return s.programs(func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderAllow, method)
 		if c.Method() != method {
-			return &refusal{http.StatusMethodNotAllowed, failed("method " + c.Method() + " is not allowed, use " + method)}
+			return &refusal{http.StatusMethodNotAllowed, failed("method " + door.Method(c) + " is not allowed, use " + method)}
 		}
 		f, err := readFirst(c)
 		if err != nil {
@@ -40,7 +42,7 @@ func (s *Server) first(method string, handle func(*call) error) fiber.Handler {
 		token, wrong2 := f.text("token")
 		triple, ok := services.AppTriple(uuid, token)
 		if wrong1 != nil || wrong2 != nil || !ok {
-			return write(c, failed(wrongApp))
+			return write(c, failed(word))
 		}
 		return handle(&call{c, s.caller(c, triple), f, services.Nothing})
 	})

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -69,7 +68,7 @@ func readBody(c *fiber.Ctx) (fields, error) {
 	case "multipart/form-data":
 		return fromMultipart(header, body)
 	}
-	return nil, refuse(http.StatusUnsupportedMediaType, fmt.Sprintf("Unsupported media type %q in request.", header))
+	return nil, refuse(http.StatusUnsupportedMediaType, `Unsupported media type "`+header+`" in request.`)
 }
 
 func badJSON(err error) error {
@@ -159,16 +158,15 @@ func fromMultipart(header string, body []byte) (fields, error) {
 // accepts reports whether the client takes JSON or, as a browser does, HTML, for
 // which it gets JSON, too.
 func accepts(c *fiber.Ctx) bool {
-	header := string(c.Request().Header.Peek(fiber.HeaderAccept))
-	if header == "" || header == "*/*" || header == fiber.MIMEApplicationJSON {
-		return true
-	}
-	for one := range strings.SplitSeq(header, ",") {
-		media, _, _ := strings.Cut(one, ";")
-		switch strings.ToLower(strings.TrimSpace(media)) {
-		case "application/json", "application/*", "text/html", "text/*", "*/*":
-			return true
+	lines := c.Request().Header.PeekAll(fiber.HeaderAccept)
+	for _, line := range lines {
+		for one := range strings.SplitSeq(string(line), ",") {
+			media, _, _ := strings.Cut(one, ";")
+			switch strings.ToLower(strings.TrimSpace(media)) {
+			case "application/json", "application/*", "text/html", "text/*", "*/*":
+				return true
+			}
 		}
 	}
-	return false
+	return len(lines) == 0 || len(lines) == 1 && len(lines[0]) == 0
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"net/http"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/djauthy/djauthy/internal/services"
@@ -21,7 +20,7 @@ func (f fields) text(name string) (text string, wrong []string) {
 	case v.kind == isOther:
 		return "", []string{"Not a valid string."}
 	}
-	text = strings.TrimFunc(v.text, isSpace)
+	text = services.Trim(v.text)
 	if text == "" {
 		return "", []string{"This field may not be blank."}
 	}
@@ -39,10 +38,6 @@ func (f fields) has(name string) bool {
 	_, given := f.get(name)
 	return given
 }
-
-// isSpace is white space as the wire strips it: Unicode's and the four
-// separators of ASCII.
-func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
 // wrongFields are what is wrong with fields, by name.
 type wrongFields map[string][]string

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -34,6 +35,10 @@ func (s *Server) list(x *call) error {
 		return send(x.Ctx, append(append([]byte("["), first...), ']'))
 	}
 	x.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
+	if x.Method() == http.MethodHead {
+		x.Response().Header.SetContentLength(-1) // as GET: nobody has counted it
+		return nil
+	}
 	x.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		ctx, cancel := context.WithTimeout(context.Background(), listFor)
 		defer cancel()

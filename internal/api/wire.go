@@ -2,7 +2,6 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 
@@ -59,7 +58,7 @@ func (s *Server) wire(r resource) fiber.Handler {
 		if c.Method() == http.MethodOptions {
 			return send(c, []byte("{}"))
 		}
-		return refuse(http.StatusMethodNotAllowed, fmt.Sprintf("Method %q not allowed.", c.Method()))
+		return refuse(http.StatusMethodNotAllowed, `Method "`+door.Method(c)+`" not allowed.`)
 	})
 }
 
@@ -221,6 +220,9 @@ func (s *Server) remove(x *call) error {
 	err := s.as(x, func(tx *db.Tx) error {
 		id, err := x.id()
 		if err != nil {
+			return err
+		}
+		if _, err := s.Services.Get(tx, id); err != nil { // what the list does not show is not there
 			return err
 		}
 		return s.Services.Delete(tx, id, x.by.Client())

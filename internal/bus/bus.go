@@ -190,53 +190,55 @@ func (b *Bus) serve(ctx context.Context) error {
 // listener takes the calls of one service name.
 type listener struct {
 	*Bus
-	name    string
-	calls   *amqp.Channel // a queue that cannot be declared closes its channel alone
-	answers *amqp.Channel
+	name string
+	// channel carries calls, answers and acknowledgements. The broker takes what
+	// one channel sends in its order, so that an answer is there before its call is
+	// acknowledged, and nobody has to wait for its confirmation.
+	channel *amqp.Channel
 	in      <-chan amqp.Delivery
 }
 
 func (b *Bus) listen(conn *amqp.Connection, name string) (*listener, error) {
 	l := &listener{Bus: b, name: name}
 	var err error
-	if l.calls, err = conn.Channel(); err != nil {
+	if l.channel, err = conn.Channel(); err != nil {
 		return nil, err
 	}
-	if err := declare(l.calls, name); err != nil {
+	if err := declare(l.channel, name); err != nil {
 		return nil, err
 	}
-	if l.answers, err = conn.Channel(); err != nil {
+	if err := l.channel.Qos(prefetch, 0, false); err != nil {
 		return nil, err
 	}
-	if err := l.answers.Confirm(false); err != nil {
-		return nil, err
-	}
-	if err := l.calls.Qos(prefetch, 0, false); err != nil {
-		return nil, err
-	}
-	l.in, err = l.calls.Consume(queue(name), "", false, false, false, false, nil)
+	l.in, err = l.channel.Consume(queue(name), "", false, false, false, false, nil)
 	return l, err
 }
 
-// run answers calls, as many at once as were fetched. When ctx ends it takes no
-// more, finishes those under way, and leaves the rest to whoever comes next.
+// run answers calls, as many at once as were fetched, until ctx ends or the queue
+// does. It takes no more then, finishes those under way, and leaves the rest to
+// whoever comes next. Its workers live as long: a goroutine for each call would
+// have to grow its stack each time.
 func (l *listener) run(ctx context.Context) error {
-	var under sync.WaitGroup
-	defer under.Wait()
-	room := make(chan struct{}, prefetch)
-	for {
+	var workers sync.WaitGroup
+	for range prefetch {
+		workers.Go(func() { l.work(ctx) })
+	}
+	workers.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return errors.New("the broker ended the queue of " + l.name)
+}
+
+func (l *listener) work(ctx context.Context) {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			return nil
 		case d, open := <-l.in:
 			if !open {
-				return errors.New("the broker ended the queue of " + l.name)
+				return
 			}
-			room <- struct{}{}
-			under.Go(func() {
-				defer func() { <-room }()
-				l.take(d)
-			})
+			l.take(d)
 		}
 	}
 }

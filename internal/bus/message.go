@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -17,7 +16,7 @@ import (
 )
 
 // maxBody is the longest message that is read, in bytes.
-const maxBody = 64 << 10
+const maxBody = 1 << 20
 
 // exception is an error as nameko's RPC carries it.
 type exception struct {
@@ -185,23 +184,13 @@ func (l *listener) verify(ctx context.Context, args map[string]string) (bool, er
 	return v == services.OK, err
 }
 
-// reply publishes an answer and waits until the broker has it.
+// reply publishes an answer.
 func (l *listener) reply(d amqp.Delivery, e envelope) error {
 	body, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), answerFor)
-	defer cancel()
-	sent, err := l.answers.PublishWithDeferredConfirmWithContext(ctx, exchange, d.ReplyTo, false, false, amqp.Publishing{
+	return l.channel.PublishWithContext(context.Background(), exchange, d.ReplyTo, false, false, amqp.Publishing{
 		ContentType: "application/json", ContentEncoding: "utf-8", DeliveryMode: amqp.Persistent, CorrelationId: d.CorrelationId, Body: body,
 	})
-	if err != nil {
-		return err
-	}
-	taken, err := sent.WaitContext(ctx)
-	if err == nil && !taken {
-		err = errors.New("the broker did not take the answer")
-	}
-	return err
 }

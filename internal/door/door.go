@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -79,6 +80,7 @@ func New(o Options) (*Door, error) {
 	d.App = fiber.New(fiber.Config{
 		AppName: "djauthy", Immutable: true, StrictRouting: true, CaseSensitive: true, DisableStartupMessage: true,
 		ReadBufferSize: maxHeader, BodyLimit: maxBody, ReadTimeout: readLimit, WriteTimeout: readLimit, IdleTimeout: idleLimit,
+		RequestMethods:               append(slices.Clone(fiber.DefaultMethods), otherMethod),
 		DisablePreParseMultipartForm: true, // a form that is none is for a handler to tell
 		ErrorHandler:                 func(c *fiber.Ctx, err error) error { return d.Tell(c, err, d.answer) },
 	})
@@ -88,10 +90,11 @@ func New(o Options) (*Door, error) {
 	d.App.Server().Handler = func(ctx *fasthttp.RequestCtx) {
 		d.underWay.Add(1)
 		defer d.underWay.Add(-1)
-		fiberHandler(ctx)
-		if h := &ctx.Response.Header; len(h.Peek("Content-Security-Policy")) == 0 { // a verb that Fiber does not know
-			setHeaders(h, d.https)
+		if method := string(ctx.Method()); !slices.Contains(fiber.DefaultMethods, method) {
+			ctx.SetUserValue(methodKey{}, method)
+			ctx.Request.Header.SetMethod(otherMethod)
 		}
+		fiberHandler(ctx)
 	}
 	d.App.Use(d.outer)
 	return d, nil
@@ -99,6 +102,20 @@ func New(o Options) (*Door, error) {
 
 // Otherwise sets how problems are told where no handler has told them.
 func (d *Door) Otherwise(a Answer) { d.answer = a }
+
+// otherMethod stands for every method that Fiber does not know, which it would
+// answer with 400 before any handler. No route but All has it.
+const otherMethod = "OTHER"
+
+type methodKey struct{}
+
+// Method is the request's method, as it was sent.
+func Method(c *fiber.Ctx) string {
+	if method, ok := c.Context().UserValue(methodKey{}).(string); ok {
+		return method
+	}
+	return c.Method()
+}
 
 // Serve answers on l until Shutdown.
 func (d *Door) Serve(l net.Listener) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/djauthy/djauthy/internal/audit"
@@ -50,10 +51,15 @@ const (
 // MaxText is the longest name, realm or token, in characters.
 const MaxText = 128
 
+// MaxID is the highest number that may be brought along: what JavaScript and JSON
+// can hold (RFC 8259 6), and far from the end of counting.
+const MaxID = 1<<53 - 1
+
 // Errors of what is asked for, each for the caller to see.
 var (
 	ErrTaken = errors.New("another entry has this name in this realm")
 	ErrPlace = errors.New("this name cannot be stored beside those that are here: take another")
+	ErrID    = fmt.Errorf("a number is at most %d", MaxID)
 	ErrText  = fmt.Errorf("a name and a realm have 1 to %d characters, no white space around them and none that is null", MaxText)
 )
 
@@ -64,7 +70,7 @@ var (
 // expected in the life of a site; ErrPlace says so if they do.
 func place(name, realm string) int64 {
 	sum := sha256.Sum256([]byte(name + "\x00" + realm))
-	return int64(binary.BigEndian.Uint64(sum[:]) >> 1) //nolint:gosec // 63 bits fit
+	return int64(binary.BigEndian.Uint64(sum[:]) >> 1)
 }
 
 func newSeed() string { return totp.NewSeed() }
@@ -79,9 +85,15 @@ type Draft struct {
 	Created     time.Time // zero: now
 }
 
+// Trim strips white space as the wire does: Unicode's and the four separators of
+// ASCII.
+func Trim(text string) string {
+	return strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f })
+}
+
 // Valid reports whether a name or realm may be stored.
 func Valid(text string) bool {
-	return text != "" && utf8.ValidString(text) && utf8.RuneCountInString(text) <= MaxText && strings.TrimSpace(text) == text && !strings.ContainsRune(text, 0)
+	return text != "" && utf8.ValidString(text) && utf8.RuneCountInString(text) <= MaxText && Trim(text) == text && !strings.ContainsRune(text, 0)
 }
 
 // Add stores a new entry. It returns ErrTaken, ErrText or totp.ErrSeed for what
@@ -95,6 +107,9 @@ func (s *Service) Add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
 
 func (s *Service) add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
 	e := Entry{ID: n.ID, Name: n.Name, Realm: n.Realm, App: n.App, Seed: n.Seed, Created: n.Created, Expires: n.Expires}
+	if e.ID < 0 || e.ID > MaxID {
+		return e, ErrID
+	}
 	if e.Seed == "" {
 		e.Seed = newSeed()
 	}
@@ -203,7 +218,7 @@ func (s *Service) Rename(tx *db.Tx, id ID, name, realm string, by audit.Client) 
 	if err := free(tx, id, name, realm); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`UPDATE services SET place = $2, name = $3, realm = $4 WHERE id = $1`, id, place(name, realm), name, realm); err != nil {
+	if err := one(tx.Exec(`UPDATE services SET place = $2, name = $3, realm = $4 WHERE id = $1`, id, place(name, realm), name, realm)); err != nil {
 		return err
 	}
 	return audit.WriteService(tx, int64(id), audit.ServiceChanged, by, name+" in "+realm)
@@ -211,7 +226,7 @@ func (s *Service) Rename(tx *db.Tx, id ID, name, realm string, by audit.Client) 
 
 // SetExpiry sets when an entry ends; zero: never.
 func (s *Service) SetExpiry(tx *db.Tx, id ID, at time.Time, by audit.Client) error {
-	if _, err := tx.Exec(`UPDATE services SET expires_at = $2 WHERE id = $1`, id, millis(at)); err != nil {
+	if err := one(tx.Exec(`UPDATE services SET expires_at = $2 WHERE id = $1`, id, millis(at))); err != nil {
 		return err
 	}
 	return audit.WriteService(tx, int64(id), audit.ServiceChanged, by, "expires "+words(at))
@@ -222,10 +237,7 @@ func (s *Service) SetExpiry(tx *db.Tx, id ID, at time.Time, by audit.Client) err
 // was on its way out already ends now.
 func (s *Service) Rotate(tx *db.Tx, id ID, oldUntil time.Time, by audit.Client) (seed string, err error) {
 	seed = newSeed()
-	n, err := tx.Exec(`UPDATE services SET old_sealed = sealed, old_valid_to = $2, sealed = $3 WHERE id = $1`, id, millis(oldUntil), s.seal(id, seed))
-	if err == nil && n == 0 {
-		err = db.ErrNotFound
-	}
+	err = one(tx.Exec(`UPDATE services SET old_sealed = sealed, old_valid_to = $2, sealed = $3 WHERE id = $1`, id, millis(oldUntil), s.seal(id, seed)))
 	if err != nil {
 		return "", err
 	}
@@ -234,17 +246,21 @@ func (s *Service) Rotate(tx *db.Tx, id ID, oldUntil time.Time, by audit.Client) 
 
 // Delete removes an entry. Its ID is not given again.
 func (s *Service) Delete(tx *db.Tx, id ID, by audit.Client) error {
-	n, err := tx.Exec(`DELETE FROM services WHERE id = $1`, id)
-	if err == nil && n == 0 {
-		err = db.ErrNotFound
-	}
-	if err != nil {
+	if err := one(tx.Exec(`DELETE FROM services WHERE id = $1`, id)); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(`DELETE FROM service_callers WHERE service_id = $1`, id); err != nil {
 		return err
 	}
 	return audit.WriteService(tx, int64(id), audit.ServiceDeleted, by, "")
+}
+
+// one reports db.ErrNotFound if a statement about one entry changed none.
+func one(n int64, err error) error {
+	if err == nil && n == 0 {
+		return db.ErrNotFound
+	}
+	return err
 }
 
 func millis(t time.Time) int64 {

@@ -53,15 +53,22 @@ type room struct {
 // down that it does not.
 func (s *Service) pass(ctx context.Context, now time.Time, e entry, match bool, g *guess) (ok bool, err error) {
 	left := room{own: mostGuesses, strangers: mostGuesses}
-	if e.id == 0 || now.UnixMilli()-e.failed < guessMemory.Milliseconds() {
+	if !match || now.UnixMilli()-e.failed < guessMemory.Milliseconds() {
 		if left, err = s.look(ctx, g); err != nil {
 			return false, err
 		}
 	}
 	for {
-		answer := s.watch.judge(g, match, left)
+		answer, settles := s.watch.judge(g, match, left)
 		switch answer {
 		case unsure:
+			if settles != nil {
+				select {
+				case <-settles:
+				case <-ctx.Done():
+					return false, ctx.Err()
+				}
+			}
 			if left, err = s.look(ctx, g); err != nil {
 				return false, err
 			}
@@ -75,6 +82,7 @@ func (s *Service) pass(ctx context.Context, now time.Time, e entry, match bool, 
 
 // look reads what the budgets have left.
 func (s *Service) look(ctx context.Context, g *guess) (left room, err error) {
+	s.watch.renew(g) // what was written down by now, the reads show
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		left = room{looked: true, known: g.strangers == nil, strangers: mostGuesses}
 		if !left.known {
@@ -105,16 +113,14 @@ func (s *Service) fail(ctx context.Context, g *guess, known bool) error {
 		if _, err := limit.Take(tx, g.budgets(known)...); err != nil {
 			return err
 		}
-		n, err := tx.Exec(`UPDATE services SET failed_at = $2, last_used_at = $2, last_caller = $3, last_network = $4, last_result = $5 WHERE id = $1`,
+		n, err := tx.Exec(`UPDATE services SET failed_at = $2, last_used_at = $2, last_caller = $3, last_network = $4, last_result = $5, last_mark = 0 WHERE id = $1`,
 			g.entry, tx.Millis(), g.asker, g.by.Network, Refused)
 		if err != nil || n == 0 {
 			return err
 		}
 		return audit.WriteService(tx, int64(g.entry), audit.ServiceRefused, client, "")
 	}))
-	if err == nil {
-		s.watch.settle(g)
-	}
+	s.watch.settle(g, err == nil, s.DB.Now())
 	return err
 }
 
@@ -142,16 +148,24 @@ type watch struct {
 	requests int
 	wrong    int // found wrong
 	settled  int // of these, written down
+	// lost are those that could not be written down: the database was away. They
+	// count here, or it would be open to guessing meanwhile.
+	lost     int
+	lostAt   time.Time
+	settling chan struct{} // closed when one is settled; nil while nobody waits for it
 }
+
+// pending are wrong guesses of which it is not known yet whether a read shows them.
+func (x *watch) pending() int { return x.wrong - x.settled - x.lost }
 
 // watching is a request's view of a watch.
 type watching struct {
 	*watch
 	pair    pair
-	settled int // what was written down when the request began: its reads may show it
+	settled int // what was written down before the request read: it has seen it
 }
 
-func (w *watches) enter(p pair) *watching {
+func (w *watches) enter(now time.Time, p pair) *watching {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	at, ok := w.open[p]
@@ -159,18 +173,39 @@ func (w *watches) enter(p pair) *watching {
 		at = &watch{}
 		w.open[p] = at
 	}
+	if at.lost > 0 && now.Sub(at.lostAt) > guessMemory {
+		at.wrong -= at.lost
+		at.lost = 0
+	}
 	at.requests++
 	return &watching{at, p, at.settled}
+}
+
+// renew moves a request's view of its watches to this moment.
+func (w *watches) renew(g *guess) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, x := range g.watched() {
+		x.settled = x.watch.settled
+	}
 }
 
 func (w *watches) leave(all ...*watching) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, x := range all {
-		if x.requests--; x.requests == 0 {
+		if x.requests--; x.requests == 0 && x.lost == 0 {
 			delete(w.open, x.pair)
 		}
 	}
+}
+
+// watched are the watches of a guess.
+func (g *guess) watched() []*watching {
+	if g.strangers == nil {
+		return []*watching{g.own}
+	}
+	return []*watching{g.own, g.strangers}
 }
 
 type answer int
@@ -182,8 +217,9 @@ const (
 	good
 )
 
-// judge decides about a guess, one after the other for each pair.
-func (w *watches) judge(g *guess, match bool, left room) answer {
+// judge decides about a guess, one after the other for each pair. When it is
+// unsure, the budgets have to be read again, after settles if that is not nil.
+func (w *watches) judge(g *guess, match bool, left room) (a answer, settles <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	own, strangers := g.own.fresh(), 0
@@ -192,28 +228,55 @@ func (w *watches) judge(g *guess, match bool, left room) answer {
 	}
 	switch {
 	case !left.looked && own+strangers > 0:
-		return unsure
+		return unsure, nil
 	case own >= left.own || !left.known && strangers >= left.strangers:
-		return refused
+		return g.refusal()
 	case match:
-		return good
+		return good, nil
 	}
-	g.own.wrong++
-	if g.strangers != nil {
-		g.strangers.wrong++
+	for _, x := range g.watched() {
+		x.wrong++
 	}
-	return wrong
+	return wrong, nil
+}
+
+// refusal is that of a guess for which there is no room, unless others are being
+// written down: they may have been counted twice, here and in the budget.
+func (g *guess) refusal() (a answer, settles <-chan struct{}) {
+	for _, x := range g.watched() {
+		switch {
+		case x.settled != x.watch.settled:
+			return unsure, nil
+		case x.pending() > 0:
+			if x.settling == nil {
+				x.settling = make(chan struct{})
+			}
+			return unsure, x.settling
+		}
+	}
+	return refused, nil
 }
 
 // fresh are the wrong guesses that the request's reads may not show.
 func (x *watching) fresh() int { return x.wrong - x.settled }
 
-// settle notes that a wrong guess was written down.
-func (w *watches) settle(g *guess) {
+// settle notes that a wrong guess was written down, or could not be.
+func (w *watches) settle(g *guess, written bool, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	g.own.watch.settled++
-	if g.strangers != nil {
-		g.strangers.watch.settled++
+	for _, x := range g.watched() {
+		switch {
+		case written:
+			x.watch.settled++
+		case g.entry != 0:
+			x.lost++
+			x.lostAt = now
+		default: // there is nothing to find
+			x.wrong--
+		}
+		if x.settling != nil {
+			close(x.settling)
+			x.settling = nil
+		}
 	}
 }

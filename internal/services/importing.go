@@ -1,6 +1,7 @@
 package services
 
 import (
+	"bufio"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -70,7 +71,7 @@ func (x *dump) Next() (Row, error) {
 		Fields map[string]any  `json:"fields"`
 	}
 	if err := x.d.Decode(&o); err != nil {
-		return Row{}, fmt.Errorf("object %d cannot be read: %w", x.n, err)
+		return Row{}, fmt.Errorf("object %d cannot be read: %v", x.n, err) //nolint:errorlint // an io.EOF in it is no good end
 	}
 	row := Row{Line: x.n}
 	if _, ok := o.Fields["seed"]; !ok {
@@ -78,12 +79,15 @@ func (x *dump) Next() (Row, error) {
 		return row, nil
 	}
 	row.ID = number(strings.Trim(string(o.PK), `"`))
-	for name, at := range map[string]*string{"name": &row.Name, "realm": &row.Realm, "seed": &row.Seed} {
-		text, ok := o.Fields[name].(string)
-		if !ok {
-			row.Problem = name + " is missing, or is no text"
+	for _, f := range []struct {
+		name string
+		at   *string
+	}{{"name", &row.Name}, {"realm", &row.Realm}, {"seed", &row.Seed}} {
+		text, ok := o.Fields[f.name].(string)
+		if !ok && row.Problem == "" {
+			row.Problem = f.name + " is missing, or is no text"
 		}
-		*at = text
+		*f.at = text
 	}
 	return row, nil
 }
@@ -97,20 +101,28 @@ func number(text string) ID {
 }
 
 type sheet struct {
-	r    *csv.Reader
-	head map[string]int
+	r     *csv.Reader
+	head  map[string]int
+	width int
 }
 
+// byteOrderMark is what spreadsheets begin a CSV with.
+const byteOrderMark = "\ufeff"
+
 func readCSV(r io.Reader) (Rows, error) {
-	c := csv.NewReader(r)
+	text := bufio.NewReader(r)
+	if mark, _ := text.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = text.Discard(len(byteOrderMark)) // it was peeked at
+	}
+	c := csv.NewReader(text)
 	c.FieldsPerRecord = -1
 	head, err := c.Read()
 	if err != nil {
 		return nil, fmt.Errorf("the head of the CSV cannot be read: %w", err)
 	}
-	s := &sheet{c, map[string]int{}}
+	s := &sheet{c, map[string]int{}, len(head)}
 	for i, name := range head {
-		s.head[strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))] = i
+		s.head[strings.ToLower(strings.TrimSpace(name))] = i
 	}
 	for _, name := range []string{"name", "realm", "seed"} {
 		if _, ok := s.head[name]; !ok {
@@ -123,16 +135,22 @@ func readCSV(r io.Reader) (Rows, error) {
 // Next reads a line.
 func (s *sheet) Next() (row Row, err error) {
 	record, err := s.r.Read()
-	row.Line, _ = s.r.FieldPos(0)
+	if err == nil {
+		row.Line, _ = s.r.FieldPos(0)
+	}
 	if wrong := (*csv.ParseError)(nil); errors.As(err, &wrong) {
 		row.Line, row.Problem = wrong.StartLine, wrong.Err.Error()
 		return row, nil
 	} else if err != nil {
 		return row, err
 	}
+	if len(record) != s.width {
+		row.Problem = fmt.Sprintf("it has %d columns and the head has %d", len(record), s.width)
+		return row, nil
+	}
 	at := func(name string) string {
 		i, ok := s.head[name]
-		if !ok || i >= len(record) {
+		if !ok {
 			return ""
 		}
 		return record[i]
@@ -162,9 +180,12 @@ func (s *Service) Import(tx *db.Tx, r Row, by audit.Client) (Outcome, string, er
 	case r.Problem != "":
 		return NotTaken, r.Problem, nil
 	}
-	d := Draft{ID: r.ID, Name: strings.TrimSpace(r.Name), Realm: strings.TrimSpace(r.Realm), Seed: strings.TrimSpace(r.Seed)}
-	if d.Seed == "" {
+	d := Draft{ID: r.ID, Name: Trim(r.Name), Realm: Trim(r.Realm), Seed: Trim(r.Seed)}
+	switch {
+	case d.Seed == "":
 		return NotTaken, "the seed is empty", nil
+	case !Valid(d.Name) || !Valid(d.Realm):
+		return NotTaken, ErrText.Error(), nil
 	}
 	here, err := s.Find(tx, d.Name, d.Realm)
 	switch {
@@ -183,7 +204,7 @@ func (s *Service) Import(tx *db.Tx, r Row, by audit.Client) (Outcome, string, er
 		}
 	}
 	switch _, err = s.Add(tx, d, by); {
-	case errors.Is(err, ErrText) || errors.Is(err, totp.ErrSeed):
+	case errors.Is(err, ErrText), errors.Is(err, ErrID), errors.Is(err, ErrPlace), errors.Is(err, totp.ErrSeed):
 		return NotTaken, err.Error(), nil
 	}
 	return Imported, "", err

@@ -2,7 +2,6 @@ package services
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/audit"
@@ -49,13 +48,12 @@ func (v Verdict) String() string {
 
 // entry is what a verification reads of an entry.
 type entry struct {
-	place       int64
 	id          ID // 0: there is none
 	sealed, old []byte
 	oldValidTo  int64
 	expires     int64
 	failed      int64
-	use         Use
+	used, mark  int64 // when it was last used, and Use.mark
 	right       Right // of its realm
 }
 
@@ -81,24 +79,28 @@ func (s *Service) As(ctx context.Context, by Caller, need Right, fn func(tx *db.
 		return v, err
 	}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		v = BadCaller
-		var realm string
-		err := tx.Get(`SELECT realm FROM services WHERE id = $1`, id).Scan(&realm)
-		if errors.Is(err, db.ErrNotFound) || err == nil && realm != by.Realm {
-			return nil
-		} else if err != nil {
+		who := s.decoy
+		if err := tx.Each(callers(tx, by.Realm, &who, nil), selectCaller, place(by.Name, by.Realm), by.Name, by.Realm); err != nil {
 			return err
 		}
-		v = OK
-		return fn(tx)
+		switch {
+		case who.id != id:
+			v = BadCaller
+		case who.right < need:
+			v = NotAllowed
+		default:
+			v = OK
+			return fn(tx)
+		}
+		return nil
 	})
 	return v, err
 }
 
 // check walks through all that Verify promises, in the wire's order.
 func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Right) (id ID, v Verdict, err error) {
-	own := s.watch.enter(pair{byNetwork, by.Name, by.Realm, by.Network})
-	all := s.watch.enter(pair{byStrangers, by.Name, by.Realm, ""})
+	own := s.watch.enter(s.DB.Now(), pair{byNetwork, by.Name, by.Realm, by.Network})
+	all := s.watch.enter(s.DB.Now(), pair{byStrangers, by.Name, by.Realm, ""})
 	defer s.watch.leave(own, all)
 	who, what, now, err := s.load(ctx, by.Triple, claim)
 	if err != nil {
@@ -120,7 +122,7 @@ func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Righ
 
 // judge says whether a claim holds, for a caller who may ask.
 func (s *Service) judge(ctx context.Context, now time.Time, by Caller, who entry, claim Triple, what entry) (Verdict, error) {
-	own := s.watch.enter(pair{byCaller, claim.Name, claim.Realm, by.Realm + "\x00" + by.Name})
+	own := s.watch.enter(s.DB.Now(), pair{byCaller, claim.Name, claim.Realm, by.Realm + "\x00" + by.Name})
 	defer s.watch.leave(own)
 	step, ok, err := s.compare(ctx, now, what, claim.Token, guess{by: by, of: claim, asker: who.id, own: own})
 	if err != nil || !ok {
@@ -144,7 +146,7 @@ func (s *Service) spend(ctx context.Context, id ID, step int64) (ok bool, err er
 	return ok, err
 }
 
-const liveColumns = `s.place, s.id, s.sealed, s.old_sealed, s.old_valid_to, s.expires_at, s.failed_at, s.last_used_at, s.last_caller, s.last_network, s.last_result`
+const liveColumns = `s.id, s.sealed, s.old_sealed, s.old_valid_to, s.expires_at, s.failed_at, s.last_used_at, s.last_mark`
 
 const (
 	selectCaller = `SELECT 0, ` + liveColumns + `, COALESCE(r.can_verify, s.is_trusted), COALESCE(r.can_administer, 0)
@@ -161,21 +163,7 @@ const (
 func (s *Service) load(ctx context.Context, by Triple, claim *Triple) (who, what entry, now time.Time, err error) {
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
 		who, what, now = s.decoy, s.decoy, tx.Now
-		read := func(scan func(...any) error) error {
-			var which, first, second int64
-			e, err := scanEntry(scan, &which, &first, &second)
-			switch {
-			case err != nil:
-				return err
-			case e.expires != 0 && e.expires <= tx.Millis():
-			case which == 0:
-				who = e
-				who.right = right(by.Realm, first, second)
-			case first == 0 || second != 0:
-				what = e
-			}
-			return nil
-		}
+		read := callers(tx, by.Realm, &who, &what)
 		if claim == nil {
 			return tx.Each(read, selectCaller, place(by.Name, by.Realm), by.Name, by.Realm)
 		}
@@ -184,10 +172,28 @@ func (s *Service) load(ctx context.Context, by Triple, claim *Triple) (who, what
 	return who, what, now, err
 }
 
+// callers reads the rows of selectCaller and selectBoth. What has expired or is
+// barred leaves who or what as it is.
+func callers(tx *db.Tx, realm string, who, what *entry) func(scan func(...any) error) error {
+	return func(scan func(...any) error) error {
+		var which, first, second int64
+		e, err := scanEntry(scan, &which, &first, &second)
+		switch {
+		case err != nil:
+			return err
+		case e.expires != 0 && e.expires <= tx.Millis():
+		case which == 0:
+			*who = e
+			who.right = right(realm, first, second)
+		case first == 0 || second != 0:
+			*what = e
+		}
+		return nil
+	}
+}
+
 func scanEntry(scan func(...any) error, which, first, second *int64) (e entry, err error) {
-	var used int64
-	err = scan(which, &e.place, &e.id, &e.sealed, &e.old, &e.oldValidTo, &e.expires, &e.failed, &used, &e.use.Caller, &e.use.Network, &e.use.Result, first, second)
-	e.use.At = db.Time(used)
+	err = scan(which, &e.id, &e.sealed, &e.old, &e.oldValidTo, &e.expires, &e.failed, &e.used, &e.mark, first, second)
 	return e, err
 }
 

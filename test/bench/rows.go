@@ -22,6 +22,7 @@ func rows() []row {
 		{"verify-10", false, verifyRow(fewServices)},
 		{"verify-flat", false, verifyFlatRow},
 		{"verify-postgres", false, verifyPostgresRow},
+		{"bus", false, busRow},
 		{"commits", false, commitRow},
 		{"memory", false, memoryRow},
 		{"start", false, startRow},

@@ -60,8 +60,9 @@ func (b *bench) djauthy() program {
 // would share the pages of one file between driver and stand-in, and the
 // stand-in would look smaller than it is.
 func (b *bench) standin() program {
-	return program{"stand-in", func(dir, addr string, _ ...string) *exec.Cmd {
+	return program{"stand-in", func(dir, addr string, extra ...string) *exec.Cmd {
 		cmd := exec.Command(b.self, "standin", "-listen", addr, "-db", filepath.Join(dir, "standin.db"), "-smtp", strconv.Itoa(b.sink.port()), "-sizes", b.sizes.String())
+		cmd.Args = append(cmd.Args, extra...)
 		cmd.Env = cleanEnv()
 		return cmd
 	}}

@@ -34,6 +34,7 @@ func runStandin(args []string) error {
 	file := flags.String("db", "", "SQLite file")
 	smtp := flags.Int("smtp", 0, "port of the SMTP server on 127.0.0.1")
 	long := flags.String("sizes", "3000,4000,4000", "bytes of the two pages and a message")
+	bus := flags.String("bus", "", "amqp:// of a broker on which to echo")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -50,6 +51,11 @@ func runStandin(args []string) error {
 	}
 	if s.mail, err = startMailer(*smtp, p); err != nil {
 		return err
+	}
+	if *bus != "" {
+		if err := serveEcho(*bus); err != nil {
+			return err
+		}
 	}
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
 	app.Get("/bare", func(c *fiber.Ctx) error { return c.SendString("ok") })

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,6 +74,19 @@ func Need(t testing.TB, names ...string) string {
 	return ""
 }
 
+// Python is Need for a Python that has these modules: that of the path, or
+// Debian's own, whose packages another Python does not see.
+func Python(t testing.TB, modules ...string) string {
+	t.Helper()
+	for _, python := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(python, "-c", "import "+strings.Join(modules, ",")).Run() == nil {
+			return python
+		}
+	}
+	Missing(t, fmt.Sprintf("there is no python3 with %s; test/deps installs it", strings.Join(modules, " and ")))
+	return ""
+}
+
 // Missing ends a test that cannot run here: a failure where CI is set, else a
 // skip.
 func Missing(t testing.TB, why string) {
@@ -87,19 +101,29 @@ func Missing(t testing.TB, why string) {
 // connections, so that a server that is started again finds it free again.
 func Port(t testing.TB) int {
 	t.Helper()
+	ports, err := Ports(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ports[0]
+}
+
+// Ports is Port for a program that is no test, and for several, all different.
+func Ports(n int) (ports []int, err error) {
 	for range 200 {
 		port := 10000 + rand.IntN(22000)
 		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err != nil {
+		if err != nil || slices.Contains(ports, port) {
 			continue
 		}
 		if err := l.Close(); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		return port
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
+		}
 	}
-	t.Fatal("no free port found")
-	return 0
+	return nil, errors.New("no free port found")
 }
 
 // Site is a djauthy with its settings and its data, running or not.

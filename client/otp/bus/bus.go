@@ -167,7 +167,7 @@ func (c *Caller) Call(ctx context.Context, method string, args []any, kwargs map
 		Headers: amqp.Table{"nameko.call_id_stack": []any{c.service + "." + method + "." + id}},
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(ErrClosed, err)
 	}
 	select {
 	case <-ctx.Done():

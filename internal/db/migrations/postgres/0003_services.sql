@@ -16,7 +16,8 @@ CREATE TABLE services (
     last_used_at BIGINT NOT NULL DEFAULT 0,
     last_caller  BIGINT NOT NULL DEFAULT 0,
     last_network TEXT NOT NULL DEFAULT '',
-    last_result  TEXT NOT NULL DEFAULT ''
+    last_result  TEXT NOT NULL DEFAULT '',
+    last_mark    BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE INDEX services_username ON services (username) WHERE username <> '';

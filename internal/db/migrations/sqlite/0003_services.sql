@@ -16,7 +16,8 @@ CREATE TABLE services (
     last_used_at INTEGER NOT NULL DEFAULT 0,
     last_caller  INTEGER NOT NULL DEFAULT 0,
     last_network TEXT NOT NULL DEFAULT '',
-    last_result  TEXT NOT NULL DEFAULT ''
+    last_result  TEXT NOT NULL DEFAULT '',
+    last_mark    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX services_username ON services (username) WHERE username <> '';

@@ -1,0 +1,111 @@
+package otp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/djauthy/djauthy/client/otp"
+)
+
+// A service asks whether the token is good that another has shown.
+func ExampleClient() {
+	server := serve() // in place of https://login.example.org
+	defer server.Close()
+
+	shop := &otp.Client{Name: "shop", Realm: "ungleich-auth", Seed: shopSeed, Server: server.URL + "/ungleichotp/"}
+	printer := &otp.Client{Name: "printer", Realm: "office", Seed: printerSeed}
+
+	token, err := printer.NewToken()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := shop.Verify(context.Background(), "printer", "office", token); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("it is the printer of the office")
+	// Output: it is the printer of the office
+}
+
+func ExampleClient_Verify() {
+	server := serve()
+	defer server.Close()
+	shop := &otp.Client{Name: "shop", Realm: "ungleich-auth", Seed: shopSeed, Server: server.URL + "/ungleichotp/"}
+
+	switch err := shop.Verify(context.Background(), "printer", "office", "no token"); {
+	case err == nil:
+		fmt.Println("verified")
+	case errors.Is(err, otp.ErrRefused):
+		fmt.Println("not the printer")
+	case errors.Is(err, otp.ErrCredentials):
+		fmt.Println("our own seed or clock is wrong")
+	default:
+		fmt.Println("ask again later:", err)
+	}
+	// Output: not the printer
+}
+
+// Only services of the realm office reach the handler, which is told which of them
+// calls.
+func ExampleClient_Require() {
+	server := serve()
+	defer server.Close()
+	shop := &otp.Client{Name: "shop", Realm: "ungleich-auth", Seed: shopSeed, Server: server.URL + "/ungleichotp/"}
+
+	orders := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, _ := otp.From(r.Context())
+		_, _ = fmt.Fprintf(w, "orders for %s of %s", who.Name, who.Realm)
+	})
+	site := httptest.NewServer(shop.Require("office")(orders))
+	defer site.Close()
+
+	printer := &otp.Client{Name: "printer", Realm: "office", Seed: printerSeed}
+	request, err := http.NewRequest(http.MethodGet, site.URL, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, sign := range []func(*http.Request) error{func(*http.Request) error { return nil }, printer.Sign} {
+		if err := sign(request); err != nil {
+			fmt.Println(err)
+			return
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		text, _ := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		fmt.Println(answer.StatusCode, string(text))
+	}
+	// Output:
+	// 403 {"detail":"Incorrect authentication credentials."}
+	//
+	// 200 orders for printer of office
+}
+
+// A caller shows who it is in the header of each request.
+func ExampleClient_Sign() {
+	printer := &otp.Client{
+		Name: "printer", Realm: "office", Seed: printerSeed,
+		Now: func() time.Time { return time.Unix(1111111111, 0) }, // leave it out for the time that it is
+	}
+	request, err := http.NewRequest(http.MethodGet, "https://shop.example.org/orders", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := printer.Sign(request); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(request.Header.Get("Authorization"))
+	// Output: OTP name="printer", realm="office", token="050471"
+}

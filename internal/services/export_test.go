@@ -1,0 +1,19 @@
+package services
+
+import "context"
+
+// MaxUses is how many uses wait to be written.
+const MaxUses = maxUses
+
+// WriteUses is what Run does each second, so that tests need not wait for it.
+func (s *Service) WriteUses(ctx context.Context) error { return s.writeUses(ctx) }
+
+// Noted is how many uses wait to be written.
+func (s *Service) Noted() int { return len(s.uses) }
+
+// Watched is how many pairs are watched.
+func (s *Service) Watched() int {
+	s.watch.mu.Lock()
+	defer s.watch.mu.Unlock()
+	return len(s.watch.open)
+}
