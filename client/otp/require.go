@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Identity is a service that has proved who it is.
@@ -67,7 +69,7 @@ func (c *Client) Require(realms ...string) func(http.Handler) http.Handler {
 // Check says with which status and text a request with this triple is answered,
 // 200 if it may pass. It is what middleware for other frameworks needs.
 func (c *Client) Check(ctx context.Context, realms []string, name, realm, token string) (code int, text string) {
-	if name == "" || realm == "" || token == "" {
+	if !plain(name) || !plain(realm) || token == "" {
 		return http.StatusForbidden, "Incorrect authentication credentials."
 	}
 	if len(realms) > 0 && !slices.Contains(realms, realm) {
@@ -80,6 +82,13 @@ func (c *Client) Check(ctx context.Context, realms []string, name, realm, token 
 		return http.StatusForbidden, "Incorrect authentication credentials."
 	}
 	return http.StatusServiceUnavailable, "The authentication server cannot be asked."
+}
+
+// plain reports whether a name is one that the server takes as it stands: it strips
+// white space, and another name than the one verified must not reach a handler.
+func plain(name string) bool {
+	trimmed := strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f })
+	return name != "" && trimmed == name && utf8.ValidString(name)
 }
 
 // badFields reports that the server found a name, realm or token that none can be.

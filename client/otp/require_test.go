@@ -123,19 +123,22 @@ func TestWithoutAGoodTripleTheDoorStaysShut(t *testing.T) {
 	door, printer := guard(t, s.client("shop")), s.client("printer")
 	right := token(t, printer)
 	for name, c := range map[string]struct{ media, body string }{
-		"nothing":           {"", ""},
-		"no JSON":           {"application/json", "{"},
-		"a list":            {"application/json", `["printer"]`},
-		"no token":          {"application/json", `{"auth_name": "printer", "auth_realm": "office"}`},
-		"another type":      {"application/json", `{"auth_name": "printer", "auth_realm": "office", "auth_token": ["` + right + `"]}`},
-		"other letters":     {"application/json", `{"Auth_Name": "printer", "auth_realm": "office", "auth_token": "` + right + `"}`},
-		"a wrong token":     {"application/json", `{"auth_name": "printer", "auth_realm": "office", "auth_token": "x"}`},
-		"another realm":     {"application/json", `{"auth_name": "printer", "auth_realm": "lab", "auth_token": "` + right + `"}`},
-		"as plain text":     {"text/plain", jsonBody(t, printer)},
-		"a form as JSON":    {"application/json", formBody(t, printer)},
-		"JSON as a form":    {"application/x-www-form-urlencoded", jsonBody(t, printer)},
-		"a name of 129":     {"application/json", `{"auth_name": "` + strings.Repeat("x", 129) + `", "auth_realm": "office", "auth_token": "` + right + `"}`},
-		"a name of nothing": {"application/json", `{"auth_name": " ", "auth_realm": "office", "auth_token": "` + right + `"}`},
+		"nothing":        {"", ""},
+		"no JSON":        {"application/json", "{"},
+		"a list":         {"application/json", `["printer"]`},
+		"no token":       {"application/json", `{"auth_name": "printer", "auth_realm": "office"}`},
+		"another type":   {"application/json", `{"auth_name": "printer", "auth_realm": "office", "auth_token": ["` + right + `"]}`},
+		"other letters":  {"application/json", `{"Auth_Name": "printer", "auth_realm": "office", "auth_token": "` + right + `"}`},
+		"a wrong token":  {"application/json", `{"auth_name": "printer", "auth_realm": "office", "auth_token": "x"}`},
+		"another realm":  {"application/json", `{"auth_name": "printer", "auth_realm": "lab", "auth_token": "` + right + `"}`},
+		"as plain text":  {"text/plain", jsonBody(t, printer)},
+		"a form as JSON": {"application/json", formBody(t, printer)},
+		"JSON as a form": {"application/x-www-form-urlencoded", jsonBody(t, printer)},
+		"a name of 129":  {"application/json", `{"auth_name": "` + strings.Repeat("x", 129) + `", "auth_realm": "office", "auth_token": "` + right + `"}`},
+		// The server strips white space, so this would be verified as printer.
+		"a name with white space": {"application/json", `{"auth_name": " printer", "auth_realm": "office", "auth_token": "` + right + `"}`},
+		"a separator after it":    {"application/json", `{"auth_name": "printer\u001f", "auth_realm": "office", "auth_token": "` + right + `"}`},
+		"a name of nothing":       {"application/json", `{"auth_name": " ", "auth_realm": "office", "auth_token": "` + right + `"}`},
 	} {
 		if status, text := post(t, door, c.media, c.body); status != http.StatusForbidden || text != noCredentials {
 			t.Errorf("%s: %d %s", name, status, text)

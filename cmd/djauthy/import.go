@@ -158,7 +158,7 @@ func (r importReport) tell(e *env) error {
 		}
 	} else {
 		for _, x := range r.Refused {
-			fmt.Fprintf(e.stdout, "row %d, %s in %s: %s\n", x.Line, x.Name, x.Realm, x.Reason)
+			fmt.Fprintf(e.stdout, "row %d, %s in %s: %s\n", x.Line, printable(x.Name), printable(x.Realm), printable(x.Reason))
 		}
 		would := ""
 		if r.DryRun {

@@ -58,27 +58,33 @@ func (realmsListCmd) Run(e *env) error {
 }
 
 type realmsSetCmd struct {
-	Realm string   `arg:"" help:"The realm."`
-	May   string   `required:"" enum:"nothing,verify,administer" help:"nothing, verify, or administer (which is also to verify)."`
-	Only  []string `help:"The realms that its members may verify; without it all." placeholder:"REALM,…"`
+	Realm string  `arg:"" help:"The realm."`
+	May   string  `required:"" enum:"nothing,verify,administer" help:"nothing, verify, or administer (which is also to verify)."`
+	Only  *string `help:"The realms that its members may verify, separated by commas; without it all." placeholder:"REALM,…"`
 }
 
 // Run sets a realm's rights.
 func (c realmsSetCmd) Run(e *env) error {
+	var only []string
+	if c.Only != nil {
+		for realm := range strings.SplitSeq(*c.Only, ",") {
+			only = append(only, strings.TrimSpace(realm)) // an empty one is refused: it may be a variable that is not set
+		}
+	}
 	h, err := e.open()
 	if err != nil {
 		return err
 	}
 	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
-		return services.SetRealm(tx, services.Realm{Name: c.Realm, Right: rightNames[c.May], Only: c.Only})
+		return services.SetRealm(tx, services.Realm{Name: c.Realm, Right: rightNames[c.May], Only: only})
 	})
 	err = errors.Join(err, h.close())
-	if errors.Is(err, services.ErrFixed) || errors.Is(err, services.ErrText) {
+	if errors.Is(err, services.ErrFixed) || errors.Is(err, services.ErrOnly) || errors.Is(err, services.ErrText) {
 		return usageError{err}
 	} else if err != nil {
 		return err
 	}
-	return e.say(realmJSON{c.Realm, c.May, nonNil(c.Only)}, fmt.Sprintf("The members of %s may %s.", c.Realm, c.May))
+	return e.say(realmJSON{c.Realm, c.May, nonNil(only)}, fmt.Sprintf("The members of %s may %s.", c.Realm, c.May))
 }
 
 type realmsDropCmd struct {
@@ -103,6 +109,6 @@ func (e *env) say(v any, text string) error {
 	if e.json {
 		return e.print(v)
 	}
-	_, err := fmt.Fprintln(e.stdout, text)
+	_, err := fmt.Fprintln(e.stdout, printable(text))
 	return err
 }

@@ -272,6 +272,9 @@ func TestTheRunningServerKnowsWhatARealmMay(t *testing.T) {
 		if out := s.must(t, "services", "realms", "list"); !strings.HasPrefix(out, "REALM") || !strings.Contains(out, "cellar, office") {
 			t.Errorf("%s", out)
 		}
+		if _, errs, code := s.command("services", "realms", "set", "shops", "--may", "verify", "--only", ""); code != exitUsage {
+			t.Errorf("a list that is empty, as of a variable that is not set, is taken: exit %d %s", code, errs)
+		}
 		set("administer")
 		if _, err := shop.List(t.Context()); err != nil {
 			t.Errorf("one that may administer: %v", err)

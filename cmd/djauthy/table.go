@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/djauthy/djauthy/internal/db"
 )
@@ -18,13 +19,24 @@ func (e *env) table(head []string, rows [][]string) error {
 	for _, r := range rows {
 		cells := slices.Clone(r)
 		for i, cell := range cells {
-			if cell == "" {
+			if cells[i] = printable(cell); cell == "" {
 				cells[i] = "-"
 			}
 		}
 		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	return w.Flush()
+}
+
+// printable is a text that cannot drive a terminal or forge a row: what others
+// have named is shown in lists.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 func sortedRows(counts map[string]int64) (rows [][]string) {

@@ -165,7 +165,7 @@ func TestALongListIsLikeAShortOne(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		all := []who{h.add(t, "root", services.AdminRealm)}
 		list := func(method string) request { return ask(method, collectionPath, all[0].g4()) }
-		for _, n := range []int{1000, 1001} {
+		for _, n := range []int{1000, 1001, 2500} {
 			all = h.many(t, all, n)
 			t.Run(fmt.Sprint(n, " are all told, in order"), func(t *testing.T) {
 				h.send(t, list("GET")).is(t, http.StatusOK, h.list(all...))
@@ -189,6 +189,21 @@ func TestTheRootWithoutABodyIsForPeople(t *testing.T) {
 			if a := h.send(t, ask("GET", rootPath, nil).header(accept)); a.status != http.StatusOK || !strings.Contains(a.body, page) {
 				t.Errorf("%s: %d %s, want the page", a.to, a.status, a.body)
 			}
+		}
+	})
+}
+
+// People read the root. Whatever else comes without a body has no credentials,
+// and to a program that is said before its method is looked at.
+func TestTheRootWithoutABodyIsNoCredentialsForWhoDoesNotRead(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		for _, method := range append(methodsOfHTTP(), "X") {
+			if method == http.MethodGet || method == http.MethodHead {
+				continue
+			}
+			t.Run(method, func(t *testing.T) {
+				h.send(t, ask(method, rootPath, nil)).is(t, http.StatusForbidden, badCredentials)
+			})
 		}
 	})
 }

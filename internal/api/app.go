@@ -114,7 +114,7 @@ func (s *Server) registerApp(x *call) error {
 	switch {
 	case errors.Is(err, services.ErrText):
 		return write(x.Ctx, failed("username and appname: 1 to 128 characters each"))
-	case errors.Is(err, services.ErrForeign):
+	case errors.Is(err, services.ErrForeign), errors.Is(err, services.ErrTooMany):
 		return write(x.Ctx, failed(err.Error()))
 	case err != nil:
 		return err

@@ -593,3 +593,33 @@ func TestTheLogHoldsNoTokenAndNoSeedOfAnApp(t *testing.T) {
 		h.historyHolds(t, none)
 	})
 }
+
+func TestWhatGoesWrongForAnAppIsLoggedWithoutTokenAndSeedAndToldToNobody(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.log.troubled = true
+		a := h.apps(t)
+		breakTable(t, h, "services")
+		for path, method := range a.firstPaths() {
+			got := h.send(t, ask(method, path, a.body()))
+			if got.status != http.StatusInternalServerError || strings.Contains(got.body, "services") || strings.Contains(got.body, `"OK"`) {
+				t.Errorf("%s: %d %s, want 500 and nothing of its cause", got.to, got.status, got.body)
+			}
+			got.says(t, got.status, got.body)
+		}
+		h.logHolds(t, secrets(a.trusted, a.plain, a.foreign))
+	})
+}
+
+func TestNoAppIsRegisteredTwiceUnderOneUUID(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		a := h.apps(t)
+		seen := map[string]bool{}
+		for _, got := range h.atOnce(t, 20, func(int) request { return a.plain.registers("ann", "new") }) {
+			made := registered(t, h, got)
+			if seen[made.Name] || seen[made.Seed] {
+				t.Errorf("%s was given twice, or its seed", made.Name)
+			}
+			seen[made.Name], seen[made.Seed] = true, true
+		}
+	})
+}

@@ -115,6 +115,37 @@ func TestSingleUseIsForThoseWhoAskForIt(t *testing.T) {
 	}, func(s *services.Settings) { s.SingleUse = true })
 }
 
+func TestSingleUseHoldsOnEveryWire(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		c, a := h.cast(t), h.apps(t)
+		// What one wire has used up is used up for all of them.
+		h.send(t, ask(http.MethodPost, verifyPath, shapes()[0].verify(c.auth, c.shop))).is(t, http.StatusOK, statusOK)
+		h.send(t, ask(http.MethodPost, verifyPath, shapes()[1].verify(c.admin, c.shop))).is(t, http.StatusForbidden, notPermitted)
+		h.send(t, a.trusted.verifiesApp(a.plain)).says(t, http.StatusOK, statusOK)
+		h.send(t, a.trusted.verifiesApp(a.plain)).says(t, http.StatusOK, statusFail)
+		// One token is still credential and claim at once, but claim only once.
+		h.send(t, ask(http.MethodPost, verifyPath, shapes()[1].verify(c.auth, c.auth))).is(t, http.StatusOK, statusOK)
+		h.send(t, ask(http.MethodPost, verifyPath, shapes()[1].verify(c.auth, c.auth))).is(t, http.StatusForbidden, notPermitted)
+	}, func(s *services.Settings) { s.SingleUse = true })
+}
+
+func TestWithSingleUseOneOfManyVerificationsAtOncePasses(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		c := h.cast(t)
+		q, passed := ask(http.MethodPost, verifyPath, shapes()[1].verify(c.auth, c.shop)), 0
+		for _, a := range h.atOnce(t, 50, func(int) request { return q }) {
+			if a.status == http.StatusOK {
+				passed++
+				continue
+			}
+			a.is(t, http.StatusForbidden, notPermitted)
+		}
+		if passed != 1 {
+			t.Errorf("%d of 50 passed, want 1", passed)
+		}
+	}, func(s *services.Settings) { s.SingleUse = true })
+}
+
 // list is the collection as the wire shows it.
 func (h *house) list(all ...who) string {
 	var texts []string

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/services"
 )
 
@@ -61,12 +63,19 @@ func (l *listener) take(d amqp.Delivery) {
 	}
 	e, err := l.answer(d)
 	switch {
-	case err != nil: // the database is away: the broker keeps the call
+	case db.Unavailable(err) || errors.Is(err, context.DeadlineExceeded): // the broker keeps the call
 		l.Log.Error("bus: a call waits", "service", l.name, "err", err)
 		outcome = "postponed"
 		time.Sleep(time.Second)
 		_ = d.Reject(true)
 		return
+	case err != nil: // it would fail again: the caller is told, and the queue goes on
+		l.Log.Error("bus: a call failed", "service", l.name, "err", err)
+		e = envelope{Error: &exception{"Exception", "builtins.Exception", []string{"internal error"}, "internal error"}}
+		outcome = e.outcome()
+		if d.ReplyTo != "" && l.reply(d, e) != nil {
+			return
+		}
 	case d.ReplyTo == "":
 		l.Log.Warn("bus: a call wants no answer: it has no reply_to", "service", l.name)
 		outcome = "no_reply_to"

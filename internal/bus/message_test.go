@@ -88,6 +88,24 @@ func TestACallStaysWithTheBrokerWhileTheDatabaseIsAway(t *testing.T) {
 	}
 }
 
+// An error that would come again each time must not stop the queue.
+func TestACallThatCannotBeCarriedOutIsSettledAndTold(t *testing.T) {
+	l, d, call := open(t)
+	if err := d.Update(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(`UPDATE services SET sealed = $1`, []byte("of another key"))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var outcome string
+	l.Answered = func(o string) { outcome = o }
+	s := &settled{}
+	l.take(delivery(call, s))
+	if !slices.Equal(s.said, []string{"ack"}) || outcome != "Exception" {
+		t.Errorf("the broker was told %q, counted as %q", s.said, outcome)
+	}
+}
+
 // A fault of ours takes one message, not the server, and it does not come again
 // to do the same.
 func TestAPanicTakesItsMessageAlone(t *testing.T) {

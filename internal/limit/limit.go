@@ -212,6 +212,23 @@ func Left(tx *db.Tx, budgets ...Budget) (bool, error) {
 	return true, nil
 }
 
+// Charge counts one event in every budget whether or not there is room: it has
+// happened, and the budget is in debt for it. It is right in a db.Shared part.
+func Charge(tx *db.Tx, budgets ...Budget) error {
+	all := lines(each(budgets))
+	args := []any{tx.Now.UnixMicro()}
+	for _, l := range all {
+		args = append(args, l.key, tx.Now.UnixMicro()+l.cost, 0)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(`INSERT INTO budgets (key, spent_to, last_take) VALUES `+rows(len(all), 3, 2)+`
+		ON CONFLICT (key) DO UPDATE SET last_take = excluded.last_take,
+			spent_to = CASE WHEN budgets.spent_to <= $1 THEN excluded.spent_to ELSE budgets.spent_to + excluded.spent_to - $1 END`, args...)
+	return err
+}
+
 // GiveBack returns events to their budgets.
 func GiveBack(tx *db.Tx, amounts ...Amount) error { return giveBack(tx, lines(amounts)) }
 

@@ -41,6 +41,29 @@ func TestRoomIsHowManyTakesWouldBeAllowed(t *testing.T) {
 	})
 }
 
+// What has happened counts, room or not, and the debt is paid before there is room
+// again.
+func TestAChargeCountsWithoutRoomAndIsPaidBack(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) {
+		b := budget("ann")
+		charge := func() {
+			if err := d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error { return limit.Charge(tx, b) })); err != nil {
+				t.Fatal(err)
+			}
+		}
+		charge()
+		wantRoom(t, d, b, 4)
+		takes(t, d, b, 4)
+		charge()
+		charge()
+		wantRoom(t, d, b, 0)
+		c.Advance(9*time.Minute - time.Millisecond) // three of three minutes each
+		wantRoom(t, d, b, 0)
+		c.Advance(time.Millisecond)
+		wantRoom(t, d, b, 1)
+	})
+}
+
 func TestRoomIsThatOfTheTightestRate(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) {
 		b := limit.Budget{Name: "guess", Key: "ann", Rates: config.Rates{{N: 3, Per: time.Minute}, {N: 5, Per: time.Hour}}}

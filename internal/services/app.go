@@ -2,6 +2,7 @@ package services
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/google/uuid"
 
@@ -34,11 +35,24 @@ func AppTriple(appuuid, token string) (t Triple, ok bool) {
 	return Triple{Name: name, Realm: appRealm, Token: token}, ok
 }
 
+// MaxApps is how many apps one username may have.
+const MaxApps = 1000
+
+// ErrTooMany reports a username that has MaxApps.
+var ErrTooMany = fmt.Errorf("a username has at most %d apps", MaxApps)
+
 // AddApp makes an app with a fresh UUID, its Name, and seed. It returns ErrText
-// for a name or username that cannot be.
+// for a name or username that cannot be, and ErrTooMany.
 func (s *Service) AddApp(tx *db.Tx, a App, by audit.Client) (Entry, error) {
 	if !Valid(a.Name) || !Valid(a.Username) {
 		return Entry{}, ErrText
+	}
+	var n int
+	if err := tx.Get(`SELECT COUNT(*) FROM services WHERE username = $1 AND username <> ''`, a.Username).Scan(&n); err != nil {
+		return Entry{}, err
+	}
+	if n >= MaxApps {
+		return Entry{}, ErrTooMany
 	}
 	return s.add(tx, Draft{Name: uuid.NewString(), Realm: appRealm, App: a}, by)
 }

@@ -108,6 +108,27 @@ func TestAppsAreListedByTheirUsername(t *testing.T) {
 	})
 }
 
+func TestAUsernameHasAThousandAppsAtMost(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.update(t, func(tx *db.Tx) error {
+			for range services.MaxApps {
+				if _, err := h.s.AddApp(tx, services.App{Name: "till", Username: "ann"}, audit.Client{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		err := h.d.Update(t.Context(), func(tx *db.Tx) error {
+			_, err := h.s.AddApp(tx, services.App{Name: "till", Username: "ann"}, audit.Client{})
+			return err
+		})
+		if !errors.Is(err, services.ErrTooMany) {
+			t.Errorf("one more: %v", err)
+		}
+		h.addApp(t, services.App{Name: "till", Username: "ben"})
+	})
+}
+
 func TestOnlyATrustedAppRegistersForOthers(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		trusted := h.addApp(t, services.App{Name: "shop", Username: "ann", Trusted: true})

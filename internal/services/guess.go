@@ -110,7 +110,9 @@ func (s *Service) fail(ctx context.Context, g *guess, known bool) error {
 	defer cancel()
 	client := g.by.client()
 	err := s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
-		if _, err := limit.Take(tx, g.budgets(known)...); err != nil {
+		// Another process may have spent the room meanwhile: the guess was compared
+		// all the same, and counts.
+		if err := limit.Charge(tx, g.budgets(known)...); err != nil {
 			return err
 		}
 		n, err := tx.Exec(`UPDATE services SET failed_at = $2, last_used_at = $2, last_caller = $3, last_network = $4, last_result = $5, last_mark = 0 WHERE id = $1`,
@@ -173,12 +175,19 @@ func (w *watches) enter(now time.Time, p pair) *watching {
 		at = &watch{}
 		w.open[p] = at
 	}
-	if at.lost > 0 && now.Sub(at.lostAt) > guessMemory {
-		at.wrong -= at.lost
-		at.lost = 0
-	}
+	at.forgive(now)
 	at.requests++
 	return &watching{at, p, at.settled}
+}
+
+// forgive gives back what was lost, as the budget would.
+func (x *watch) forgive(now time.Time) {
+	n := min(x.lost, int(now.Sub(x.lostAt)/lostEvery))
+	if n > 0 {
+		x.wrong -= n
+		x.lost -= n
+		x.lostAt = x.lostAt.Add(time.Duration(n) * lostEvery)
+	}
 }
 
 // renew moves a request's view of its watches to this moment.
@@ -269,8 +278,10 @@ func (w *watches) settle(g *guess, written bool, now time.Time) {
 		case written:
 			x.watch.settled++
 		case g.entry != 0:
+			if x.lost == 0 {
+				x.lostAt = now
+			}
 			x.lost++
-			x.lostAt = now
 		default: // there is nothing to find
 			x.wrong--
 		}

@@ -35,6 +35,9 @@ type Realm struct {
 // ErrFixed reports a change to a realm whose rights are fixed.
 var ErrFixed = fmt.Errorf("the rights of %s and %s are fixed", AdminRealm, AuthRealm)
 
+// ErrOnly reports a list for a realm whose members see every seed anyway.
+var ErrOnly = errors.New("whoever administers sees all seeds, so a list of realms would bind nobody")
+
 // fixed returns the right of a realm of the wire.
 func fixed(realm string) (Right, bool) {
 	switch realm {
@@ -50,8 +53,11 @@ func fixed(realm string) (Right, bool) {
 // The members of ungleich-admin may always verify all.
 func SetRealm(tx *db.Tx, r Realm) error {
 	right, isFixed := fixed(r.Name)
-	if isFixed && (r.Right != right || right == Administer && len(r.Only) > 0) {
+	switch {
+	case isFixed && (r.Right != right || right == Administer && len(r.Only) > 0):
 		return ErrFixed
+	case r.Right == Administer && len(r.Only) > 0:
+		return ErrOnly
 	}
 	if !Valid(r.Name) {
 		return ErrText

@@ -58,6 +58,9 @@ func TestTheRightsOfTheWiresRealmsCannotBeChanged(t *testing.T) {
 				t.Errorf("%+v: %v", r, err)
 			}
 		}
+		if err := h.trySetRealm(t, services.Realm{Name: "shops", Right: services.Administer, Only: []string{"office"}}); !errors.Is(err, services.ErrOnly) {
+			t.Errorf("a list for who sees all: %v", err)
+		}
 		for _, r := range []services.Realm{{Name: ""}, {Name: " office"}, {Name: "office", Right: services.Verify, Only: []string{""}}} {
 			if err := h.trySetRealm(t, r); !errors.Is(err, services.ErrText) {
 				t.Errorf("%+v: %v", r, err)

@@ -34,6 +34,8 @@ const (
 	mostGuesses = 30
 	// guessMemory is how long a wrong token may still weigh.
 	guessMemory = time.Hour
+	// lostEvery is how often one comes back, in the largest of the rates.
+	lostEvery = time.Hour / 300
 )
 
 // Service answers for micro services.

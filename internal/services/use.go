@@ -1,9 +1,13 @@
 package services
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/audit"
@@ -88,22 +92,19 @@ func (s *Service) writeUses(ctx context.Context) error {
 		}
 		latest[r] = u
 	}
-	chunk := make([]use, 0, useChunk)
-	for _, u := range latest {
-		if chunk = append(chunk, u); len(chunk) == useChunk {
-			if err := s.writeChunk(ctx, chunk); err != nil {
-				return err
-			}
-			chunk = chunk[:0]
+	// In one order, or two processes would wait for each other's rows.
+	all := slices.SortedFunc(maps.Values(latest), func(a, b use) int {
+		return cmp.Or(cmp.Compare(a.place, b.place), strings.Compare(a.Network, b.Network))
+	})
+	for chunk := range slices.Chunk(all, useChunk) {
+		if err := s.writeChunk(ctx, chunk); err != nil {
+			return err
 		}
 	}
-	return s.writeChunk(ctx, chunk)
+	return nil
 }
 
 func (s *Service) writeChunk(ctx context.Context, chunk []use) error {
-	if len(chunk) == 0 {
-		return nil
-	}
 	return s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
 		for _, u := range chunk {
 			if err := u.write(tx); err != nil {

@@ -18,8 +18,12 @@ func Require(c *otp.Client, realms ...string) fiber.Handler {
 	return func(f *fiber.Ctx) error {
 		name, realm, token, ok := otp.ParseHeader(string(f.Request().Header.Peek(fiber.HeaderAuthorization)))
 		if !ok {
+			body := f.Request().Body() // as it came: f.Body would unpack it without a bound
+			if len(body) > otp.MaxBody {
+				return f.Status(http.StatusRequestEntityTooLarge).JSON(map[string]string{"detail": "The body is too large."})
+			}
 			media, _, _ := mime.ParseMediaType(string(f.Request().Header.ContentType()))
-			name, realm, token = otp.ParseBody(media, f.Body())
+			name, realm, token = otp.ParseBody(media, body)
 		}
 		if code, text := c.Check(f.UserContext(), realms, name, realm, token); code != http.StatusOK {
 			return f.Status(code).JSON(map[string]string{"detail": text})

@@ -1,6 +1,8 @@
 package fiberotp_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -106,6 +108,24 @@ func TestWithoutAGoodTripleTheDoorStaysShut(t *testing.T) {
 		if status, got := post(t, door, c.media, c.body, nil); status != http.StatusForbidden || strings.TrimSpace(got) != `{"detail":"`+c.says+`"}` {
 			t.Errorf("%s: %d %s", name, status, got)
 		}
+	}
+}
+
+// Who has shown nothing yet must not make us unpack gigabytes.
+func TestABodyIsNeitherUnpackedNorReadWithoutBound(t *testing.T) {
+	to := guard(t, server(t), greeter)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err := io.WriteString(w, body("printer", "office", token))
+	check(t, err)
+	check(t, w.Close())
+	zip := func(r *http.Request) error { r.Header.Set("Content-Encoding", "gzip"); return nil }
+	if status, text := post(t, to, "application/json", packed.String(), zip); status != http.StatusForbidden {
+		t.Errorf("packed: %d %s", status, text)
+	}
+	long := strings.Repeat(" ", otp.MaxBody) + body("printer", "office", token)
+	if status, text := post(t, to, "application/json", long, nil); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("long: %d %s", status, text)
 	}
 }
 
