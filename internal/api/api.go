@@ -78,13 +78,11 @@ func addSlash(c *fiber.Ctx) error {
 // people otherwise.
 func (s *Server) root(index fiber.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		switch {
-		case len(c.Request().Body()) > 0:
-			return index(c)
-		case c.Method() == http.MethodGet || c.Method() == http.MethodHead:
+		reads := c.Method() == http.MethodGet || c.Method() == http.MethodHead
+		if reads && len(c.Request().Body()) == 0 {
 			return c.Next()
 		}
-		return door.Fail(http.StatusMethodNotAllowed)
+		return index(c)
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 // startLimit is how long a start may take on a machine that has much to do, and
 // endLimit an end.
 const (
-	startLimit = 90 * time.Second
+	startLimit = 4 * time.Minute
 	endLimit   = 30 * time.Second
 )
 
