@@ -87,7 +87,10 @@ func (s *Server) root(index fiber.Handler) fiber.Handler {
 }
 
 // programs tells problems as programs read them.
-func (s *Server) programs(handle fiber.Handler) fiber.Handler {
+func (s *Server) programs(handle fiber.Handler) fiber.Handler { return s.told(answer, handle) }
+
+// told answers refusals by themselves and other problems by the answer given.
+func (s *Server) told(answer door.Answer, handle fiber.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		err := handle(c)
 		if r := (*refusal)(nil); errors.As(err, &r) {

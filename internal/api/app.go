@@ -26,7 +26,7 @@ func failed(text string) failure { return failure{"FAIL", text} }
 // first reads a request of 2018 and hands it on. Whoever shows no pair at all is
 // told the same as one that shows a wrong one.
 func (s *Server) first(method, word string, handle func(*call) error) fiber.Handler {
-	return s.programs(func(c *fiber.Ctx) error {
+	return s.told(answerFirst, func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderAllow, method)
 		if c.Method() != method {
 			return &refusal{http.StatusMethodNotAllowed, failed("method " + door.Method(c) + " is not allowed, use " + method)}
@@ -49,6 +49,11 @@ func (s *Server) first(method, word string, handle func(*call) error) fiber.Hand
 }
 
 const wrongApp = "appuuid or token is wrong"
+
+// answerFirst tells a problem that is not the wire's own.
+func answerFirst(c *fiber.Ctx, p *door.Problem) error {
+	return write(c, failed(http.StatusText(p.Status)))
+}
 
 // readFirst reads the JSON that alone is spoken here.
 func readFirst(c *fiber.Ctx) (fields, error) {
@@ -190,10 +195,12 @@ func (s *Server) readApp(x *call, fn func(tx *db.Tx, own services.Entry) error) 
 	}
 	err = s.Services.DB.View(x.UserContext(), func(tx *db.Tx) error {
 		own, err := s.Services.GetApp(tx, x.by.Name)
-		if err != nil {
+		if ok = err == nil; errors.Is(err, db.ErrNotFound) { // it has gone meanwhile
+			return nil
+		} else if err != nil {
 			return err
 		}
 		return fn(tx, own)
 	})
-	return true, err
+	return ok, err
 }

@@ -623,3 +623,26 @@ func TestNoAppIsRegisteredTwiceUnderOneUUID(t *testing.T) {
 		}
 	})
 }
+
+func TestAUsernameHasAThousandAppsAndNoMore(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		a := h.apps(t)
+		h.d.Rehearse = false // so many alike need it once
+		h.update(t, func(tx *db.Tx) error {
+			for range services.MaxApps - 3 { // two are there
+				if _, err := h.s.AddApp(tx, services.App{Name: "many", Username: "ann"}, noClient()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		h.d.Rehearse = true
+		registered(t, h, h.send(t, a.trusted.registers("ann", "last")))
+		h.send(t, a.trusted.registers("ann", "more")).fails(t, http.StatusOK)
+		h.send(t, a.plain.registers("ann", "more")).fails(t, http.StatusOK)
+		registered(t, h, h.send(t, a.trusted.registers("ben", "more"))) // another username has its own
+		if n := strings.Count(h.send(t, ask("GET", appsPath, a.plain.g1())).body, `"appuuid"`); n != services.MaxApps {
+			t.Errorf("%d apps are listed, want %d", n, services.MaxApps)
+		}
+	})
+}
