@@ -176,7 +176,7 @@ func (h *house) describeService(tx *db.Tx, s services.Entry) (serviceJSON, error
 	case errors.Is(err, db.ErrNotFound):
 		j.LastCaller, err = "removed", nil
 	case err == nil && s.Use.Caller != 0:
-		j.LastCaller = caller.Name + " in " + caller.Realm
+		j.LastCaller = caller.String()
 	}
 	return j, err
 }
@@ -321,7 +321,7 @@ func (c servicesExpireCmd) Run(e *env) error {
 	if j.Expires != nil {
 		ends = date(j.Expires)
 	}
-	return e.say(j, j.Name+" in "+j.Realm+" ends: "+ends)
+	return e.say(j, services.Entry{Name: j.Name, Realm: j.Realm}.String()+" ends: "+ends)
 }
 
 type servicesAddAppCmd struct {

@@ -176,7 +176,7 @@ func text(raw json.RawMessage) (s string) {
 		return string(raw)
 	}
 	_ = json.Unmarshal(raw, &s) // another type leaves it empty
-	return strings.TrimSpace(s)
+	return services.Trim(s)
 }
 
 // fromBus is where callers of the bus come from: the broker does not tell.

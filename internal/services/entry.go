@@ -31,6 +31,14 @@ type Entry struct {
 	Use      Use
 }
 
+// String names an entry for people: name in realm, or an app's UUID.
+func (e Entry) String() string {
+	if e.Realm == appRealm {
+		return e.Name
+	}
+	return e.Name + " in " + e.Realm
+}
+
 // Use is when an entry's token was last looked at, for whom, and what came out.
 type Use struct {
 	At      time.Time // zero: never; to the minute while nothing else changes
@@ -73,8 +81,6 @@ func place(name, realm string) int64 {
 	return int64(binary.BigEndian.Uint64(sum[:]) >> 1)
 }
 
-func newSeed() string { return totp.NewSeed() }
-
 // Draft is what a new entry is made of.
 type Draft struct {
 	Name, Realm string
@@ -111,7 +117,7 @@ func (s *Service) add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
 		return e, ErrID
 	}
 	if e.Seed == "" {
-		e.Seed = newSeed()
+		e.Seed = totp.NewSeed()
 	}
 	if _, err := totp.ParseSeed(e.Seed); err != nil {
 		return e, err
@@ -131,7 +137,7 @@ func (s *Service) add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
 	if err != nil {
 		return e, err
 	}
-	return e, audit.WriteService(tx, int64(e.ID), audit.ServiceAdded, by, e.Name+" in "+e.Realm)
+	return e, audit.WriteService(tx, int64(e.ID), audit.ServiceAdded, by, e.String())
 }
 
 // nextID counts on, or takes note of an ID that is brought along.
@@ -221,7 +227,7 @@ func (s *Service) Rename(tx *db.Tx, id ID, name, realm string, by audit.Client) 
 	if err := one(tx.Exec(`UPDATE services SET place = $2, name = $3, realm = $4 WHERE id = $1`, id, place(name, realm), name, realm)); err != nil {
 		return err
 	}
-	return audit.WriteService(tx, int64(id), audit.ServiceChanged, by, name+" in "+realm)
+	return audit.WriteService(tx, int64(id), audit.ServiceChanged, by, Entry{Name: name, Realm: realm}.String())
 }
 
 // SetExpiry sets when an entry ends; zero: never.
@@ -236,7 +242,7 @@ func (s *Service) SetExpiry(tx *db.Tx, id ID, at time.Time, by audit.Client) err
 // until the given time, so that the service can be told in between; one that
 // was on its way out already ends now.
 func (s *Service) Rotate(tx *db.Tx, id ID, oldUntil time.Time, by audit.Client) (seed string, err error) {
-	seed = newSeed()
+	seed = totp.NewSeed()
 	err = one(tx.Exec(`UPDATE services SET old_sealed = sealed, old_valid_to = $2, sealed = $3 WHERE id = $1`, id, millis(oldUntil), s.seal(id, seed)))
 	if err != nil {
 		return "", err

@@ -13,6 +13,7 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/totp"
 )
 
 // Settings are what an operator decides.
@@ -26,7 +27,8 @@ type Settings struct {
 
 // guesses is how many wrong tokens are counted before a pair is refused: wide
 // enough for a caller whose clock drifts, or who tries a wrong token again each
-// second, and far from the million that a token needs.
+// second. Seven of a million tokens are good at once, so a pair that guesses all it
+// may is right once in twenty days, evenly taken.
 var guesses = config.Rates{{N: 30, Per: time.Minute}, {N: 300, Per: time.Hour}}
 
 const (
@@ -59,7 +61,7 @@ func New(d *db.DB, keys *seal.Keys, settings Settings, log *slog.Logger) *Servic
 		box: keys.Box("service seed"), uses: make(chan use, maxUses), log: log,
 	}
 	s.watch.open = map[pair]*watch{}
-	s.decoy = entry{sealed: s.seal(0, newSeed())}
+	s.decoy = entry{sealed: s.seal(0, totp.NewSeed())}
 	return s
 }
 

@@ -2,7 +2,6 @@ package signin_test
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -205,48 +204,10 @@ func (h *house) events(t testing.TB, u accounts.UserID) (all []audit.Event) {
 	return all
 }
 
-// dump is every row of every table as text, by table: bytes both as they are
-// and in hexadecimal.
+// dump is every row of every table as text.
 func (h *house) dump(t testing.TB) map[string][]string {
 	t.Helper()
-	list := `SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY 1, c.cid`
-	if h.d.Engine() == "postgres" {
-		list = `SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY 1, ordinal_position`
-	}
-	columns, rows := map[string][]string{}, map[string][]string{}
-	check(t, h.d.View(t.Context(), func(tx *db.Tx) error {
-		err := tx.Each(func(scan func(...any) error) error {
-			var table, column string
-			err := scan(&table, &column)
-			columns[table] = append(columns[table], column)
-			return err
-		}, list)
-		for table, names := range columns {
-			err = errors.Join(err, tx.Each(func(scan func(...any) error) error {
-				values, into := make([]any, len(names)), make([]any, len(names))
-				for i := range values {
-					into[i] = &values[i]
-				}
-				err := scan(into...)
-				rows[table] = append(rows[table], line(names, values))
-				return err
-			}, `SELECT `+strings.Join(names, ", ")+` FROM `+table+` ORDER BY 1, 2`))
-		}
-		return err
-	}))
-	return rows
-}
-
-func line(names []string, values []any) string {
-	var b strings.Builder
-	for i, v := range values {
-		if raw, ok := v.([]byte); ok {
-			fmt.Fprintf(&b, "%s=%s %s\n", names[i], raw, hex.EncodeToString(raw))
-		} else {
-			fmt.Fprintf(&b, "%s=%v\n", names[i], v)
-		}
-	}
-	return b.String()
+	return dbtest.Dump(t, h.d)
 }
 
 // browser is somebody at a browser: it keeps the cookies it is given.
