@@ -193,6 +193,12 @@ func assign(dest any, v driver.Value) bool {
 		return true
 	}
 	switch v := v.(type) {
+	case nil: // fits into bytes alone
+		d, ok := dest.(*[]byte)
+		if ok {
+			*d = nil
+		}
+		return ok
 	case int64:
 		return assignInt(dest, v)
 	case string:

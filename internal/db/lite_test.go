@@ -69,6 +69,9 @@ func TestValuesOfATableGoInAndOut(t *testing.T) {
 	if err != nil || !r.Next() || r.Scan(&a) == nil {
 		t.Error("nothing became a number", err)
 	}
+	if err := r.Scan(&g); err != nil || g != nil {
+		t.Errorf("nothing became the bytes %v: %v", g, err)
+	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}

@@ -10,18 +10,18 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
-	"time"
 )
 
 // sqlite is one file with one writer and a pool of readers, which the writer
 // never blocks (WAL).
 type sqlite struct {
-	writer  *writer
-	path    string
-	readers chan *liteConn // idle ones
-	mu      sync.Mutex
-	opened  int // readers there are, idle or not
-	closed  bool
+	writer *writer
+	path   string
+	turns  chan struct{} // holds one for each reader that is in use
+	mu     sync.Mutex
+	// idle readers. The one used last is lent first: it is likely to hold the pages
+	// that are asked for, and those that load does not need stay small.
+	idle []*liteConn
 }
 
 func openSQLite(path string) (*sqlite, error) {
@@ -37,51 +37,51 @@ func openSQLite(path string) (*sqlite, error) {
 	if err := w.run("PRAGMA busy_timeout = 0"); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
-	return &sqlite{path: path, writer: startWriter(w), readers: make(chan *liteConn, max(4, 2*runtime.GOMAXPROCS(0)))}, nil
+	return &sqlite{path: path, writer: startWriter(w), turns: make(chan struct{}, max(4, 2*runtime.GOMAXPROCS(0)))}, nil
 }
 
-// reader takes an idle reader, opens another while there are few, or waits.
+// reader takes an idle reader or opens another, after waiting if there are as
+// many in use as may be.
 func (e *sqlite) reader(ctx context.Context) (*liteConn, error) {
 	select {
-	case <-e.writer.ended:
-		return nil, errClosed
-	case r := <-e.readers:
-		return r, nil
-	default:
-	}
-	if e.count(+1) {
-		r, err := lite(e.path, "cache_size(-1000)", "query_only(1)")
-		if err != nil {
-			e.count(-1)
-		}
-		return r, err
-	}
-	select {
-	case r := <-e.readers:
-		return r, nil
+	case e.turns <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+	select {
 	case <-e.writer.ended:
+		<-e.turns
 		return nil, errClosed
+	default:
 	}
+	if r := e.lend(); r != nil {
+		return r, nil
+	}
+	r, err := lite(e.path, "cache_size(-2000)", "query_only(1)")
+	if err != nil {
+		<-e.turns
+	}
+	return r, err
 }
 
-// count counts one reader more or less, and reports whether there may be one
-// more.
-func (e *sqlite) count(by int) bool {
+// lend takes an idle reader, if there is one.
+func (e *sqlite) lend() *liteConn {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if by > 0 && (e.closed || e.opened+by > cap(e.readers)) {
-		return false
+	if len(e.idle) == 0 {
+		return nil
 	}
-	e.opened += by
-	return true
+	last := len(e.idle) - 1
+	r := e.idle[last]
+	e.idle = e.idle[:last]
+	return r
 }
 
-func (e *sqlite) left() int {
+func (e *sqlite) giveBack(r *liteConn) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.opened
+	e.idle = append(e.idle, r)
+	e.mu.Unlock()
+	<-e.turns
 }
 
 // readyFile makes the database's folder and file, for the owner alone, and
@@ -128,7 +128,7 @@ func (e *sqlite) view(ctx context.Context, one bool, fn func(conn) error) error 
 	if err != nil {
 		return err
 	}
-	defer func() { e.readers <- r }()
+	defer e.giveBack(r)
 	if one {
 		return guard(fn, r)
 	}
@@ -155,17 +155,13 @@ func (e *sqlite) name() string       { return "sqlite" }
 // close waits for the updates that are queued and the views under way.
 func (e *sqlite) close() error {
 	e.writer.stop()
-	e.mu.Lock()
-	e.closed = true
-	e.mu.Unlock()
+	for range cap(e.turns) { // whoever has its turn after these finds the writer ended
+		e.turns <- struct{}{}
+		defer func() { <-e.turns }()
+	}
 	var err error
-	for e.left() > 0 {
-		select {
-		case r := <-e.readers:
-			err = errors.Join(err, r.close())
-			e.count(-1)
-		case <-time.After(10 * time.Millisecond): // one may have failed to open
-		}
+	for r := e.lend(); r != nil; r = e.lend() {
+		err = errors.Join(err, r.close())
 	}
 	return errors.Join(err, e.writer.c.close())
 }
