@@ -49,7 +49,7 @@ func (u Use) mark() int64 {
 // note keeps a use for Run if the entry does not tell it already.
 func (s *Service) note(now time.Time, e entry, g guess) {
 	u := Use{now, g.asker, g.by.Network, Accepted}
-	if e.mark == u.mark() && now.UnixMilli()-e.used < useGrain.Milliseconds() || len(s.uses) == cap(s.uses) {
+	if e.mark == u.mark() || len(s.uses) == cap(s.uses) {
 		return
 	}
 	select {

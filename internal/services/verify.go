@@ -50,10 +50,8 @@ func (v Verdict) String() string {
 type entry struct {
 	id          ID // 0: there is none
 	sealed, old []byte
-	oldValidTo  int64
-	expires     int64
 	failed      int64
-	used, mark  int64 // when it was last used, and Use.mark
+	mark        int64 // of the last use (Use.mark), while that is fresh; else 0
 	right       Right // of its realm
 }
 
@@ -80,7 +78,7 @@ func (s *Service) As(ctx context.Context, by Caller, need Right, fn func(tx *db.
 	}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		who := s.decoy
-		if err := tx.Each(callers(tx, by.Realm, &who, nil), selectCaller, place(by.Name, by.Realm), by.Name, by.Realm); err != nil {
+		if err := read(tx, by.Triple, nil, &who, nil); err != nil {
 			return err
 		}
 		switch {
@@ -146,15 +144,22 @@ func (s *Service) spend(ctx context.Context, id ID, step int64) (ok bool, err er
 	return ok, err
 }
 
-const liveColumns = `s.id, s.sealed, s.old_sealed, s.old_valid_to, s.expires_at, s.failed_at, s.last_used_at, s.last_mark`
-
+// A verification costs what its columns cost, so SQL says what can be said there:
+// the older seed only while it is good, nothing of what has ended. The first column
+// is what the caller's realm may, verify (1) or administer (2), or isClaim.
 const (
-	selectCaller = `SELECT 0, ` + liveColumns + `, COALESCE(r.can_verify, s.is_trusted), COALESCE(r.can_administer, 0)
-		FROM services s LEFT JOIN realms r ON r.realm = s.realm WHERE s.place = $1 AND s.name = $2 AND s.realm = $3`
+	isClaim      = 4
+	selectCaller = `SELECT COALESCE(r.can_verify, s.is_trusted) + 2 * COALESCE(r.can_administer, 0) AS may, s.id, s.sealed,
+		CASE WHEN s.old_valid_to > $1 THEN s.old_sealed END AS old, s.failed_at, CASE WHEN s.last_used_at > $2 THEN s.last_mark ELSE 0 END AS mark
+		FROM services s LEFT JOIN realms r ON r.realm = s.realm
+		WHERE s.place = $3 AND s.name = $4 AND s.realm = $5 AND s.expires_at NOT BETWEEN 1 AND $6`
 	// A realm that is restricted may verify only what is written down for it.
-	selectBoth = selectCaller + ` UNION ALL SELECT 1, ` + liveColumns + `,
-		COALESCE((SELECT is_restricted FROM realms WHERE realm = $4), 0), (SELECT COUNT(*) FROM realm_allows WHERE caller_realm = $5 AND realm = s.realm)
-		FROM services s WHERE s.place = $6 AND s.name = $7 AND s.realm = $8`
+	selectBoth = selectCaller + ` UNION ALL SELECT 4, s.id, s.sealed,
+		CASE WHEN s.old_valid_to > $7 THEN s.old_sealed END, s.failed_at, CASE WHEN s.last_used_at > $8 THEN s.last_mark ELSE 0 END
+		FROM services s
+		WHERE s.place = $9 AND s.name = $10 AND s.realm = $11 AND s.expires_at NOT BETWEEN 1 AND $12
+			AND (NOT EXISTS (SELECT 1 FROM realms WHERE realm = $13 AND is_restricted = 1)
+				OR EXISTS (SELECT 1 FROM realm_allows WHERE caller_realm = $14 AND realm = s.realm))`
 )
 
 // load reads the caller's entry, and that of the claim if there is one, at one
@@ -163,38 +168,32 @@ const (
 func (s *Service) load(ctx context.Context, by Triple, claim *Triple) (who, what entry, now time.Time, err error) {
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
 		who, what, now = s.decoy, s.decoy, tx.Now
-		read := callers(tx, by.Realm, &who, &what)
-		if claim == nil {
-			return tx.Each(read, selectCaller, place(by.Name, by.Realm), by.Name, by.Realm)
-		}
-		return tx.Each(read, selectBoth, place(by.Name, by.Realm), by.Name, by.Realm, by.Realm, by.Realm, place(claim.Name, claim.Realm), claim.Name, claim.Realm)
+		return read(tx, by, claim, &who, &what)
 	})
 	return who, what, now, err
 }
 
-// callers reads the rows of selectCaller and selectBoth. What has expired or is
-// barred leaves who or what as it is.
-func callers(tx *db.Tx, realm string, who, what *entry) func(scan func(...any) error) error {
-	return func(scan func(...any) error) error {
-		var which, first, second int64
-		e, err := scanEntry(scan, &which, &first, &second)
-		switch {
-		case err != nil:
+func read(tx *db.Tx, by Triple, claim *Triple, who, what *entry) error {
+	row := func(scan func(...any) error) error {
+		var may int64
+		var e entry
+		if err := scan(&may, &e.id, &e.sealed, &e.old, &e.failed, &e.mark); err != nil {
 			return err
-		case e.expires != 0 && e.expires <= tx.Millis():
-		case which == 0:
-			*who = e
-			who.right = right(realm, first, second)
-		case first == 0 || second != 0:
-			*what = e
 		}
+		if may == isClaim {
+			*what = e
+			return nil
+		}
+		*who = e
+		who.right = right(by.Realm, may&1, may&2)
 		return nil
 	}
-}
-
-func scanEntry(scan func(...any) error, which, first, second *int64) (e entry, err error) {
-	err = scan(which, &e.id, &e.sealed, &e.old, &e.oldValidTo, &e.expires, &e.failed, &e.used, &e.mark, first, second)
-	return e, err
+	now, fresh := tx.Millis(), tx.Millis()-useGrain.Milliseconds()
+	if claim == nil {
+		return tx.Each(row, selectCaller, now, fresh, place(by.Name, by.Realm), by.Name, by.Realm, now)
+	}
+	return tx.Each(row, selectBoth, now, fresh, place(by.Name, by.Realm), by.Name, by.Realm, now,
+		now, fresh, place(claim.Name, claim.Realm), claim.Name, claim.Realm, now, by.Realm, by.Realm)
 }
 
 // compare says whether a token is that of the entry and may pass, writes down
@@ -215,7 +214,7 @@ func (s *Service) compare(ctx context.Context, now time.Time, e entry, token str
 // match compares a token with those of the entry's seeds.
 func (s *Service) match(now time.Time, e entry, token string) (step int64, ok bool, err error) {
 	step, ok, err = s.matchSeed(now, e.id, e.sealed, token)
-	if err == nil && len(e.old) > 0 && now.UnixMilli() < e.oldValidTo && !ok {
+	if err == nil && len(e.old) > 0 && !ok {
 		step, ok, err = s.matchSeed(now, e.id, e.old, token)
 	}
 	return step, ok && e.id != 0, err
