@@ -13,6 +13,8 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
+
+	"github.com/djauthy/djauthy/internal/plainjson"
 )
 
 // fields are what a body holds, whatever its shape. Of a name that comes twice
@@ -59,7 +61,7 @@ func readBody(c *fiber.Ctx) (fields, error) {
 	media, _, _ := strings.Cut(header, ";")
 	switch strings.ToLower(strings.TrimSpace(media)) {
 	case "application/json":
-		if f, ok := fromPlainJSON(body); ok {
+		if f, ok := fromPlain(body); ok {
 			return f, nil
 		}
 		return fromJSON(body)
@@ -73,6 +75,14 @@ func readBody(c *fiber.Ctx) (fields, error) {
 
 func badJSON(err error) error {
 	return refuse(http.StatusBadRequest, "JSON parse error - "+err.Error())
+}
+
+// fromPlain reads what nearly every client sends.
+func fromPlain(body []byte) (all fields, ok bool) {
+	all = make(fields, 0, 6)
+	w := plainjson.Over(body)
+	ok = w.Object(func(name, text string) { all = append(all, field{name, value{text: text}}) })
+	return all, ok && w.End()
 }
 
 // fromJSON reads an object. Any other JSON has no fields.

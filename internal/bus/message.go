@@ -14,6 +14,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/plainjson"
 	"github.com/djauthy/djauthy/internal/services"
 )
 
@@ -34,15 +35,22 @@ func nameko(kind, text string) *exception {
 	return &exception{kind, "nameko.exceptions." + kind, []string{text}, text}
 }
 
-// status is what verify returns.
-type status struct {
-	Status string `json:"status"`
+// answer is what a caller gets.
+type answer struct {
+	outcome string // for metrics
+	body    []byte
 }
 
-// envelope is an answer: a result or an error, never both.
-type envelope struct {
-	Result any        `json:"result"`
-	Error  *exception `json:"error"`
+// verified are the answers of verify.
+var verified = map[bool]answer{
+	true:  {"ok", []byte(`{"result":{"status":"OK"},"error":null}`)},
+	false: {"fail", []byte(`{"result":{"status":"FAIL"},"error":null}`)},
+}
+
+// answer is the exception as it is sent.
+func (e *exception) answer() answer {
+	body, _ := json.Marshal(map[string]any{"result": nil, "error": e}) // texts can always be written
+	return answer{e.Type, body}
 }
 
 // take answers one message and settles it with the broker.
@@ -55,13 +63,14 @@ func (l *listener) take(d amqp.Delivery) {
 		}
 		l.Answered(outcome)
 	}()
-	if why := unreadable(d); why != "" {
+	c, why := read(d)
+	if why != "" {
 		l.Log.Warn("bus: a message was rejected", "service", l.name, "why", why)
 		outcome = "rejected"
 		_ = d.Reject(false) // if it does not arrive, the message comes again
 		return
 	}
-	e, err := l.answer(d)
+	a, err := l.answer(d.RoutingKey, c)
 	switch {
 	case db.Unavailable(err) || errors.Is(err, context.DeadlineExceeded): // the broker keeps the call
 		l.Log.Error("bus: a call waits", "service", l.name, "err", err)
@@ -71,102 +80,95 @@ func (l *listener) take(d amqp.Delivery) {
 		return
 	case err != nil: // it would fail again: the caller is told, and the queue goes on
 		l.Log.Error("bus: a call failed", "service", l.name, "err", err)
-		e = envelope{Error: &exception{"Exception", "builtins.Exception", []string{"internal error"}, "internal error"}}
-		outcome = e.outcome()
-		if d.ReplyTo != "" && l.reply(d, e) != nil {
-			return
-		}
-	case d.ReplyTo == "":
-		l.Log.Warn("bus: a call wants no answer: it has no reply_to", "service", l.name)
-		outcome = "no_reply_to"
-	default:
-		outcome = e.outcome()
-		if err := l.reply(d, e); err != nil { // not acknowledged: it comes again
+		a = (&exception{"Exception", "builtins.Exception", []string{"internal error"}, "internal error"}).answer()
+	}
+	outcome = a.outcome
+	switch {
+	case d.ReplyTo != "":
+		if err := l.reply(d, a.body); err != nil { // not acknowledged: it comes again
 			l.Log.Error("bus: cannot answer", "service", l.name, "err", err)
 			return
 		}
+	case err == nil:
+		l.Log.Warn("bus: a call wants no answer: it has no reply_to", "service", l.name)
+		outcome = "no_reply_to"
 	}
 	_ = d.Ack(false) // if it does not arrive, the call is answered again
 }
 
-func (e envelope) outcome() string {
-	if s, ok := e.Result.(status); ok {
-		return strings.ToLower(s.Status)
-	}
-	return e.Error.Type
+// call is what a message asks for: the arguments by place and by name.
+type call struct {
+	args   []string
+	kwargs map[string]string
+	wrong  *exception // why there are none
 }
 
-// unreadable says why a message is none of a caller, "" if it is.
-func unreadable(d amqp.Delivery) string {
+// read reads a message, and says why it is none of a caller.
+func read(d amqp.Delivery) (c call, why string) {
 	switch {
 	case d.ContentType != "application/json":
-		return "its content type is not application/json"
+		return c, "its content type is not application/json"
 	case len(d.Body) > maxBody:
-		return "it is too long"
-	case !utf8.Valid(d.Body) || !json.Valid(d.Body):
-		return "it is not JSON"
+		return c, "it is too long"
 	}
-	return ""
+	if c, ok := readPlain(d.Body); ok {
+		return c, ""
+	}
+	if !utf8.Valid(d.Body) || !json.Valid(d.Body) {
+		return c, "it is not JSON"
+	}
+	return readJSON(d.Body), ""
 }
 
-// answer carries a call out.
-func (l *listener) answer(d amqp.Delivery) (envelope, error) {
-	method := strings.TrimPrefix(d.RoutingKey, l.name+".")
-	if method != "verify" {
-		return envelope{Error: nameko("MethodNotFound", method)}, nil
+// readPlain reads what nearly every caller sends.
+func readPlain(body []byte) (c call, ok bool) {
+	w := plainjson.Over(body)
+	if !w.Skip('{') {
+		return c, false
 	}
-	args, exc := arguments(d.Body)
-	if exc != nil {
-		return envelope{Error: exc}, nil
+	for {
+		name, _ := w.Text()
+		switch {
+		case !w.Skip(':'):
+			return c, false
+		case name == "args" && c.args == nil:
+			c.args = make([]string, 0, len(parameters))
+			ok = w.List(func(text string) { c.args = append(c.args, text) })
+		case name == "kwargs" && c.kwargs == nil:
+			c.kwargs = map[string]string{}
+			ok = w.Object(func(name, text string) { c.kwargs[name] = text })
+		default:
+			return c, false
+		}
+		if !ok {
+			return c, false
+		}
+		if !w.Skip(',') {
+			return c, w.Skip('}') && w.End() && c.args != nil && c.kwargs != nil
+		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), answerFor)
-	defer cancel()
-	ok, err := l.verify(ctx, args)
-	if err != nil {
-		return envelope{}, err
-	}
-	if ok {
-		return envelope{Result: status{"OK"}}, nil
-	}
-	return envelope{Result: status{"FAIL"}}, nil
 }
 
-// parameters of verify, in their order.
-var parameters = []string{"appuuid", "token", "appuuidtoverify", "tokentoverify"}
-
-// arguments binds positional and keyword arguments to parameters, as Python does.
-func arguments(body []byte) (map[string]string, *exception) {
-	var call map[string]json.RawMessage
-	_ = json.Unmarshal(body, &call) // what is no object has no args
-	if call["args"] == nil || call["kwargs"] == nil {
-		return nil, nameko("MalformedRequest", "Message missing `args` or `kwargs`")
+// readJSON reads any JSON.
+func readJSON(body []byte) call {
+	var raw map[string]json.RawMessage
+	_ = json.Unmarshal(body, &raw) // what is no object has no args
+	if raw["args"] == nil || raw["kwargs"] == nil {
+		return call{wrong: nameko("MalformedRequest", "Message missing `args` or `kwargs`")}
 	}
 	var args []json.RawMessage
 	var kwargs map[string]json.RawMessage
-	if json.Unmarshal(call["args"], &args) != nil || json.Unmarshal(call["kwargs"], &kwargs) != nil {
-		return nil, nameko("IncorrectSignature", "args has to be a list and kwargs an object")
+	if json.Unmarshal(raw["args"], &args) != nil || json.Unmarshal(raw["kwargs"], &kwargs) != nil {
+		return call{wrong: nameko("IncorrectSignature", "args has to be a list and kwargs an object")}
 	}
-	if len(args) > len(parameters) {
-		return nil, nameko("IncorrectSignature", "too many positional arguments")
+	c := call{args: make([]string, len(args)), kwargs: make(map[string]string, len(kwargs))}
+	for i, v := range args {
+		c.args[i] = text(v)
 	}
-	bound := map[string]string{}
-	for i, name := range parameters {
-		raw, named := kwargs[name]
-		delete(kwargs, name)
-		switch {
-		case i < len(args) && named:
-			return nil, nameko("IncorrectSignature", fmt.Sprintf("multiple values for argument '%s'", name))
-		case i < len(args):
-			raw = args[i]
-		case !named:
-			return nil, nameko("IncorrectSignature", fmt.Sprintf("missing a required argument: '%s'", name))
-		}
-		bound[name] = text(raw)
+	for name, v := range kwargs {
+		c.kwargs[name] = text(v)
 	}
-	for name := range kwargs {
-		return nil, nameko("IncorrectSignature", fmt.Sprintf("got an unexpected keyword argument '%.40s'", name))
-	}
-	return bound, nil
+	return c
 }
 
 // text is a string, or a number as it was written; anything else is no text and
@@ -176,29 +178,72 @@ func text(raw json.RawMessage) (s string) {
 		return string(raw)
 	}
 	_ = json.Unmarshal(raw, &s) // another type leaves it empty
-	return services.Trim(s)
+	return s
+}
+
+// answer carries a call out.
+func (l *listener) answer(routingKey string, c call) (answer, error) {
+	method := strings.TrimPrefix(routingKey, l.name+".")
+	if method != "verify" {
+		return nameko("MethodNotFound", method).answer(), nil
+	}
+	args, exc := c.bind()
+	if exc != nil {
+		return exc.answer(), nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), answerFor)
+	defer cancel()
+	ok, err := l.verify(ctx, args)
+	return verified[ok], err
+}
+
+// parameters of verify, in their order.
+var parameters = [...]string{"appuuid", "token", "appuuidtoverify", "tokentoverify"}
+
+// bind gives the parameters their arguments, as Python does.
+func (c call) bind() (bound [len(parameters)]string, exc *exception) {
+	if c.wrong != nil {
+		return bound, c.wrong
+	}
+	if len(c.args) > len(parameters) {
+		return bound, nameko("IncorrectSignature", "too many positional arguments")
+	}
+	for i, name := range parameters {
+		v, named := c.kwargs[name]
+		delete(c.kwargs, name)
+		switch {
+		case i < len(c.args) && named:
+			return bound, nameko("IncorrectSignature", fmt.Sprintf("multiple values for argument '%s'", name))
+		case i < len(c.args):
+			v = c.args[i]
+		case !named:
+			return bound, nameko("IncorrectSignature", fmt.Sprintf("missing a required argument: '%s'", name))
+		}
+		bound[i] = services.Trim(v)
+	}
+	for name := range c.kwargs {
+		return bound, nameko("IncorrectSignature", fmt.Sprintf("got an unexpected keyword argument '%.40s'", name))
+	}
+	return bound, nil
 }
 
 // fromBus is where callers of the bus come from: the broker does not tell.
 const fromBus = "bus"
 
-func (l *listener) verify(ctx context.Context, args map[string]string) (bool, error) {
-	own, ok1 := services.AppTriple(args["appuuid"], args["token"])
-	claim, ok2 := services.AppTriple(args["appuuidtoverify"], args["tokentoverify"])
+func busClient() audit.Client { return audit.Client{Prefix: fromBus} }
+
+func (l *listener) verify(ctx context.Context, args [len(parameters)]string) (bool, error) {
+	own, ok1 := services.AppTriple(args[0], args[1])
+	claim, ok2 := services.AppTriple(args[2], args[3])
 	if !ok1 || !ok2 {
 		return false, nil
 	}
-	by := services.Caller{Triple: own, Network: fromBus, Client: func() audit.Client { return audit.Client{Prefix: fromBus} }}
-	v, err := l.Services.Verify(ctx, by, &claim)
+	v, err := l.Services.Verify(ctx, services.Caller{Triple: own, Network: fromBus, Client: busClient}, &claim)
 	return v == services.OK, err
 }
 
 // reply publishes an answer.
-func (l *listener) reply(d amqp.Delivery, e envelope) error {
-	body, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
+func (l *listener) reply(d amqp.Delivery, body []byte) error {
 	return l.channel.PublishWithContext(context.Background(), exchange, d.ReplyTo, false, false, amqp.Publishing{
 		ContentType: "application/json", ContentEncoding: "utf-8", DeliveryMode: amqp.Persistent, CorrelationId: d.CorrelationId, Body: body,
 	})
