@@ -17,9 +17,10 @@ import (
 const (
 	// maxUses is how many uses are written in a second. When more come in it,
 	// they are dropped: the next use of an entry brings another.
-	maxUses = 512
-	// useChunk is how many are written in one transaction.
-	useChunk = 256
+	maxUses = 256
+	// useChunk is how many are written in one transaction. After it the writer rests
+	// as long as it took, for verifications that wait for a processor meanwhile.
+	useChunk = 32
 	// useEvery is how often uses are written.
 	useEvery = time.Second
 	// useGrain is how old the last use may be while nothing else has changed.
@@ -97,9 +98,11 @@ func (s *Service) writeUses(ctx context.Context) error {
 		return cmp.Or(cmp.Compare(a.place, b.place), strings.Compare(a.Network, b.Network))
 	})
 	for chunk := range slices.Chunk(all, useChunk) {
+		began := time.Now()
 		if err := s.writeChunk(ctx, chunk); err != nil {
 			return err
 		}
+		time.Sleep(time.Since(began))
 	}
 	return nil
 }
