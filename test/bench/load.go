@@ -24,9 +24,11 @@ type outcome struct {
 	elapsed   time.Duration
 }
 
-func (o *outcome) add(latencies []time.Duration, failed int, err error) {
+func (o *outcome) add(latencies []time.Duration, err error) {
 	o.latencies = append(o.latencies, latencies...)
-	o.failed += failed
+	if err != nil {
+		o.failed++
+	}
 	if o.firstErr == nil {
 		o.firstErr = err
 	}
@@ -44,51 +46,106 @@ func (o *outcome) percentile(p float64) float64 {
 	return float64(o.latencies[max(0, i)]) / float64(time.Millisecond)
 }
 
-// closedLoop lets n workers work without a pause for d or until stop says so.
+// closedLoop lets n workers work without a pause for d.
 func closedLoop(ctx context.Context, n int, d time.Duration, open func() (*worker, error)) (*outcome, error) {
-	workers := make([]*worker, n)
-	for i := range workers {
-		w, err := open()
-		if err != nil {
-			return nil, err
-		}
-		defer w.close()
-		workers[i] = w
+	workers, err := openAll(n, open)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
+	return together(ctx, workers, func(w *worker) (latencies []time.Duration, err error) {
+		latencies = make([]time.Duration, 0, 4096)
+		for ctx.Err() == nil {
+			start := time.Now()
+			if err := w.do(); err != nil {
+				return latencies, err
+			}
+			latencies = append(latencies, time.Since(start))
+		}
+		return latencies, nil
+	})
+}
+
+// openLoop starts operations at random moments, rate of them a second, whether or
+// not earlier ones have ended, over n kept connections. A latency counts from the
+// moment the operation was due, so that a stall is paid by everybody who came during
+// it, and who finds all connections busy waits for one. It ends after d, or earlier
+// when done is closed.
+func openLoop(ctx context.Context, n int, rate float64, d time.Duration, done <-chan struct{}, open func() (*worker, error)) (*outcome, error) {
+	workers, err := openAll(n, open)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	arrivals := make(chan time.Time, int(2*rate*d.Seconds())+1)
+	go arrive(ctx, rate, arrivals, done)
+	out, err := together(ctx, workers, func(w *worker) (latencies []time.Duration, err error) {
+		latencies = make([]time.Duration, 0, 4096)
+		for due := range arrivals {
+			if err := w.do(); err != nil {
+				return latencies, err
+			}
+			latencies = append(latencies, time.Since(due))
+		}
+		return latencies, nil
+	})
+	out.failed += len(arrivals) // all workers had failed
+	return out, err
+}
+
+// arrive sends the moments at which operations are due, each when it has come.
+func arrive(ctx context.Context, rate float64, arrivals chan<- time.Time, done <-chan struct{}) {
+	defer close(arrivals)
+	due := time.Now()
+	for sleepUntil(ctx, due, done) {
+		select {
+		case arrivals <- due:
+		case <-ctx.Done():
+		}
+		due = due.Add(time.Duration(rand.ExpFloat64() / rate * float64(time.Second)))
+	}
+}
+
+func openAll(n int, open func() (*worker, error)) ([]*worker, error) {
+	workers := make([]*worker, 0, n)
+	for range n {
+		w, err := open()
+		if err != nil {
+			closeAll(workers)
+			return nil, err
+		}
+		workers = append(workers, w)
+	}
+	return workers, nil
+}
+
+func closeAll(workers []*worker) {
+	for _, w := range workers {
+		w.close()
+	}
+}
+
+// together runs the workers side by side until each has ended, by an error if it
+// had one: a connection after an error may be out of step.
+func together(ctx context.Context, workers []*worker, run func(*worker) ([]time.Duration, error)) (*outcome, error) {
+	defer closeAll(workers)
 	var out outcome
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	start := time.Now()
 	for _, w := range workers {
 		wg.Go(func() {
-			latencies, failed, err := w.loop(ctx)
+			latencies, err := run(w)
 			mu.Lock()
 			defer mu.Unlock()
-			out.add(latencies, failed, err)
+			out.add(latencies, err)
 		})
 	}
 	wg.Wait()
 	out.elapsed = time.Since(start)
 	return &out, interrupted(ctx)
-}
-
-func (w *worker) loop(ctx context.Context) (latencies []time.Duration, failed int, firstErr error) {
-	latencies = make([]time.Duration, 0, 4096)
-	for ctx.Err() == nil {
-		start := time.Now()
-		if err := w.do(); err != nil {
-			failed++
-			if firstErr == nil {
-				firstErr = err
-			}
-			// A connection after an error may be out of step.
-			return latencies, failed, firstErr
-		}
-		latencies = append(latencies, time.Since(start))
-	}
-	return latencies, failed, firstErr
 }
 
 // interrupted tells the end of a load's time from the end of the bench.
@@ -97,40 +154,6 @@ func interrupted(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return nil
-}
-
-// openLoop starts operations at random moments, rate of them a second,
-// whether or not earlier ones have ended, as people do. A latency counts from
-// the moment the operation was due, so that a stall is paid by everybody who
-// came during it. It ends after d, or earlier when done is closed.
-func openLoop(ctx context.Context, rate float64, d time.Duration, done <-chan struct{}, open func() (*worker, error)) (*outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	pool := &workerPool{open: open}
-	defer pool.close()
-	var out outcome
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	start := time.Now()
-	for due := start; ; due = due.Add(time.Duration(rand.ExpFloat64() / rate * float64(time.Second))) {
-		if !sleepUntil(ctx, due, done) {
-			break
-		}
-		wg.Go(func() {
-			err := pool.run()
-			took := time.Since(due)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				out.add(nil, 1, err)
-			} else {
-				out.latencies = append(out.latencies, took)
-			}
-		})
-	}
-	wg.Wait()
-	out.elapsed = time.Since(start)
-	return &out, interrupted(ctx)
 }
 
 func sleepUntil(ctx context.Context, due time.Time, done <-chan struct{}) bool {
@@ -143,43 +166,4 @@ func sleepUntil(ctx context.Context, due time.Time, done <-chan struct{}) bool {
 	case <-done:
 	}
 	return false
-}
-
-// workerPool lends workers and opens another when none is free.
-type workerPool struct {
-	open func() (*worker, error)
-	mu   sync.Mutex
-	free []*worker
-}
-
-func (p *workerPool) run() error {
-	w, err := p.take()
-	if err != nil {
-		return err
-	}
-	if err := w.do(); err != nil {
-		w.close()
-		return err
-	}
-	p.mu.Lock()
-	p.free = append(p.free, w)
-	p.mu.Unlock()
-	return nil
-}
-
-func (p *workerPool) take() (*worker, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if n := len(p.free); n > 0 {
-		w := p.free[n-1]
-		p.free = p.free[:n-1]
-		return w, nil
-	}
-	return p.open()
-}
-
-func (p *workerPool) close() {
-	for _, w := range p.free {
-		w.close()
-	}
 }

@@ -172,7 +172,8 @@ else. Its session check is one indexed read and join, its smallest answer is bar
 djauthy and the stand-in run by turns, each alone on one CPU; the load driver and the SMTP server that takes the mails run on another. Each
 column is the median of its rounds, and the multiple the median of the rounds' multiples. CPU is the process's own clock, user and kernel, from the first request to the last answer. A whole sign-in is GET
 /login, POST /login, GET /login/code, the arrival of the mail, and POST /login/code, over a kept connection, without cookies, by an address that was never seen. Latencies under random arrivals count
-from the moment a request was due. All limits per address are lifted, because all browsers come from one. Servers have two Go processors. PostgreSQL has fsync on, and the CPU of all its processes counts.
+from the moment a request was due; whoever finds all 64 connections busy waits for one, and that counts, too. One at a time costs a server more than many at once, so 70% of the highest
+rate is 80 to 90% of its CPU. All limits per address are lifted, because all browsers come from one. Servers have two Go processors. PostgreSQL has fsync on, and the CPU of all its processes counts.
 `
 
 // missingRows are the rows that the report should have and does not.

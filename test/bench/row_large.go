@@ -98,7 +98,7 @@ func (b *bench) halfRate(s *server) (rate float64, err error) {
 
 func (b *bench) arrivals(rate float64, d time.Duration, done <-chan struct{}) load {
 	return func(s *server) (*outcome, error) {
-		return openLoop(b.ctx, rate, d, done, b.signInWorker(s, freshAddress, nil))
+		return openLoop(b.ctx, checkers, rate, d, done, b.signInWorker(s, freshAddress, nil))
 	}
 }
 

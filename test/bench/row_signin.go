@@ -38,7 +38,7 @@ func (b *bench) atSeventy(p *pair, r *result) error {
 	most := r.Works[0]
 	rates := map[*server]float64{p.djauthy: seventyPercent * most.Djauthy.Rate, p.standin: seventyPercent * most.Standin.Rate}
 	w, err := b.compare("whole sign-in, arrivals at 70% of that rate", p, func(s *server) (*outcome, error) {
-		return openLoop(b.ctx, rates[s], b.part, nil, b.signInWorker(s, freshAddress, nil))
+		return openLoop(b.ctx, checkers, rates[s], b.part, nil, b.signInWorker(s, freshAddress, nil))
 	})
 	if err != nil {
 		return err

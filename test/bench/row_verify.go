@@ -127,7 +127,7 @@ func (b *bench) verifications(p *pair, entries int) (*result, error) {
 	}
 	rates := map[*server]float64{p.djauthy: seventyPercent * w.Djauthy.Rate, p.standin: seventyPercent * w.Standin.Rate}
 	slow, err := b.compare("the same, arrivals at 70% of that rate", p, func(s *server) (*outcome, error) {
-		return openLoop(b.ctx, rates[s], b.part, nil, asker(s, verifyTexts(s, entries)))
+		return openLoop(b.ctx, checkers, rates[s], b.part, nil, asker(s, verifyTexts(s, entries)))
 	})
 	if err != nil {
 		return nil, err
