@@ -17,7 +17,7 @@ import (
 // speak runs the command line client with nothing but an environment.
 func speak(environ []string, args ...string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
-	code = run(context.Background(), append([]string{"ungleichotpclient"}, args...), &out, &errs, environ)
+	code = run(context.Background(), append([]string{"ungleichotpclient"}, args...), nil, &out, &errs, environ)
 	return out.String(), errs.String(), code
 }
 

@@ -171,7 +171,7 @@ func TestConfigHidesSecrets(t *testing.T) {
 	environ := []string{"DJAUTHY_DATABASE=postgres://user:dbpassword@db.example/x", "DJAUTHY_SECRET_KEY=" + testKey, "DJAUTHY_EMAIL_PASSWORD=mailpassword", "DJAUTHY_EMAIL_HOST=mail.example"}
 	for _, args := range [][]string{{"config"}, {"config", "--json"}} {
 		var out, errs bytes.Buffer
-		if code := run(context.Background(), args, &out, &errs, environ); code != exitOK {
+		if code := run(context.Background(), args, nil, &out, &errs, environ); code != exitOK {
 			t.Fatalf("exit %d: %s", code, errs.String())
 		}
 		for _, secret := range []string{"dbpassword", testKey, "mailpassword"} {
@@ -190,7 +190,7 @@ func TestHealthFailsWithoutAServer(t *testing.T) {
 	s := shared(t)
 	var out, errs bytes.Buffer
 	environ := append(s.environ, "DJAUTHY_LISTEN=127.0.0.1:"+freePort())
-	if code := run(context.Background(), []string{"health"}, &out, &errs, environ); code != exitFailed || !strings.Contains(errs.String(), "does not answer") {
+	if code := run(context.Background(), []string{"health"}, nil, &out, &errs, environ); code != exitFailed || !strings.Contains(errs.String(), "does not answer") {
 		t.Errorf("exit %d: %s", code, errs.String())
 	}
 }

@@ -266,8 +266,13 @@ func (s *site) count(t testing.TB, query string) (n int64) {
 
 // command runs a command beside the server, on the same settings.
 func (s *site) command(args ...string) (stdout, stderr string, code int) {
+	return s.commandFrom("", args...)
+}
+
+// commandFrom runs a command that reads a text.
+func (s *site) commandFrom(stdin string, args ...string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
-	code = run(context.Background(), args, &out, &errs, s.environ)
+	code = run(context.Background(), args, strings.NewReader(stdin), &out, &errs, s.environ)
 	return out.String(), errs.String(), code
 }
 

@@ -49,8 +49,9 @@ var errDry = errors.New("dry run")
 // Run imports a file. What was stored stays when it breaks off, and is passed
 // over when it is run again.
 func (c servicesImportCmd) Run(e *env) error {
-	in := io.Reader(os.Stdin)
+	in, name := e.stdin, "standard input"
 	if c.File != "-" {
+		name = c.File
 		f, err := os.Open(c.File)
 		if err != nil {
 			return err
@@ -58,9 +59,13 @@ func (c servicesImportCmd) Run(e *env) error {
 		defer func() { _ = f.Close() }()
 		in = f
 	}
-	rows, err := services.ReadRows(bufio.NewReaderSize(in, 1<<16), c.CSV || strings.EqualFold(filepath.Ext(c.File), ".csv"))
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.File, err)
+	isCSV := c.CSV || strings.EqualFold(filepath.Ext(c.File), ".csv")
+	rows, err := services.ReadRows(bufio.NewReaderSize(in, 1<<16), isCSV)
+	switch {
+	case err != nil && !isCSV:
+		return fmt.Errorf("%s: %w; if it is CSV, say so with --csv", name, err)
+	case err != nil:
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	h, err := e.open()
 	if err != nil {
@@ -68,7 +73,7 @@ func (c servicesImportCmd) Run(e *env) error {
 	}
 	report, err := c.all(e, h, rows)
 	if err = errors.Join(err, h.close()); err != nil {
-		return fmt.Errorf("%s: %w (%d imported before; run it again to go on)", c.File, err, report.Imported)
+		return fmt.Errorf("%s: %w (%d imported before; run it again to go on)", name, err, report.Imported)
 	}
 	return report.tell(e)
 }

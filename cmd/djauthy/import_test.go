@@ -88,6 +88,26 @@ func TestAnImportThatIsRunAgainFindsAllPresent(t *testing.T) {
 	s.wantReport(t, path, fmt.Sprintf("0 imported, %d present, 0 skipped, 0 refused", len(rows)))
 }
 
+func TestAnImportReadsStandardInput(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for _, in := range []struct{ text, form, want string }{
+		{djangoDump, "", "2 imported, 0 were here already, 1 were no triples, 2 refused"},
+		{"name,realm,seed\nledger,office,JBSWY3DPEHPK3PXP\n", "--csv", "1 imported, 0 were here already, 0 were no triples, 0 refused"},
+	} {
+		args := []string{"services", "import", "-"}
+		if in.form != "" {
+			args = append(args, in.form)
+		}
+		if out, errs, _ := s.commandFrom(in.text, args...); !strings.Contains(out, in.want) {
+			t.Errorf("%s%s", out, errs)
+		}
+	}
+	if out, errs, code := s.commandFrom("name,realm,seed\n", "services", "import", "-"); code != exitFailed || !strings.Contains(errs, "--csv") {
+		t.Errorf("CSV without its flag: exit %d, %s%s", code, out, errs)
+	}
+}
+
 func TestADryRunTellsTheSameAndStoresNothing(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, s *site) {

@@ -47,6 +47,7 @@ type cli struct {
 // env is what commands have of the outside world; tests bring their own.
 type env struct {
 	ctx            context.Context
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
 	config         string // path of the settings file, "" for none
@@ -60,13 +61,13 @@ func main() {
 		runtime.GOMAXPROCS(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Environ())
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
 	stop()
 	os.Exit(code)
 }
 
 // run is the program without its process.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer, environ []string) int {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
 	var c cli
 	left := false
 	parser, err := kong.New(&c,
@@ -84,7 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, environ [
 		fmt.Fprintf(stderr, "djauthy: %v\nTry: djauthy --help\n", err)
 		return exitUsage
 	}
-	e := &env{ctx: ctx, stdout: stdout, stderr: stderr, environ: environ, config: c.Config, json: c.JSON}
+	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, environ: environ, config: c.Config, json: c.JSON}
 	if err := parsed.Run(e); err != nil {
 		fmt.Fprintln(stderr, "djauthy:", err)
 		var u usageError

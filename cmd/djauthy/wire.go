@@ -117,6 +117,7 @@ func (h *house) furnish(e *env) error {
 	h.services.Verified = h.metrics.Verify
 	if h.cfg.Bus.URL != "" {
 		h.bus = &bus.Bus{Services: h.services, URL: h.cfg.Bus.URL, Names: h.cfg.Bus.Services, Log: h.log, Answered: h.metrics.Bus}
+		h.metrics.BusConnected(func() bool { return h.bus.Ready() == nil })
 	}
 	return nil
 }

@@ -189,7 +189,7 @@ func (s *Server) showApp(x *call) error {
 
 // readApp is withApp for what only reads.
 func (s *Server) readApp(x *call, fn func(tx *db.Tx, own services.Entry) error) (ok bool, err error) {
-	_, v, err := s.Services.Authorize(x.UserContext(), x.by, services.Nothing)
+	v, err := s.Services.Authorize(x.UserContext(), x.by, services.Nothing)
 	if err != nil || v != services.OK {
 		return false, err
 	}

@@ -71,7 +71,7 @@ func (s *Server) caller(c *fiber.Ctx, t services.Triple) services.Caller {
 
 // authorize refuses a caller that is not who it says, or may not do this.
 func (s *Server) authorize(x *call) error {
-	_, v, err := s.Services.Authorize(x.UserContext(), x.by, x.need)
+	v, err := s.Services.Authorize(x.UserContext(), x.by, x.need)
 	if err != nil {
 		return err
 	}

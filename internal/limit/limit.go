@@ -171,15 +171,19 @@ var takes = func() (texts [8]string) {
 	return texts
 }()
 
-// takeText is the statement that takes n rates. A row in the past is as good as
-// none. A rate that has no room is left as it is, and the statement counts the
+// countText is the statement that counts an event in n rates. A row in the past is
+// as good as none.
+func countText(n int) string {
+	return `INSERT INTO budgets (key, spent_to, last_take) VALUES ` + rows(n, 3, 2) + `
+		ON CONFLICT (key) DO UPDATE SET last_take = excluded.last_take,
+			spent_to = CASE WHEN budgets.spent_to <= $1 THEN excluded.spent_to ELSE budgets.spent_to + excluded.spent_to - $1 END`
+}
+
+// takeText is the statement that takes n rates. A rate that has no room is left as it is, and the statement counts the
 // others; RETURNING which would cost as much as all the rest.
 func takeText(n int) string {
 	var b strings.Builder
-	b.WriteString(`INSERT INTO budgets (key, spent_to, last_take) VALUES ` + rows(n, 3, 2) + `
-		ON CONFLICT (key) DO UPDATE SET last_take = excluded.last_take,
-			spent_to = CASE WHEN budgets.spent_to <= $1 THEN excluded.spent_to ELSE budgets.spent_to + excluded.spent_to - $1 END
-		WHERE budgets.spent_to <= CASE budgets.key`)
+	b.WriteString(countText(n) + ` WHERE budgets.spent_to <= CASE budgets.key`)
 	for i := range n {
 		fmt.Fprintf(&b, " WHEN $%d THEN CAST($%d AS BIGINT)", 2+3*i, 2+3*n+i)
 	}
@@ -223,9 +227,7 @@ func Charge(tx *db.Tx, budgets ...Budget) error {
 	if len(all) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(`INSERT INTO budgets (key, spent_to, last_take) VALUES `+rows(len(all), 3, 2)+`
-		ON CONFLICT (key) DO UPDATE SET last_take = excluded.last_take,
-			spent_to = CASE WHEN budgets.spent_to <= $1 THEN excluded.spent_to ELSE budgets.spent_to + excluded.spent_to - $1 END`, args...)
+	_, err := tx.Exec(countText(len(all)), args...)
 	return err
 }
 

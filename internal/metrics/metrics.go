@@ -76,6 +76,16 @@ func (m *Metrics) Bus(outcome string) {
 	m.set.GetOrCreateCounter(fmt.Sprintf(`djauthy_bus_messages_total{outcome=%q}`, outcome)).Inc()
 }
 
+// BusConnected shows whether there is a connection to the broker, 1 or 0.
+func (m *Metrics) BusConnected(connected func() bool) {
+	m.set.NewGauge(`djauthy_bus_connected`, func() float64 {
+		if connected() {
+			return 1
+		}
+		return 0
+	})
+}
+
 // Sent counts a message handed over and the time since it was asked for.
 func (m *Metrics) Sent(channel string, took time.Duration) {
 	m.set.GetOrCreatePrometheusHistogramExt(fmt.Sprintf(`djauthy_message_seconds{channel=%q}`, channel), messageBounds).Update(took.Seconds())

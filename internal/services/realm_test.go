@@ -24,7 +24,7 @@ func (h *house) setRealm(t *testing.T, name string, right services.Right, only .
 // authorize is the verdict about an entry that wants to use a right.
 func (h *house) authorize(t *testing.T, e services.Entry, need services.Right) services.Verdict {
 	t.Helper()
-	_, v, err := h.s.Authorize(t.Context(), from(home, h.triple(t, e)), need)
+	v, err := h.s.Authorize(t.Context(), from(home, h.triple(t, e)), need)
 	check(t, err)
 	return v
 }

@@ -63,10 +63,10 @@ func (s *Service) Verify(ctx context.Context, by Caller, claim *Triple) (v Verdi
 	return v, err
 }
 
-// Authorize says whether the caller is who it says and has a right, and which
-// entry it is.
-func (s *Service) Authorize(ctx context.Context, by Caller, need Right) (ID, Verdict, error) {
-	return s.check(ctx, by, nil, need)
+// Authorize says whether the caller is who it says and has a right.
+func (s *Service) Authorize(ctx context.Context, by Caller, need Right) (v Verdict, err error) {
+	_, v, err = s.check(ctx, by, nil, need)
+	return v, err
 }
 
 // As runs fn in a transaction if the caller has a right, which it still must

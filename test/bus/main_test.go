@@ -66,12 +66,17 @@ func open(t *testing.T, settings ...string) *place {
 	return p
 }
 
-// awaitReady waits until /readyz answers so.
+// awaitReady waits until /readyz answers so, and until the counters say the same.
 func (p *place) awaitReady(t *testing.T, status int) {
 	t.Helper()
+	connected := "djauthy_bus_connected 0"
+	if status == http.StatusOK {
+		connected = "djauthy_bus_connected 1"
+	}
 	await(t, "/readyz answers "+strconv.Itoa(status), func() bool {
 		got, _ := p.get(t, "/readyz")
-		return got == status
+		_, counters := p.get(t, "/metrics")
+		return got == status && strings.Contains(counters, connected)
 	})
 }
 
