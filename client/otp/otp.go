@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -28,10 +29,10 @@ import (
 var (
 	// ErrCredentials: the server does not take our own name, realm and seed. A
 	// clock that is off by more than a minute and a half has the same effect.
-	ErrCredentials = errors.New("otp: the server does not accept our own credentials")
+	ErrCredentials = errors.New("otp: the server does not accept our own name, realm and seed (or this clock is off)")
 	// ErrRefused: the token that was to be verified is not good, or our realm may
 	// not do this.
-	ErrRefused = errors.New("otp: refused")
+	ErrRefused = errors.New("otp: refused: the token is not good now, or we may not ask")
 	// ErrNotFound: there is no such entry.
 	ErrNotFound = errors.New("otp: no such entry")
 	// ErrTaken: another entry has this name in this realm.
@@ -46,7 +47,13 @@ type StatusError struct {
 	Text string // what the server said, cut short
 }
 
-func (e *StatusError) Error() string { return fmt.Sprintf("otp: HTTP %d: %s", e.Code, e.Text) }
+func (e *StatusError) Error() string {
+	hint := ""
+	if e.Code == http.StatusNotFound {
+		hint = " (is Server the URL of the entries, such as https://login.example.org/ungleichotp/?)"
+	}
+	return fmt.Sprintf("otp: HTTP %d: %s%s", e.Code, e.Text, hint)
+}
 
 // Entry is a triple as an administrator sees it.
 type Entry struct {
@@ -70,6 +77,8 @@ type Client struct {
 	HTTP *http.Client
 	// Now is the clock. nil: that of the machine.
 	Now func() time.Time
+	// Log is told why Require and Check could not ask the server. nil: slog.Default.
+	Log *slog.Logger
 }
 
 const (

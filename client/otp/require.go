@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
@@ -80,6 +81,12 @@ func (c *Client) Check(ctx context.Context, realms []string, name, realm, token 
 		return http.StatusOK, ""
 	case errors.Is(err, ErrRefused), badFields(err):
 		return http.StatusForbidden, "Incorrect authentication credentials."
+	default:
+		log := c.Log
+		if log == nil {
+			log = slog.Default()
+		}
+		log.Error("cannot verify who asks", "server", c.Server, "err", err)
 	}
 	return http.StatusServiceUnavailable, "The authentication server cannot be asked."
 }

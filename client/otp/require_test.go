@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -182,8 +183,13 @@ func TestWhileTheServerCannotBeAskedTheDoorSaysSo(t *testing.T) {
 		},
 	} {
 		s := open(t)
-		printer := s.client("printer")
-		status, text := send(t, signed(t, guard(t, by(s)), printer, nil))
+		printer, shop := s.client("printer"), by(s)
+		var log bytes.Buffer
+		shop.Log = slog.New(slog.NewTextHandler(&log, nil))
+		status, text := send(t, signed(t, guard(t, shop), printer, nil))
+		if !strings.Contains(log.String(), "cannot verify who asks") || !strings.Contains(log.String(), shop.Server) || strings.Contains(log.String(), shop.Seed) {
+			t.Errorf("%s: the log says %q", name, log.String())
+		}
 		if status != http.StatusServiceUnavailable || text != `{"detail":"The authentication server cannot be asked."}`+"\n" {
 			t.Errorf("%s: %d %s", name, status, text)
 		}

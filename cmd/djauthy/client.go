@@ -59,6 +59,9 @@ func (c clientCmd) Run(e *env) error {
 		if err != nil {
 			return c.explain(err)
 		}
+		if c.Seed != "" {
+			fmt.Fprintln(e.stderr, "djauthy: --seed is not used: the server made the seed; `djauthy services import` brings one along")
+		}
 		return e.print(made)
 	case "list":
 		return c.list(e, cl)
@@ -105,9 +108,9 @@ func (c clientCmd) check() error {
 func (c clientCmd) explain(err error) error {
 	switch {
 	case errors.Is(err, otp.ErrCredentials):
-		return fmt.Errorf("the server does not accept %s in %s: name, realm or seed is wrong, or this machine's clock", c.AuthName, c.AuthRealm)
+		return fmt.Errorf("the server does not accept %s in %s: name, realm or seed is wrong, or this machine's clock, or it has ended, or too many wrong tokens came and a minute has to pass", c.AuthName, c.AuthRealm)
 	case errors.Is(err, otp.ErrRefused) && c.Command == "verify":
-		return fmt.Errorf("not verified: the token is not that of %s in %s now, or %s may not ask", c.Name, c.Realm, c.AuthRealm)
+		return fmt.Errorf("not verified: the token is not that of %s in %s now, or that has ended, or %s may not ask about it, or too many wrong tokens came and a minute has to pass", c.Name, c.Realm, c.AuthRealm)
 	case errors.Is(err, otp.ErrRefused):
 		return fmt.Errorf("the realm %s may not %s entries", c.AuthRealm, c.Command)
 	case errors.Is(err, otp.ErrNotFound):

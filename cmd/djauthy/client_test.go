@@ -148,6 +148,9 @@ func TestTheClientCreatesListsAndDeletes(t *testing.T) {
 		if _, errs, code := speak(nil, join([]string{"create"}, own, scanner)...); code != exitFailed || !strings.Contains(errs, "scanner in office already") {
 			t.Errorf("created again: exit %d, %s", code, errs)
 		}
+		if out, errs, code := speak(nil, join([]string{"create"}, own, []string{"--name", "camera", "--realm", "office", "--seed", wrongSeed})...); code != exitOK || strings.Contains(out, wrongSeed) || !strings.Contains(errs, "--seed is not used") {
+			t.Errorf("a seed that the server does not take: exit %d, %s%s", code, out, errs)
+		}
 		if out := do(own, scanner, []string{"delete"}); out != "Deleted scanner in office\n" {
 			t.Errorf("delete prints %s", out)
 		}

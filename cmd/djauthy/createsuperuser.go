@@ -33,9 +33,12 @@ func (c createSuperuserCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	u, triple, err := c.create(e, h)
+	u, triple, kept, err := c.create(e, h)
 	if err = errors.Join(err, h.close()); err != nil {
 		return err
+	}
+	if kept {
+		fmt.Fprintf(e.stderr, "djauthy: the triple %s was here already and is the same as before; `djauthy services rotate` gives it a new seed\n", triple)
 	}
 	return e.print(struct {
 		Username string `json:"username"`
@@ -46,12 +49,12 @@ func (c createSuperuserCmd) Run(e *env) error {
 
 // create makes the superuser and its triple, by which it administers micro
 // services. A triple that is there already is kept.
-func (c createSuperuserCmd) create(e *env, h *house) (u accounts.User, triple services.Entry, err error) {
+func (c createSuperuserCmd) create(e *env, h *house) (u accounts.User, triple services.Entry, kept bool, err error) {
 	var id accounts.ID
 	if c.Email != "" {
 		var refusal accounts.Refusal
 		if id, refusal = h.discovery.Find(c.Email, ""); refusal != "" {
-			return u, triple, usageError{fmt.Errorf("--email: %s", h.words.Get("en").T("problem.id."+string(refusal)))}
+			return u, triple, false, usageError{fmt.Errorf("--email: %s", h.words.Get("en").T("problem.id."+string(refusal)))}
 		}
 	}
 	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
@@ -65,10 +68,11 @@ func (c createSuperuserCmd) create(e *env, h *house) (u accounts.User, triple se
 			return err
 		}
 		triple, err = h.services.Find(tx, u.Username, services.AdminRealm)
+		kept = err == nil
 		if errors.Is(err, db.ErrNotFound) {
 			triple, err = h.services.Add(tx, services.Draft{Name: u.Username, Realm: services.AdminRealm}, audit.Client{})
 		}
 		return err
 	})
-	return u, triple, err
+	return u, triple, kept, err
 }

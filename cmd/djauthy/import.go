@@ -19,7 +19,7 @@ import (
 )
 
 type servicesImportCmd struct {
-	File   string `arg:"" help:"Django's dumpdata JSON, or CSV with the columns name, realm, seed and perhaps id; - is standard input." placeholder:"FILE"`
+	File   string `arg:"" help:"Django's dumpdata JSON, or CSV with the columns name, realm, seed and perhaps id and expires; - is standard input." placeholder:"FILE"`
 	CSV    bool   `name:"csv" help:"The file is CSV; otherwise its name says so with .csv."`
 	DryRun bool   `help:"Say what would become of each row and store nothing."`
 }
@@ -163,18 +163,29 @@ func (r importReport) tell(e *env) error {
 		}
 	} else {
 		for _, x := range r.Refused {
-			fmt.Fprintf(e.stdout, "row %d, %s in %s: %s\n", x.Line, printable(x.Name), printable(x.Realm), printable(x.Reason))
+			who := ""
+			if x.Name != "" {
+				who = ", " + printable(x.Name) + " in " + printable(x.Realm)
+			}
+			fmt.Fprintf(e.stdout, "row %d%s: %s\n", x.Line, who, printable(x.Reason))
 		}
 		would := ""
 		if r.DryRun {
 			would = " (dry run: nothing was stored)"
 		}
-		fmt.Fprintf(e.stdout, "%d imported, %d were here already, %d were no triples, %d refused%s\n", r.Imported, r.Present, r.Skipped, len(r.Refused), would)
+		fmt.Fprintf(e.stdout, "%d imported, %d were here already, %d passed over (no triples), %d refused%s\n", r.Imported, r.Present, r.Skipped, len(r.Refused), would)
 	}
 	if len(r.Refused) > 0 {
-		return fmt.Errorf("%d rows were refused", len(r.Refused))
+		return fmt.Errorf("%s refused; the rest is stored, and the file can be imported again when they are mended", rows(len(r.Refused)))
 	}
 	return nil
+}
+
+func rows(n int) string {
+	if n == 1 {
+		return "1 row was"
+	}
+	return fmt.Sprintf("%d rows were", n)
 }
 
 // progress tells on a terminal how far a long work has come.
@@ -243,21 +254,34 @@ func (c servicesExportCmd) Run(e *env) error {
 
 func exportCSV(w io.Writer) (func(services.Entry) error, func() error) {
 	c := csv.NewWriter(w)
-	head := c.Write([]string{"id", "name", "realm", "seed"})
+	head := c.Write([]string{"id", "name", "realm", "seed", "expires"})
 	return func(s services.Entry) error {
-			return errors.Join(head, c.Write([]string{strconv.FormatInt(int64(s.ID), 10), s.Name, s.Realm, s.Seed}))
+			return errors.Join(head, c.Write([]string{strconv.FormatInt(int64(s.ID), 10), s.Name, s.Realm, s.Seed, ends(s)}))
 		}, func() error {
 			c.Flush()
 			return c.Error()
 		}
 }
 
-// exportDump writes what the original's dumpdata writes.
+// ends is when an entry does, as RFC 3339; "" for never.
+func ends(s services.Entry) string {
+	if s.Expires.IsZero() {
+		return ""
+	}
+	return s.Expires.Format(time.RFC3339Nano)
+}
+
+// exportDump writes what the original's dumpdata writes, and the end of an entry that
+// has one.
 func exportDump(w io.Writer) (func(services.Entry) error, func() error) {
+	type fields struct {
+		tripleJSON
+		Expires string `json:"expires,omitempty"`
+	}
 	type object struct {
 		Model  string      `json:"model"`
 		PK     services.ID `json:"pk"`
-		Fields tripleJSON  `json:"fields"`
+		Fields fields      `json:"fields"`
 	}
 	between := "["
 	enc := json.NewEncoder(w)
@@ -265,7 +289,7 @@ func exportDump(w io.Writer) (func(services.Entry) error, func() error) {
 	return func(s services.Entry) error {
 			_, err := io.WriteString(w, between)
 			between = ","
-			return errors.Join(err, enc.Encode(object{"otpauth.otpseed", s.ID, tripleJSON{s.Name, s.Realm, s.Seed}}))
+			return errors.Join(err, enc.Encode(object{"otpauth.otpseed", s.ID, fields{tripleJSON{s.Name, s.Realm, s.Seed}, ends(s)}}))
 		}, func() error {
 			if between == "[" {
 				_, err := io.WriteString(w, "[]\n")

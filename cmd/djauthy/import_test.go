@@ -59,7 +59,7 @@ func TestAnImportNamesEachRowItRefusesAndKeepsTheRest(t *testing.T) {
 		if code != exitFailed || !strings.Contains(errs, "2 rows were refused") {
 			t.Errorf("exit %d: %s", code, errs)
 		}
-		for _, line := range []string{"row 3, broken in office: ", "row 4, ", "2 imported, 0 were here already, 1 were no triples, 2 refused\n"} {
+		for _, line := range []string{"row 3, broken in office: ", "row 4: ", "2 imported, 0 were here already, 1 passed over (no triples), 2 refused\n"} {
 			if !strings.Contains(out, line) {
 				t.Errorf("%q is missing:\n%s", line, out)
 			}
@@ -92,8 +92,8 @@ func TestAnImportReadsStandardInput(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for _, in := range []struct{ text, form, want string }{
-		{djangoDump, "", "2 imported, 0 were here already, 1 were no triples, 2 refused"},
-		{"name,realm,seed\nledger,office,JBSWY3DPEHPK3PXP\n", "--csv", "1 imported, 0 were here already, 0 were no triples, 0 refused"},
+		{djangoDump, "", "2 imported, 0 were here already, 1 passed over (no triples), 2 refused"},
+		{"name,realm,seed\nledger,office,JBSWY3DPEHPK3PXP\n", "--csv", "1 imported, 0 were here already, 0 passed over (no triples), 0 refused"},
 	} {
 		args := []string{"services", "import", "-"}
 		if in.form != "" {
@@ -102,6 +102,9 @@ func TestAnImportReadsStandardInput(t *testing.T) {
 		if out, errs, _ := s.commandFrom(in.text, args...); !strings.Contains(out, in.want) {
 			t.Errorf("%s%s", out, errs)
 		}
+	}
+	if out, errs, _ := s.commandFrom("name,realm,seed,expires\nx,office,JBSWY3DPEHPK3PXP,tomorrow\n", "services", "import", "-", "--csv"); !strings.Contains(out, "row 2, x in office: expires is no time") {
+		t.Errorf("%s%s", out, errs)
 	}
 	if out, errs, code := s.commandFrom("name,realm,seed\n", "services", "import", "-"); code != exitFailed || !strings.Contains(errs, "--csv") {
 		t.Errorf("CSV without its flag: exit %d, %s%s", code, out, errs)
@@ -179,6 +182,7 @@ func TestAnExportIsImportedElsewhereAsItWas(t *testing.T) {
 				}
 				s.must(t, "services", "delete", "--name", "gone", "--realm", "ungleich-auth")
 				s.must(t, "services", "add-app", "--username", "ann", "--appname", "app")
+				s.must(t, "services", "expire", "--name", "shop", "--realm", "ungleich-auth", "--at", "now")
 				export := append([]string{"services", "export"}, flags...)
 				out := s.must(t, export...)
 				elsewhere := start(t)
@@ -187,7 +191,7 @@ func TestAnExportIsImportedElsewhereAsItWas(t *testing.T) {
 					t.Errorf("exported again:\n%s\nwas\n%s", again, out)
 				}
 				all := elsewhere.list(t, "services", "list")
-				if len(all) != 2 || all[0]["id"] != 1.0 || all[1]["id"] != 3.0 {
+				if len(all) != 2 || all[0]["id"] != 1.0 || all[1]["id"] != 3.0 || all[0]["expires_at"] == nil || all[1]["expires_at"] != nil {
 					t.Errorf("%v", all)
 				}
 				elsewhere.addService(t, "next", "office")
@@ -203,9 +207,9 @@ func TestAnExportOfManyHoldsEachOnceInTheirOrder(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	var want []string
-	rows := "id,name,realm,seed\n"
+	rows := "id,name,realm,seed,expires\n"
 	for i := 1; i <= 2*listSize; i++ {
-		rows += fmt.Sprintf("%d,name%d,office,JBSWY3DPEHPK3PXP\n", i, i)
+		rows += fmt.Sprintf("%d,name%d,office,JBSWY3DPEHPK3PXP,\n", i, i)
 		want = append(want, fmt.Sprintf("name%d", i))
 	}
 	s.must(t, "services", "import", file(t, "many.csv", rows))

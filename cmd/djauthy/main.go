@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitOK
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "djauthy: %v\nTry: djauthy --help\n", err)
+		fmt.Fprintf(stderr, "djauthy: %v\nTry: %s --help\n", err, command(err))
 		return exitUsage
 	}
 	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, environ: environ, config: c.Config, json: c.JSON}
@@ -95,6 +95,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitFailed
 	}
 	return exitOK
+}
+
+// command is as much of the command line as was understood.
+func command(err error) string {
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) && wrong.Context != nil && wrong.Context.Command() != "" {
+		return "djauthy " + wrong.Context.Command()
+	}
+	return "djauthy"
 }
 
 // usageError is a mistake in how a command was called.

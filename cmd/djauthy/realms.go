@@ -10,9 +10,9 @@ import (
 )
 
 type realmsCmd struct {
-	List realmsListCmd `cmd:"" help:"List the realms that may do something."`
+	List realmsListCmd `cmd:"" help:"List the realms for which something is set."`
 	Set  realmsSetCmd  `cmd:"" help:"Say what the members of a realm may do."`
-	Drop realmsDropCmd `cmd:"" help:"Take away what was set; its members may then be verified and nothing else."`
+	Drop realmsDropCmd `cmd:"" help:"Take away what was set; its members may then be verified and nothing else, in ungleich-auth verify all."`
 }
 
 var rightNames = map[string]services.Right{"nothing": services.Nothing, "verify": services.Verify, "administer": services.Administer}
@@ -59,7 +59,7 @@ func (realmsListCmd) Run(e *env) error {
 
 type realmsSetCmd struct {
 	Realm string  `arg:"" help:"The realm."`
-	May   string  `required:"" enum:"nothing,verify,administer" help:"nothing, verify, or administer (which is also to verify)."`
+	May   string  `required:"" enum:"nothing,verify,administer" help:"nothing, verify, or administer (which is also to verify)." placeholder:"nothing|verify|administer"`
 	Only  *string `help:"The realms that its members may verify, separated by commas; without it all." placeholder:"REALM,…"`
 }
 
@@ -84,7 +84,18 @@ func (c realmsSetCmd) Run(e *env) error {
 	} else if err != nil {
 		return err
 	}
-	return e.say(realmJSON{c.Realm, c.May, nonNil(only)}, fmt.Sprintf("The members of %s may %s.", c.Realm, c.May))
+	return e.say(realmJSON{c.Realm, c.May, nonNil(only)}, c.told(only))
+}
+
+// told is the new state in words.
+func (c realmsSetCmd) told(only []string) string {
+	switch {
+	case c.May == "nothing":
+		return fmt.Sprintf("The members of %s may be verified, and nothing else.", c.Realm)
+	case len(only) > 0:
+		return fmt.Sprintf("The members of %s may verify those of %s.", c.Realm, strings.Join(only, ", "))
+	}
+	return fmt.Sprintf("The members of %s may %s all.", c.Realm, c.May)
 }
 
 type realmsDropCmd struct {
@@ -98,10 +109,13 @@ func (c realmsDropCmd) Run(e *env) error {
 		return err
 	}
 	err = h.db.Update(e.ctx, func(tx *db.Tx) error { return services.DropRealm(tx, c.Realm) })
-	if err = errors.Join(err, h.close()); err != nil {
+	switch err = errors.Join(err, h.close()); {
+	case errors.Is(err, services.ErrUnset):
+		return fmt.Errorf("%s: %w; `djauthy services realms list` shows all", c.Realm, services.ErrUnset)
+	case err != nil:
 		return err
 	}
-	return e.say(map[string]string{"dropped": c.Realm}, "Dropped "+c.Realm)
+	return e.say(map[string]string{"dropped": c.Realm}, "Dropped what was set for "+c.Realm)
 }
 
 // say prints one or the other.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/audit"
@@ -80,7 +81,7 @@ type tripleJSON struct {
 type servicesAddCmd struct {
 	Name    string `required:"" help:"The service's name." placeholder:"N"`
 	Realm   string `required:"" help:"The realm it is in." placeholder:"R"`
-	Expires string `help:"When it ends: a date (2027-01-31), a time (RFC 3339) or a duration (720h). Default: never." placeholder:"WHEN"`
+	Expires string `help:"When it ends: a date (2027-01-31), a time (RFC 3339) or a duration (30d, 12h). Default: never." placeholder:"WHEN"`
 }
 
 // Run makes a triple.
@@ -110,6 +111,15 @@ func (c servicesAddCmd) Run(e *env) error {
 	return e.print(tripleJSON{made.Name, made.Realm, made.Seed})
 }
 
+// duration reads hours, minutes and seconds as Go does, and whole days: 30d.
+func duration(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(text)
+}
+
 // when reads a moment that is to come; "" is never.
 func when(text string) (time.Time, error) {
 	if text == "" || text == "never" {
@@ -119,11 +129,11 @@ func when(text string) (time.Time, error) {
 	if err != nil {
 		at, err = time.Parse(time.RFC3339, text)
 	}
-	if d, e := time.ParseDuration(text); err != nil && e == nil {
+	if d, e := duration(text); err != nil && e == nil {
 		at, err = time.Now().Add(d), nil
 	}
 	if err != nil || !at.After(time.Now()) {
-		return at, usageError{fmt.Errorf("%q: a date (2027-01-31), a time (2027-01-31T12:00:00Z) or a duration (720h), in the future", text)}
+		return at, usageError{fmt.Errorf("%q: a date (2027-01-31), a time (2027-01-31T12:00:00Z) or a duration (30d, 12h), in the future", text)}
 	}
 	return at, nil
 }
@@ -265,27 +275,28 @@ func (c servicesShowCmd) Run(e *env) error {
 		{"FROM", j.Network},
 	}
 	for _, l := range j.History {
-		rows = append(rows, []string{date(&l.At), l.Event + " " + l.From + " " + l.Detail})
+		rows = append(rows, []string{date(&l.At), strings.TrimSpace(l.Event + " " + l.From + " " + l.Detail)})
 	}
 	return e.table([]string{"NAME", j.Name}, rows)
 }
 
 type servicesRotateCmd struct {
 	serviceTarget
-	Keep time.Duration `default:"24h" help:"How long the old seed stays good." placeholder:"24h"`
+	Keep string `default:"24h" help:"How long the old seed stays good: 24h, 2d, or 0 to end it at once." placeholder:"24h"`
 }
 
 // Run gives a triple a new seed.
 func (c servicesRotateCmd) Run(e *env) error {
-	if c.Keep < 0 {
-		return usageError{errors.New("--keep: a duration such as 24h, or 0 to end the old seed at once")}
+	keep, err := duration(c.Keep)
+	if err != nil || keep < 0 {
+		return usageError{fmt.Errorf("--keep %q: a duration such as 24h or 2d, or 0 to end the old seed at once", c.Keep)}
 	}
 	var made struct {
 		tripleJSON
 		OldUntil time.Time `json:"old_seed_until"`
 	}
 	if err := c.with(e, func(h *house, tx *db.Tx, s services.Entry) error {
-		until := tx.Now.Add(c.Keep)
+		until := tx.Now.Add(keep)
 		seed, err := h.services.Rotate(tx, s.ID, until, audit.Client{})
 		made.tripleJSON, made.OldUntil = tripleJSON{s.Name, s.Realm, seed}, until
 		return err
@@ -297,17 +308,23 @@ func (c servicesRotateCmd) Run(e *env) error {
 
 type servicesExpireCmd struct {
 	serviceTarget
-	At string `required:"" help:"A date (2027-01-31), a time (RFC 3339), a duration (720h), or never." placeholder:"WHEN"`
+	At string `required:"" help:"A date (2027-01-31), a time (RFC 3339), a duration (30d, 12h), now, or never." placeholder:"WHEN"`
 }
 
 // Run sets when a triple ends.
 func (c servicesExpireCmd) Run(e *env) error {
-	at, err := when(c.At)
-	if err != nil {
-		return err
+	var at time.Time
+	var err error
+	if c.At != "now" {
+		if at, err = when(c.At); err != nil {
+			return err
+		}
 	}
 	var j serviceJSON
 	if err := c.with(e, func(h *house, tx *db.Tx, s services.Entry) error {
+		if c.At == "now" {
+			at = tx.Now
+		}
 		if err := h.services.SetExpiry(tx, s.ID, at, audit.Client{}); err != nil {
 			return err
 		}

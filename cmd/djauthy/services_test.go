@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -97,6 +98,7 @@ func TestServicesCommandsTellWhatIsWrongWithTheirArguments(t *testing.T) {
 		{"expire", "--name", "shop", "--realm", "office", "--at", "yesterday"},
 		{"rotate", "--name", "shop", "--realm", "office", "--keep", "-1h"},
 		{"rotate", "--name", "shop", "--realm", "office", "--keep", "long"},
+		{"rotate", "--name", "shop", "--realm", "office", "--keep", "99999999d"},
 		{"realms", "set", "office"},
 		{"realms", "set", "office", "--may", "fly"},
 		{"realms", "set", " office", "--may", "verify"},
@@ -116,6 +118,33 @@ func TestServicesCommandsTellWhatIsWrongWithTheirArguments(t *testing.T) {
 	}
 	if n := len(s.list(t, "services", "list")); n != 1 {
 		t.Errorf("%d triples, want 1", n)
+	}
+}
+
+func TestAMistakeInACommandNamesItsOwnHelp(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for want, args := range map[string][]string{
+		"Try: djauthy services add --help":  {"services", "add", "--name", "x"},
+		"Try: djauthy services --help":      {"services", "nonsense"},
+		"Try: djauthy --help":               {"nonsense"},
+		"Try: djauthy services show --help": {"services", "show", "--colour"},
+	} {
+		if _, errs, code := s.command(args...); code != exitUsage || !strings.Contains(errs, want+"\n") {
+			t.Errorf("%v: exit %d, %s", args, code, errs)
+		}
+	}
+}
+
+func TestACommandWithoutADatabaseSaysThatItMadeOne(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "data", "djauthy.db")
+	s := &site{environ: []string{"DJAUTHY_DATABASE=sqlite:" + path}}
+	if out, errs, code := s.command("services", "list"); code != exitOK || !strings.Contains(errs, "new database "+path) || !strings.Contains(errs, "DJAUTHY_DATABASE") {
+		t.Errorf("exit %d, %s%s", code, out, errs)
+	}
+	if _, errs, code := s.command("services", "list"); code != exitOK || errs != "" {
+		t.Errorf("once it is there: exit %d, %s", code, errs)
 	}
 }
 
@@ -177,7 +206,7 @@ func TestServicesShowTellsTheLastUseAndTheHistory(t *testing.T) {
 		wantAnswer(t, "a wrong token", shop.Verify(t.Context(), "printer", "office", "x"), otp.ErrRefused)
 		got := show()
 		history, _ := got["history"].([]any)
-		if got["last_result"] != "wrong token" || len(history) != 2 || history[0].(map[string]any)["event"] != "refused" {
+		if got["last_result"] != "wrong token" || len(history) != 2 || history[0].(map[string]any)["event"] != "refused" || history[0].(map[string]any)["detail"] != "asked by shop in ungleich-auth" {
 			t.Errorf("after a wrong token: %v", got)
 		}
 		if out := s.must(t, "services", "show", "--name", "printer", "--realm", "office"); !strings.Contains(out, "wrong token") || !strings.Contains(out, "added") {
@@ -194,11 +223,11 @@ func TestARotatedSeedIsGoodAtOnceAndTheOldOneAsLongAsItIsKept(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, s *site) {
 		old := s.addService(t, "shop", services.AuthRealm)
-		out := s.must(t, "services", "rotate", "--name", "shop", "--realm", services.AuthRealm, "--keep", "2h")
+		out := s.must(t, "services", "rotate", "--name", "shop", "--realm", services.AuthRealm, "--keep", "1d")
 		fresh := s.service(t, out)
 		got := object(t, out)
 		until, err := time.Parse(time.RFC3339, got["old_seed_until"].(string))
-		if err != nil || time.Until(until) < time.Hour || time.Until(until) > 3*time.Hour || !seedForm.MatchString(fresh.Seed) || fresh.Seed == old.Seed {
+		if err != nil || time.Until(until) < 23*time.Hour || time.Until(until) > 25*time.Hour || !seedForm.MatchString(fresh.Seed) || fresh.Seed == old.Seed {
 			t.Errorf("services rotate prints %v", got)
 		}
 		wantAnswer(t, "the old seed", asks(t, old, old), nil)
@@ -231,6 +260,8 @@ func TestTheRunningServerKnowsWhenAServiceExpires(t *testing.T) {
 			t.Errorf("%s", out)
 		}
 		wantAnswer(t, "without an end", asks(t, shop, shop), nil)
+		expire("now")
+		wantAnswer(t, "ended now", asks(t, shop, shop), otp.ErrCredentials)
 	})
 }
 
@@ -281,6 +312,11 @@ func TestTheRunningServerKnowsWhatARealmMay(t *testing.T) {
 		}
 		s.must(t, "services", "realms", "drop", "shops")
 		wantAnswer(t, "a realm that was dropped", asks(t, shop, office), otp.ErrRefused)
+		for _, realm := range []string{"shops", services.AdminRealm, "nowhere"} {
+			if out, errs, code := s.command("services", "realms", "drop", realm); code != exitFailed || out != "" || !strings.Contains(errs, "nothing is set") {
+				t.Errorf("dropping what is not set: exit %d, %s%s", code, out, errs)
+			}
+		}
 	})
 }
 
@@ -317,8 +353,9 @@ func TestCreatesuperuserPrintsATripleThatAdministersAndKeepsIt(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 		for _, more := range [][]string{nil, {"--json"}, {"--email", id}} {
-			if again := s.must(t, append([]string{"createsuperuser", "--name", "root"}, more...)...); again != first {
-				t.Errorf("with %v: %s, want %s", more, again, first)
+			again, told, code := s.command(append([]string{"createsuperuser", "--name", "root"}, more...)...)
+			if again != first || code != exitOK || !strings.Contains(told, "root in ungleich-admin was here already") {
+				t.Errorf("with %v: exit %d, %s, want %s; told %s", more, code, again, first, told)
 			}
 		}
 		root := s.service(t, first)

@@ -57,8 +57,24 @@ func (e *env) settings() (*config.Config, []string, error) {
 }
 
 // open wires the house for a command: its answer is what it prints, and its log
-// tells only what is wrong.
-func (e *env) open() (*house, error) { return e.openAt(slog.LevelWarn) }
+// tells only what is wrong. That there was no database before may be: it is another
+// one than the server's.
+func (e *env) open() (*house, error) {
+	cfg, _, err := e.settings()
+	if err != nil {
+		return nil, err
+	}
+	path, lite := strings.CutPrefix(cfg.Database, "sqlite:")
+	_, missing := os.Stat(path)
+	h, err := e.openAt(slog.LevelWarn)
+	if err == nil && lite && errors.Is(missing, fs.ErrNotExist) {
+		if whole, err := filepath.Abs(path); err == nil {
+			path = whole
+		}
+		fmt.Fprintf(e.stderr, "djauthy: new database %s; if a server has another, run this in its directory or with its DJAUTHY_DATABASE\n", path)
+	}
+	return h, err
+}
 
 // openAt wires the house on a database that is up to date.
 func (e *env) openAt(least slog.Level) (*house, error) {

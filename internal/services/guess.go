@@ -29,6 +29,14 @@ type guess struct {
 	own, strangers *watching
 }
 
+// asked says in history who asked about an entry; "" if it called itself.
+func (g guess) asked() string {
+	if g.strangers != nil {
+		return ""
+	}
+	return "asked by " + Entry{Name: g.by.Name, Realm: g.by.Realm}.String()
+}
+
 // budgets are what a wrong guess takes.
 func (g guess) budgets(known bool) []limit.Budget {
 	id := g.of.Name + "\x00" + g.of.Realm
@@ -120,7 +128,7 @@ func (s *Service) fail(ctx context.Context, g *guess, known bool) error {
 		if err != nil || n == 0 {
 			return err
 		}
-		return audit.WriteService(tx, int64(g.entry), audit.ServiceRefused, client, "")
+		return audit.WriteService(tx, int64(g.entry), audit.ServiceRefused, client, g.asked())
 	}))
 	s.watch.settle(g, err == nil, s.DB.Now())
 	return err

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
@@ -22,6 +23,7 @@ type Row struct {
 	Name string // for App: the UUID
 	Realm,
 	Seed string
+	Expires time.Time // zero: never
 	// Problem says why the row cannot be read; "" if it can.
 	Problem string
 	// Skip says that it is something else, and what.
@@ -33,7 +35,7 @@ type Row struct {
 type Rows interface{ Next() (Row, error) }
 
 // ReadRows reads Django's dumpdata JSON or, with a head of name, realm, seed and
-// perhaps id in any order, CSV.
+// perhaps id and expires (RFC 3339) in any order, CSV.
 func ReadRows(r io.Reader, isCSV bool) (Rows, error) {
 	if isCSV {
 		return readCSV(r)
@@ -89,7 +91,21 @@ func (x *dump) Next() (Row, error) {
 		}
 		*f.at = text
 	}
+	if text, given := o.Fields["expires"].(string); given {
+		row.end(text)
+	}
 	return row, nil
+}
+
+// end reads when an entry ends; "" is never.
+func (r *Row) end(text string) {
+	if text == "" {
+		return
+	}
+	var err error
+	if r.Expires, err = time.Parse(time.RFC3339, text); err != nil && r.Problem == "" {
+		r.Problem = "expires is no time such as 2027-01-31T12:00:00Z"
+	}
 }
 
 func number(text string) ID {
@@ -126,7 +142,7 @@ func readCSV(r io.Reader) (Rows, error) {
 	}
 	for _, name := range []string{"name", "realm", "seed"} {
 		if _, ok := s.head[name]; !ok {
-			return nil, fmt.Errorf("the CSV has no column %q; its first line has to name the columns name, realm, seed and perhaps id", name)
+			return nil, fmt.Errorf("the CSV has no column %q; its first line has to name the columns name, realm, seed and perhaps id and expires, separated by commas", name)
 		}
 	}
 	return s, nil
@@ -156,6 +172,7 @@ func (s *sheet) Next() (row Row, err error) {
 		return record[i]
 	}
 	row.ID, row.Name, row.Realm, row.Seed = number(at("id")), at("name"), at("realm"), at("seed")
+	row.end(at("expires"))
 	return row, nil
 }
 
@@ -180,7 +197,7 @@ func (s *Service) Import(tx *db.Tx, r Row, by audit.Client) (Outcome, string, er
 	case r.Problem != "":
 		return NotTaken, r.Problem, nil
 	}
-	d := Draft{ID: r.ID, Name: Trim(r.Name), Realm: Trim(r.Realm), Seed: Trim(r.Seed)}
+	d := Draft{ID: r.ID, Name: Trim(r.Name), Realm: Trim(r.Realm), Seed: Trim(r.Seed), Expires: r.Expires}
 	switch {
 	case d.Seed == "":
 		return NotTaken, "the seed is empty", nil
@@ -192,7 +209,7 @@ func (s *Service) Import(tx *db.Tx, r Row, by audit.Client) (Outcome, string, er
 	case err == nil && here.Seed == d.Seed:
 		return Present, "", nil
 	case err == nil:
-		return NotTaken, fmt.Sprintf("%s in %s is here with another seed", d.Name, d.Realm), nil
+		return NotTaken, "it is here with another seed; delete it first if this one is to hold", nil
 	case !errors.Is(err, db.ErrNotFound):
 		return 0, "", err
 	}

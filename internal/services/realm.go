@@ -33,7 +33,10 @@ type Realm struct {
 }
 
 // ErrFixed reports a change to a realm whose rights are fixed.
-var ErrFixed = fmt.Errorf("the rights of %s and %s are fixed", AdminRealm, AuthRealm)
+var ErrFixed = fmt.Errorf("%s may always administer and %s always verify; only whom %s may verify can be set", AdminRealm, AuthRealm, AuthRealm)
+
+// ErrUnset reports a realm for which nothing is written down.
+var ErrUnset = errors.New("nothing is set for this realm")
 
 // ErrOnly reports a list for a realm whose members see every seed anyway.
 var ErrOnly = errors.New("whoever administers sees all seeds, so a list of realms would bind nobody")
@@ -137,11 +140,15 @@ func Realms(tx *db.Tx) (all []Realm, err error) {
 	return all, nil
 }
 
-// DropRealm forgets what was written down of a realm.
+// DropRealm forgets what was written down of a realm. It returns ErrUnset if there is
+// nothing.
 func DropRealm(tx *db.Tx, name string) error {
 	if _, err := tx.Exec(`DELETE FROM realm_allows WHERE caller_realm = $1`, name); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`DELETE FROM realms WHERE realm = $1`, name)
+	n, err := tx.Exec(`DELETE FROM realms WHERE realm = $1`, name)
+	if err == nil && n == 0 {
+		err = ErrUnset
+	}
 	return err
 }

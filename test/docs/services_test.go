@@ -3,7 +3,10 @@ package docs_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/djauthy/djauthy/client/otp"
 	"github.com/djauthy/djauthy/test/program"
 )
 
@@ -59,6 +63,36 @@ func TestExamplesOverHTTPVerifyRightTokensOnly(t *testing.T) {
 	}
 }
 
+func TestAServiceShowsItselfToAnother(t *testing.T) {
+	var shop, printer, other struct{ Name, Realm, Seed string }
+	s := program.Start(t, binary)
+	add(t, s, &shop, "services", "add", "--name", "shop", "--realm", "ungleich-auth")
+	add(t, s, &printer, "services", "add", "--name", "printer", "--realm", "office")
+	add(t, s, &other, "services", "add", "--name", "printer", "--realm", "cellar")
+	by := &otp.Client{Name: shop.Name, Realm: shop.Realm, Seed: shop.Seed, Server: s.URL + "/ungleichotp/"}
+	orders := httptest.NewServer(by.Require("office")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, _ := otp.From(r.Context())
+		_, _ = io.WriteString(w, "orders for "+who.Name) // the client has gone, or it has not
+	})))
+	defer orders.Close()
+	e, ok := examples(t, "docs/services.md")["show-shell"]
+	if !ok {
+		t.Fatal("docs/services.md has no example show-shell")
+	}
+	show := func(realm, seed string) string {
+		out, _ := e.run(t, []string{"SHOP=" + orders.URL, "NAME=printer", "REALM=" + realm, "SEED=" + seed}) // refused: curl ends with an error
+		return out
+	}
+	if got := show("office", printer.Seed); got != "orders for printer" {
+		t.Errorf("the printer gets %q", got)
+	}
+	for realm, seed := range map[string]string{"office": other.Seed, "cellar": other.Seed} {
+		if got := show(realm, seed); got != "" {
+			t.Errorf("a printer in %s gets %q", realm, got)
+		}
+	}
+}
+
 func TestExamplesOverTheBusVerifyRightTokensOnly(t *testing.T) {
 	var shop, printer struct{ Appuuid, Seed string }
 	s := program.Start(t, binary, "BUS_URL="+rabbit.URL(t))
@@ -73,7 +107,7 @@ func TestExamplesOverTheBusVerifyRightTokensOnly(t *testing.T) {
 
 // An example that is added has to be tried, and to have a name.
 func TestEveryExampleOfThePageIsTried(t *testing.T) {
-	tried := []string{"bus-go", "bus-python", "http-command", "http-go", "http-python", "http-shell"}
+	tried := []string{"bus-go", "bus-python", "http-command", "http-go", "http-python", "http-shell", "show-shell"}
 	if got := slices.Sorted(maps.Keys(examples(t, "docs/services.md"))); !slices.Equal(got, tried) {
 		t.Errorf("the page has %v, tried are %v", got, tried)
 	}
