@@ -214,6 +214,26 @@ func TestAPanicInAViewHarmsNoLaterView(t *testing.T) {
 	})
 }
 
+func TestReadersThatLoadDoesNotNeedAreNotOpened(t *testing.T) {
+	d := opened(t, "sqlite")
+	for range 20 {
+		if err := d.Read(t.Context(), func(*db.Tx) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := db.Readers(d); n != 1 {
+		t.Errorf("one read after the other took %d readers", n)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	if err := d.Read(ctx, func(*db.Tx) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("a read that nobody waits for: %v", err)
+	}
+	if err := errors.Join(d.Close(), d.Close()); err != nil {
+		t.Errorf("closed twice: %v", err)
+	}
+}
+
 // opened opens and migrates a database that the test itself closes.
 func opened(t *testing.T, engine string) *db.DB {
 	t.Helper()

@@ -12,5 +12,8 @@ func MigrationNames(engine string) ([]string, error) { return migrationNames("mi
 // GroupSize is the most Updates that share one commit.
 const GroupSize = groupSize
 
+// Readers are how many readers SQLite has open and idle.
+func Readers(d *DB) int { return len(d.engine.(*sqlite).idle) }
+
 // OnWriter runs a statement on SQLite's idle writer, outside a transaction.
 func OnWriter(d *DB, query string) error { return d.engine.(*sqlite).writer.c.run(query) }

@@ -43,6 +43,9 @@ func openSQLite(path string) (*sqlite, error) {
 // reader takes an idle reader or opens another, after waiting if there are as
 // many in use as may be.
 func (e *sqlite) reader(ctx context.Context) (*liteConn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	select {
 	case e.turns <- struct{}{}:
 	case <-ctx.Done():
@@ -57,7 +60,7 @@ func (e *sqlite) reader(ctx context.Context) (*liteConn, error) {
 	if r := e.lend(); r != nil {
 		return r, nil
 	}
-	r, err := lite(e.path, "cache_size(-2000)", "query_only(1)")
+	r, err := lite(e.path, "cache_size(-1000)", "query_only(1)")
 	if err != nil {
 		<-e.turns
 	}

@@ -269,11 +269,13 @@ func one(n int64, err error) error {
 	return err
 }
 
+// millis is a time as it is stored. 0 is never, and what lies before 1970 is as long
+// over as what lies just after.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return t.UnixMilli()
+	return max(1, t.UnixMilli())
 }
 
 func words(t time.Time) string {

@@ -91,20 +91,27 @@ func (x *dump) Next() (Row, error) {
 		}
 		*f.at = text
 	}
-	if text, given := o.Fields["expires"].(string); given {
+	if v := o.Fields["expires"]; v != nil {
+		text, _ := v.(string) // what is none is no time either
 		row.end(text)
 	}
 	return row, nil
 }
 
-// end reads when an entry ends; "" is never.
+// end reads when an entry ends.
 func (r *Row) end(text string) {
-	if text == "" {
-		return
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		at, err = time.Parse(time.DateOnly, text)
 	}
-	var err error
-	if r.Expires, err = time.Parse(time.RFC3339, text); err != nil && r.Problem == "" {
-		r.Problem = "expires is no time such as 2027-01-31T12:00:00Z"
+	switch {
+	case err == nil:
+		r.Expires = at
+		if at.IsZero() { // over, and not never
+			r.Expires = time.UnixMilli(1)
+		}
+	case r.Problem == "":
+		r.Problem = "expires is no time such as 2027-01-31 or 2027-01-31T12:00:00Z"
 	}
 }
 
@@ -172,7 +179,9 @@ func (s *sheet) Next() (row Row, err error) {
 		return record[i]
 	}
 	row.ID, row.Name, row.Realm, row.Seed = number(at("id")), at("name"), at("realm"), at("seed")
-	row.end(at("expires"))
+	if end := Trim(at("expires")); end != "" {
+		row.end(end)
+	}
 	return row, nil
 }
 
@@ -206,10 +215,12 @@ func (s *Service) Import(tx *db.Tx, r Row, by audit.Client) (Outcome, string, er
 	}
 	here, err := s.Find(tx, d.Name, d.Realm)
 	switch {
-	case err == nil && here.Seed == d.Seed:
-		return Present, "", nil
-	case err == nil:
+	case err == nil && here.Seed != d.Seed:
 		return NotTaken, "it is here with another seed; delete it first if this one is to hold", nil
+	case err == nil && !d.Expires.IsZero() && millis(d.Expires) != millis(here.Expires):
+		return NotTaken, "it is here and ends: " + words(here.Expires) + ", not " + words(d.Expires) + "; set which it is to be", nil
+	case err == nil:
+		return Present, "", nil
 	case !errors.Is(err, db.ErrNotFound):
 		return 0, "", err
 	}

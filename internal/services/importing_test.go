@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
@@ -129,6 +130,12 @@ func TestWrongTypesInADumpAreAProblemOfTheirRow(t *testing.T) {
 			if len(rows) != 2 || !strings.Contains(rows[0].Problem, field) || rows[0].Skip != "" || rows[1].Problem != "" {
 				t.Errorf("%s is %s: %+v", field, value, rows)
 			}
+		}
+	}
+	for value, wrong := range map[string]bool{"5": true, "true": true, `["x"]`: true, `{"x": "y"}`: true, `"soon"`: true, `""`: true, "null": false, `"2027-01-31T12:00:00Z"`: false} {
+		rows := mustRead(t, `[{"model": "m", "pk": 1, "fields": {"name": "shop", "realm": "office", "seed": "`+shopSeed+`", "expires": `+value+`}}]`, false)
+		if len(rows) != 1 || strings.Contains(rows[0].Problem, "expires") != wrong {
+			t.Errorf("expires is %s: %+v", value, rows)
 		}
 	}
 	rows := mustRead(t, `[{"model": "m", "pk": 1, "fields": {"seed": "`+shopSeed+`"}}]`, false)
@@ -266,12 +273,17 @@ func TestARowThatCannotBeIsNamedWithItsReasonAndStoresNothing(t *testing.T) {
 		taken, err := h.tryAdd(t, services.Draft{Name: "shop", Realm: "office", Seed: shopSeed})
 		check(t, err)
 		app := h.addApp(t, services.App{Name: "app", Username: "ann"})
+		end := h.clock.Now().Add(time.Hour)
+		_, err = h.tryAdd(t, services.Draft{Name: "short", Realm: "office", Seed: shopSeed, Expires: end})
+		check(t, err)
 		h.untouched(t, func() {
 			for reason, r := range map[string]services.Row{
 				"another seed":                        {Name: "shop", Realm: "office", Seed: printerSeed},
 				"another seed ":                       {ID: taken.ID, Name: "shop", Realm: "office", Seed: printerSeed},
 				"number 3 belongs to another":         {ID: 3, Name: "new", Realm: "office", Seed: shopSeed},
 				fmt.Sprintf("number %d ", app.ID):     {ID: app.ID, Name: "new", Realm: "office", Seed: shopSeed},
+				"it is here and ends: never, not ":    {Name: "shop", Realm: "office", Seed: shopSeed, Expires: end},
+				"it is here and ends: 20":             {Name: "short", Realm: "office", Seed: shopSeed, Expires: end.Add(time.Second)},
 				"the seed is empty":                   {Name: "new", Realm: "office", Seed: " "},
 				"base32":                              {Name: "new", Realm: "office", Seed: "01!"},
 				"1 to 128 characters":                 {Name: "", Realm: "office", Seed: shopSeed},
@@ -285,6 +297,33 @@ func TestARowThatCannotBeIsNamedWithItsReasonAndStoresNothing(t *testing.T) {
 				}
 			}
 		})
+	})
+}
+
+// 1970 and the year 1 are common ways to say that something is over.
+func TestAnEndLongAgoIsAnEnd(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		shop, _ := h.addPair(t)
+		ends := []string{"1969-12-31T00:00:00Z", "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "1970-01-01", "2001-01-31"}
+		text := "name,realm,seed,expires\n"
+		for i, end := range ends {
+			text += fmt.Sprintf("over%d,%s,%s, %s \n", i, services.AuthRealm, shopSeed, end)
+		}
+		for _, r := range mustRead(t, text, true) {
+			if o, why := h.tryImport(t, r); o != services.Imported {
+				t.Errorf("%+v: %v, %s", r, o, why)
+			}
+		}
+		for i, end := range ends {
+			var e services.Entry
+			h.view(t, func(tx *db.Tx) (err error) {
+				e, err = h.s.Find(tx, fmt.Sprintf("over%d", i), services.AuthRealm)
+				return err
+			})
+			if h.calls(t, e, home) != services.BadCaller || h.asks(t, shop, h.triple(t, e)) != services.BadClaim {
+				t.Errorf("one that ended at %s is good", end)
+			}
+		}
 	})
 }
 

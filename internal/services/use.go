@@ -69,7 +69,7 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-tick.C:
 		}
-		if err := s.writeUses(context.WithoutCancel(ctx)); err != nil {
+		if err := s.writeUses(ctx); err != nil {
 			s.log.Error("cannot note when services were used", "err", err)
 		}
 		if ctx.Err() != nil {
@@ -78,7 +78,8 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// writeUses writes what waits: the last use of an entry in each role.
+// writeUses writes what waits: the last use of an entry in each role. It does so
+// also when ctx has ended, and then without rests.
 func (s *Service) writeUses(ctx context.Context) error {
 	type role struct {
 		entry   ID
@@ -99,10 +100,13 @@ func (s *Service) writeUses(ctx context.Context) error {
 	})
 	for chunk := range slices.Chunk(all, useChunk) {
 		began := time.Now()
-		if err := s.writeChunk(ctx, chunk); err != nil {
+		if err := s.writeChunk(context.WithoutCancel(ctx), chunk); err != nil {
 			return err
 		}
-		time.Sleep(time.Since(began))
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Since(began)):
+		}
 	}
 	return nil
 }

@@ -152,12 +152,12 @@ const (
 	selectCaller = `SELECT COALESCE(r.can_verify, s.is_trusted) + 2 * COALESCE(r.can_administer, 0) AS may, s.id, s.sealed,
 		CASE WHEN s.old_valid_to > $1 THEN s.old_sealed END AS old, s.failed_at, CASE WHEN s.last_used_at > $2 THEN s.last_mark ELSE 0 END AS mark
 		FROM services s LEFT JOIN realms r ON r.realm = s.realm
-		WHERE s.place = $3 AND s.name = $4 AND s.realm = $5 AND s.expires_at NOT BETWEEN 1 AND $6`
+		WHERE s.place = $3 AND s.name = $4 AND s.realm = $5 AND (s.expires_at = 0 OR s.expires_at > $6)`
 	// A realm that is restricted may verify only what is written down for it.
 	selectBoth = selectCaller + ` UNION ALL SELECT 4, s.id, s.sealed,
 		CASE WHEN s.old_valid_to > $7 THEN s.old_sealed END, s.failed_at, CASE WHEN s.last_used_at > $8 THEN s.last_mark ELSE 0 END
 		FROM services s
-		WHERE s.place = $9 AND s.name = $10 AND s.realm = $11 AND s.expires_at NOT BETWEEN 1 AND $12
+		WHERE s.place = $9 AND s.name = $10 AND s.realm = $11 AND (s.expires_at = 0 OR s.expires_at > $12)
 			AND (NOT EXISTS (SELECT 1 FROM realms WHERE realm = $13 AND is_restricted = 1)
 				OR EXISTS (SELECT 1 FROM realm_allows WHERE caller_realm = $14 AND realm = s.realm))`
 )
