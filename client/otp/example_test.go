@@ -109,3 +109,48 @@ func ExampleClient_Sign() {
 	fmt.Println(request.Header.Get("Authorization"))
 	// Output: OTP name="printer", realm="office", token="050471"
 }
+
+// An administrator adds a service, hands its seed on, and removes it.
+func ExampleEntry() {
+	server := serve()
+	defer server.Close()
+	root := &otp.Client{Name: "root", Realm: "ungleich-admin", Seed: rootSeed, Server: server.URL + "/ungleichotp/"}
+
+	scanner, err := root.Create(context.Background(), "scanner", "office")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(scanner.Name, "of", scanner.Realm, "has a seed:", scanner.Seed != "")
+	if err := root.Delete(context.Background(), scanner.ID); err != nil {
+		fmt.Println(err)
+	}
+	// Output: scanner of office has a seed: true
+}
+
+// A handler behind Require knows who calls.
+func ExampleIdentity() {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		who, ok := otp.From(r.Context())
+		_, _ = fmt.Fprint(w, who.Name, " ", ok)
+	}
+	// Without Require in front of it there is nobody.
+	answer := httptest.NewRecorder()
+	handler(answer, httptest.NewRequest(http.MethodGet, "/", nil))
+	fmt.Println(answer.Body)
+	// Output: false
+}
+
+// An answer that has no meaning in the wire comes with its status.
+func ExampleStatusError() {
+	server := httptest.NewServer(http.NotFoundHandler()) // no djauthy
+	defer server.Close()
+	shop := &otp.Client{Name: "shop", Realm: "ungleich-auth", Seed: shopSeed, Server: server.URL + "/"}
+
+	err := shop.Verify(context.Background(), "printer", "office", "123456")
+	var status *otp.StatusError
+	if errors.As(err, &status) {
+		fmt.Println(status.Code)
+	}
+	// Output: 404
+}

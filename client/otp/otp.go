@@ -124,8 +124,11 @@ func (c *Client) Verify(ctx context.Context, name, realm, token string) error {
 		Status string `json:"status"`
 	}
 	err := c.do(ctx, call{method: http.MethodPost, path: "verify/", fields: fields{"name": name, "realm": realm, "token": token}, again: true}, &said)
-	if err == nil && said.Status != "OK" { // a page of somebody on the way is no verification
+	switch {
+	case err == nil && said.Status != "OK": // a page of somebody on the way is no verification
 		return &StatusError{http.StatusOK, "the answer is not that of an ungleichotp server"}
+	case errors.Is(err, ErrNotFound): // no entry is meant: nothing answers at this URL
+		return &StatusError{http.StatusNotFound, "Not found."}
 	}
 	return err
 }

@@ -125,6 +125,19 @@ func TestAnyOtherAnswerIsAStatusErrorWithItsText(t *testing.T) {
 	}
 }
 
+// The server's own 404 is of a path, and says nothing of an entry.
+func TestAWrongURLIsNoMissingEntry(t *testing.T) {
+	s := open(t)
+	s.answer = func(w http.ResponseWriter, _ *http.Request) bool {
+		tell(w, http.StatusNotFound, map[string]string{"detail": "Not found."})
+		return true
+	}
+	var status *otp.StatusError
+	if err := s.client("shop").Verify(t.Context(), "printer", "office", "123456"); !errors.As(err, &status) || status.Code != http.StatusNotFound || !strings.Contains(err.Error(), "/ungleichotp/") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestAnAnswerThatIsNoneIsAnError(t *testing.T) {
 	s := open(t)
 	s.answer = func(w http.ResponseWriter, _ *http.Request) bool { _, _ = w.Write([]byte("<html>")); return true }

@@ -37,7 +37,7 @@ func (c *Client) Sign(req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", Scheme+` name="`+url.QueryEscape(c.Name)+`", realm="`+url.QueryEscape(c.Realm)+`", token="`+url.QueryEscape(token)+`"`)
+	req.Header.Set("Authorization", Scheme+` name="`+url.PathEscape(c.Name)+`", realm="`+url.PathEscape(c.Realm)+`", token="`+url.PathEscape(token)+`"`)
 	return nil
 }
 
@@ -81,14 +81,23 @@ func (c *Client) Check(ctx context.Context, realms []string, name, realm, token 
 		return http.StatusOK, ""
 	case errors.Is(err, ErrRefused), badFields(err):
 		return http.StatusForbidden, "Incorrect authentication credentials."
-	default:
-		log := c.Log
-		if log == nil {
-			log = slog.Default()
-		}
-		log.Error("cannot verify who asks", "server", c.Server, "err", err)
+	case !errors.Is(err, context.Canceled): // else who asked has gone
+		c.complain(err)
 	}
 	return http.StatusServiceUnavailable, "The authentication server cannot be asked."
+}
+
+// complain tells the log why the server could not be asked.
+func (c *Client) complain(err error) {
+	log := c.Log
+	if log == nil {
+		log = slog.Default()
+	}
+	server := ""
+	if u, err := url.Parse(c.Server); err == nil {
+		server = u.Redacted()
+	}
+	log.Error("cannot verify who asks", "server", server, "err", err)
 }
 
 // plain reports whether a name is one that the server takes as it stands: it strips
@@ -162,7 +171,7 @@ func ParseHeader(header string) (name, realm, token string, ok bool) {
 	}
 	for part := range strings.SplitSeq(rest, ",") {
 		key, quoted, _ := strings.Cut(strings.TrimSpace(part), "=")
-		value, err := url.QueryUnescape(strings.Trim(quoted, `"`))
+		value, err := url.PathUnescape(strings.Trim(quoted, `"`))
 		if err != nil {
 			return "", "", "", false
 		}

@@ -186,8 +186,9 @@ func TestWhileTheServerCannotBeAskedTheDoorSaysSo(t *testing.T) {
 		printer, shop := s.client("printer"), by(s)
 		var log bytes.Buffer
 		shop.Log = slog.New(slog.NewTextHandler(&log, nil))
+		shop.Server = strings.Replace(shop.Server, "://", "://proxy:pass-word@", 1)
 		status, text := send(t, signed(t, guard(t, shop), printer, nil))
-		if !strings.Contains(log.String(), "cannot verify who asks") || !strings.Contains(log.String(), shop.Server) || strings.Contains(log.String(), shop.Seed) {
+		if !strings.Contains(log.String(), "cannot verify who asks") || !strings.Contains(log.String(), "/ungleichotp/") || strings.Contains(log.String(), shop.Seed) || strings.Contains(log.String(), "pass-word") {
 			t.Errorf("%s: the log says %q", name, log.String())
 		}
 		if status != http.StatusServiceUnavailable || text != `{"detail":"The authentication server cannot be asked."}`+"\n" {
@@ -250,6 +251,9 @@ func TestNamesOfAnyLettersGoThroughAHeader(t *testing.T) {
 }
 
 func TestAHeaderIsReadAsHTTPAllowsToWriteIt(t *testing.T) {
+	if name, _, _, _ := otp.ParseHeader(`OTP name="a+b%20c", realm="office", token="123456"`); name != "a+b c" {
+		t.Errorf("percent-encoding is read as %q", name)
+	}
 	for _, text := range []string{
 		`OTP name="shop", realm="office", token="123456"`, `otp name="shop",realm="office",token="123456"`, `OTP token=123456 , realm=office , name=shop`, `OTP  Name="shop", REALM="office", Token="123456", more="x"`,
 	} {
@@ -288,7 +292,16 @@ func TestWhoGoesAwayIsNotAskedAbout(t *testing.T) {
 		return true
 	}
 	ctx, leave := context.WithCancel(t.Context())
-	req := signed(t, guard(t, s.client("shop")), s.client("printer"), nil).WithContext(ctx)
+	shop := s.client("shop")
+	logged := make(chan string, 1)
+	shop.Log = slog.New(slog.NewTextHandler(writer(func(text string) { logged <- text }), nil))
+	checked := make(chan struct{})
+	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(checked)
+		shop.Require("office")(http.HandlerFunc(greeter)).ServeHTTP(w, r)
+	}))
+	t.Cleanup(door.Close)
+	req := signed(t, door, s.client("printer"), nil).WithContext(ctx)
 	ended := make(chan error, 1)
 	go func() {
 		res, err := http.DefaultClient.Do(req)
@@ -303,4 +316,18 @@ func TestWhoGoesAwayIsNotAskedAbout(t *testing.T) {
 	if err := <-ended; err == nil {
 		t.Error("who has gone away is answered")
 	}
+	<-checked
+	select {
+	case text := <-logged: // a stranger could fill the log
+		t.Errorf("the log says %s", text)
+	default:
+	}
+}
+
+// writer hands on what is written.
+type writer func(text string)
+
+func (w writer) Write(p []byte) (int, error) {
+	w(string(p))
+	return len(p), nil
 }

@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/djauthy/djauthy/client/otp/bus"
@@ -34,4 +35,14 @@ func ExampleCaller_Verify() {
 		return
 	}
 	fmt.Println("verified:", ok)
+}
+
+// What the service could not carry out comes back as its exception.
+func ExampleRemoteError() {
+	var err error = &bus.RemoteError{Type: "MethodNotFound", Value: "revoke"} // as Caller.Call returns it
+	var told *bus.RemoteError
+	if errors.As(err, &told) {
+		fmt.Println(told.Type)
+	}
+	// Output: MethodNotFound
 }
