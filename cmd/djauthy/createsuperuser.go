@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
@@ -37,7 +38,10 @@ func (c createSuperuserCmd) Run(e *env) error {
 	if err = errors.Join(err, h.close()); err != nil {
 		return err
 	}
-	if kept {
+	switch {
+	case kept && !triple.Expires.IsZero() && !triple.Expires.After(time.Now()):
+		fmt.Fprintf(e.stderr, "djauthy: the triple %s was here already and has ended; `djauthy services expire --at never` brings it back, after `services rotate --keep 0` if its seed has leaked\n", triple)
+	case kept:
 		fmt.Fprintf(e.stderr, "djauthy: the triple %s was here already and is the same as before; `djauthy services rotate` gives it a new seed\n", triple)
 	}
 	return e.print(struct {

@@ -50,6 +50,9 @@ var errDry = errors.New("dry run")
 // over when it is run again.
 func (c servicesImportCmd) Run(e *env) error {
 	in, name := e.stdin, "standard input"
+	if c.File == "-" && isTerminal(e.stdin) {
+		fmt.Fprintln(e.stderr, "djauthy: reading rows from the terminal; Ctrl-D ends them")
+	}
 	if c.File != "-" {
 		name = c.File
 		f, err := os.Open(c.File)

@@ -23,8 +23,8 @@ func logger(w io.Writer, c *config.Config, least slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, o))
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}

@@ -61,6 +61,7 @@ func main() {
 		runtime.GOMAXPROCS(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends what does not listen to the first
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
 	stop()
 	os.Exit(code)
@@ -99,11 +100,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // command is as much of the command line as was understood.
 func command(err error) string {
-	var wrong *kong.ParseError
-	if errors.As(err, &wrong) && wrong.Context != nil && wrong.Context.Command() != "" {
-		return "djauthy " + wrong.Context.Command()
+	name := "djauthy"
+	if wrong := (*kong.ParseError)(nil); errors.As(err, &wrong) && wrong.Context != nil {
+		for _, p := range wrong.Context.Path {
+			if p.Command != nil {
+				name += " " + p.Command.Name
+			}
+		}
 	}
-	return "djauthy"
+	return name
 }
 
 // usageError is a mistake in how a command was called.

@@ -10,9 +10,9 @@ import (
 )
 
 type realmsCmd struct {
-	List realmsListCmd `cmd:"" help:"List the realms for which something is set."`
+	List realmsListCmd `cmd:"" help:"List the realms of the wire, and those for which something is set."`
 	Set  realmsSetCmd  `cmd:"" help:"Say what the members of a realm may do."`
-	Drop realmsDropCmd `cmd:"" help:"Take away what was set; its members may then be verified and nothing else, in ungleich-auth verify all."`
+	Drop realmsDropCmd `cmd:"" help:"Take away what was set. Members may then be verified and nothing else; those of ungleich-auth verify all."`
 }
 
 var rightNames = map[string]services.Right{"nothing": services.Nothing, "verify": services.Verify, "administer": services.Administer}

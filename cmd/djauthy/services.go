@@ -315,6 +315,9 @@ type servicesExpireCmd struct {
 func (c servicesExpireCmd) Run(e *env) error {
 	var at time.Time
 	var err error
+	if c.At == "" { // it may be a variable that is not set
+		return usageError{errors.New("--at: a date (2027-01-31), a time (2027-01-31T12:00:00Z), a duration (30d, 12h), now, or never")}
+	}
 	if c.At != "now" {
 		if at, err = when(c.At); err != nil {
 			return err

@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/client/otp"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/services"
 )
 
@@ -96,6 +99,7 @@ func TestServicesCommandsTellWhatIsWrongWithTheirArguments(t *testing.T) {
 		{"add", "--name", "x", "--realm", "y", "--expires", "-1h"},
 		{"expire", "--name", "shop", "--realm", "office"},
 		{"expire", "--name", "shop", "--realm", "office", "--at", "yesterday"},
+		{"expire", "--name", "shop", "--realm", "office", "--at", ""},
 		{"rotate", "--name", "shop", "--realm", "office", "--keep", "-1h"},
 		{"rotate", "--name", "shop", "--realm", "office", "--keep", "long"},
 		{"rotate", "--name", "shop", "--realm", "office", "--keep", "99999999d"},
@@ -129,6 +133,8 @@ func TestAMistakeInACommandNamesItsOwnHelp(t *testing.T) {
 		"Try: djauthy services --help":      {"services", "nonsense"},
 		"Try: djauthy --help":               {"nonsense"},
 		"Try: djauthy services show --help": {"services", "show", "--colour"},
+		// not "realms set <realm>", which a shell would take for a file
+		"Try: djauthy services realms set --help": {"services", "realms", "set", "office"},
 	} {
 		if _, errs, code := s.command(args...); code != exitUsage || !strings.Contains(errs, want+"\n") {
 			t.Errorf("%v: exit %d, %s", args, code, errs)
@@ -145,6 +151,28 @@ func TestACommandWithoutADatabaseSaysThatItMadeOne(t *testing.T) {
 	}
 	if _, errs, code := s.command("services", "list"); code != exitOK || errs != "" {
 		t.Errorf("once it is there: exit %d, %s", code, errs)
+	}
+	s = start(t, "DJAUTHY_DATABASE="+dbtest.URL(t, "postgres"))
+	if _, errs, code := s.command("services", "list"); code != exitOK || errs != "" {
+		t.Errorf("on PostgreSQL: exit %d, %s", code, errs)
+	}
+}
+
+// Settings that come from a program, as of secrets, can be read once.
+func TestSettingsAreReadOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "djauthy.db")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	if _, err := fmt.Fprintf(w, "database = %q\n", "sqlite:"+path); err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	out, errs, code := (&site{}).command("services", "list", "--config", fmt.Sprintf("/dev/fd/%d", r.Fd()))
+	if _, err := os.Stat(path); err != nil || code != exitOK {
+		t.Errorf("exit %d, %v\n%s%s", code, err, out, errs)
 	}
 }
 
@@ -358,6 +386,11 @@ func TestCreatesuperuserPrintsATripleThatAdministersAndKeepsIt(t *testing.T) {
 				t.Errorf("with %v: exit %d, %s, want %s; told %s", more, code, again, first, told)
 			}
 		}
+		s.must(t, "services", "expire", "--name", "root", "--realm", services.AdminRealm, "--at", "now")
+		if _, told, code := s.command("createsuperuser", "--name", "root"); code != exitOK || !strings.Contains(told, "has ended") || !strings.Contains(told, "--at never") {
+			t.Errorf("a triple that has ended: exit %d, %s", code, told)
+		}
+		s.must(t, "services", "expire", "--name", "root", "--realm", services.AdminRealm, "--at", "never")
 		root := s.service(t, first)
 		if all, err := root.List(t.Context()); err != nil || len(all) != 1 || all[0].Seed != root.Seed {
 			t.Errorf("it lists %v, %v", all, err)

@@ -57,45 +57,54 @@ func (e *env) settings() (*config.Config, []string, error) {
 }
 
 // open wires the house for a command: its answer is what it prints, and its log
-// tells only what is wrong. That there was no database before may be: it is another
-// one than the server's.
+// tells only what is wrong. Where there was no database yet, the command may have
+// been meant for another one, that of a server.
 func (e *env) open() (*house, error) {
-	cfg, _, err := e.settings()
-	if err != nil {
-		return nil, err
-	}
-	path, lite := strings.CutPrefix(cfg.Database, "sqlite:")
-	_, missing := os.Stat(path)
-	h, err := e.openAt(slog.LevelWarn)
-	if err == nil && lite && errors.Is(missing, fs.ErrNotExist) {
-		if whole, err := filepath.Abs(path); err == nil {
-			path = whole
-		}
-		fmt.Fprintf(e.stderr, "djauthy: new database %s; if a server has another, run this in its directory or with its DJAUTHY_DATABASE\n", path)
+	h, made, err := e.openAt(slog.LevelWarn)
+	if made != "" {
+		fmt.Fprintf(e.stderr, "djauthy: new database %s; if a server has another, run this in its directory or with its DJAUTHY_DATABASE\n", made)
 	}
 	return h, err
 }
 
-// openAt wires the house on a database that is up to date.
-func (e *env) openAt(least slog.Level) (*house, error) {
+// missing is the path of an SQLite file that is not there yet, "" for any other
+// database.
+func missing(database string) string {
+	path, lite := strings.CutPrefix(database, "sqlite:")
+	if !lite {
+		return ""
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
+}
+
+// openAt wires the house on a database that is up to date. made is the path of one
+// that was not there before.
+func (e *env) openAt(least slog.Level) (h *house, made string, err error) {
 	cfg, warnings, err := e.settings()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	h := &house{cfg: cfg, log: logger(e.stderr, cfg, least), metrics: metrics.New(), discovery: accounts.Discovery{FoldLocalPart: cfg.IDs.FoldLocalPart}}
+	h = &house{cfg: cfg, log: logger(e.stderr, cfg, least), metrics: metrics.New(), discovery: accounts.Discovery{FoldLocalPart: cfg.IDs.FoldLocalPart}}
 	for _, w := range warnings {
 		h.log.Warn(w)
 	}
 	if h.words, err = words.Load(); err != nil {
-		return nil, err
+		return nil, "", err
 	}
+	path := missing(cfg.Database)
 	if h.db, err = db.Open(e.ctx, cfg.Database); err != nil {
-		return nil, fmt.Errorf("%w (the setting database, DJAUTHY_DATABASE, says where it is)", err)
+		return nil, "", fmt.Errorf("%w (the setting database, DJAUTHY_DATABASE, says where it is)", err)
 	}
 	if err := h.furnish(e); err != nil {
-		return nil, errors.Join(err, h.db.Close())
+		return nil, path, errors.Join(err, h.db.Close())
 	}
-	return h, nil
+	return h, path, nil
 }
 
 func (h *house) furnish(e *env) error {

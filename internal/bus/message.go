@@ -41,10 +41,12 @@ type answer struct {
 	body    []byte
 }
 
-// verified are the answers of verify.
-var verified = map[bool]answer{
-	true:  {"ok", []byte(`{"result":{"status":"OK"},"error":null}`)},
-	false: {"fail", []byte(`{"result":{"status":"FAIL"},"error":null}`)},
+// verified is the answer of verify.
+func verified(ok bool) answer {
+	if ok {
+		return answer{"ok", []byte(`{"result":{"status":"OK"},"error":null}`)}
+	}
+	return answer{"fail", []byte(`{"result":{"status":"FAIL"},"error":null}`)}
 }
 
 // answer is the exception as it is sent.
@@ -131,10 +133,10 @@ func readPlain(body []byte) (c call, ok bool) {
 		switch {
 		case !w.Skip(':'):
 			return c, false
-		case name == "args" && c.args == nil:
+		case name == "args":
 			c.args = make([]string, 0, len(parameters))
 			ok = w.List(func(text string) { c.args = append(c.args, text) })
-		case name == "kwargs" && c.kwargs == nil:
+		case name == "kwargs":
 			c.kwargs = map[string]string{}
 			ok = w.Object(func(name, text string) { c.kwargs[name] = text })
 		default:
@@ -194,7 +196,7 @@ func (l *listener) answer(routingKey string, c call) (answer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), answerFor)
 	defer cancel()
 	ok, err := l.verify(ctx, args)
-	return verified[ok], err
+	return verified(ok), err
 }
 
 // parameters of verify, in their order.

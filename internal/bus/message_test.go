@@ -137,7 +137,8 @@ func TestARightCallIsOK(t *testing.T) {
 func FuzzMessage(f *testing.F) {
 	l, _, call := open(f)
 	for _, body := range []string{
-		call, strings.Replace(call, `"kwargs":{}`, `"kwargs":{"token":1}`, 1), `{"args":[],"kwargs":{}}`, `{"kwargs": {"appuuid": "a", "token": 123456}, "args": []}`, `{"args":null,"kwargs":null}`,
+		call, strings.Replace(call, `"kwargs":{}`, `"kwargs":{"token":1}`, 1), `{"args":[],"kwargs":{}}`, `{"kwargs": {"appuuid": "a", "token": 123456}, "args": []}`,
+		`{"args":["a"],"kwargs":{"token":1},"args":["b"],"kwargs":{}}`, `{"args":null,"kwargs":null}`,
 		`{"kwargs":{"appuuid":"a","token":1e999,"appuuidtoverify":null,"tokentoverify":[{}]},"args":[]}`, `{"args":{},"kwargs":[]}`,
 		`[]`, `null`, `5`, `"args"`, `{`, "", "\xff", `{"args":["\ud800","\u0000",-0,true],"kwargs":{},"args":[]}`,
 		`{"args":[1,2,3,4,5],"kwargs":{}}`, strings.Repeat("[", 12000), `{"args":[],"kwargs":{"` + strings.Repeat("ü", 100) + `":0}}`,

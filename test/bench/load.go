@@ -84,6 +84,9 @@ func openLoop(ctx context.Context, n int, rate float64, d time.Duration, done <-
 	out, err := together(ctx, workers, func(w *worker) (latencies []time.Duration, err error) {
 		latencies = make([]time.Duration, 0, 4096)
 		for due := range arrivals {
+			if err := interrupted(ctx); err != nil {
+				return latencies, err
+			}
 			if err := w.do(); err != nil {
 				return latencies, err
 			}
