@@ -315,13 +315,15 @@ type servicesExpireCmd struct {
 func (c servicesExpireCmd) Run(e *env) error {
 	var at time.Time
 	var err error
-	if c.At == "" { // it may be a variable that is not set
-		return usageError{errors.New("--at: a date (2027-01-31), a time (2027-01-31T12:00:00Z), a duration (30d, 12h), now, or never")}
+	switch c.At {
+	case "": // it may be a variable that is not set
+		err = usageError{errors.New("--at: a date (2027-01-31), a time (2027-01-31T12:00:00Z), a duration (30d, 12h), now, or never")}
+	case "now": // the transaction's
+	default:
+		at, err = when(c.At)
 	}
-	if c.At != "now" {
-		if at, err = when(c.At); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	var j serviceJSON
 	if err := c.with(e, func(h *house, tx *db.Tx, s services.Entry) error {
@@ -342,65 +344,6 @@ func (c servicesExpireCmd) Run(e *env) error {
 		ends = date(j.Expires)
 	}
 	return e.say(j, services.Entry{Name: j.Name, Realm: j.Realm}.String()+" ends: "+ends)
-}
-
-type servicesAddAppCmd struct {
-	Username string `required:"" help:"Whose app it is." placeholder:"U"`
-	Appname  string `required:"" help:"What it is called." placeholder:"A"`
-	Trusted  bool   `help:"It may verify others, and use the bus."`
-}
-
-// appJSON is an app as commands print one.
-type appJSON struct {
-	UUID     string     `json:"appuuid"`
-	Seed     string     `json:"seed,omitempty"`
-	Appname  string     `json:"appname"`
-	Username string     `json:"username"`
-	Trusted  bool       `json:"trusted"`
-	LastUsed *time.Time `json:"last_used_at"`
-}
-
-// Run makes an app.
-func (c servicesAddAppCmd) Run(e *env) error {
-	h, err := e.open()
-	if err != nil {
-		return err
-	}
-	var made services.Entry
-	err = h.db.Update(e.ctx, func(tx *db.Tx) (err error) {
-		made, err = h.services.AddApp(tx, services.App{Name: c.Appname, Username: c.Username, Trusted: c.Trusted}, audit.Client{})
-		return err
-	})
-	if err = errors.Join(err, h.close()); errors.Is(err, services.ErrText) {
-		return usageError{errors.New("--username and --appname: 1 to 128 characters each, without white space around them")}
-	} else if err != nil {
-		return err
-	}
-	return e.print(appJSON{UUID: made.Name, Seed: made.Seed, Appname: made.App.Name, Username: made.App.Username, Trusted: made.App.Trusted})
-}
-
-type servicesAppsCmd struct{}
-
-// Run lists apps.
-func (servicesAppsCmd) Run(e *env) error {
-	h, err := e.open()
-	if err != nil {
-		return err
-	}
-	var all []services.Entry
-	err = h.db.View(e.ctx, func(tx *db.Tx) (err error) { all, err = h.services.Apps(tx, ""); return err })
-	if err = errors.Join(err, h.close()); err != nil {
-		return err
-	}
-	list, rows := []appJSON{}, [][]string{}
-	for _, x := range all {
-		list = append(list, appJSON{UUID: x.Name, Appname: x.App.Name, Username: x.App.Username, Trusted: x.App.Trusted, LastUsed: pointer(x.Use.At)})
-		rows = append(rows, []string{x.Name, x.App.Name, x.App.Username, map[bool]string{true: "trusted"}[x.App.Trusted], date(pointer(x.Use.At))})
-	}
-	if e.json {
-		return e.print(list)
-	}
-	return e.table([]string{"APPUUID", "APPNAME", "USERNAME", "", "LAST USE"}, rows)
 }
 
 type servicesDeleteCmd struct{ serviceTarget }
