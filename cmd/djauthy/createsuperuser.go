@@ -38,11 +38,12 @@ func (c createSuperuserCmd) Run(e *env) error {
 	if err = errors.Join(err, h.close()); err != nil {
 		return err
 	}
+	which := fmt.Sprintf("--name %s --realm %s", triple.Name, triple.Realm)
 	switch {
 	case kept && !triple.Expires.IsZero() && !triple.Expires.After(time.Now()):
-		fmt.Fprintf(e.stderr, "djauthy: the triple %s was here already and has ended; `djauthy services expire --at never` brings it back, after `services rotate --keep 0` if its seed has leaked\n", triple)
+		fmt.Fprintf(e.stderr, "djauthy: the triple %s was here already and has ended; `djauthy services expire %s --at never` brings it back, after `djauthy services rotate %s --keep 0` if its seed has leaked\n", triple, which, which)
 	case kept:
-		fmt.Fprintf(e.stderr, "djauthy: the triple %s was here already and is the same as before; `djauthy services rotate` gives it a new seed\n", triple)
+		fmt.Fprintf(e.stderr, "djauthy: the triple %s was here already and is the same as before; `djauthy services rotate %s` gives it a new seed\n", triple, which)
 	}
 	return e.print(struct {
 		Username string `json:"username"`

@@ -178,17 +178,23 @@ func (r importReport) tell(e *env) error {
 		}
 		fmt.Fprintf(e.stdout, "%d imported, %d were here already, %d passed over (no triples), %d refused%s\n", r.Imported, r.Present, r.Skipped, len(r.Refused), would)
 	}
-	if len(r.Refused) > 0 {
-		return fmt.Errorf("%s refused; the rest is stored, and the file can be imported again when they are mended", rows(len(r.Refused)))
-	}
-	return nil
+	return r.refusal()
 }
 
-func rows(n int) string {
-	if n == 1 {
-		return "1 row was"
+// refusal says how many rows were refused, and what became of the others; nil if none
+// was.
+func (r importReport) refusal() error {
+	which, rest := fmt.Sprintf("%d rows were", len(r.Refused)), "the rest is stored, and the file can be imported again when they are mended"
+	if r.DryRun {
+		rest = "nothing was stored"
 	}
-	return fmt.Sprintf("%d rows were", n)
+	switch len(r.Refused) {
+	case 0:
+		return nil
+	case 1:
+		which = "1 row was"
+	}
+	return fmt.Errorf("%s refused; %s", which, rest)
 }
 
 // progress tells on a terminal how far a long work has come.

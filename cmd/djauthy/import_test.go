@@ -117,8 +117,8 @@ func TestADryRunTellsTheSameAndStoresNothing(t *testing.T) {
 		path := file(t, "dump.json", djangoDump)
 		for range 2 {
 			s.wantReport(t, path, "2 imported, 0 present, 1 skipped, 2 refused", "--dry-run")
-			if out, _, _ := s.command("services", "import", "--dry-run", path); !strings.Contains(out, "dry run: nothing was stored") {
-				t.Errorf("%s", out)
+			if out, errs, _ := s.command("services", "import", "--dry-run", path); !strings.Contains(out, "dry run: nothing was stored") || !strings.Contains(errs, "2 rows were refused; nothing was stored") {
+				t.Errorf("%s%s", out, errs)
 			}
 		}
 		if all := s.list(t, "services", "list"); len(all) != 0 {

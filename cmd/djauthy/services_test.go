@@ -387,7 +387,7 @@ func TestCreatesuperuserPrintsATripleThatAdministersAndKeepsIt(t *testing.T) {
 			}
 		}
 		s.must(t, "services", "expire", "--name", "root", "--realm", services.AdminRealm, "--at", "now")
-		if _, told, code := s.command("createsuperuser", "--name", "root"); code != exitOK || !strings.Contains(told, "has ended") || !strings.Contains(told, "--at never") {
+		if _, told, code := s.command("createsuperuser", "--name", "root"); code != exitOK || !strings.Contains(told, "has ended") || !strings.Contains(told, "services expire --name root --realm ungleich-admin --at never") {
 			t.Errorf("a triple that has ended: exit %d, %s", code, told)
 		}
 		s.must(t, "services", "expire", "--name", "root", "--realm", services.AdminRealm, "--at", "never")
