@@ -179,8 +179,9 @@ func countText(n int) string {
 			spent_to = CASE WHEN budgets.spent_to <= $1 THEN excluded.spent_to ELSE budgets.spent_to + excluded.spent_to - $1 END`
 }
 
-// takeText is the statement that takes n rates. A rate that has no room is left as it is, and the statement counts the
-// others; RETURNING which would cost as much as all the rest.
+// takeText is the statement that takes n rates. A rate that has no room is left as
+// it is, and the statement counts the others; RETURNING which would cost as much as
+// all the rest.
 func takeText(n int) string {
 	var b strings.Builder
 	b.WriteString(countText(n) + ` WHERE budgets.spent_to <= CASE budgets.key`)

@@ -153,7 +153,8 @@ const (
 		CASE WHEN s.old_valid_to > $1 THEN s.old_sealed END AS old, s.failed_at, CASE WHEN s.last_used_at > $2 THEN s.last_mark ELSE 0 END AS mark
 		FROM services s LEFT JOIN realms r ON r.realm = s.realm
 		WHERE s.place = $3 AND s.name = $4 AND s.realm = $5 AND (s.expires_at = 0 OR s.expires_at > $6)`
-	// A realm that is restricted may verify only what is written down for it.
+	// 4 is isClaim. A realm that is restricted may verify only what is written down
+	// for it.
 	selectBoth = selectCaller + ` UNION ALL SELECT 4, s.id, s.sealed,
 		CASE WHEN s.old_valid_to > $7 THEN s.old_sealed END, s.failed_at, CASE WHEN s.last_used_at > $8 THEN s.last_mark ELSE 0 END
 		FROM services s
@@ -173,6 +174,8 @@ func (s *Service) load(ctx context.Context, by Triple, claim *Triple) (who, what
 	return who, what, now, err
 }
 
+// read reads the caller's entry into who, and that of the claim, if there is one, into
+// what. Where nothing is found they stay as they are.
 func read(tx *db.Tx, by Triple, claim *Triple, who, what *entry) error {
 	row := func(scan func(...any) error) error {
 		var may int64
