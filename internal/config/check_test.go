@@ -176,6 +176,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("mode = \"manual\"\n[limits]\nsend_per_id = \"5/15m, 9/1h\""), "DJAUTHY_EXPIRY_TIME_EMAIL=600")
 	f.Add([]byte("admins = [\"a\\\"b\", \"c,d\"]\ntrusted_proxies = [\"10.1.2.3/8\"]"), "DJAUTHY_BRAND_NAME=\u00e4\u00f6\u00fc\U0001f600")
 	f.Add([]byte("[brand]\nname = \"\\u0085\"\naccent = \"#1a5fb4\""), "DJAUTHY_EMAIL_FROM=\"A, B\" <a@example.org>")
+	f.Add([]byte(""), "DJAUTHY_ADMINS=\xf0")
 	f.Add([]byte("a = { b = [[1]], c = 1979-05-27 }"), "DJAUTHY_=\n=\nDJAUTHY_SECRET_KEY_FILE")
 	f.Add([]byte("listen = \"[::1]:80\"\npublic_url = \"https://[::1\""), "DJAUTHY_ADMINS=a\"b")
 	f.Fuzz(func(t *testing.T, text []byte, environ string) {

@@ -123,7 +123,7 @@ func Load(name string, text []byte, environ []string, readFile func(string) ([]b
 		if !given {
 			v = value{text: s.std, source: "default"}
 		}
-		if err := s.set(v.text); err != nil {
+		if err := s.take(v.text); err != nil {
 			e := &Error{Key: s.key, Value: v.text, Allowed: err.Error(), Source: v.source}
 			if e.Hidden = s.secret; s.secret {
 				e.Value = ""

@@ -224,6 +224,20 @@ func TestTheEnvironmentWinsOverTheFileOverTheDefault(t *testing.T) {
 	}
 }
 
+// TOML is UTF-8, and what is in force can be shown as a file.
+func TestWhatIsShownIsText(t *testing.T) {
+	for key, value := range map[string]string{"admins": "\xf0", "brand.name": "caf\xe9", "email.username": "j\xfcrgen"} {
+		_, _, err := load("", config.Variable(key)+"="+value)
+		wantError(t, err, key, value, "UTF-8", config.Variable(key))
+	}
+	if _, _, err := load("", "DJAUTHY_DATABASE=sqlite:\xf0"); err == nil || !strings.Contains(err.Error(), "UTF-8") {
+		t.Errorf("a path that is no text: %v", err)
+	}
+	if c := must(t, "", "DJAUTHY_EMAIL_PASSWORD=p\xe4ss"); c.Email.Password != "p\xe4ss" {
+		t.Errorf("a password became %q", c.Email.Password)
+	}
+}
+
 func TestAFileHoldsTheValueOfAVariable(t *testing.T) {
 	c := must(t, "", "DJAUTHY_EMAIL_PASSWORD_FILE=/run/pass word\r\n", "DJAUTHY_BRAND_NAME_FILE=/run/Example")
 	if c.Email.Password != "pass word" || c.Brand.Name != "Example" {

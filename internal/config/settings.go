@@ -37,6 +37,15 @@ func Variable(key string) string {
 
 func (s setting) env() string { return Variable(s.key) }
 
+// take sets the value. What is shown again has to be text that TOML can hold; a
+// password may be any bytes.
+func (s setting) take(text string) error {
+	if !utf8.ValidString(text) && (!s.secret || strings.HasPrefix(text, "sqlite:")) {
+		return errors.New("it has to be text in UTF-8")
+	}
+	return s.set(text)
+}
+
 // settings lists every key in the order of the example file.
 func (c *Config) settings() []setting {
 	return []setting{
