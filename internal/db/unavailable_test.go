@@ -1,7 +1,6 @@
 package db_test
 
 import (
-	"database/sql"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,40 +87,6 @@ func TestAPathWithOddCharactersIsThatPath(t *testing.T) {
 func walHas(path string) bool {
 	info, err := os.Stat(path + "-wal")
 	return err == nil && info.Size() > 0
-}
-
-func TestALockedDatabaseIsUnavailableAndWorksWhenFree(t *testing.T) {
-	d, path := sqlite(t)
-	// Not the ten seconds that a person waits.
-	impatient := func(tx *db.Tx) error { var n int; return tx.Get(`PRAGMA busy_timeout = 20`).Scan(&n) }
-	if err := d.Update(t.Context(), impatient); err != nil {
-		t.Fatal(err)
-	}
-	other, err := sql.Open("sqlite", "file:"+path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = other.Close() }()
-	c, err := other.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
-		t.Fatal(err)
-	}
-	err = d.Update(t.Context(), put("locked out", "1"))
-	if !db.Unavailable(err) {
-		t.Errorf("got %v", err)
-	}
-	wantSentence(t, "locked", err, "locked")
-	wantKeys(t, d) // who reads does not wait
-	if _, err := c.ExecContext(t.Context(), `ROLLBACK`); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Update(t.Context(), put("a", "1")); err != nil {
-		t.Error(err)
-	}
-	wantKeys(t, d, "a")
 }
 
 func TestAReadOnlyDatabaseIsUnavailableAndWorksWhenItIsNot(t *testing.T) {

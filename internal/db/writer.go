@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"time"
 
 	sqlite3 "modernc.org/sqlite"
@@ -21,7 +20,8 @@ const (
 	// process would never find the lock free.
 	longest = 100 * time.Millisecond
 	gap     = time.Millisecond
-	// lockWait is how long a writer waits for another process.
+	// lockWait is how long an Update waits for another process that writes, from
+	// when it was queued.
 	lockWait = 10 * time.Second
 )
 
@@ -30,28 +30,21 @@ var errClosed = errors.New("the database is closed")
 // errGone reports that SQLite ended the transaction by itself.
 var errGone = errors.New("transaction ended by the engine")
 
-// writer owns the one connection that writes. It takes all Updates that are
-// waiting, runs them in one transaction, and makes them durable with one fsync;
-// only then does it answer. No timer: a lone Update is
-// committed at once.
+// writer owns the one connection that writes. It takes all Updates that wait, runs
+// them in one transaction, and makes them durable with one fsync; only then does it
+// answer. No timer: a lone Update is committed at once.
+//
+// It takes them only when it has the write lock. Until then they wait in the queue,
+// where each can be taken back and is answered when it has waited for lockWait.
 type writer struct {
-	c     *liteConn
-	queue chan *request
-
-	mu      sync.RWMutex
-	stopped bool
-	ended   chan struct{}
-}
-
-type request struct {
-	ctx   context.Context
-	parts []job
-	err   error
-	done  chan struct{}
+	c        *liteConn
+	queue    *queue
+	lockWait time.Duration
+	ended    chan struct{}
 }
 
 func startWriter(c *liteConn) *writer {
-	w := &writer{c: c, queue: make(chan *request, groupSize), ended: make(chan struct{})}
+	w := &writer{c: c, queue: newQueue(), lockWait: lockWait, ended: make(chan struct{})}
 	go w.loop()
 	return w
 }
@@ -59,26 +52,27 @@ func startWriter(c *liteConn) *writer {
 // do queues parts and waits until they are durable. A context that ends before
 // their turn takes them back; after that they run to their end.
 func (w *writer) do(ctx context.Context, parts []job) error {
-	r := &request{ctx: ctx, parts: parts, done: make(chan struct{})}
-	w.mu.RLock()
-	if w.stopped {
-		w.mu.RUnlock()
+	r := &request{ctx: ctx, parts: parts, queued: time.Now(), done: make(chan struct{})}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !w.queue.add(r) {
 		return errClosed
 	}
-	w.queue <- r
-	w.mu.RUnlock()
-	<-r.done
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		if w.queue.withdraw(r) {
+			return ctx.Err()
+		}
+		<-r.done
+	}
 	return r.err
 }
 
 // stop ends the writer after all that is queued.
 func (w *writer) stop() {
-	w.mu.Lock()
-	if !w.stopped {
-		w.stopped = true
-		close(w.queue)
-	}
-	w.mu.Unlock()
+	w.queue.close()
 	<-w.ended
 }
 
@@ -86,17 +80,19 @@ func (w *writer) loop() {
 	defer close(w.ended)
 	rested := time.Now()
 	for {
-		if len(w.queue) == 0 {
+		if w.queue.len() == 0 {
 			rested = time.Now()
 		} else if time.Since(rested) > longest {
 			time.Sleep(gap)
 			rested = time.Now()
 		}
-		r, ok := <-w.queue
-		if !ok {
+		if !w.queue.wait() {
 			return
 		}
-		group := w.gather(r)
+		if !w.lock() {
+			continue
+		}
+		group := w.queue.take(groupSize)
 		w.commit(group)
 		for _, r := range group {
 			close(r.done)
@@ -104,35 +100,74 @@ func (w *writer) loop() {
 	}
 }
 
-func (w *writer) gather(first *request) []*request {
-	group := []*request{first}
-	for len(group) < groupSize {
-		select {
-		case r, ok := <-w.queue:
-			if !ok {
-				return group
-			}
-			group = append(group, r)
-		default:
-			return group
+// lock begins a transaction for what waits, for which another process may have to
+// finish. It answers those for whom that takes too long, and is false when it has
+// answered all.
+func (w *writer) lock() bool {
+	for {
+		err := w.begin()
+		if err == nil {
+			return true
 		}
+		oldest := time.Now()
+		if busy(err) {
+			oldest = oldest.Add(-w.lockWait)
+		}
+		if !w.queue.refuse(oldest, fmt.Errorf("begin: %w", err)) {
+			return false
+		}
+		pause()
 	}
-	return group
 }
 
-// commit runs a group as one transaction. Members hardly ever fail, so the first
-// run is without savepoints, which cost a copy of every page they guard. If
+func (w *writer) begin() error { return w.c.run("BEGIN IMMEDIATE") }
+
+// again begins a transaction anew for a group whose turn it is. It waits for the lock
+// no longer than the oldest of the group would have. That it cannot be begun is
+// nobody's fault and the answer to all of them.
+func (w *writer) again(group []*request) bool {
+	for end := group[0].queued.Add(w.lockWait); ; pause() {
+		err := w.begin()
+		if err == nil {
+			return true
+		}
+		if busy(err) && time.Now().Before(end) {
+			continue
+		}
+		for _, r := range group {
+			r.err = fmt.Errorf("begin: %w", err)
+		}
+		return false
+	}
+}
+
+// busy reports that another process holds the write lock.
+func busy(err error) bool {
+	var lite *sqlite3.Error
+	return errors.As(err, &lite) && lite.Code()&0xff == sqlitelib.SQLITE_BUSY
+}
+
+// pause is between two looks at the lock.
+func pause() { time.Sleep(gap/4 + rand.N(gap/2)) } //nolint:gosec // jitter
+
+// commit runs a group in the transaction that has begun. Members hardly ever fail, so
+// the first run is without savepoints, which cost a copy of every page they guard. If
 // something fails, nothing was acknowledged: the group runs again with each
 // member under a savepoint; and when SQLite takes the transaction away (a full
 // disk does that), each runs alone, and only the one at fault fails.
 func (w *writer) commit(group []*request) {
-	if !rehearsed(group) && w.transact(group, w.plain) == nil {
-		return
+	if !rehearsed(group) {
+		if w.transact(group, w.plain) == nil || !w.again(group) {
+			return
+		}
 	}
 	if w.transact(group, w.careful) == nil || len(group) == 1 {
 		return
 	}
-	for _, r := range group {
+	for i, r := range group {
+		if !w.again(group[i:]) {
+			return
+		}
 		_ = w.transact([]*request{r}, w.careful)
 	}
 }
@@ -143,8 +178,8 @@ func rehearsed(group []*request) bool {
 	})
 }
 
-// transact runs the group's parts and commits. It returns an error, also left
-// with each member, if the transaction as a whole failed.
+// transact runs the group's parts in the transaction that has begun, and commits. It
+// returns an error, also left with each member, if the transaction as a whole failed.
 func (w *writer) transact(group []*request, run func(*request) (whole error)) (err error) {
 	defer func() {
 		if err != nil {
@@ -154,9 +189,6 @@ func (w *writer) transact(group []*request, run func(*request) (whole error)) (e
 			}
 		}
 	}()
-	if err := w.begin(); err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
 	for _, r := range group {
 		if r.err = r.ctx.Err(); r.err != nil {
 			continue
@@ -187,18 +219,6 @@ func (w *writer) careful(r *request) error {
 		return r.err
 	}
 	return nil
-}
-
-// begin takes the write lock, for which another process may have to finish.
-func (w *writer) begin() error {
-	for end := time.Now().Add(lockWait); ; {
-		err := w.c.run("BEGIN IMMEDIATE")
-		var lite *sqlite3.Error
-		if !errors.As(err, &lite) || lite.Code()&0xff != sqlitelib.SQLITE_BUSY || time.Now().After(end) {
-			return err
-		}
-		time.Sleep(gap/4 + rand.N(gap/2)) //nolint:gosec // jitter
-	}
 }
 
 // all runs the parts of one request under one savepoint. When one fails, the
