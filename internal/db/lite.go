@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	sqlite3 "modernc.org/sqlite"
 )
@@ -35,8 +36,19 @@ type liteStmt interface {
 	driver.StmtQueryContext
 }
 
-// lite opens a connection to a file and tries it.
+// lite opens a connection to a file and tries it. Of processes that open a new file
+// together one switches it to WAL, and SQLite tells the others at once that it is
+// busy, whatever its timeout: they try again.
 func lite(path string, pragmas ...string) (*liteConn, error) {
+	for end := time.Now().Add(lockWait); ; pause() {
+		l, err := liteOnce(path, pragmas...)
+		if !busy(err) || time.Now().After(end) {
+			return l, err
+		}
+	}
+}
+
+func liteOnce(path string, pragmas ...string) (*liteConn, error) {
 	c, err := (&sqlite3.Driver{}).Open(dsn(path, pragmas...))
 	if err != nil {
 		return nil, fmt.Errorf("cannot open %s: %w", path, err)
