@@ -83,6 +83,13 @@ func (d *DB) Ping(ctx context.Context) error { return d.engine.ping(ctx) }
 // Engine is "sqlite" or "postgres".
 func (d *DB) Engine() string { return d.engine.name() }
 
+// BehindPooler reports that a connection pooler such as pgbouncer lies between here
+// and PostgreSQL. Statements are then not prepared, which costs time.
+func (d *DB) BehindPooler() bool {
+	e, ok := d.engine.(*postgres)
+	return ok && e.pooler
+}
+
 // View runs fn in a read-only transaction: all its reads see one moment.
 func (d *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	return d.engine.view(ctx, false, func(c conn) error { return fn(d.tx(ctx, c)) })

@@ -40,12 +40,16 @@ func (e *sqlite) migrate(ctx context.Context, up bool) (pending []string, err er
 const migrationLock = 0x646a6175746879
 
 func (e *postgres) migrate(ctx context.Context, up bool) (pending []string, err error) {
-	tx, err := e.pool.BeginTx(ctx, nil)
+	tx, err := e.begin(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer rollback(tx)
 	c := pgConn{tx}
+	// Another process may take its time, and so may a step.
+	if _, err := tx.ExecContext(ctx, `SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0`); err != nil {
+		return nil, err
+	}
 	if _, err := c.exec(ctx, `SELECT pg_advisory_xact_lock($1)`, []any{int64(migrationLock)}); err != nil {
 		return nil, err
 	}

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 const (
@@ -20,33 +22,88 @@ const (
 	maxTries = 20
 )
 
+// limits are how long a transaction may hold others up, in milliseconds. A process
+// that is frozen while it holds a row lets it go when the server ends its session; who
+// waits for the row gives up before that and tries again. A URL may set others.
+var limits = map[string]string{
+	"idle_in_transaction_session_timeout": "5000",
+	"lock_timeout":                        "4000",
+	"statement_timeout":                   "30000",
+}
+
 type postgres struct {
-	pool   *sql.DB
+	pool *sql.DB
+	// pooler says that a connection is not to one server process: a pooler such
+	// as pgbouncer hands each transaction to another. Nothing may be kept there
+	// between two of them, neither a prepared statement nor a setting.
+	pooler bool
+	// local sets limits for one transaction, behind a pooler.
+	local  string
 	closed atomic.Bool
 }
 
 func openPostgres(ctx context.Context, url string) (*postgres, error) {
-	pool, err := sql.Open("pgx", url)
+	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, err
 	}
-	pool.SetMaxOpenConns(poolSize)
-	pool.SetMaxIdleConns(poolSize)
-	pool.SetConnMaxIdleTime(5 * time.Minute)
-	if err := pool.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot reach PostgreSQL: %w", err), pool.Close())
+	e := &postgres{}
+	if e.pooler, err = behindPooler(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("cannot reach PostgreSQL: %w", err)
 	}
-	return &postgres{pool: pool}, nil
+	for name, value := range limits {
+		if _, set := cfg.RuntimeParams[name]; !set {
+			cfg.RuntimeParams[name] = value
+		}
+	}
+	if e.pooler {
+		cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
+		for name := range limits {
+			e.local += "SET LOCAL " + name + " = '" + cfg.RuntimeParams[name] + "';"
+			delete(cfg.RuntimeParams, name)
+		}
+	}
+	e.pool = stdlib.OpenDB(*cfg)
+	e.pool.SetMaxOpenConns(poolSize)
+	e.pool.SetMaxIdleConns(poolSize)
+	e.pool.SetConnMaxIdleTime(5 * time.Minute)
+	return e, nil
+}
+
+// behindPooler reports whether something between here and PostgreSQL answers in its
+// name: the process that it says it is, is then not the one that runs a query.
+func behindPooler(ctx context.Context, cfg *pgx.ConnConfig) (bool, error) {
+	c, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }()
+	var pid uint32
+	err = c.QueryRow(ctx, "SELECT pg_backend_pid()", pgx.QueryExecModeSimpleProtocol).Scan(&pid)
+	return pid != c.PgConn().PID(), err
+}
+
+// begin begins a transaction within limits.
+func (e *postgres) begin(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
+	if e.closed.Load() {
+		return nil, errClosed
+	}
+	tx, err := e.pool.BeginTx(ctx, o)
+	if err != nil || !e.pooler {
+		return tx, err
+	}
+	if _, err := tx.ExecContext(ctx, e.local); err != nil {
+		rollback(tx)
+		return nil, err
+	}
+	return tx, nil
 }
 
 func (e *postgres) view(ctx context.Context, one bool, fn func(conn) error) error {
-	if e.closed.Load() {
-		return errClosed
-	}
-	if one {
+	if one && !e.closed.Load() {
 		return guard(fn, pgPool{e.pool})
 	}
-	tx, err := e.pool.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	tx, err := e.begin(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return err
 	}
@@ -87,10 +144,7 @@ func (e *postgres) once(ctx context.Context, p job, keep bool) error {
 	if p.shared {
 		level = sql.LevelReadCommitted
 	}
-	if e.closed.Load() {
-		return errClosed
-	}
-	tx, err := e.pool.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+	tx, err := e.begin(ctx, &sql.TxOptions{Isolation: level})
 	if err != nil {
 		return err
 	}
@@ -105,11 +159,13 @@ func (e *postgres) once(ctx context.Context, p job, keep bool) error {
 // nothing left to undo.
 func rollback(tx *sql.Tx) { _ = tx.Rollback() }
 
-// retryable reports a serialization failure, a deadlock, or a unique value that
-// two transactions took at once: all end well when run again.
+// retryable reports what ends well when run again: a serialization failure, a
+// deadlock, a unique value that two transactions took at once, a row that another one
+// held for too long, and a transaction that the server ended since this process stood
+// still.
 func retryable(err error) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01" || e.Code == "23505")
+	return errors.As(err, &e) && slices.Contains([]string{"40001", "40P01", "23505", "55P03", "25P03"}, e.Code)
 }
 
 func (e *postgres) ping(ctx context.Context) error {
@@ -131,6 +187,10 @@ func (e *postgres) close() error {
 type pgConn struct{ tx *sql.Tx }
 
 func (c pgConn) exec(ctx context.Context, query string, args []any) (int64, error) {
+	args, err := values(args)
+	if err != nil {
+		return 0, err
+	}
 	res, err := c.tx.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err
@@ -139,6 +199,10 @@ func (c pgConn) exec(ctx context.Context, query string, args []any) (int64, erro
 }
 
 func (c pgConn) query(ctx context.Context, query string, args []any) (rows, error) {
+	args, err := values(args)
+	if err != nil {
+		return nil, err
+	}
 	return c.tx.QueryContext(ctx, query, args...)
 }
 
@@ -150,5 +214,23 @@ func (c pgPool) exec(context.Context, string, []any) (int64, error) {
 }
 
 func (c pgPool) query(ctx context.Context, query string, args []any) (rows, error) {
+	args, err := values(args)
+	if err != nil {
+		return nil, err
+	}
 	return c.pool.QueryContext(ctx, query, args...)
+}
+
+// values are arguments as plain types, by which the driver tells PostgreSQL their
+// types where it has not prepared the statement.
+func values(args []any) ([]any, error) {
+	plain := make([]any, len(args))
+	for i, arg := range args {
+		v, err := value(arg)
+		if err != nil {
+			return nil, err
+		}
+		plain[i] = v
+	}
+	return plain, nil
 }

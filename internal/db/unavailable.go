@@ -34,9 +34,11 @@ func Unavailable(err error) bool {
 		return false
 	case errors.As(err, &pg):
 		// Classes 08, 53, 57 and 58: connection, resources, operator, system;
-		// 25006: read-only; 40: still conflicting after all retries.
+		// 40: still conflicting after all retries; 25006: read-only; 25P03 and 55P03:
+		// a transaction that stood still, and a row that stayed locked.
 		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "57") ||
-			strings.HasPrefix(pg.Code, "58") || strings.HasPrefix(pg.Code, "40") || pg.Code == "25006"
+			strings.HasPrefix(pg.Code, "58") || strings.HasPrefix(pg.Code, "40") ||
+			pg.Code == "25006" || pg.Code == "25P03" || pg.Code == "55P03"
 	case errors.As(err, &connect), errors.As(err, &network), pgconn.SafeToRetry(err):
 		return true
 	}
