@@ -25,6 +25,8 @@ type DB struct {
 
 	// Now is the clock that every transaction reads once. Tests own it.
 	Now func() time.Time
+	// Dropped is told why a part of Afterwards was not done.
+	Dropped func(error)
 	// Rehearse makes every part of an Update run twice, the first run rolled
 	// back, so that tests notice a function that is not safe to run again.
 	Rehearse bool
@@ -55,13 +57,21 @@ type engine interface {
 type job struct {
 	shared   bool
 	rehearse bool
-	run      func(conn) error
+	run      func(context.Context, conn) error
+	// dropped is told of its failure, which is then not that of the others; nil:
+	// its failure ends the Update.
+	dropped func(error)
+}
+
+// on is the job for one run on a connection.
+func (j job) on(ctx context.Context) func(conn) error {
+	return func(c conn) error { return j.run(ctx, c) }
 }
 
 // Open opens "sqlite:PATH" or a "postgres://" URL. The schema is not touched;
 // see Migrate.
 func Open(ctx context.Context, url string) (*DB, error) {
-	d := &DB{Now: time.Now}
+	d := &DB{Now: time.Now, Dropped: func(error) {}}
 	var err error
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		d.engine, err = openSQLite(path)
@@ -102,8 +112,9 @@ func (d *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 
 // A Part is one transaction of a Sequence.
 type Part struct {
-	shared bool
-	fn     func(*Tx) error
+	shared     bool
+	bestEffort bool
+	fn         func(*Tx) error
 }
 
 // Own is a part that sees the database as if it were alone on it
@@ -115,6 +126,11 @@ func Own(fn func(*Tx) error) Part { return Part{fn: fn} }
 // statements must be right by itself, or the rows it rests on be read with
 // Tx.Lock. A unique value that two take at once makes one of them run again.
 func Shared(fn func(*Tx) error) Part { return Part{shared: true, fn: fn} }
+
+// Afterwards is a Shared part for what comes after the part that decides: its failure
+// goes to DB.Dropped, and the caller is told what is true, that the deciding part is
+// done.
+func Afterwards(fn func(*Tx) error) Part { return Part{shared: true, bestEffort: true, fn: fn} }
 
 // Update runs fn in a transaction of its own and makes it durable before it
 // returns nil. An error rolls everything back. fn may run more than once and
@@ -131,7 +147,10 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 func (d *DB) Sequence(ctx context.Context, parts ...Part) error {
 	jobs := make([]job, len(parts))
 	for i, p := range parts {
-		jobs[i] = job{shared: p.shared, rehearse: d.Rehearse, run: func(c conn) error { return p.fn(d.tx(ctx, c)) }}
+		jobs[i] = job{shared: p.shared, rehearse: d.Rehearse, run: func(ctx context.Context, c conn) error { return p.fn(d.tx(ctx, c)) }}
+		if p.bestEffort {
+			jobs[i].dropped = d.Dropped
+		}
 	}
 	return d.engine.update(ctx, jobs)
 }

@@ -160,6 +160,26 @@ func TestAFailedPartOfASequenceKeepsTheEarlierAndStopsTheLater(t *testing.T) {
 	})
 }
 
+func TestWhatComesAfterTheDecidingPartDoesNotUndoItsAnswer(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
+		var dropped error
+		d.Dropped = func(err error) { dropped = err }
+		// In one group with others, on SQLite, and past the end of the caller's time.
+		ctx, cancel := context.WithCancel(t.Context())
+		err := d.Sequence(ctx,
+			db.Shared(put("decided", "1")),
+			db.Afterwards(func(tx *db.Tx) error { return errors.Join(put("undone", "1")(tx), errOops) }),
+			db.Afterwards(func(tx *db.Tx) error { cancel(); return put("later", "1")(tx) }))
+		if err != nil {
+			t.Errorf("what is decided is answered with %v", err)
+		}
+		if !errors.Is(dropped, errOops) {
+			t.Errorf("told of %v, want the part that failed", dropped)
+		}
+		wantKeys(t, d, "decided", "later")
+	})
+}
+
 func TestATransactionHasOneTimeFromTheDatabasesClock(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) {
 		c.Advance(1500 * time.Microsecond)

@@ -28,7 +28,7 @@ func (d *DB) Pending(ctx context.Context) ([]string, error) { return d.engine.mi
 
 func (e *sqlite) migrate(ctx context.Context, up bool) (pending []string, err error) {
 	// BEGIN IMMEDIATE is the lock: one writer at a time, also among processes.
-	err = e.writer.do(ctx, []job{{run: func(c conn) error {
+	err = e.writer.do(ctx, []job{{run: func(ctx context.Context, c conn) error {
 		pending, err = step(ctx, c, "migrations/sqlite", up)
 		return err
 	}}})

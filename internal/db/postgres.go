@@ -111,32 +111,51 @@ func (e *postgres) view(ctx context.Context, one bool, fn func(conn) error) erro
 	return guard(fn, pgConn{tx})
 }
 
-// update retries a part that PostgreSQL could not serialize, with a growing
-// random wait, so that two who ran into each other do not do so again.
 func (e *postgres) update(ctx context.Context, parts []job) error {
 	for _, p := range parts {
-		if p.rehearse {
-			if err := e.once(ctx, p, false); err != nil && !retryable(err) {
-				return err
-			}
-		}
-		for try := 1; ; try++ {
-			err := e.once(ctx, p, true)
-			if err == nil {
-				break
-			}
-			if !retryable(err) || try == maxTries {
-				return err
-			}
-			wait := time.Millisecond + rand.N(time.Duration(min(try, 8))*4*time.Millisecond) //nolint:gosec // jitter
-			select {
-			case <-time.After(wait):
-			case <-ctx.Done():
-				return errors.Join(ctx.Err(), err)
-			}
+		if err := e.part(ctx, p); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// afterwardsFor is what a part has that comes after the deciding one, whatever is left
+// of the caller's time.
+const afterwardsFor = 5 * time.Second
+
+func (e *postgres) part(ctx context.Context, p job) error {
+	if p.dropped == nil {
+		return e.retried(ctx, p)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwardsFor)
+	defer cancel()
+	if err := e.retried(ctx, p); err != nil {
+		p.dropped(err)
+	}
+	return nil
+}
+
+// retried runs a part, and again while PostgreSQL could not serialize it, with a
+// growing random wait, so that two who ran into each other do not do so again.
+func (e *postgres) retried(ctx context.Context, p job) error {
+	if p.rehearse {
+		if err := e.once(ctx, p, false); err != nil && !retryable(err) {
+			return err
+		}
+	}
+	for try := 1; ; try++ {
+		err := e.once(ctx, p, true)
+		if err == nil || !retryable(err) || try == maxTries {
+			return err
+		}
+		wait := time.Millisecond + rand.N(time.Duration(min(try, 8))*4*time.Millisecond) //nolint:gosec // jitter
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		}
+	}
 }
 
 func (e *postgres) once(ctx context.Context, p job, keep bool) error {
@@ -149,7 +168,7 @@ func (e *postgres) once(ctx context.Context, p job, keep bool) error {
 		return err
 	}
 	defer rollback(tx)
-	if err := guard(p.run, pgConn{tx}); err != nil || !keep {
+	if err := guard(p.on(ctx), pgConn{tx}); err != nil || !keep {
 		return err
 	}
 	return tx.Commit()

@@ -206,7 +206,7 @@ func (w *writer) transact(group []*request, run func(*request) (whole error)) (e
 // plain runs a member; its failure is that of the whole.
 func (w *writer) plain(r *request) error {
 	for _, p := range r.parts {
-		if err := guard(p.run, w.c); err != nil {
+		if err := guard(p.on(context.Background()), w.c); err != nil {
 			return err
 		}
 	}
@@ -222,13 +222,21 @@ func (w *writer) careful(r *request) error {
 }
 
 // all runs the parts of one request under one savepoint. When one fails, the
-// earlier ones, which have to stay, run again without it.
+// earlier ones, which have to stay, run again without it. One of Afterwards is passed
+// over.
 func (w *writer) all(parts []job) error {
 	done, err := w.savepoint(parts)
-	if err != nil && done > 0 && !errors.Is(err, errGone) {
+	if err == nil || errors.Is(err, errGone) {
+		return err
+	}
+	if done > 0 {
 		if _, again := w.savepoint(parts[:done]); again != nil {
 			return fmt.Errorf("%w: %w", errGone, errors.Join(err, again))
 		}
+	}
+	if failed := parts[done]; failed.dropped != nil {
+		failed.dropped(err)
+		return w.all(parts[done+1:])
 	}
 	return err
 }
@@ -244,7 +252,7 @@ func (w *writer) savepoint(parts []job) (done int, err error) {
 				return done, w.finish(c, err)
 			}
 		}
-		if err := guard(p.run, c); err != nil || c.gone != nil {
+		if err := guard(p.on(context.Background()), c); err != nil || c.gone != nil {
 			return done, w.finish(c, err)
 		}
 		done++
@@ -257,7 +265,7 @@ func (w *writer) rehearse(p job, c *partConn) error {
 	if c.gone = w.c.run("SAVEPOINT rehearsal"); c.gone != nil {
 		return c.gone
 	}
-	err := guard(p.run, w.c)
+	err := guard(p.on(context.Background()), w.c)
 	c.gone = errors.Join(w.c.run("ROLLBACK TO rehearsal"), w.c.run("RELEASE rehearsal"))
 	return errors.Join(err, c.gone)
 }
