@@ -12,18 +12,26 @@ import (
 // machines are two houses, as two processes have them, on one database.
 func machines(t *testing.T) (a, b *house) {
 	t.Helper()
-	url := dbtest.URL(t, "postgres")
+	url, clock := dbtest.URL(t, "postgres"), started()
+	return machine(t, url, clock), machine(t, url, clock)
+}
+
+// started is a clock as dbtest.Run has it.
+func started() *dbtest.Clock {
 	clock := &dbtest.Clock{}
 	for clock.Now().Before(dbtest.Start) {
 		clock.Advance(dbtest.Start.Sub(clock.Now())) // at most 292 years a time
 	}
-	for _, h := range []**house{&a, &b} {
-		d := dbtest.Open(t, url)
-		d.Now, d.Rehearse = clock.Now, true
-		*h = furnish(t, d, clock)
-		(*h).deliver(t)
-	}
-	return a, b
+	return clock
+}
+
+func machine(t *testing.T, url string, clock *dbtest.Clock) *house {
+	t.Helper()
+	d := dbtest.Open(t, url)
+	d.Now, d.Rehearse = clock.Now, true
+	h := furnish(t, d, clock)
+	h.deliver(t)
+	return h
 }
 
 // at moves a browser to another machine; its cookies stay.

@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
@@ -39,11 +40,30 @@ func (s *Service) SubmitLink(ctx context.Context, link seal.Token, by Asker) (En
 }
 
 func (sub *submit) run(ctx context.Context) (Entered, error) {
-	err := sub.s.DB.Sequence(ctx, db.Shared(sub.count), db.Shared(sub.decide), db.Shared(sub.giveBack))
-	if err != nil {
+	err := sub.s.DB.Sequence(ctx, db.Shared(sub.count), db.Shared(sub.decide), db.Afterwards(sub.giveBack))
+	if err != nil && !sub.committed(ctx) {
 		return Entered{}, err
 	}
 	return sub.out, nil
+}
+
+// lookFor is how long an answer whose commit was not heard of may be looked for.
+const lookFor = 3 * time.Second
+
+// committed reports whether the session is there although its commit was answered
+// with an error: when the connection to the database breaks in between, the code is
+// used up, and nobody else has this session's token.
+func (sub *submit) committed(ctx context.Context) bool {
+	if sub.out.Verdict != Accepted {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookFor)
+	defer cancel()
+	var session db.ID
+	err := sub.s.DB.Read(ctx, func(tx *db.Tx) error {
+		return tx.Get(`SELECT session_id FROM attempts WHERE id = $1`, sub.a.id).Scan(&session)
+	})
+	return err == nil && session == db.ID(sub.out.Session.ID)
 }
 
 // count counts the try, first and for good: in the attempt, then, if it counts

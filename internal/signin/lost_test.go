@@ -1,0 +1,57 @@
+package signin_test
+
+import (
+	"testing"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+func TestASignInWhoseBudgetsCannotBeGivenBackIsASignIn(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		var dropped error
+		h.d.Dropped = func(err error) { dropped = err }
+		b := h.browser("192.0.2.1")
+		m := b.gets(t, addr(t, "ann@example.org"))
+		h.exec(t, `ALTER TABLE budgets RENAME TO budgets_away`)
+		h.exec(t, `CREATE TABLE budgets AS SELECT * FROM budgets_away WHERE 1 = 0`) // without a key
+		link := b.clicks(t, m.link) // takes no budget, gives some back
+		want(t, link.Verdict, signin.Accepted)
+		want(t, b.isIn(t), true)
+		if dropped == nil {
+			t.Error("giving back went well, so this proves nothing")
+		}
+	})
+}
+
+// The server commits, and the answer is lost on the way.
+func TestACommitThatIsNotHeardOfLosesNoSignIn(t *testing.T) {
+	way := dbtest.NewLossy(t, dbtest.URL(t, "postgres"))
+	h := machine(t, way.URL, started())
+	h.d.Rehearse = false
+	for part, name := range []string{"the session", "giving back"} {
+		b := h.browser("192.0.2.1")
+		m := b.gets(t, addr(t, []string{"ann@example.org", "ben@example.org"}[part]))
+		way.LoseCommit(2 + part) // the first counts the try
+		want(t, b.types(t, m.code).Verdict, signin.Accepted)
+		if !b.isIn(t) {
+			t.Errorf("the commit of %s is lost, and the session with it", name)
+		}
+	}
+}
+
+// Counting the try is no decision: the person is told that it did not work, and the
+// code is still good.
+func TestALostCountLeavesTheCodeGood(t *testing.T) {
+	way := dbtest.NewLossy(t, dbtest.URL(t, "postgres"))
+	h := machine(t, way.URL, started())
+	h.d.Rehearse = false
+	b := h.browser("192.0.2.1")
+	m := b.gets(t, addr(t, "ann@example.org"))
+	way.LoseCommit(1)
+	if _, err := h.s.SubmitCode(t.Context(), m.code, b.by); !db.Unavailable(err) {
+		t.Errorf("got %v", err)
+	}
+	want(t, b.types(t, m.code).Verdict, signin.Accepted)
+}
