@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
-	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -59,6 +58,9 @@ func (d Discovery) Find(text, implementation string) (ID, Refusal) {
 	if !utf8.ValidString(text) {
 		return ID{}, Control
 	}
+	if strings.ContainsAny(text, asciiTwins) {
+		return ID{}, Compat
+	}
 	text = strings.TrimSpace(norm.NFC.String(text))
 	switch {
 	case text == "":
@@ -78,6 +80,10 @@ func (d Discovery) Find(text, implementation string) (ID, Refusal) {
 	}
 	return ID{Email, address}, ""
 }
+
+// asciiTwins are the characters that NFC makes ASCII of: the Kelvin sign, the Greek
+// question mark and the varia. What is typed with one would be sent elsewhere.
+const asciiTwins = "\u212a\u037e\u1fef"
 
 // hidden reports characters that nobody sees: controls, formats such as zero
 // width joiners and direction marks, private use, and line separators.
@@ -122,11 +128,11 @@ func (d Discovery) local(local *string) Refusal {
 	if norm.NFKC.String(s) != s {
 		return Compat
 	}
+	typed := s
 	if d.FoldLocalPart {
-		// To lower case as well: of Cherokee the library folds each case to the other.
-		s = norm.NFC.String(strings.ToLower(cases.Fold().String(s)))
+		s = fold(s)
 	}
-	if s == "" || len(s) > maxLocal || strings.HasPrefix(s, ".") || strings.HasSuffix(s, ".") || strings.Contains(s, "..") {
+	if s == "" || max(len(s), len(typed)) > maxLocal || strings.HasPrefix(s, ".") || strings.HasSuffix(s, ".") || strings.Contains(s, "..") {
 		return Local
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return !localRune(r) }) {
@@ -137,6 +143,22 @@ func (d Discovery) local(local *string) Refusal {
 	}
 	*local = s
 	return ""
+}
+
+// fold makes one of the spellings of a local part that differ in case. It maps
+// each rune to one rune: full case folding (Unicode 3.13, C+F) makes "ss" of ß and
+// σ of ς, which are other mailboxes. The result is NFC again, since h and a macron
+// below compose and H and it do not.
+func fold(local string) string { return norm.NFC.String(strings.Map(lower, local)) }
+
+// lower is the simple lower case of a rune. A letter that is not ASCII and whose
+// lower case is (İ) stays as it is, because the ASCII letter is another mailbox.
+func lower(r rune) rune {
+	l := unicode.ToLower(r)
+	if l <= unicode.MaxASCII && r > unicode.MaxASCII {
+		return r
+	}
+	return l
 }
 
 // localRune reports what a local part may hold: atext of RFC 5322 3.2.3 less
@@ -211,5 +233,5 @@ func (id ID) Mailbox() string {
 	if domain == "gmail.com" || domain == "googlemail.com" {
 		local, domain = strings.ReplaceAll(local, ".", ""), "gmail.com"
 	}
-	return strings.ToLower(local) + "@" + domain
+	return fold(local) + "@" + domain
 }

@@ -1,0 +1,4 @@
+package accounts
+
+// Fold is fold, for a walk over all of Unicode that Find would make long.
+var Fold = fold
