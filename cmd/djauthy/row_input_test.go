@@ -90,11 +90,9 @@ func TestRow30_NoSpellingSignsInAsAnotherMailbox(t *testing.T) {
 	v.signInAs("pascal@bücher.example", victim)
 	name := s.userOf(t, v)
 	for _, same := range []string{"PASCAL@BÜCHER.EXAMPLE", " Pascal@xn--bcher-kva.example ", "pascal@bu\u0308cher.example", "pascal@BÜCHER.example.", "pascal@bücher。example", "pascal＠bücher.example"} {
+		s.clock.advance(time.Millisecond) // or its code would be as old as the last success
 		b := s.browser(t)
-		if a := b.post("/login", "id", same); a.status == http.StatusUnprocessableEntity && strings.Contains(same, "＠") {
-			continue
-		}
-		b.submit(s.mail.next(t, victim).code()).want(t, http.StatusSeeOther, "/account")
+		b.signInAs(same, victim)
 		if s.userOf(t, b) != name {
 			t.Errorf("%q is another person than %q", same, victim)
 		}

@@ -15,6 +15,7 @@ func FuzzFind(f *testing.F) {
 		"ann@example.org", "Ann+x@Mu\u0308nchen.DE.", "e\u0301@例え。テスト", "a\u200bnn@example.org", `"a b"@example.org`, "a@b@c", "ann@[::1]",
 		"İ@İ.org", "straße@STRAẞE.de", "ᾳ\u0301@example.org", "日本ノab@xn--r8jz45g.jp", "a@" + strings.Repeat("ü.", 60) + "org", "github:ann",
 		strings.Repeat("é", 32) + "@example.org", "ann@example.org\r\nBcc: x", "\xff@x", "a\u0345\u0301@x.org", "ǆ@ǆ.org", "a@1.2.3.4", "xn--@xn--",
+		`"B, A" <mailto:A%2bb@X.org?c=d>;`, "\u2066＜ann﹫example.org＞\u2069。", "(‘a@b’)", "'a@b.org'@c", "a@b <a@b>, c@d", "mailto:%25@%2525", "क्\u200d@xn--h2bf2aw0b.org",
 	} {
 		f.Add(text, true)
 		f.Add(text, false)

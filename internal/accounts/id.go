@@ -29,18 +29,24 @@ type Refusal string
 
 // Reasons to refuse a text.
 const (
-	Empty    Refusal = "empty"
-	TooLong  Refusal = "too_long" // over 254 characters (RFC 5321 4.5.3.1.3)
-	Control  Refusal = "control"  // control or invisible characters
-	Script   Refusal = "script"   // mixes alphabets (UTS 39 5.2, highly restrictive)
-	NoAt     Refusal = "no_at"
-	Local    Refusal = "local"  // the part before the @
-	Domain   Refusal = "domain" // the part after it
-	Quoted   Refusal = "quoted" // quotes, comments, routes
-	Compat   Refusal = "compat" // look-alikes of plain characters (NFKC changes them)
-	BadKind  Refusal = "kind"   // an address of a kind that cannot be reached
-	maxChars         = 254
-	maxLocal         = 64 // RFC 5321 4.5.3.1.1, octets
+	Empty   Refusal = "empty"
+	TooLong Refusal = "too_long" // over 254 characters (RFC 5321 4.5.3.1.3)
+	Control Refusal = "control"  // control or invisible characters
+	Script  Refusal = "script"   // mixes alphabets (UTS 39 5.2, highly restrictive)
+	NoAt    Refusal = "no_at"
+	Several Refusal = "several" // more than one @: several addresses, or a route
+	Blank   Refusal = "blank"   // white space inside
+	Local   Refusal = "local"   // the part before the @
+	Domain  Refusal = "domain"  // the part after it
+	Quoted  Refusal = "quoted"  // quotation marks
+	Compat  Refusal = "compat"  // look-alikes of plain characters (NFKC changes them)
+	BadKind Refusal = "kind"    // an address of a kind that cannot be reached
+	// Punctuation is a sign that addresses do not have, or that would write another
+	// mailbox: brackets of a comment or literal, a comma, '%' or '!' of a route.
+	Punctuation Refusal = "punctuation"
+
+	maxChars = 254
+	maxLocal = 64 // RFC 5321 4.5.3.1.1, octets
 )
 
 // Discovery finds out from a text how to reach a person.
@@ -49,7 +55,7 @@ type Discovery struct {
 	FoldLocalPart bool
 }
 
-// Find normalises what a person typed and finds the implementation. The
+// Find normalises what a person typed or pasted and finds the implementation. The
 // implementation may be named (manual mode) or empty.
 func (d Discovery) Find(text, implementation string) (ID, Refusal) {
 	if utf8.RuneCountInString(text) > 4*maxChars {
@@ -58,27 +64,49 @@ func (d Discovery) Find(text, implementation string) (ID, Refusal) {
 	if !utf8.ValidString(text) {
 		return ID{}, Control
 	}
-	if strings.ContainsAny(text, asciiTwins) {
-		return ID{}, Compat
+	text, refusal := pasted(text)
+	if refusal != "" {
+		return ID{}, refusal
 	}
-	text = strings.TrimSpace(norm.NFC.String(text))
-	switch {
-	case text == "":
-		return ID{}, Empty
-	case utf8.RuneCountInString(text) > maxChars:
-		return ID{}, TooLong
-	case strings.ContainsFunc(text, hidden):
-		return ID{}, Control
-	case implementation != "" && implementation != Email:
-		return ID{}, BadKind
-	case foreign(text):
+	if refusal := suspicious(text); refusal != "" {
+		return ID{}, refusal
+	}
+	if implementation != "" && implementation != Email {
 		return ID{}, BadKind
 	}
-	address, refusal := d.email(text)
+	address, refusal := d.email(norm.NFC.String(text))
 	if refusal != "" {
 		return ID{}, refusal
 	}
 	return ID{Email, address}, ""
+}
+
+// suspicious refuses what no address has, each for a reason that tells people what
+// to mend: the first that holds is the most telling.
+func suspicious(text string) Refusal {
+	switch {
+	case text == "":
+		return Empty
+	case utf8.RuneCountInString(norm.NFC.String(text)) > maxChars:
+		return TooLong
+	case strings.ContainsAny(text, asciiTwins):
+		return Compat
+	case strings.ContainsFunc(text, func(r rune) bool { return hidden(r) && !unicode.IsSpace(r) }):
+		return Control
+	case foreign(text):
+		return BadKind
+	case strings.ContainsAny(text, "\"“”„«»"):
+		return Quoted
+	case strings.Count(text, "@") > 1:
+		return Several
+	case !strings.Contains(text, "@"):
+		return NoAt
+	case strings.ContainsFunc(text, unicode.IsSpace):
+		return Blank
+	case strings.ContainsAny(text, `()<>[]\,;:%!`):
+		return Punctuation
+	}
+	return ""
 }
 
 // asciiTwins are the characters that NFC makes ASCII of: the Kelvin sign, the Greek
@@ -101,18 +129,11 @@ func foreign(text string) bool {
 	})
 }
 
-// email normalises an address (RFC 5321 4.1.2, RFC 6531 3.3). Quoted local
-// parts, comments, source routes and address literals are refused: nobody signs
-// in with one, and each is a way to write another mailbox.
+// email normalises an address that is not suspicious (RFC 5321 4.1.2, RFC 6531
+// 3.3). Quoted local parts, comments, source routes and address literals do not
+// come here: nobody signs in with one, and each is a way to write another mailbox.
 func (d Discovery) email(text string) (string, Refusal) {
-	at := strings.LastIndexByte(text, '@')
-	if at < 0 {
-		return "", NoAt
-	}
-	local, domain := text[:at], text[at+1:]
-	if strings.ContainsAny(local, `"()<>[]\,;:@%!`) || strings.ContainsAny(domain, `"()<>[]\,;:%!`) {
-		return "", Quoted
-	}
+	local, domain, _ := strings.Cut(text, "@")
 	if refusal := d.local(&local); refusal != "" {
 		return "", refusal
 	}
