@@ -26,8 +26,6 @@ const (
 	LongLength = 10
 	// letters leaves out i, l and o, which are taken for 1 and 0.
 	letters = "abcdefghjkmnpqrstuvwxyz"
-	// longest bounds a text that can be a code at all, in bytes.
-	longest = 256
 )
 
 // Codes makes and compares one-time codes. They are HMACs at rest: without the
@@ -87,7 +85,7 @@ func (c *Codes) sum(attempt db.ID, code string) []byte {
 // Clean is what somebody typed without what does not count: blanks, hyphens,
 // upper case, and full-width forms.
 func Clean(text string) string {
-	if len(text) > longest {
+	if len(text) > 256 {
 		return ""
 	}
 	return strings.Map(func(r rune) rune {
