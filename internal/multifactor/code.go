@@ -7,12 +7,9 @@
 package multifactor
 
 import (
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/sethvargo/go-password/password"
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/seal"
@@ -57,14 +54,11 @@ type Code struct {
 // Issue makes the n-th code of an attempt, counted from 0. From the fourth on
 // each replaces the oldest.
 func (c *Codes) Issue(tx *db.Tx, attempt db.ID, n int, long bool) (code Code, err error) {
-	length, digits := c.Length, 0
-	switch {
-	case long:
-		length = LongLength
-	case c.Digits:
-		digits = length
+	shape, digits := c.Shape(long), 0
+	if shape.Digits {
+		digits = shape.Length
 	}
-	if code.Text, err = c.gen.Generate(length, digits, 0, true, true); err != nil {
+	if code.Text, err = c.gen.Generate(shape.Length, digits, 0, true, true); err != nil {
 		return code, err
 	}
 	code.Link = seal.NewToken(int64(attempt))
@@ -82,20 +76,6 @@ func (c *Codes) sum(attempt db.ID, code string) []byte {
 	return c.mac.Sum(db.Bytes(attempt), []byte(code))
 }
 
-// Clean is what somebody typed without what does not count: blanks, hyphens,
-// upper case, and full-width forms.
-func Clean(text string) string {
-	if len(text) > 256 {
-		return ""
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || unicode.Is(unicode.Cf, r) {
-			return -1
-		}
-		return unicode.ToLower(r)
-	}, norm.NFKC.String(text))
-}
-
 // Verdict is what comparing says. A wrong code is a verdict and no error: an
 // error would roll back the count of tries.
 type Verdict int
@@ -108,7 +88,7 @@ const (
 	Spent           // only short codes are there and tries at them are used up
 )
 
-// Match compares a cleaned text with the codes of an attempt, all of them and
+// Match compares a text that Shape.Find returned with the codes of an attempt, all of them and
 // each in constant time. Codes made at or before validFrom are void. Short
 // codes count only if short is set.
 func (c *Codes) Match(tx *db.Tx, attempt db.ID, text string, validFrom time.Time, short bool) (Verdict, error) {
@@ -147,7 +127,7 @@ func (c *Codes) Bury(tx *db.Tx, attempt db.ID) error {
 	return err
 }
 
-// Same reports whether a cleaned text is one of the attempt's codes, open or
+// Same reports whether a text that Shape.Find returned is one of the attempt's codes, open or
 // not.
 func (c *Codes) Same(tx *db.Tx, attempt db.ID, text string) (bool, error) {
 	codes, err := c.load(tx, attempt)

@@ -86,16 +86,19 @@ func glance(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
 }
 
 // countTry counts one answer to a browser's attempt and returns of the attempt
-// what tells whether and where the try counts. Of
+// what tells whether and where the try counts. It counts only an answer that has
+// the shape of the attempt's codes: short and long say which shapes it has. Of
 // the first most tries at short codes it also counts that they take from the
 // id's budget; untake says that one could not.
-func countTry(tx *db.Tx, t seal.Token, most int) (a attempt, found bool, err error) {
+func countTry(tx *db.Tx, t seal.Token, most int, short, long bool) (a attempt, found bool, err error) {
 	a.id = db.ID(t.ID)
 	var used, voided int64
-	err = tx.Get(`UPDATE attempts SET tries = tries + 1,
-		tries_taken = tries_taken + CASE WHEN has_short = 1 AND tries < $3 AND used_at = 0 AND voided_at = 0 THEN 1 ELSE 0 END
+	err = tx.Get(`UPDATE attempts SET
+		tries = tries + CASE WHEN has_short = 1 AND $4 = 1 OR has_short = 0 AND $5 = 1 THEN 1 ELSE 0 END,
+		tries_taken = tries_taken + CASE WHEN has_short = 1 AND $4 = 1 AND tries < $3 AND used_at = 0 AND voided_at = 0 THEN 1 ELSE 0 END
 		WHERE id = $1 AND secret_hash = $2
-		RETURNING secret_hash, browser, implementation, identifier, is_known, has_short, tries, used_at, voided_at`, t.ID, t.Hash(), most).
+		RETURNING secret_hash, browser, implementation, identifier, is_known, has_short, tries, used_at, voided_at`,
+		t.ID, t.Hash(), most, db.Int(short), db.Int(long)).
 		Scan(&a.secretHash, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.known, &a.short, &a.tries, &used, &voided)
 	a.used, a.voided = db.Time(used), db.Time(voided)
 	return a.ifMatches(t, err)

@@ -88,6 +88,7 @@ const (
 	Accepted                 // signed in
 	Again                    // the same right answer once more, already signed in
 	Wrong                    // not the code
+	Misshapen                // cannot be the code by its shape; costs no try
 	Expired                  // the code, or all of them, expired or void
 	Used                     // the attempt has ended in a sign-in
 	Stopped                  // its owner said: it was not me
@@ -99,7 +100,8 @@ const (
 // Entered is what an answer led to.
 type Entered struct {
 	Verdict   Verdict
-	TriesLeft int // after Wrong
+	TriesLeft int               // after Wrong
+	Shape     multifactor.Shape // of the code that is awaited, after Misshapen
 	Session   seal.Token
 	Expires   time.Time // of the session
 	Next      string    // where the person wanted to go: a local path, or ""

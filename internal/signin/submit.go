@@ -15,14 +15,16 @@ import (
 
 // submit is one answer on its way through the parts of its sequence.
 type submit struct {
-	s    *Service
-	by   Asker
-	code string // cleaned
+	s     *Service
+	by    Asker
+	typed string
 
 	byLink bool // answered with the link in place of the code
 	link   seal.Token
 
-	tries int  // which answer to its attempt this is, from 1
+	code  string // in what was typed; "" cannot be the code by its shape
+	shape multifactor.Shape
+	tries int  // which answer to its attempt this is, from 1; one without a code is none
 	spent bool // the id's budget of tries had none left
 	a     attempt
 	out   Entered
@@ -30,7 +32,7 @@ type submit struct {
 
 // SubmitCode answers the browser's attempt with a code.
 func (s *Service) SubmitCode(ctx context.Context, code string, by Asker) (Entered, error) {
-	return (&submit{s: s, by: by, code: multifactor.Clean(code)}).run(ctx)
+	return (&submit{s: s, by: by, typed: code}).run(ctx)
 }
 
 // SubmitLink answers with a mailed link, in the browser that asked; a link of
@@ -67,15 +69,21 @@ func (sub *submit) committed(ctx context.Context) bool {
 }
 
 // count counts the try, first and for good: in the attempt, then, if it counts
-// there, in the id's budget. A link has 256 bits: nobody guesses it.
+// there, in the id's budget. What cannot be the code by its shape is no try. A link
+// has 256 bits: nobody guesses it.
 func (sub *submit) count(tx *db.Tx) error {
-	sub.tries, sub.spent = 0, false
+	sub.tries, sub.spent, sub.code = 0, false, ""
 	if sub.byLink {
 		return nil
 	}
-	a, found, err := countTry(tx, sub.by.Attempt, sub.s.Settings.Tries)
-	sub.tries = a.tries
-	if err != nil || !found || !a.short || !a.open() || a.tries > sub.s.Settings.Tries {
+	codes := sub.s.Codes
+	short, long := codes.Shape(false).Find(sub.typed), codes.Shape(true).Find(sub.typed)
+	a, found, err := countTry(tx, sub.by.Attempt, sub.s.Settings.Tries, short != "", long != "")
+	sub.tries, sub.shape, sub.code = a.tries, codes.Shape(!a.short), long
+	if a.short {
+		sub.code = short
+	}
+	if err != nil || !found || sub.code == "" || !a.short || !a.open() || a.tries > sub.s.Settings.Tries {
 		return err
 	}
 	wait, err := limit.Take(tx, sub.s.triesBudget(a))
@@ -100,7 +108,7 @@ func (sub *submit) decide(tx *db.Tx) error {
 	if !sub.a.open() {
 		return sub.repeated(tx)
 	}
-	if sub.tries > sub.s.Settings.Tries {
+	if most := sub.s.Settings.Tries; sub.tries > most || sub.code == "" && sub.tries == most {
 		sub.out.Verdict = Exhausted
 		return nil
 	}
@@ -121,11 +129,14 @@ func (sub *submit) decide(tx *db.Tx) error {
 
 func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.UserID) error {
 	event := audit.CodeWrong
-	switch v {
-	case multifactor.Expired:
+	switch {
+	case v == multifactor.Expired:
 		sub.out.Verdict = Expired
 		return sub.s.Codes.Bury(tx, sub.a.id)
-	case multifactor.Spent:
+	case sub.code == "":
+		sub.out.Verdict, sub.out.Shape = Misshapen, sub.shape
+		return nil
+	case v == multifactor.Spent:
 		sub.out.Verdict = Spent
 	default:
 		sub.out.Verdict = Wrong

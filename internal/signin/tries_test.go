@@ -58,11 +58,8 @@ func TestAWrongTryStaysCountedOnceThoughItRanTwice(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		b := h.browser("192.0.2.1")
 		m := b.gets(t, addr(t, "ann@example.org"))
-		for _, code := range []string{wrong(m.code), "", "*", strings.Repeat("7", 100_000), "\x00", "' OR 1=1 --"} {
+		for _, code := range []string{wrong(m.code), wrong(m.code), "code: " + wrong(m.code)} {
 			before := h.count(t, `SELECT tries FROM attempts`)
-			if before == h.s.Settings.Tries {
-				break
-			}
 			want(t, b.types(t, code).Verdict, signin.Wrong)
 			want(t, h.count(t, `SELECT tries FROM attempts`), before+1)
 			want(t, h.count(t, `SELECT tries_taken FROM attempts`), before+1)
@@ -146,7 +143,7 @@ func TestTriesOfAnIDAreBoundedAcrossAttempts(t *testing.T) {
 		if !w.Long || w.Digits || w.Length != 10 {
 			t.Errorf("the page asks for %+v", w)
 		}
-		want(t, late.types(t, "wrongwrong").Verdict, signin.Wrong)
+		want(t, late.types(t, "wrxngwrxng").Verdict, signin.Wrong)
 		want(t, late.types(t, strings.ToUpper(long.code[:5])+" "+long.code[5:]).Verdict, signin.Accepted)
 	})
 }
@@ -168,7 +165,7 @@ func TestALongCodeByResendWorksInAnAttemptThatBeganWithAShortOne(t *testing.T) {
 		h.burn(t, ann, 20)
 		long := b.getsAgain(t)
 		want(t, len(long.code), 10)
-		want(t, b.types(t, short.code).Verdict, signin.Wrong) // a long code is open, so not Spent; but not in
+		want(t, b.types(t, short.code).Verdict, signin.Misshapen) // a long code is open, so not Spent; but not in
 		want(t, b.types(t, long.code).Verdict, signin.Accepted)
 	})
 }
@@ -185,7 +182,7 @@ func TestAShortCodeIsCountedAsLongAsItLives(t *testing.T) {
 			t.Fatalf("codes are %q %q %q %q", first.code, second.code, third.code, fourth.code)
 		}
 		// The first is replaced, the second is not: it stays worth nothing while the id's tries are used up.
-		want(t, b.types(t, second.code).Verdict, signin.Wrong)
+		want(t, b.types(t, second.code).Verdict, signin.Misshapen)
 		want(t, b.types(t, fourth.code).Verdict, signin.Accepted)
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/words"
 )
@@ -113,6 +114,8 @@ func (s *Server) postCode(c *fiber.Ctx) error {
 	switch e.Verdict {
 	case signin.Accepted, signin.Again:
 		return s.enter(c, e)
+	case signin.Misshapen:
+		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, shapeProblem(s.language(c), e.Shape), false)
 	case signin.Wrong:
 		l := s.language(c)
 		problem := l.T("problem.code.wrong")
@@ -129,6 +132,14 @@ func (s *Server) postCode(c *fiber.Ctx) error {
 	return s.ended(c, w)
 }
 
+// shapeProblem says what the code looks like to who typed something else.
+func shapeProblem(l *words.Language, shape multifactor.Shape) string {
+	if shape.Digits {
+		return l.N("problem.code.digits", shape.Length)
+	}
+	return l.N("problem.code.letters", shape.Length)
+}
+
 // enter gives the browser its session and leads it where it wanted to go.
 func (s *Server) enter(c *fiber.Ctx, e signin.Entered) error {
 	if e.Verdict == signin.Accepted {
@@ -141,7 +152,7 @@ func (s *Server) enter(c *fiber.Ctx, e signin.Entered) error {
 
 // verdicts are the verdicts as words: of message keys and of metrics.
 var verdicts = map[signin.Verdict]string{
-	signin.Gone: "gone", signin.Accepted: "accepted", signin.Again: "again", signin.Wrong: "wrong", signin.Expired: "expired",
+	signin.Gone: "gone", signin.Accepted: "accepted", signin.Again: "again", signin.Wrong: "wrong", signin.Misshapen: "misshapen", signin.Expired: "expired",
 	signin.Used: "used", signin.Stopped: "stopped", signin.Exhausted: "exhausted", signin.Spent: "spent", signin.Foreign: "foreign",
 }
 
