@@ -22,9 +22,17 @@ func FuzzFind(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string, fold bool) {
 		d := accounts.Discovery{FoldLocalPart: fold}
-		id, refusal := d.Find(text, "")
+		found, refusal := d.Resolve(text, "")
 		if refusal != "" {
 			return
+		}
+		id := found.ID
+		deliverTo := found.Address.Deliverable()
+		if to, refusal := d.Resolve(deliverTo, ""); to.ID != id || string(to.Address) != deliverTo || refusal != "" {
+			t.Errorf("%q is %q, sent to %q, and that is %v, %q", text, id.Identifier, deliverTo, to, refusal)
+		}
+		if len(deliverTo) > 254 || !fold && deliverTo != id.Identifier {
+			t.Errorf("%q is %q, sent to %q", text, id.Identifier, deliverTo)
 		}
 		s := id.Identifier
 		local, domain, _ := strings.Cut(s, "@")

@@ -23,6 +23,23 @@ type ID struct {
 	Identifier     string // for email: local part as normalised, '@', domain in ASCII
 }
 
+// An Address is an address as somebody typed it, in NFC and without what stood
+// around it. It differs from the identifier in case, and its domain is in whatever
+// script it was typed in. Messages go to it, so that a code reaches the mailbox that
+// was named and no other that folding makes the same.
+type Address string
+
+// Deliverable is the address as a mail server takes it: the local part as typed,
+// the domain in ASCII (RFC 5891).
+func (a Address) Deliverable() string {
+	local, domain, _ := strings.Cut(string(a), "@")
+	ascii, refusal := hostname(domain)
+	if refusal != "" { // not an address of Resolve
+		return string(a)
+	}
+	return local + "@" + ascii
+}
+
 // A Refusal says why a text is no ID that can be used, as the last word of the
 // message key "problem.id.…". The empty Refusal is none.
 type Refusal string
@@ -55,30 +72,43 @@ type Discovery struct {
 	FoldLocalPart bool
 }
 
-// Find normalises what a person typed or pasted and finds the implementation. The
-// implementation may be named (manual mode) or empty.
+// Found is what a text leads to: whose account it is, and where messages go.
+type Found struct {
+	ID      ID
+	Address Address
+}
+
+// Find is Resolve for callers that send no message.
 func (d Discovery) Find(text, implementation string) (ID, Refusal) {
+	found, refusal := d.Resolve(text, implementation)
+	return found.ID, refusal
+}
+
+// Resolve normalises what a person typed or pasted and finds the implementation.
+// The implementation may be named (manual mode) or empty.
+func (d Discovery) Resolve(text, implementation string) (Found, Refusal) {
 	if utf8.RuneCountInString(text) > 4*maxChars {
-		return ID{}, TooLong
+		return Found{}, TooLong
 	}
 	if !utf8.ValidString(text) {
-		return ID{}, Control
+		return Found{}, Control
 	}
 	text, refusal := pasted(text)
 	if refusal != "" {
-		return ID{}, refusal
+		return Found{}, refusal
 	}
 	if refusal := suspicious(text); refusal != "" {
-		return ID{}, refusal
+		return Found{}, refusal
 	}
 	if implementation != "" && implementation != Email {
-		return ID{}, BadKind
+		return Found{}, BadKind
 	}
-	address, refusal := d.email(norm.NFC.String(text))
+	text = norm.NFC.String(text)
+	identifier, refusal := d.email(text)
 	if refusal != "" {
-		return ID{}, refusal
+		return Found{}, refusal
 	}
-	return ID{Email, address}, ""
+	return Found{ID{Email, identifier}, Address(text)}, ""
 }
 
 // suspicious refuses what no address has, each for a reason that tells people what
@@ -133,12 +163,13 @@ func foreign(text string) bool {
 // 3.3). Quoted local parts, comments, source routes and address literals do not
 // come here: nobody signs in with one, and each is a way to write another mailbox.
 func (d Discovery) email(text string) (string, Refusal) {
-	local, domain, _ := strings.Cut(text, "@")
+	typed, domain, _ := strings.Cut(text, "@")
+	local := typed
 	if refusal := d.local(&local); refusal != "" {
 		return "", refusal
 	}
 	ascii, refusal := hostname(domain)
-	if refusal == "" && len(local)+1+len(ascii) > maxChars {
+	if refusal == "" && max(len(local), len(typed))+1+len(ascii) > maxChars {
 		refusal = TooLong
 	}
 	return local + "@" + ascii, refusal

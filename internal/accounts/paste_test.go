@@ -120,3 +120,21 @@ func TestALongNameMakesNoAddressTooLong(t *testing.T) {
 		t.Errorf("it is %q, refused as %q", id.Identifier, refusal)
 	}
 }
+
+func TestMessagesGoToTheAddressThatWasTyped(t *testing.T) {
+	for text, want := range map[string]struct{ id, shown, deliverTo string }{
+		"Ann@Example.ORG":                        {"ann@example.org", "Ann@Example.ORG", "Ann@example.org"},
+		"mailto:Ann@Example.ORG?subject=x":       {"ann@example.org", "Ann@Example.ORG", "Ann@example.org"},
+		" Straße@STRASSE.de, ":                   {"straße@strasse.de", "Straße@STRASSE.de", "Straße@strasse.de"},
+		"ΣΟΦΟΣ@example.org":                      {"σοφοσ@example.org", "ΣΟΦΟΣ@example.org", "ΣΟΦΟΣ@example.org"},
+		"σοφος@example.org":                      {"σοφος@example.org", "σοφος@example.org", "σοφος@example.org"},
+		"\u0130lker@example.org":                 {"\u0130lker@example.org", "\u0130lker@example.org", "\u0130lker@example.org"},
+		"E\u0301va <E\u0301va@Mu\u0308nchen.de>": {"éva@xn--mnchen-3ya.de", "Éva@München.de", "Éva@xn--mnchen-3ya.de"},
+		"ann＠例え。テスト":                             {"ann@xn--r8jz45g.xn--zckzah", "ann@例え。テスト", "ann@xn--r8jz45g.xn--zckzah"},
+	} {
+		found, refusal := discovery.Resolve(text, "")
+		if refusal != "" || found.ID.Identifier != want.id || string(found.Address) != want.shown || found.Address.Deliverable() != want.deliverTo {
+			t.Errorf("%q is %v (%q), sent to %q, want %v", text, found, refusal, found.Address.Deliverable(), want)
+		}
+	}
+}
