@@ -142,7 +142,7 @@ func (h *house) tryMail(ctx context.Context) error {
 }
 
 func (h *house) trySend(e *env, text string) error {
-	id, refusal := h.discovery.Find(text, "")
+	found, refusal := h.discovery.Resolve(text, "")
 	if refusal != "" {
 		return fmt.Errorf("%q: %s", text, h.words.Get("en").T("problem.id."+string(refusal)))
 	}
@@ -152,7 +152,7 @@ func (h *house) trySend(e *env, text string) error {
 		go func() { _ = h.mailbox.Run(ctx) }()
 	}
 	return h.outbox.Now(ctx, delivery.Message{
-		Channel: accounts.Email, To: id.Identifier, Kind: "test", Lang: "en",
+		Channel: accounts.Email, To: found.Address.Deliverable(), Kind: "test", Lang: "en",
 		Text: delivery.Text{Site: h.cfg.Brand.Name, Host: h.cfg.PublicHost()},
 	})
 }

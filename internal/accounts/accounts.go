@@ -123,8 +123,9 @@ func Of(tx *db.Tx, user UserID) (all []Account, err error) {
 }
 
 // Succeed records that somebody has proved control of an account: it and its
-// user are active from now on, and every code made for it so far is void.
-func Succeed(tx *db.Tx, s Standing, id ID) error {
+// user are active from now on, and every code made for it so far is void. The
+// address is where the code went; the first that is proved becomes the user's email.
+func Succeed(tx *db.Tx, s Standing, id ID, address Address) error {
 	_, err := tx.Exec(`UPDATE accounts SET is_active = 1, last_used_at = $2, codes_valid_from = $2,
 		activated_at = CASE WHEN activated_at = 0 THEN $2 ELSE activated_at END WHERE id = $1`, s.Account, tx.Millis())
 	if err != nil {
@@ -132,7 +133,7 @@ func Succeed(tx *db.Tx, s Standing, id ID) error {
 	}
 	email := s.Email
 	if email == "" && id.Implementation == Email {
-		email = id.Identifier
+		email = address.Deliverable()
 	}
 	_, err = tx.Exec(`UPDATE users SET is_active = 1, last_login = $2, email = $3 WHERE id = $1 AND deactivated_at = 0`, s.User, tx.Millis(), email)
 	return err

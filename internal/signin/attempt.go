@@ -24,6 +24,7 @@ type attempt struct {
 	secretHash []byte
 	browser    []byte
 	addr       accounts.ID
+	typed      accounts.Address   // where its messages go; "" in rows without one: the identifier
 	account    accounts.AccountID // 0: sign-up is closed and the id unknown
 	silent     bool               // no message went out, and no code opens it
 	known      bool               // the browser had signed in with this id before
@@ -46,12 +47,20 @@ type attempt struct {
 // open reports whether the attempt can still end in a sign-in.
 func (a attempt) open() bool { return a.used.IsZero() && a.voided.IsZero() }
 
-const attemptColumns = `id, secret_hash, browser, implementation, identifier, account_id, is_silent, is_known, first_hash, is_rescue, has_short,
+// address is where the attempt's messages go, and what its browser is shown.
+func (a attempt) address() accounts.Address {
+	if a.typed == "" {
+		return accounts.Address(a.addr.Identifier)
+	}
+	return a.typed
+}
+
+const attemptColumns = `id, secret_hash, browser, implementation, identifier, typed, account_id, is_silent, is_known, first_hash, is_rescue, has_short,
 	next, network, prefix, agent, tries, tries_taken, sends, sent_at, expires_at, used_at, voided_at, session_id`
 
 func (a *attempt) scan(row db.Row) error {
 	var sent, expires, used, voided int64
-	err := row.Scan(&a.id, &a.secretHash, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.account, &a.silent, &a.known, &a.firstHash,
+	err := row.Scan(&a.id, &a.secretHash, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.account, &a.silent, &a.known, &a.firstHash,
 		&a.rescue, &a.short, &a.next, &a.network, &a.client.Prefix, &a.client.Agent, &a.tries, &a.triesTaken, &a.sends, &sent, &expires, &used, &voided, &a.session)
 	a.sent, a.expires, a.used, a.voided = db.Time(sent), db.Time(expires), db.Time(used), db.Time(voided)
 	return err
@@ -79,8 +88,8 @@ func glance(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
 		return a, false, nil
 	}
 	var sent, expires, used, voided int64
-	err = tx.Get(`SELECT secret_hash, implementation, identifier, has_short, tries, sends, sent_at, expires_at, used_at, voided_at FROM attempts WHERE id = $1`, t.ID).
-		Scan(&a.secretHash, &a.addr.Implementation, &a.addr.Identifier, &a.short, &a.tries, &a.sends, &sent, &expires, &used, &voided)
+	err = tx.Get(`SELECT secret_hash, implementation, identifier, typed, has_short, tries, sends, sent_at, expires_at, used_at, voided_at FROM attempts WHERE id = $1`, t.ID).
+		Scan(&a.secretHash, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.short, &a.tries, &a.sends, &sent, &expires, &used, &voided)
 	a.sent, a.expires, a.used, a.voided = db.Time(sent), db.Time(expires), db.Time(used), db.Time(voided)
 	return a.ifMatches(t, err)
 }
@@ -121,17 +130,17 @@ func (a attempt) ifMatches(t seal.Token, err error) (attempt, bool, error) {
 }
 
 func (a attempt) insert(tx *db.Tx) error {
-	_, err := tx.Exec(`INSERT INTO attempts (id, secret_hash, browser, implementation, identifier, account_id, is_silent, is_known, first_hash, is_rescue, has_short,
-		next, network, prefix, agent, sends, sent_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
-		a.id, a.secretHash, a.browser, a.addr.Implementation, a.addr.Identifier, a.account, db.Int(a.silent), db.Int(a.known), append([]byte{}, a.firstHash...), db.Int(a.rescue), db.Int(a.short),
+	_, err := tx.Exec(`INSERT INTO attempts (id, secret_hash, browser, implementation, identifier, typed, account_id, is_silent, is_known, first_hash, is_rescue, has_short,
+		next, network, prefix, agent, sends, sent_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+		a.id, a.secretHash, a.browser, a.addr.Implementation, a.addr.Identifier, a.typed, a.account, db.Int(a.silent), db.Int(a.known), append([]byte{}, a.firstHash...), db.Int(a.rescue), db.Int(a.short),
 		a.next, a.network, a.client.Prefix, a.client.Agent, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli())
 	return err
 }
 
 // resent records one more code of an attempt.
 func (a attempt) resent(tx *db.Tx) error {
-	_, err := tx.Exec(`UPDATE attempts SET sends = $2, sent_at = $3, expires_at = $4, is_silent = $5, account_id = $6, has_short = $7 WHERE id = $1`,
-		a.id, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli(), db.Int(a.silent), a.account, db.Int(a.short))
+	_, err := tx.Exec(`UPDATE attempts SET sends = $2, sent_at = $3, expires_at = $4, is_silent = $5, account_id = $6, has_short = $7, typed = $8 WHERE id = $1`,
+		a.id, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli(), db.Int(a.silent), a.account, db.Int(a.short), a.typed)
 	return err
 }
 
@@ -145,6 +154,7 @@ func (a attempt) use(tx *db.Tx, session db.ID) (bool, error) {
 // depends on whether the id is known.
 type Waiting struct {
 	Verdict  Verdict // Accepted: open; Gone, Expired, Used, Exhausted
+	Typed    string  // the id as it was typed, for the page of the code alone
 	Masked   string
 	Digits   bool
 	Long     bool
@@ -159,7 +169,7 @@ type Waiting struct {
 // wait tells an attempt's state.
 func (s *Service) wait(now time.Time, a attempt) Waiting {
 	w := Waiting{
-		Verdict: Accepted, Masked: a.addr.Masked(), Expires: a.expires, Channel: a.addr.Implementation, Now: now,
+		Verdict: Accepted, Typed: string(a.address()), Masked: a.addr.Masked(), Expires: a.expires, Channel: a.addr.Implementation, Now: now,
 		Digits: s.Codes.Digits && a.short, Long: !a.short, Length: s.Codes.Length,
 	}
 	if w.Long {

@@ -73,7 +73,10 @@ func TestWhoIsShutOutIsAnsweredLikeAnybody(t *testing.T) {
 						t.Fatalf("asked: %+v", asked)
 					}
 					free.asks(t, signin.Ask{ID: eve})
-					if got, other := b.waiting(t), free.waiting(t); got != other {
+					got, other := b.waiting(t), free.waiting(t)
+					want(t, got.Typed, ann.Identifier)
+					want(t, other.Typed, eve.Identifier)
+					if got.Typed = other.Typed; got != other {
 						t.Errorf("the page shows %+v, to others %+v", got, other)
 					}
 				}

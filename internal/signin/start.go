@@ -16,8 +16,9 @@ import (
 // Ask is a wish to sign in.
 type Ask struct {
 	ID    accounts.ID
-	Next  string // a local path, or ""
-	First string // the first administrator's token, or ""
+	Typed accounts.Address // where messages go, as typed; "" is the identifier
+	Next  string           // a local path, or ""
+	First string           // the first administrator's token, or ""
 }
 
 // Asked is what came of it: either Wait is 0 and a code is on its way, as far
@@ -69,7 +70,7 @@ func (s *Service) Resend(ctx context.Context, by Asker) (Asked, error) {
 	if err != nil || !found || a.rescue {
 		return Asked{Gone: true}, err
 	}
-	return (&start{s: s, ask: Ask{ID: a.addr, Next: a.next}, by: by, first: a.firstHash}).run(ctx)
+	return (&start{s: s, ask: Ask{ID: a.addr, Typed: a.typed, Next: a.next}, by: by, first: a.firstHash}).run(ctx)
 }
 
 func (st *start) run(ctx context.Context) (Asked, error) {
@@ -109,11 +110,12 @@ func (st *start) current(tx *db.Tx, lock string) (a attempt, goesOn bool, err er
 	}
 	if found && a.open() && a.addr == st.ask.ID && a.tries < st.s.Settings.Tries && st.ask.First == "" && !a.rescue &&
 		tx.Now.Sub(a.id.Time()) < attemptLife {
+		a.typed = st.ask.Typed
 		return a, true, nil
 	}
 	by := st.by
 	return attempt{
-		browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.ask.ID), addr: st.ask.ID, firstHash: st.first,
+		browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.ask.ID), addr: st.ask.ID, typed: st.ask.Typed, firstHash: st.first,
 		next: st.ask.Next, network: by.Network, client: by.Client,
 	}, false, nil
 }
@@ -195,7 +197,7 @@ func (st *start) reach(tx *db.Tx) (who accounts.Standing, mute bool, err error) 
 func (st *start) message(tx *db.Tx, a attempt, code string, link seal.Token) delivery.Message {
 	l, s := st.by.Words, st.s.Settings
 	return delivery.Message{
-		Channel: a.addr.Implementation, To: a.addr.Identifier, Kind: "code", Lang: l.Lang,
+		Channel: a.addr.Implementation, To: a.address().Deliverable(), Kind: "code", Lang: l.Lang,
 		Text: delivery.Text{
 			Code: code, Site: s.Site, Host: s.host(),
 			Browser: l.Browser(st.by.Client.Agent), Place: l.Place(st.by.Client.Prefix), At: tx.Now.Format("15:04 MST"),

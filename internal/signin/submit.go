@@ -207,7 +207,7 @@ func (sub *submit) enter(tx *db.Tx, who accounts.Standing, event audit.Event) er
 		sub.out.Verdict = Used
 		return err
 	}
-	if err := accounts.Succeed(tx, who, sub.a.addr); err != nil {
+	if err := accounts.Succeed(tx, who, sub.a.addr, sub.a.address()); err != nil {
 		return err
 	}
 	if err := s.promote(tx, sub.a, who); err != nil {

@@ -84,13 +84,13 @@ func (s *Server) ask(c *fiber.Ctx, p loginPage, first string) error {
 	if s.Options.Manual {
 		p.Implementation = form(c, "implementation")
 	}
-	id, refusal := s.Discovery.Find(p.ID, p.Implementation)
+	found, refusal := s.Discovery.Resolve(p.ID, p.Implementation)
 	if refusal != "" {
 		p.Problem = p.T("problem.id." + string(refusal))
 		return s.page(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
 	}
 	by := s.asker(c)
-	asked, err := s.Signin.Start(c.UserContext(), signin.Ask{ID: id, Next: p.Next, First: first}, by)
+	asked, err := s.Signin.Start(c.UserContext(), signin.Ask{ID: found.ID, Typed: found.Address, Next: p.Next, First: first}, by)
 	if err != nil {
 		return err
 	}
