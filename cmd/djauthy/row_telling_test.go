@@ -110,12 +110,14 @@ func walk(t *testing.T, s *site, all []kind) {
 	ask := func(k kind) answer { return k.b.post("/login", "id", k.id) }
 	resend := func(k kind) answer { return k.b.post("/login/resend") }
 	page := func(k kind) answer { return k.b.get("/login/code") }
-	guess := func(k kind) answer { return k.b.submit("notacode") }
+	guess := func(k kind) answer { return k.b.submit("000000") }
+	misshapen := func(k kind) answer { return k.b.submit("notacode") }
 	same("ask", ask)
 	same("code page", page)
 	same("ask again at once", ask)
 	same("resend at once", resend)
 	same("a wrong code", guess)
+	same("another shape", misshapen)
 	s.clock.advance(31 * time.Second)
 	same("resend", resend)
 	same("code page after it", page)
@@ -128,12 +130,14 @@ func walk(t *testing.T, s *site, all []kind) {
 		same(fmt.Sprintf("wrong code %d", i+2), guess)
 	}
 	same("after the last try", guess)
+	same("another shape after it", misshapen)
 	same("its page", page)
 	s.clock.advance(16 * time.Minute)
 	same("ask later", ask)
 	s.clock.advance(11 * time.Minute)
 	same("expired page", page)
 	same("expired code", guess)
+	same("another shape of an expired code", misshapen)
 	same("ask after it", ask)
 	for _, k := range all {
 		if k.b.in() {
