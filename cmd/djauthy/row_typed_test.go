@@ -1,9 +1,11 @@
 package main
 
 import (
+	"html"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestWhatCannotBeTheCodeCostsNoTryAndIsToldTheShape(t *testing.T) {
@@ -37,4 +39,70 @@ func TestTheShapeOfOtherCodesIsToldInTheirWords(t *testing.T) {
 		}
 	}
 	b.submit("Code: "+strings.ToUpper(code)+".").want(t, http.StatusSeeOther, "/account")
+}
+
+// The browser that asked sees where its code went and can change that; no other
+// page and no log shows the whole address.
+func TestOnlyTheCodePageOfTheBrowserThatAskedShowsTheIDAsTyped(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DJAUTHY_LIMITS_RESEND_EVERY=0")
+	const typed, deliverTo = "Jörg.O'Neil+x@BÜCHER.example", "Jörg.O'Neil+x@xn--bcher-kva.example"
+	b := s.browser(t)
+	b.post("/login", "id", " Jörg <mailto:"+typed+">, ").want(t, http.StatusSeeOther, "/login/code")
+	l := s.mail.next(t, deliverTo)
+	shown := func(a answer) bool { return strings.Contains(html.UnescapeString(a.body), typed) }
+	for where, a := range map[string]answer{
+		"at first": b.get("/login/code"), "after a wrong code": b.submit(wrong(l.code())), "after another shape": b.submit("12345"),
+	} {
+		if !shown(a) || !strings.Contains(a.body, `<a href="/login">Change the address</a>`) || strings.Contains(a.body, "***") {
+			t.Errorf("%s the page shows not the id as typed with a link to change it:\n%s", where, a.body)
+		}
+	}
+	b.post("/login/resend").want(t, http.StatusSeeOther, "/login/code")
+	if a := b.get("/login/code"); !shown(a) {
+		t.Error("after sending again the page does not show the id")
+	}
+	l = s.mail.next(t, deliverTo)
+	other := s.browser(t)
+	pages := []answer{b.get("/login"), other.get("/login/code"), other.get(l.notMe()), other.get(l.link()), other.get("/login/link")}
+	s.clock.advance(time.Hour)
+	pages = append(pages, b.get("/login/code").want(t, http.StatusGone, ""))
+	for _, a := range append(pages, answer{body: s.out.String()}) {
+		for _, whole := range []string{typed, deliverTo, "jörg.o'neil", "Jörg.O'Neil"} {
+			if strings.Contains(html.UnescapeString(a.body), whole) {
+				t.Errorf("%s is shown:\n%s", whole, a.body)
+			}
+		}
+	}
+}
+
+func TestTheEmailThatAProxyIsToldIsTheAddressThatWasProved(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	b, id := s.browser(t), anID()
+	b.signInAs("<"+strings.ToUpper(id)+">", strings.ToUpper(id[:strings.Index(id, "@")])+"@people.example")
+	if got := b.get("/forward-auth").header.Get("Remote-Email"); !strings.EqualFold(got, id) || got == id {
+		t.Errorf("Remote-Email of %s typed in capitals is %q", id, got)
+	}
+}
+
+func TestARefusedIDIsToldTheReasonThatHolds(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	for id, reason := range map[string]string{
+		"a@people.example, b@people.example": "There is more than one @", "Ann a@people.example": "There is a blank", "a,b@people.example": "There is a comma, a bracket or another sign",
+		"a(x)@people.example": "There is a comma, a bracket or another sign", `"a b"@people.example`: "There are quotation marks", "b@people.example <a@people.example>": "There is more than one @",
+	} {
+		a := s.browser(t).post("/login", "id", id).want(t, http.StatusUnprocessableEntity, "")
+		if page := html.UnescapeString(seen(a.body)); !strings.Contains(page, reason) || strings.Contains(page, "quotation") != strings.Contains(reason, "quotation") {
+			t.Errorf("%s is refused without %q:\n%s", id, reason, page)
+		}
+	}
+}
+
+func TestCheckSendsToTheAddressThatWasTyped(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.must(t, "check", "--send", "Ann <Ann@Bücher.example>")
+	s.mail.next(t, "Ann@xn--bcher-kva.example")
 }

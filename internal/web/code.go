@@ -18,7 +18,7 @@ type codePage struct {
 	codeForm
 	Soon bool // it was to be sent again too soon
 
-	Masked, ExpiresIn, Until, ResendIn, ResendWords, Usually string // numbers are seconds
+	Typed, ExpiresIn, Until, ResendIn, ResendWords, Usually string // numbers are seconds
 }
 
 // codeForm is what decides about the form of the page, apart from words and
@@ -33,7 +33,7 @@ type codeForm struct {
 
 // values are what differs from browser to browser.
 func (p *codePage) values() words.Values {
-	return words.Values{&p.Masked, &p.ExpiresIn, &p.Until, &p.ResendIn, &p.ResendWords, &p.Usually}
+	return words.Values{&p.Typed, &p.ExpiresIn, &p.Until, &p.ResendIn, &p.ResendWords, &p.Usually}
 }
 
 func (s *Server) showCode(c *fiber.Ctx) error {
@@ -65,7 +65,7 @@ func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, soon bo
 		Digits: w.Digits, Long: w.Long, Length: w.Length, Waits: resend > 0, Usual: usual > 0,
 		ChannelDown: s.Signin.Outbox.Down(w.Channel), Mailbox: s.Mailbox != nil,
 	}}
-	p.Masked, p.Until = w.Masked, p.Clock(w.Expires)
+	p.Typed, p.Until = w.Typed, p.Clock(w.Expires)
 	p.ExpiresIn, p.ResendIn = strconv.Itoa(door.Seconds(w.Expires.Sub(w.Now))), strconv.Itoa(resend)
 	p.ResendWords, p.Usually = p.N("code.resend_in", resend), p.N("code.usually", max(1, door.Seconds(usual)))
 	if p.Problem = problem; problem == "" && !soon && w.Resent {

@@ -98,7 +98,7 @@ func TestHEscapesAndIsolatesValues(t *testing.T) {
 		"&amp;":                       "It is on its way to <bdi>&amp;amp;</bdi>.",
 		7:                             "It is on its way to <bdi>7</bdi>.",
 	} {
-		if got := l.H("code.lead", "Masked", value); got != want {
+		if got := l.H("code.lead", "Typed", value); got != want {
 			t.Errorf("%q: %s", value, got)
 		}
 	}

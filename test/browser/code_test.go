@@ -68,7 +68,7 @@ func TestAnExpiredCodeIsToldAndReplaced(t *testing.T) {
 	b := p.open()
 	code := p.ask(b, "ann@people.example").Code()
 	b.await(`document.getElementById("until").innerText == "Time is up. Send it again."`)
-	if lead := b.text(".lead"); lead != "We sent it to a***n@people.example." {
+	if lead := b.text(".lead"); lead != "We sent it to ann@people.example. Change the address" {
 		t.Errorf("then the lead says %q", lead)
 	}
 	b.arrive("code-over")
@@ -79,6 +79,23 @@ func TestAnExpiredCodeIsToldAndReplaced(t *testing.T) {
 	b.press("Send me a new code")
 	b.resent()
 	b.enter(p.mail.Next(t, "ann@people.example").Code())
+	b.at("/account", 200)
+}
+
+// Whoever sees a typing error on the page of the code goes back and mends it.
+func TestATypingErrorIsSeenAndMended(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	b.visit("/login")
+	mistyped := strings.Repeat("Anm", 20) + "@" + strings.Repeat("people.", 20) + "example"
+	b.fill("id", mistyped)
+	b.press("Send me a code")
+	b.at("/login/code", 200)
+	b.says("on its way to " + mistyped + ".")
+	b.arrive("code-typed")
+	b.press("Change the address")
+	b.at("/login", 200)
+	b.enter(p.ask(b, "Ann@people.example").Code())
 	b.at("/account", 200)
 }
 
@@ -101,6 +118,21 @@ func TestACodeThatComesLateWorks(t *testing.T) {
 	other.at("/login/code", 422)
 	other.leave(chromedp.SendKeys(chromedp.ID("auth_code"), third.Code()+kb.Enter))
 	other.at("/account", 200)
+}
+
+// What cannot be the code takes no try, and the page says what the code looks like.
+func TestTheShapeOfTheCodeIsTold(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	code := p.ask(b, "ann@people.example").Code()
+	for _, typed := range []string{code[:5], "abcdef", "12345O", code + "1", "Code", "x"} {
+		b.leave(chromedp.SendKeys(chromedp.ID("auth_code"), typed+kb.Enter))
+		b.at("/login/code", 422)
+		b.alerted("That cannot be the code: it has 6 digits.", "auth_code")
+	}
+	b.arrive("code-shape")
+	b.leave(chromedp.SendKeys(chromedp.ID("auth_code"), "Your code: "+code+"."+kb.Enter))
+	b.at("/account", 200)
 }
 
 // One clipboard serves all windows of a machine.
