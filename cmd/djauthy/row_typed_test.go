@@ -3,6 +3,7 @@ package main
 import (
 	"html"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,17 @@ func TestTheEmailThatAProxyIsToldIsTheAddressThatWasProved(t *testing.T) {
 	if got := b.get("/forward-auth").header.Get("Remote-Email"); !strings.EqualFold(got, id) || got == id {
 		t.Errorf("Remote-Email of %s typed in capitals is %q", id, got)
 	}
+}
+
+func TestDeletingTheAccountIsProvedAtTheAddressThatWasTyped(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	const mailbox = "Ann@xn--bcher-kva.example"
+	b := s.browser(t)
+	b.signInAs("Ann@bücher.example", mailbox)
+	s.clock.advance(time.Hour)
+	id := group(regexp.MustCompile(`name="id" value="([^"]*)"`), b.get("/account/delete").body)
+	b.signInAs(id, mailbox)
 }
 
 func TestARefusedIDIsToldTheReasonThatHolds(t *testing.T) {

@@ -227,7 +227,16 @@ func (s *Server) deletePage(c *fiber.Ctx, sess signin.Session, fresh bool) error
 	if err != nil {
 		return err
 	}
-	return s.page(c, "account/delete.html", deletePage{s.base(c), fresh, used(profile.Accounts, sess.Account).Shown()})
+	return s.page(c, "account/delete.html", deletePage{s.base(c), fresh, s.proved(profile.User, used(profile.Accounts, sess.Account))})
+}
+
+// proved is an address of a user in the spelling to which a code is sent: the one
+// that was proved, where it is known, since the folded one may be another mailbox.
+func (s *Server) proved(u accounts.User, address accounts.ID) string {
+	if id, refusal := s.Discovery.Find(u.Email, ""); refusal == "" && id == address {
+		address.Identifier = u.Email
+	}
+	return address.Shown()
 }
 
 // used is the address through which the person came in.
