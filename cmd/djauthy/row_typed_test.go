@@ -77,6 +77,24 @@ func TestOnlyTheCodePageOfTheBrowserThatAskedShowsTheIDAsTyped(t *testing.T) {
 	}
 }
 
+func TestWhoChangesTheAddressStillGoesWhereTheyWanted(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	b, next := s.browser(t), "/account/history?before=5&x=a b+c"
+	link := regexp.MustCompile(`href="(/login\?next=[^"]*)"`)
+	b.post("/login", "id", anID(), "next", next).want(t, http.StatusSeeOther, "/login/code")
+	change := group(link, b.get("/login/code").body)
+	s.clock.advance(time.Hour)
+	ended := group(link, b.get("/login/code").want(t, http.StatusGone, "").body)
+	for _, way := range []string{change, ended} {
+		page := b.get(html.UnescapeString(way)).want(t, http.StatusOK, "")
+		kept := html.UnescapeString(group(regexp.MustCompile(`name="next" value="([^"]*)"`), page.body))
+		if kept != next {
+			t.Errorf("by %q the box keeps next=%q", way, kept)
+		}
+	}
+}
+
 func TestTheEmailThatAProxyIsToldIsTheAddressThatWasProved(t *testing.T) {
 	t.Parallel()
 	s := shared(t)

@@ -88,8 +88,8 @@ func glance(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
 		return a, false, nil
 	}
 	var sent, expires, used, voided int64
-	err = tx.Get(`SELECT secret_hash, implementation, identifier, typed, has_short, tries, sends, sent_at, expires_at, used_at, voided_at FROM attempts WHERE id = $1`, t.ID).
-		Scan(&a.secretHash, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.short, &a.tries, &a.sends, &sent, &expires, &used, &voided)
+	err = tx.Get(`SELECT secret_hash, implementation, identifier, typed, next, has_short, tries, sends, sent_at, expires_at, used_at, voided_at FROM attempts WHERE id = $1`, t.ID).
+		Scan(&a.secretHash, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.next, &a.short, &a.tries, &a.sends, &sent, &expires, &used, &voided)
 	a.sent, a.expires, a.used, a.voided = db.Time(sent), db.Time(expires), db.Time(used), db.Time(voided)
 	return a.ifMatches(t, err)
 }
@@ -156,6 +156,7 @@ type Waiting struct {
 	Verdict  Verdict // Accepted: open; Gone, Expired, Used, Exhausted
 	Typed    string  // the id as it was typed, for the page of the code alone
 	Masked   string
+	Next     string // where the person wanted to go: a local path, or ""
 	Digits   bool
 	Long     bool
 	Length   int
@@ -169,7 +170,7 @@ type Waiting struct {
 // wait tells an attempt's state.
 func (s *Service) wait(now time.Time, a attempt) Waiting {
 	w := Waiting{
-		Verdict: Accepted, Typed: string(a.address()), Masked: a.addr.Masked(), Expires: a.expires, Channel: a.addr.Implementation, Now: now,
+		Verdict: Accepted, Typed: string(a.address()), Masked: a.addr.Masked(), Next: a.next, Expires: a.expires, Channel: a.addr.Implementation, Now: now,
 		Digits: s.Codes.Digits && a.short, Long: !a.short, Length: s.Codes.Length,
 	}
 	if w.Long {

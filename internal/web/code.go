@@ -3,7 +3,9 @@ package web
 import (
 	"bytes"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -18,7 +20,7 @@ type codePage struct {
 	codeForm
 	Soon bool // it was to be sent again too soon
 
-	Typed, ExpiresIn, Until, ResendIn, ResendWords, Usually string // numbers are seconds
+	Typed, Login, ExpiresIn, Until, ResendIn, ResendWords, Usually string // numbers are seconds
 }
 
 // codeForm is what decides about the form of the page, apart from words and
@@ -33,7 +35,7 @@ type codeForm struct {
 
 // values are what differs from browser to browser.
 func (p *codePage) values() words.Values {
-	return words.Values{&p.Typed, &p.ExpiresIn, &p.Until, &p.ResendIn, &p.ResendWords, &p.Usually}
+	return words.Values{&p.Typed, &p.Login, &p.ExpiresIn, &p.Until, &p.ResendIn, &p.ResendWords, &p.Usually}
 }
 
 func (s *Server) showCode(c *fiber.Ctx) error {
@@ -65,7 +67,7 @@ func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, soon bo
 		Digits: w.Digits, Long: w.Long, Length: w.Length, Waits: resend > 0, Usual: usual > 0,
 		ChannelDown: s.Signin.Outbox.Down(w.Channel), Mailbox: s.Mailbox != nil,
 	}}
-	p.Typed, p.Until = w.Typed, p.Clock(w.Expires)
+	p.Typed, p.Login, p.Until = w.Typed, loginPath(w.Next), p.Clock(w.Expires)
 	p.ExpiresIn, p.ResendIn = strconv.Itoa(door.Seconds(w.Expires.Sub(w.Now))), strconv.Itoa(resend)
 	p.ResendWords, p.Usually = p.N("code.resend_in", resend), p.N("code.usually", max(1, door.Seconds(usual)))
 	if p.Problem = problem; problem == "" && !soon && w.Resent {
@@ -158,13 +160,21 @@ var verdicts = map[signin.Verdict]string{
 
 type endedPage struct {
 	base
-	Heading, Text string
-	CanResend     bool
+	Heading, Text, Login string
+	CanResend            bool
+}
+
+// loginPath is the address of the sign-in page for somebody who wants to go on to next.
+func loginPath(next string) string {
+	if next == "" {
+		return "/login"
+	}
+	return "/login?next=" + strings.ReplaceAll(url.QueryEscape(next), "+", "%20")
 }
 
 // ended says that the attempt is over, and what to do.
 func (s *Server) ended(c *fiber.Ctx, w signin.Waiting) error {
-	p := endedPage{base: s.base(c), CanResend: w.Verdict != signin.Gone && w.Verdict != signin.Stopped}
+	p := endedPage{base: s.base(c), Login: loginPath(w.Next), CanResend: w.Verdict != signin.Gone && w.Verdict != signin.Stopped}
 	key := "ended." + verdicts[w.Verdict]
 	p.Heading, p.Text = p.T(key+".heading"), p.T(key+".text", "Masked", w.Masked)
 	return s.page(c.Status(http.StatusGone), "signin/ended.html", p)
