@@ -36,14 +36,14 @@ func Pooler(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // another user has to read it
 		t.Fatal(err)
 	}
 	port := freePort(t)
 	ini := fmt.Sprintf("[databases]\n%s = host=%s port=%s user=%s\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\nunix_socket_dir=\nauth_type=any\npool_mode=transaction\ndefault_pool_size=2\nmax_client_conn=200\n",
 		name, server.Hostname(), server.Port(), server.User.Username(), port)
 	path := filepath.Join(dir, "pgbouncer.ini")
-	if err := os.WriteFile(path, []byte(ini), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(ini), 0o644); err != nil { //nolint:gosec // another user has to read it
 		t.Fatal(err)
 	}
 	at := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
@@ -99,7 +99,10 @@ func bouncer(t testing.TB, ini, at string) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
-	t.Cleanup(func() { _ = c.Process.Kill(); <-ended })
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = <-ended // killed
+	})
 	for range 500 {
 		if conn, err := net.DialTimeout("tcp", at, time.Second); err == nil {
 			_ = conn.Close()
