@@ -10,6 +10,13 @@ import (
 // AccountID names an account.
 type AccountID db.ID
 
+// Generation counts the successes of an account. A code belongs to the generation in
+// which it was made and is void in any other, whatever the clock says.
+type Generation int64
+
+// NoGeneration is that of an account which is not there: no code belongs to it.
+const NoGeneration Generation = -1
+
 // Account is one address of a user.
 type Account struct {
 	ID   AccountID
@@ -19,25 +26,24 @@ type Account struct {
 	Active    bool
 	Activated time.Time
 	LastUsed  time.Time
-	// CodesValidFrom is the time of the last success: codes made at or before
-	// it are void.
-	CodesValidFrom time.Time
+	// CodeGeneration moves at each success: codes of an earlier one are void.
+	CodeGeneration Generation
 }
 
-const accountColumns = `a.id, a.user_id, a.implementation, a.identifier, a.is_active, a.activated_at, a.last_used_at, a.codes_valid_from`
+const accountColumns = `a.id, a.user_id, a.implementation, a.identifier, a.is_active, a.activated_at, a.last_used_at, a.code_generation`
 
 type accountRow struct {
 	Account
-	activated, used, valid int64
+	activated, used int64
 }
 
 func (r *accountRow) into() []any {
-	return []any{&r.ID, &r.User, &r.Addr.Implementation, &r.Addr.Identifier, &r.Active, &r.activated, &r.used, &r.valid}
+	return []any{&r.ID, &r.User, &r.Addr.Implementation, &r.Addr.Identifier, &r.Active, &r.activated, &r.used, &r.CodeGeneration}
 }
 
 func (r *accountRow) account() Account {
 	a := r.Account
-	a.Activated, a.LastUsed, a.CodesValidFrom = db.Time(r.activated), db.Time(r.used), db.Time(r.valid)
+	a.Activated, a.LastUsed = db.Time(r.activated), db.Time(r.used)
 	return a
 }
 
@@ -58,7 +64,7 @@ type Standing struct {
 	Active         bool   // the user is
 	Invited        bool
 	Deactivated    bool
-	CodesValidFrom time.Time
+	CodeGeneration Generation
 }
 
 // StandingOf returns the standing of an id's account, or db.ErrNotFound.
@@ -73,11 +79,14 @@ func LockStanding(tx *db.Tx, id AccountID) (Standing, error) {
 }
 
 func standing(tx *db.Tx, where string, args ...any) (s Standing, err error) {
-	var deactivated, valid int64
-	err = tx.Get(`SELECT a.id, a.user_id, a.is_active, a.codes_valid_from, u.email, u.is_active, u.is_invited, u.deactivated_at
+	var deactivated int64
+	err = tx.Get(`SELECT a.id, a.user_id, a.is_active, a.code_generation, u.email, u.is_active, u.is_invited, u.deactivated_at
 		FROM accounts a JOIN users u ON u.id = a.user_id WHERE `+where, args...).
-		Scan(&s.Account, &s.User, &s.Proved, &valid, &s.Email, &s.Active, &s.Invited, &deactivated)
-	s.CodesValidFrom, s.Deactivated = db.Time(valid), deactivated != 0
+		Scan(&s.Account, &s.User, &s.Proved, &s.CodeGeneration, &s.Email, &s.Active, &s.Invited, &deactivated)
+	s.Deactivated = deactivated != 0
+	if errors.Is(err, db.ErrNotFound) {
+		s.CodeGeneration = NoGeneration
+	}
 	return s, err
 }
 
@@ -126,7 +135,7 @@ func Of(tx *db.Tx, user UserID) (all []Account, err error) {
 // user are active from now on, and every code made for it so far is void. The
 // address is where the code went; the first that is proved becomes the user's email.
 func Succeed(tx *db.Tx, s Standing, id ID, address Address) error {
-	_, err := tx.Exec(`UPDATE accounts SET is_active = 1, last_used_at = $2, codes_valid_from = $2,
+	_, err := tx.Exec(`UPDATE accounts SET is_active = 1, last_used_at = $2, code_generation = code_generation + 1,
 		activated_at = CASE WHEN activated_at = 0 THEN $2 ELSE activated_at END WHERE id = $1`, s.Account, tx.Millis())
 	if err != nil {
 		return err
@@ -136,11 +145,5 @@ func Succeed(tx *db.Tx, s Standing, id ID, address Address) error {
 		email = address.Deliverable()
 	}
 	_, err = tx.Exec(`UPDATE users SET is_active = 1, last_login = $2, email = $3 WHERE id = $1 AND deactivated_at = 0`, s.User, tx.Millis(), email)
-	return err
-}
-
-// VoidCodes makes every code of an account made so far worthless.
-func VoidCodes(tx *db.Tx, id AccountID) error {
-	_, err := tx.Exec(`UPDATE accounts SET codes_valid_from = $2 WHERE id = $1`, id, tx.Millis())
 	return err
 }

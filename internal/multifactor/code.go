@@ -11,6 +11,7 @@ import (
 
 	"github.com/sethvargo/go-password/password"
 
+	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/seal"
 )
@@ -52,8 +53,8 @@ type Code struct {
 }
 
 // Issue makes the n-th code of an attempt, counted from 0. From the fourth on
-// each replaces the oldest.
-func (c *Codes) Issue(tx *db.Tx, attempt db.ID, n int, long bool) (code Code, err error) {
+// each replaces the oldest. It is good in its account's generation g alone.
+func (c *Codes) Issue(tx *db.Tx, attempt db.ID, n int, long bool, g accounts.Generation) (code Code, err error) {
 	shape, digits := c.Shape(long), 0
 	if shape.Digits {
 		digits = shape.Length
@@ -64,11 +65,12 @@ func (c *Codes) Issue(tx *db.Tx, attempt db.ID, n int, long bool) (code Code, er
 	code.Link = seal.NewToken(int64(attempt))
 	code.Expires = tx.Now.Add(c.Life)
 	sealed := seal.UnderToken(code.Link).Seal([]byte(code.Text), db.Bytes(attempt))
-	_, err = tx.Exec(`INSERT INTO codes (attempt_id, slot, is_long, mac, link_hash, link_sealed, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	_, err = tx.Exec(`INSERT INTO codes (attempt_id, slot, is_long, mac, link_hash, link_sealed, created_at, expires_at, generation)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (attempt_id, slot) DO UPDATE SET is_long = excluded.is_long, mac = excluded.mac, link_hash = excluded.link_hash,
-			link_sealed = excluded.link_sealed, created_at = excluded.created_at, expires_at = excluded.expires_at`,
-		attempt, n%Slots, db.Int(long), c.sum(attempt, code.Text), code.Link.Hash(), sealed, tx.Millis(), code.Expires.UnixMilli())
+			link_sealed = excluded.link_sealed, created_at = excluded.created_at, expires_at = excluded.expires_at,
+			generation = excluded.generation`,
+		attempt, n%Slots, db.Int(long), c.sum(attempt, code.Text), code.Link.Hash(), sealed, tx.Millis(), code.Expires.UnixMilli(), g)
 	return code, err
 }
 
@@ -84,14 +86,16 @@ type Verdict int
 const (
 	Wrong   Verdict = iota
 	Right           // and it may be used
-	Expired         // it, or every code there is, has expired or is void
+	Expired         // it is void, or it or every code there is has expired
 	Spent           // only short codes are there and tries at them are used up
 )
 
 // Match compares a text that Shape.Find returned with the codes of an attempt, all of them and
-// each in constant time. Codes made at or before validFrom are void. Short
-// codes count only if short is set.
-func (c *Codes) Match(tx *db.Tx, attempt db.ID, text string, validFrom time.Time, short bool) (Verdict, error) {
+// each in constant time. Codes of another generation are void, which is told to
+// nobody but who has one: any other text is wrong before and after, so that an open
+// attempt does not tell that the account's owner signed in elsewhere. Short codes count
+// only if short is set.
+func (c *Codes) Match(tx *db.Tx, attempt db.ID, text string, g accounts.Generation, short bool) (Verdict, error) {
 	codes, err := c.load(tx, attempt)
 	if err != nil {
 		return Wrong, err
@@ -100,9 +104,10 @@ func (c *Codes) Match(tx *db.Tx, attempt db.ID, text string, validFrom time.Time
 	live, usable := false, false
 	verdict := Wrong
 	for _, k := range codes {
-		open := tx.Now.Before(k.expires) && k.created.After(validFrom)
-		live = live || open
-		usable = usable || open && (short || k.long)
+		alive := k.alive(tx.Now)
+		open := alive && k.generation == g
+		live = live || alive
+		usable = usable || alive && (short || k.long)
 		if equal := seal.Equal(sum, k.mac); equal && open && (short || k.long) {
 			verdict = Right
 		} else if equal && !open && verdict == Wrong {
@@ -142,11 +147,11 @@ func (c *Codes) Same(tx *db.Tx, attempt db.ID, text string) (bool, error) {
 type Opened struct {
 	Text    string
 	Created time.Time
-	Open    bool // not expired, and made after validFrom
+	Open    bool // not expired, and of the generation
 }
 
 // ByLink returns the code of a link's token, ok only if the token is right.
-func (c *Codes) ByLink(tx *db.Tx, link seal.Token, validFrom time.Time) (o Opened, ok bool, err error) {
+func (c *Codes) ByLink(tx *db.Tx, link seal.Token, g accounts.Generation) (o Opened, ok bool, err error) {
 	codes, err := c.load(tx, db.ID(link.ID))
 	if err != nil {
 		return o, false, err
@@ -156,7 +161,7 @@ func (c *Codes) ByLink(tx *db.Tx, link seal.Token, validFrom time.Time) (o Opene
 			continue
 		}
 		plain, err := seal.UnderToken(link).Open(k.sealed, db.Bytes(db.ID(link.ID)))
-		return Opened{string(plain), k.created, tx.Now.Before(k.expires) && k.created.After(validFrom)}, err == nil, err
+		return Opened{string(plain), k.created, k.alive(tx.Now) && k.generation == g}, err == nil, err
 	}
 	return o, false, nil
 }
@@ -165,17 +170,27 @@ type row struct {
 	long                  bool
 	mac, linkHash, sealed []byte
 	created, expires      time.Time
+	generation            accounts.Generation
+}
+
+// skew is how far the clocks of machines, or of one before and after it was set, may
+// lie apart. A code made further in the future is one of a clock that was wrong, and
+// would live for longer than it should.
+const skew = time.Minute
+
+func (r row) alive(now time.Time) bool {
+	return now.Before(r.expires) && !r.created.After(now.Add(skew))
 }
 
 func (c *Codes) load(tx *db.Tx, attempt db.ID) (all []row, err error) {
 	err = tx.Each(func(scan func(...any) error) error {
 		var r row
 		var created, expires int64
-		err := scan(&r.long, &r.mac, &r.linkHash, &r.sealed, &created, &expires)
+		err := scan(&r.long, &r.mac, &r.linkHash, &r.sealed, &created, &expires, &r.generation)
 		r.created, r.expires = db.Time(created), db.Time(expires)
 		all = append(all, r)
 		return err
-	}, `SELECT is_long, mac, link_hash, link_sealed, created_at, expires_at FROM codes WHERE attempt_id = $1 ORDER BY slot`, attempt)
+	}, `SELECT is_long, mac, link_hash, link_sealed, created_at, expires_at, generation FROM codes WHERE attempt_id = $1 ORDER BY slot`, attempt)
 	return all, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/multifactor"
@@ -22,14 +23,14 @@ func TestMatchLooksAtEveryCodeOfTheAttempt(t *testing.T) {
 				if i <= n-multifactor.Slots {
 					verdict = multifactor.Wrong
 				}
-				want(t, match(t, d, c, a, text, time.Time{}, true), verdict)
+				want(t, match(t, d, c, a, text, 0, true), verdict)
 			}
 		}
 		want(t, count(t, d, `SELECT count(*) FROM codes`), multifactor.Slots)
 		issue(t, d, c, b, 0, false)
-		want(t, match(t, d, c, b, texts[4], time.Time{}, true), multifactor.Wrong)
+		want(t, match(t, d, c, b, texts[4], 0, true), multifactor.Wrong)
 		for _, text := range []string{"", "x", texts[4] + "x", texts[4][1:]} {
-			want(t, match(t, d, c, a, text, time.Time{}, true), multifactor.Wrong)
+			want(t, match(t, d, c, a, text, 0, true), multifactor.Wrong)
 		}
 	})
 }
@@ -39,24 +40,25 @@ func TestMatchTellsWhyACodeIsNotRight(t *testing.T) {
 		c := codes(t, "letters", 8)
 		made := clock.Now()
 		a := newID(t, d)
-		want(t, match(t, d, c, a, "x", time.Time{}, true), multifactor.Expired) // no code there at all
+		want(t, match(t, d, c, a, "x", 0, true), multifactor.Expired) // no code there at all
 		short := issue(t, d, c, a, 0, false)
 		want(t, short.Expires, made.Add(life))
-		want(t, match(t, d, c, a, short.Text, made.Add(-time.Millisecond), true), multifactor.Right)
-		want(t, match(t, d, c, a, short.Text, made, true), multifactor.Expired) // void: made at the success
-		want(t, match(t, d, c, a, short.Text, time.Time{}, false), multifactor.Spent)
-		want(t, match(t, d, c, a, "x", time.Time{}, false), multifactor.Spent)
+		want(t, match(t, d, c, a, short.Text, 0, true), multifactor.Right)
+		want(t, match(t, d, c, a, short.Text, 1, true), multifactor.Expired) // void: its account had a success
+		want(t, match(t, d, c, a, "x", 1, true), multifactor.Wrong)          // which nobody else is told
+		want(t, match(t, d, c, a, short.Text, 0, false), multifactor.Spent)
+		want(t, match(t, d, c, a, "x", 0, false), multifactor.Spent)
 		clock.Advance(time.Minute)
 		long := issue(t, d, c, a, 1, true)
-		want(t, match(t, d, c, a, long.Text, time.Time{}, false), multifactor.Right)
-		want(t, match(t, d, c, a, short.Text, time.Time{}, false), multifactor.Wrong)
-		want(t, match(t, d, c, a, short.Text, time.Time{}, true), multifactor.Right)
+		want(t, match(t, d, c, a, long.Text, 0, false), multifactor.Right)
+		want(t, match(t, d, c, a, short.Text, 0, false), multifactor.Wrong)
+		want(t, match(t, d, c, a, short.Text, 0, true), multifactor.Right)
 		clock.Advance(life - time.Minute)
-		want(t, match(t, d, c, a, short.Text, time.Time{}, true), multifactor.Expired)
-		want(t, match(t, d, c, a, "x", time.Time{}, true), multifactor.Wrong)
-		want(t, match(t, d, c, a, long.Text, time.Time{}, true), multifactor.Right)
+		want(t, match(t, d, c, a, short.Text, 0, true), multifactor.Expired)
+		want(t, match(t, d, c, a, "x", 0, true), multifactor.Wrong)
+		want(t, match(t, d, c, a, long.Text, 0, true), multifactor.Right)
 		clock.Advance(time.Minute)
-		want(t, match(t, d, c, a, "x", time.Time{}, true), multifactor.Expired)
+		want(t, match(t, d, c, a, "x", 0, true), multifactor.Expired)
 	})
 }
 
@@ -68,7 +70,7 @@ func TestAnotherSecretKeyMakesNoCodeRight(t *testing.T) {
 		check(t, err)
 		a := newID(t, d)
 		code := issue(t, d, codes(t, "letters", 8), a, 0, false)
-		want(t, match(t, d, other, a, code.Text, time.Time{}, true), multifactor.Wrong)
+		want(t, match(t, d, other, a, code.Text, 0, true), multifactor.Wrong)
 	})
 }
 
@@ -78,28 +80,28 @@ func TestACodeIsOpenedByItsLinkOnly(t *testing.T) {
 		a := newID(t, d)
 		made := clock.Now()
 		first, second := issue(t, d, c, a, 0, false), issue(t, d, c, a, 1, true)
-		byLink := func(link seal.Token, validFrom time.Time) (o multifactor.Opened, ok bool) {
+		byLink := func(link seal.Token, g accounts.Generation) (o multifactor.Opened, ok bool) {
 			t.Helper()
 			check(t, d.View(t.Context(), func(tx *db.Tx) (err error) {
-				o, ok, err = c.ByLink(tx, link, validFrom)
+				o, ok, err = c.ByLink(tx, link, g)
 				return err
 			}))
 			return o, ok
 		}
 		for _, code := range []multifactor.Code{first, second} {
-			o, ok := byLink(code.Link, time.Time{})
+			o, ok := byLink(code.Link, 0)
 			want(t, ok, true)
 			want(t, o, multifactor.Opened{Text: code.Text, Created: made, Open: true})
-			o, _ = byLink(code.Link, made)
+			o, _ = byLink(code.Link, 1)
 			want(t, o.Open, false)
 		}
 		for _, guess := range []seal.Token{{}, seal.NewToken(int64(a)), {ID: int64(a) + 1, Secret: first.Link.Secret}} {
-			o, ok := byLink(guess, time.Time{})
+			o, ok := byLink(guess, 0)
 			want(t, ok, false)
 			want(t, o, multifactor.Opened{})
 		}
 		clock.Advance(life)
-		o, ok := byLink(first.Link, time.Time{})
+		o, ok := byLink(first.Link, 0)
 		want(t, ok, true)
 		want(t, o.Open, false)
 	})

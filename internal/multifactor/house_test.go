@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
@@ -25,16 +26,16 @@ func codes(t *testing.T, alphabet string, length int) *multifactor.Codes {
 func issue(t *testing.T, d *db.DB, c *multifactor.Codes, attempt db.ID, n int, long bool) (code multifactor.Code) {
 	t.Helper()
 	check(t, d.Update(t.Context(), func(tx *db.Tx) (err error) {
-		code, err = c.Issue(tx, attempt, n, long)
+		code, err = c.Issue(tx, attempt, n, long, 0)
 		return err
 	}))
 	return code
 }
 
-func match(t *testing.T, d *db.DB, c *multifactor.Codes, attempt db.ID, text string, validFrom time.Time, short bool) (v multifactor.Verdict) {
+func match(t *testing.T, d *db.DB, c *multifactor.Codes, attempt db.ID, text string, g accounts.Generation, short bool) (v multifactor.Verdict) {
 	t.Helper()
 	check(t, d.View(t.Context(), func(tx *db.Tx) (err error) {
-		v, err = c.Match(tx, attempt, text, validFrom, short)
+		v, err = c.Match(tx, attempt, text, g, short)
 		return err
 	}))
 	return v

@@ -102,7 +102,7 @@ func many(t *testing.T, d *db.DB, c *multifactor.Codes, long bool) []string {
 		all = nil
 		var err error
 		for range samples {
-			code, e := c.Issue(tx, tx.NewID(), 0, long)
+			code, e := c.Issue(tx, tx.NewID(), 0, long, 0)
 			all, err = append(all, code.Text), errors.Join(err, e)
 		}
 		return err

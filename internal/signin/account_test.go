@@ -71,7 +71,7 @@ func TestDeletingForgetsEverything(t *testing.T) {
 
 		// Attempts under way lead nowhere.
 		for _, m := range []mail{open, late} {
-			want(t, other.types(t, m.code).Verdict, signin.Wrong)
+			want(t, other.types(t, m.code).Verdict, signin.Expired)
 			want(t, other.clicks(t, m.link).Verdict, signin.Gone)
 		}
 		other.disowns(t, late.notMe, true)

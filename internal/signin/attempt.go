@@ -144,6 +144,15 @@ func (a attempt) resent(tx *db.Tx) error {
 	return err
 }
 
+// resendIn is how long until the attempt may have another code sent; 0: at once. A
+// message that a clock sent which was ahead holds nobody up.
+func (a attempt) resendIn(now time.Time, every time.Duration) time.Duration {
+	if a.sent.IsZero() || a.sent.After(now.Add(every)) {
+		return 0
+	}
+	return max(0, a.sent.Add(every).Sub(now))
+}
+
 // use ends the attempt in a sign-in, once.
 func (a attempt) use(tx *db.Tx, session db.ID) (bool, error) {
 	n, err := tx.Exec(`UPDATE attempts SET used_at = $2, session_id = $3 WHERE id = $1 AND used_at = 0 AND voided_at = 0`, a.id, tx.Millis(), session)
@@ -177,7 +186,7 @@ func (s *Service) wait(now time.Time, a attempt) Waiting {
 		w.Length = multifactor.LongLength
 	}
 	w.Resent = a.sends > 1 && now.Sub(a.sent) < aMoment
-	w.ResendIn = max(0, a.sent.Add(s.Settings.ResendEvery).Sub(now))
+	w.ResendIn = a.resendIn(now, s.Settings.ResendEvery)
 	switch {
 	case !a.voided.IsZero():
 		w.Verdict = Stopped

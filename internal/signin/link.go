@@ -33,10 +33,12 @@ func (s *Service) Link(ctx context.Context, link seal.Token, by Asker) (l Linked
 			return err
 		}
 		account, _, err := accounts.Get(tx, a.account)
-		if err != nil && !errors.Is(err, db.ErrNotFound) {
+		if errors.Is(err, db.ErrNotFound) {
+			account.CodeGeneration = accounts.NoGeneration
+		} else if err != nil {
 			return err
 		}
-		code, ok, err := s.Codes.ByLink(tx, link, account.CodesValidFrom)
+		code, ok, err := s.Codes.ByLink(tx, link, account.CodeGeneration)
 		if err != nil || !ok {
 			return err
 		}
@@ -68,7 +70,7 @@ func (s *Service) MakeLink(tx *db.Tx, user accounts.UserID) (seal.Token, error) 
 	}
 	a := attempt{id: tx.NewID(), browser: []byte{}, addr: all[0].Addr, account: all[0].ID, firstHash: []byte{}, rescue: true, sends: 1, sent: tx.Now}
 	a.secretHash = seal.NewToken(0).Hash() // nobody has this cookie
-	code, err := s.Codes.Issue(tx, a.id, 0, true)
+	code, err := s.Codes.Issue(tx, a.id, 0, true, all[0].CodeGeneration)
 	if err != nil {
 		return seal.Token{}, err
 	}

@@ -16,7 +16,7 @@ func TestASignInWhoseBudgetsCannotBeGivenBackIsASignIn(t *testing.T) {
 		m := b.gets(t, addr(t, "ann@example.org"))
 		h.exec(t, `ALTER TABLE budgets RENAME TO budgets_away`)
 		h.exec(t, `CREATE TABLE budgets AS SELECT * FROM budgets_away WHERE 1 = 0`) // without a key
-		link := b.clicks(t, m.link) // takes no budget, gives some back
+		link := b.clicks(t, m.link)                                                 // takes no budget, gives some back
 		want(t, link.Verdict, signin.Accepted)
 		want(t, b.isIn(t), true)
 		if dropped == nil {

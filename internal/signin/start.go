@@ -89,7 +89,7 @@ func (st *start) count(tx *db.Tx) (err error) {
 	if st.a, st.goesOn, err = st.current(tx, ""); err != nil {
 		return err
 	}
-	if wait := st.a.sent.Add(st.s.Settings.ResendEvery).Sub(tx.Now); st.goesOn && wait > 0 {
+	if wait := st.a.resendIn(tx.Now, st.s.Settings.ResendEvery); st.goesOn && wait > 0 {
 		st.asked = Asked{Wait: wait, Soon: true}
 		return nil
 	}
@@ -146,7 +146,7 @@ func (st *start) begin(tx *db.Tx) error {
 		st.asked.Attempt = seal.NewToken(int64(a.id))
 		a.secretHash = st.asked.Attempt.Hash()
 	}
-	code, err := s.Codes.Issue(tx, a.id, a.sends, st.long)
+	code, err := s.Codes.Issue(tx, a.id, a.sends, st.long, who.CodeGeneration)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (st *start) reach(tx *db.Tx) (who accounts.Standing, mute bool, err error) 
 		if err != nil {
 			return who, false, err
 		}
-		who.Account, who.User = a.ID, u.ID
+		who.Account, who.User, who.CodeGeneration = a.ID, u.ID, a.CodeGeneration
 	}
 	blocked, err := limit.Blocked(tx, notMeBlock, blockKey(st.by.Browser.ID[:], id))
 	return who, blocked || !letIn || who.Deactivated, err

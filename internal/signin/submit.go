@@ -117,7 +117,7 @@ func (sub *submit) decide(tx *db.Tx) error {
 		return err
 	}
 	reachable := err == nil && !sub.a.silent && !who.Deactivated
-	verdict, err := sub.s.Codes.Match(tx, sub.a.id, sub.code, who.CodesValidFrom, sub.a.short && !sub.spent)
+	verdict, err := sub.s.Codes.Match(tx, sub.a.id, sub.code, who.CodeGeneration, sub.a.short && !sub.spent)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 	} else if err != nil {
 		return err
 	}
-	code, ok, err := sub.s.Codes.ByLink(tx, sub.link, who.CodesValidFrom)
+	code, ok, err := sub.s.Codes.ByLink(tx, sub.link, who.CodeGeneration)
 	asking := sub.by.Attempt.ID == sub.link.ID && sub.by.Attempt.Matches(sub.a.secretHash)
 	switch {
 	case err != nil || !ok:
