@@ -119,11 +119,15 @@ func Take(tx *db.Tx, budgets ...Budget) (wait time.Duration, err error) {
 	if len(all) == 0 {
 		return 0, nil
 	}
-	now, take := tx.Now.UnixMicro(), tx.NewID()
+	return take(tx, all)
+}
+
+func take(tx *db.Tx, all []line) (wait time.Duration, err error) {
+	now, id := tx.Now.UnixMicro(), tx.NewID()
 	args := make([]any, 0, 1+4*len(all))
 	args = append(args, now)
 	for _, l := range all {
-		args = append(args, l.key, now+l.cost, take)
+		args = append(args, l.key, now+l.cost, id)
 	}
 	for _, l := range all {
 		args = append(args, now+l.per-l.cost)
@@ -138,29 +142,48 @@ func Take(tx *db.Tx, budgets ...Budget) (wait time.Duration, err error) {
 	if err != nil || fitted == int64(len(all)) {
 		return 0, err
 	}
-	return refused(tx, all, take)
+	return refused(tx, all, id)
 }
+
+// ahead reports whether a row was written by a clock that was ahead of this one: so
+// much is never taken. Then it is as good as none, or it would lock its budget for as
+// long as the clock was ahead.
+func (l line) ahead(now, spent int64) bool { return spent > now+l.per+skew.Microseconds() }
+
+// skew is how far the clocks of several machines may lie apart.
+const skew = time.Minute
 
 // refused gives back what a take was let have and returns how long to wait for
 // the rest.
-func refused(tx *db.Tx, all []line, take db.ID) (wait time.Duration, err error) {
-	var fitted []line
+func refused(tx *db.Tx, all []line, id db.ID) (wait time.Duration, err error) {
+	var fitted, ahead []line
 	for _, l := range all {
 		var spent int64
 		var last db.ID
 		if err := tx.Get(`SELECT spent_to, last_take FROM budgets WHERE key = $1`, l.key).Scan(&spent, &last); err != nil {
 			return 0, err
 		}
-		if last == take {
+		if last == id {
 			fitted = append(fitted, l)
 			continue
+		}
+		if l.ahead(tx.Now.UnixMicro(), spent) {
+			ahead = append(ahead, l)
 		}
 		wait = max(wait, time.Duration(spent+l.cost-tx.Now.UnixMicro()-l.per)*time.Microsecond)
 	}
 	if len(fitted) == len(all) {
 		return 0, errors.New("budgets: a take had no room, and yet all of it") // two ids alike; it must not pass
 	}
-	return wait, giveBack(tx, fitted)
+	if err := giveBack(tx, fitted); err != nil || len(ahead) == 0 {
+		return wait, err
+	}
+	for _, l := range ahead {
+		if _, err := tx.Exec(`DELETE FROM budgets WHERE key = $1 AND spent_to > $2`, l.key, tx.Now.UnixMicro()+l.per); err != nil {
+			return 0, err
+		}
+	}
+	return take(tx, all)
 }
 
 // takes are the statements that take few rates, made once.
@@ -192,9 +215,15 @@ func takeText(n int) string {
 	return b.String()
 }
 
-// Room returns how many events in a row a budget would allow.
+// Room returns how many events in a row a budget would allow. It may be in debt by
+// Charge.
 func Room(tx *db.Tx, b Budget) (int, error) {
-	room := int64(math.MaxInt32)
+	return room(tx, b, func(l line) int64 { return l.per })
+}
+
+// room is Room for budgets that may be in debt by so many microseconds.
+func room(tx *db.Tx, b Budget, debt func(line) int64) (int, error) {
+	least := int64(math.MaxInt32)
 	for _, l := range lines(each([]Budget{b})) {
 		var spent int64
 		err := tx.Get(`SELECT spent_to FROM budgets WHERE key = $1`, l.key).Scan(&spent)
@@ -202,15 +231,18 @@ func Room(tx *db.Tx, b Budget) (int, error) {
 			return 0, err
 		}
 		now := tx.Now.UnixMicro()
-		room = min(room, max(0, (now+l.per-max(spent, now))/l.cost))
+		if l.ahead(now+debt(l), spent) {
+			spent = now
+		}
+		least = min(least, max(0, (now+l.per-max(spent, now))/l.cost))
 	}
-	return int(room), nil
+	return int(least), nil
 }
 
 // Left reports whether a Take of all budgets would be allowed.
 func Left(tx *db.Tx, budgets ...Budget) (bool, error) {
 	for _, b := range budgets {
-		if room, err := Room(tx, b); err != nil || room == 0 {
+		if n, err := room(tx, b, func(line) int64 { return 0 }); err != nil || n == 0 {
 			return false, err
 		}
 	}
@@ -260,14 +292,16 @@ func Block(tx *db.Tx, name, key string, until time.Time) error {
 	return err
 }
 
-// Blocked reports whether Block holds.
-func Blocked(tx *db.Tx, name, key string) (bool, error) {
+// Blocked reports whether a Block holds, of those that last no longer than longest:
+// what ends later was set by a clock that was ahead.
+func Blocked(tx *db.Tx, name, key string, longest time.Duration) (bool, error) {
 	var until int64
 	err := tx.Get(`SELECT spent_to FROM budgets WHERE key = $1`, block(name, key)).Scan(&until)
 	if errors.Is(err, db.ErrNotFound) {
 		return false, nil
 	}
-	return until > tx.Now.UnixMicro(), err
+	now := tx.Now.UnixMicro()
+	return until > now && until <= now+(longest+skew).Microseconds(), err
 }
 
 // Unblock ends a Block.

@@ -190,7 +190,7 @@ func (st *start) reach(tx *db.Tx) (who accounts.Standing, mute bool, err error) 
 		}
 		who.Account, who.User, who.CodeGeneration = a.ID, u.ID, a.CodeGeneration
 	}
-	blocked, err := limit.Blocked(tx, notMeBlock, blockKey(st.by.Browser.ID[:], id))
+	blocked, err := limit.Blocked(tx, notMeBlock, blockKey(st.by.Browser.ID[:], id), st.s.Codes.Life)
 	return who, blocked || !letIn || who.Deactivated, err
 }
 
