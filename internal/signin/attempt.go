@@ -37,6 +37,7 @@ type attempt struct {
 	tries      int
 	triesTaken int // of the id's budget
 	sends      int
+	kept       int // of these, how many were kept for networks that had taken none
 	sent       time.Time
 	expires    time.Time // of its latest code
 	used       time.Time
@@ -56,12 +57,12 @@ func (a attempt) address() accounts.Address {
 }
 
 const attemptColumns = `id, secret_hash, browser, implementation, identifier, typed, account_id, is_silent, is_known, first_hash, is_rescue, has_short,
-	next, network, prefix, agent, tries, tries_taken, sends, sent_at, expires_at, used_at, voided_at, session_id`
+	next, network, prefix, agent, tries, tries_taken, sends, kept, sent_at, expires_at, used_at, voided_at, session_id`
 
 func (a *attempt) scan(row db.Row) error {
 	var sent, expires, used, voided int64
 	err := row.Scan(&a.id, &a.secretHash, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.account, &a.silent, &a.known, &a.firstHash,
-		&a.rescue, &a.short, &a.next, &a.network, &a.client.Prefix, &a.client.Agent, &a.tries, &a.triesTaken, &a.sends, &sent, &expires, &used, &voided, &a.session)
+		&a.rescue, &a.short, &a.next, &a.network, &a.client.Prefix, &a.client.Agent, &a.tries, &a.triesTaken, &a.sends, &a.kept, &sent, &expires, &used, &voided, &a.session)
 	a.sent, a.expires, a.used, a.voided = db.Time(sent), db.Time(expires), db.Time(used), db.Time(voided)
 	return err
 }
@@ -131,16 +132,16 @@ func (a attempt) ifMatches(t seal.Token, err error) (attempt, bool, error) {
 
 func (a attempt) insert(tx *db.Tx) error {
 	_, err := tx.Exec(`INSERT INTO attempts (id, secret_hash, browser, implementation, identifier, typed, account_id, is_silent, is_known, first_hash, is_rescue, has_short,
-		next, network, prefix, agent, sends, sent_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+		next, network, prefix, agent, sends, kept, sent_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
 		a.id, a.secretHash, a.browser, a.addr.Implementation, a.addr.Identifier, a.typed, a.account, db.Int(a.silent), db.Int(a.known), append([]byte{}, a.firstHash...), db.Int(a.rescue), db.Int(a.short),
-		a.next, a.network, a.client.Prefix, a.client.Agent, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli())
+		a.next, a.network, a.client.Prefix, a.client.Agent, a.sends, a.kept, a.sent.UnixMilli(), a.expires.UnixMilli())
 	return err
 }
 
 // resent records one more code of an attempt.
 func (a attempt) resent(tx *db.Tx) error {
-	_, err := tx.Exec(`UPDATE attempts SET sends = $2, sent_at = $3, expires_at = $4, is_silent = $5, account_id = $6, has_short = $7, typed = $8 WHERE id = $1`,
-		a.id, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli(), db.Int(a.silent), a.account, db.Int(a.short), a.typed)
+	_, err := tx.Exec(`UPDATE attempts SET sends = $2, sent_at = $3, expires_at = $4, is_silent = $5, account_id = $6, has_short = $7, typed = $8, kept = $9 WHERE id = $1`,
+		a.id, a.sends, a.sent.UnixMilli(), a.expires.UnixMilli(), db.Int(a.silent), a.account, db.Int(a.short), a.typed, a.kept)
 	return err
 }
 

@@ -1,40 +1,110 @@
 package signin
 
-import "github.com/djauthy/djauthy/internal/limit"
+import (
+	"strings"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/config"
+	"github.com/djauthy/djauthy/internal/limit"
+)
+
+// KeptSends is how many messages a day are kept for a mailbox beside SendPerID, for networks
+// that have taken none of them: one for each. Who knows an address can ask for messages
+// to it from a few networks, as fast as its budget comes back; the owner, who asks in a
+// fresh browser from another network, finds one that is kept. Whoever has more networks
+// than this takes these, too, and then a known browser is the way in.
+const KeptSends = 60
+
+const (
+	// knownShare is how many times send_per_id all known browsers of a mailbox may
+	// take together.
+	knownShare = 4
+	// domainPeriods is in how many times the period of send_per_ip one network may
+	// ask for as many messages to one domain, so that nobody floods the catch-all
+	// mailbox of a domain under invented names.
+	domainPeriods = 24
+)
+
+// mailbox is where an attempt's messages end up, as budgets count it.
+func (a attempt) mailbox() string { return a.addr.Implementation + ":" + a.addr.Mailbox() }
 
 // sendBudgets are what one message of an attempt takes. A browser that had
 // signed in with the id before has a budget of its own, which no stranger can
-// spend.
+// spend, and is not counted with the strangers of its network either.
 func (s *Service) sendBudgets(a attempt) []limit.Budget {
-	mailbox := a.addr.Implementation + ":" + a.addr.Mailbox()
-	perIP := limit.Budget{Name: "send_per_ip", Key: a.network, Rates: s.Settings.SendPerIP}
+	to, rates := a.mailbox(), s.Settings
 	if a.known {
-		return []limit.Budget{perIP, {Name: "send_per_browser", Key: string(a.browser) + mailbox, Rates: s.Settings.SendPerID, Near: mailbox}}
+		return []limit.Budget{
+			{Name: "send_per_browser", Key: string(a.browser) + to, Rates: rates.SendPerID, Near: to},
+			{Name: "send_per_known", Key: to, Rates: times(rates.SendPerID, knownShare, 1), Near: to},
+		}
 	}
+	return append(s.networkBudgets(a), s.perID(a))
+}
+
+// keptBudgets are what a message takes that is kept for a network which has taken none.
+func (s *Service) keptBudgets(a attempt) []limit.Budget {
+	return append(s.networkBudgets(a), s.keptSend(a)...)
+}
+
+// networkBudgets are what any message takes that a stranger asks for.
+func (s *Service) networkBudgets(a attempt) []limit.Budget {
+	to, rates := a.mailbox(), s.Settings
+	_, domain, _ := strings.Cut(to, "@")
 	return []limit.Budget{
-		perIP,
-		{Name: "send_per_id_prefix", Key: a.network + " " + mailbox, Rates: s.Settings.SendPerIDPrefix, Near: mailbox},
-		{Name: "send_per_id", Key: mailbox, Rates: s.Settings.SendPerID},
+		{Name: "send_per_ip", Key: a.network, Rates: rates.SendPerIP},
+		{Name: "send_per_domain", Key: a.network + " " + domain, Rates: times(rates.SendPerIP, 1, domainPeriods), Near: a.network},
+		{Name: "send_per_id_prefix", Key: a.network + " " + to, Rates: rates.SendPerIDPrefix, Near: to},
 	}
+}
+
+func (s *Service) perID(a attempt) limit.Budget {
+	return limit.Budget{Name: "send_per_id", Key: a.mailbox(), Rates: s.Settings.SendPerID, Near: a.mailbox()}
+}
+
+func (s *Service) keptSend(a attempt) []limit.Budget {
+	to, day := a.mailbox(), 24*time.Hour
+	return []limit.Budget{
+		{Name: "kept_per_network", Key: a.network + " " + to, Rates: config.Rates{{N: 1, Per: day}}, Near: to},
+		{Name: "kept_per_mailbox", Key: to, Rates: config.Rates{{N: s.Settings.KeptSends, Per: day}}, Near: to},
+	}
+}
+
+// times are rates with n times as many events, in so many times their periods.
+func times(rates config.Rates, n, periods int) (all config.Rates) {
+	for _, r := range rates {
+		all = append(all, config.Rate{N: r.N * n, Per: r.Per * time.Duration(periods)})
+	}
+	return all
 }
 
 // triesBudget is what tries at an id's short codes take.
 func (s *Service) triesBudget(a attempt) limit.Budget {
-	id, mailbox := a.addr.Implementation+":"+a.addr.Identifier, a.addr.Implementation+":"+a.addr.Mailbox()
+	id, to := a.addr.Implementation+":"+a.addr.Identifier, a.mailbox()
 	if a.known {
-		return limit.Budget{Name: "tries_per_browser", Key: string(a.browser) + id, Rates: s.Settings.TriesPerID, Near: mailbox}
+		return limit.Budget{Name: "tries_per_browser", Key: string(a.browser) + id, Rates: s.Settings.TriesPerID, Near: to}
 	}
-	return limit.Budget{Name: "tries_per_id", Key: id, Rates: s.Settings.TriesPerID, Near: mailbox}
+	return limit.Budget{Name: "tries_per_id", Key: id, Rates: s.Settings.TriesPerID, Near: to}
 }
 
 // taken is what an attempt has taken of all budgets.
 func (s *Service) taken(a attempt) []limit.Amount {
 	all := []limit.Amount{{Budget: s.triesBudget(a), N: a.triesTaken}}
-	if a.rescue {
-		return all
+	add := func(n int, budgets ...limit.Budget) {
+		for _, b := range budgets {
+			all = append(all, limit.Amount{Budget: b, N: n})
+		}
 	}
-	for _, b := range s.sendBudgets(a) {
-		all = append(all, limit.Amount{Budget: b, N: a.sends})
+	switch {
+	case a.rescue:
+	case a.known:
+		add(a.sends, s.sendBudgets(a)...)
+	default:
+		add(a.sends, s.networkBudgets(a)...)
+		add(a.sends-a.kept, s.perID(a))
+		if a.kept > 0 {
+			add(a.kept, s.keptSend(a)...)
+		}
 	}
 	return all
 }

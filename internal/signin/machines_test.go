@@ -39,6 +39,8 @@ func (b *browser) at(h *house) *browser { return &browser{h, b.by} }
 
 func TestTwoMachinesShareEveryBudget(t *testing.T) {
 	a, b := machines(t)
+	a.nothingKept()
+	b.nothingKept()
 	ann := addr(t, "ann@example.org")
 	either := func(i int) *house { return []*house{a, b}[i%2] }
 	for i := range 4 { // one prefix, three messages
@@ -89,6 +91,8 @@ func TestOneCodeOpensOneSessionAcrossMachines(t *testing.T) {
 
 func TestTwoMachinesAtOnceGrantNoMoreThanABudgetHolds(t *testing.T) {
 	a, b := machines(t)
+	a.nothingKept()
+	b.nothingKept()
 	for _, h := range []*house{a, b} {
 		h.s.Settings.SendPerIDPrefix = config.Rates{{N: 100, Per: time.Minute}}
 	}

@@ -33,6 +33,7 @@ func (h *house) granted(t *testing.T, id accounts.ID, nets string) (n int) {
 
 func TestOnePrefixTakesPartOfAnIDsMessagesOnly(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
+		h.nothingKept()
 		ann := addr(t, "ann@example.org")
 		for range 3 {
 			want(t, h.refused(t, "192.0.2.1", ann), false)
@@ -45,6 +46,7 @@ func TestOnePrefixTakesPartOfAnIDsMessagesOnly(t *testing.T) {
 
 func TestAnIDGetsFiveMessagesFromStrangers(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
+		h.nothingKept()
 		ann := addr(t, "ann@example.org")
 		want(t, h.granted(t, ann, "198.51.100"), 5)
 		want(t, h.messages(t), 5)
@@ -67,6 +69,7 @@ func TestSpellingsOfOneMailboxShareItsMessages(t *testing.T) {
 	} {
 		t.Run(spellings[0], func(t *testing.T) {
 			run(t, func(t *testing.T, h *house) {
+				h.nothingKept()
 				for i, text := range spellings {
 					want(t, h.refused(t, fmt.Sprintf("198.51.100.%d", i), addr(t, text)), i == 5)
 				}
@@ -78,6 +81,7 @@ func TestSpellingsOfOneMailboxShareItsMessages(t *testing.T) {
 
 func TestDotsElsewhereAreOtherMailboxes(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
+		h.nothingKept()
 		want(t, h.granted(t, addr(t, "ann@example.org"), "198.51.100"), 5)
 		want(t, h.granted(t, addr(t, "a.nn@example.org"), "198.51.100"), 5)
 	})
@@ -94,6 +98,7 @@ func TestOneAddressAsksThirtyTimes(t *testing.T) {
 
 func TestStrangersCannotLockTheOwnerOut(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
+		h.nothingKept()
 		ann := addr(t, "ann@example.org")
 		own := h.browser("192.0.2.1")
 		own.signsIn(t, ann)
@@ -109,6 +114,7 @@ func TestStrangersCannotLockTheOwnerOut(t *testing.T) {
 
 func TestAKnownBrowsersMessagesAreBoundedToo(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
+		h.nothingKept()
 		h.s.Settings.ResendEvery = 0
 		ann := addr(t, "ann@example.org")
 		own := h.browser("192.0.2.1")
@@ -166,6 +172,7 @@ func TestSendingAgainTakesItsTime(t *testing.T) {
 
 func TestASuccessGivesBackTheMessagesOfItsOwnAttemptOnly(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
+		h.nothingKept()
 		h.s.Settings.ResendEvery = 0
 		ann := addr(t, "ann@example.org")
 		b := h.browser("192.0.2.1")

@@ -44,6 +44,7 @@ type start struct {
 	a      attempt
 	goesOn bool // a is an open attempt of this browser for this id
 	long   bool
+	kept   bool // its message is one that is kept for networks which have taken none
 	queued delivery.Queued
 }
 
@@ -93,12 +94,27 @@ func (st *start) count(tx *db.Tx) (err error) {
 		st.asked = Asked{Wait: wait, Soon: true}
 		return nil
 	}
-	if st.asked.Wait, err = limit.Take(tx, st.s.sendBudgets(st.a)...); err != nil || st.asked.Wait > 0 {
+	if st.asked.Wait, err = st.take(tx); err != nil || st.asked.Wait > 0 {
 		return err
 	}
 	left, err := limit.Left(tx, st.s.triesBudget(st.a))
 	st.long = !left || st.goesOn && !st.a.short // once long, an attempt stays so
 	return err
+}
+
+// take takes one message from its budgets, or one that is kept.
+func (st *start) take(tx *db.Tx) (wait time.Duration, err error) {
+	st.kept = false
+	wait, err = limit.Take(tx, st.s.sendBudgets(st.a)...)
+	if err != nil || wait == 0 || st.a.known || st.s.Settings.KeptSends == 0 {
+		return wait, err
+	}
+	keptWait, err := limit.Take(tx, st.s.keptBudgets(st.a)...)
+	if err != nil || keptWait > 0 {
+		return wait, err
+	}
+	st.kept = true
+	return 0, nil
 }
 
 // current returns the browser's attempt if it is open and for this id, else what
@@ -153,6 +169,9 @@ func (st *start) begin(tx *db.Tx) error {
 	a.account, a.silent = who.Account, mute
 	a.sends, a.sent, a.expires = a.sends+1, tx.Now, code.Expires
 	a.short = !st.long
+	if st.kept {
+		a.kept++
+	}
 	if st.goesOn {
 		err = a.resent(tx)
 	} else {

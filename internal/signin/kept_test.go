@@ -1,0 +1,159 @@
+package signin_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+func TestANetworkThatHasTakenNoneFindsASendKept(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		ann := addr(t, "ann@example.org")
+		// Two networks take what there is, and what is kept for each.
+		for range 10 {
+			h.refused(t, "192.0.2.1", ann)
+			h.refused(t, "192.0.2.2", ann)
+		}
+		for _, network := range []string{"192.0.2.1", "192.0.2.2"} {
+			want(t, h.refused(t, network, ann), true)
+		}
+		want(t, h.refused(t, "198.51.100.1", ann), false)
+		want(t, h.refused(t, "198.51.100.1", ann), true) // one is kept
+		// The owner's own is given back, also the one that was kept.
+		for range 3 {
+			h.browser("198.51.100.2").signsIn(t, ann)
+		}
+	})
+}
+
+func TestAMailboxGetsSoManyMessagesADayFromAnyNumberOfNetworks(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.s.Settings.KeptSends = 3
+		ann := addr(t, "ann@example.org")
+		want(t, h.granted(t, ann, "198.51.100"), 5+3)
+		for range 24 * 4 {
+			h.clock.Advance(15 * time.Minute)
+			for n := range 6 {
+				h.refused(t, fmt.Sprintf("203.0.113.%d", n), ann)
+			}
+		}
+		// 40 a day and what comes back of them in it, and the same of those kept.
+		if n := h.messages(t); n > 2*(40+3) {
+			t.Errorf("%d messages came in a day", n)
+		}
+	})
+}
+
+func TestAnOfficeBehindOneAddressGetsIn(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		const people = 200
+		office := make([]*browser, people)
+		for i := range office { // over the weeks before
+			office[i] = h.browser("192.0.2.1")
+			office[i].signsIn(t, person(t, i))
+		}
+		h.clock.Advance(31 * 24 * time.Hour)
+		// A stranger among them asks for invented names until nothing is left.
+		for i := 0; !h.refused(t, "192.0.2.1", addr(t, fmt.Sprintf("invented%d@example.org", i))); i++ {
+			if i > 100 {
+				t.Fatal("a network may ask without end for invented names")
+			}
+		}
+		for i, b := range office { // at nine in the morning
+			if asked := b.asks(t, signin.Ask{ID: person(t, i)}); asked.Wait > 0 {
+				t.Fatalf("number %d has to wait for %v", i, asked.Wait)
+			}
+			want(t, b.types(t, h.mail(t).code).Verdict, signin.Accepted)
+		}
+	})
+}
+
+func person(t *testing.T, i int) accounts.ID { return addr(t, fmt.Sprintf("p%d@example.org", i)) }
+
+func TestInventedNamesOfOneDomainAreFew(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		n := 0
+		for hour := range 24 {
+			for i := range 40 {
+				if !h.refused(t, "192.0.2.1", addr(t, fmt.Sprintf("x%d.%d@example.org", hour, i))) {
+					n++
+				}
+			}
+			h.clock.Advance(time.Hour)
+		}
+		// 30 at once, and five an hour; a network used to get 120 an hour.
+		if n > 30+24*5 {
+			t.Errorf("%d messages went to one domain in a day", n)
+		}
+		want(t, h.refused(t, "192.0.2.1", addr(t, "ann@example.net")), false)
+	})
+}
+
+// The first day of an attack: so many networks ask for the owner's codes as often as they
+// are let. The owner asks once in half an hour, each time in a browser that is
+// fresh and at home, and in one that is known, and signs in where a code comes.
+// docs/security.md has the numbers.
+func TestADayOfAttack(t *testing.T) {
+	for _, c := range []struct {
+		networks            int
+		fresh, known, total int // of 48 asks each; messages that strangers caused
+	}{
+		{2, 48, 48, 81},
+		{4, 48, 48, 83},
+		{50, 48, 48, 129},
+		{1000, 2, 48, 199},
+	} {
+		t.Run(fmt.Sprint(c.networks), func(t *testing.T) {
+			d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+			clock := started()
+			d.Now = clock.Now
+			h := furnish(t, d, clock)
+			h.deliver(t)
+			fresh, known, strangers := h.attacked(t, c.networks)
+			t.Logf("%d networks: %d of 48 fresh, %d of 48 known, %d messages for strangers", c.networks, fresh, known, strangers)
+			if fresh != c.fresh || known != c.known || strangers > c.total {
+				t.Errorf("the page says %d of 48, %d of 48, at most %d messages", c.fresh, c.known, c.total)
+			}
+		})
+	}
+}
+
+func (h *house) attacked(t *testing.T, networks int) (fresh, known, strangers int) {
+	t.Helper()
+	ann := addr(t, "ann@example.org")
+	own := h.browser("198.51.100.1")
+	own.signsIn(t, ann)
+	again := make([]time.Time, networks) // when a refusal told each to come back
+	for minute := range 24 * 60 {
+		again[minute%networks] = time.Time{} // one of them does not wait for that
+		for n := range networks {
+			for !h.clock.Now().Before(again[n]) {
+				asked := h.browser(fmt.Sprintf("10.%d.%d.1/32", n/250, n%250)).asks(t, signin.Ask{ID: ann})
+				if again[n] = h.clock.Now().Add(asked.Wait); asked.Wait == 0 {
+					h.mail(t)
+					strangers++
+				}
+			}
+		}
+		if minute%30 == 15 {
+			fresh += h.browser("198.51.100.9").triesToSignIn(t, ann)
+			known += own.triesToSignIn(t, ann)
+		}
+		h.clock.Advance(time.Minute)
+	}
+	return fresh, known, strangers
+}
+
+// triesToSignIn returns 1 if a code comes, which is then the right one.
+func (b *browser) triesToSignIn(t *testing.T, id accounts.ID) int {
+	t.Helper()
+	if b.asks(t, signin.Ask{ID: id}).Wait > 0 {
+		return 0
+	}
+	want(t, b.types(t, b.h.mail(t).code).Verdict, signin.Accepted)
+	return 1
+}
