@@ -59,7 +59,7 @@ func TestPlainHTTPInPublicIsWarnedOf(t *testing.T) {
 }
 
 func TestPublicURLIsALoopbackListensUnlessItIsSet(t *testing.T) {
-	for listen, want := range map[string]string{"127.0.0.1:8080": "http://localhost:8080", "[::1]:9": "http://localhost:9", "localhost:80": "http://localhost:80"} {
+	for listen, want := range map[string]string{"127.0.0.1:8080": "http://localhost:8080", "[::1]:9": "http://localhost:9", "localhost:80": "http://localhost"} {
 		if c := must(t, "", "DJAUTHY_LISTEN="+listen); c.PublicURL != want || c.PublicHost() != "localhost" || c.HTTPS() {
 			t.Errorf("%s is reached at %s", listen, c.PublicURL)
 		}

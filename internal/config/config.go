@@ -19,7 +19,7 @@ import (
 type Config struct {
 	Mode           string // "auto" or "manual"
 	Listen         string // host:port
-	PublicURL      string // scheme://host[:port], no final slash
+	PublicURL      string // an origin as browsers write it: https://host[:port] in lower case and ASCII
 	Database       string // sqlite:PATH or postgres://…
 	SecretKey      string
 	SecretKeyFile  string
@@ -134,7 +134,7 @@ func Load(name string, text []byte, environ []string, readFile func(string) ([]b
 	if err := c.check(); err != nil {
 		return nil, nil, err
 	}
-	if !c.HTTPS() && !loopback(c.PublicHost()) {
+	if !c.HTTPS() && !Loopback(c.PublicHost()) {
 		warnings = append(warnings, "public_url is plain http: anybody on the way can take a session; use https")
 	}
 	return c, warnings, nil
@@ -149,14 +149,11 @@ func (c *Config) check() error {
 	if err != nil {
 		return wrong("listen", c.Listen, "an address and a port, such as 127.0.0.1:8080")
 	}
-	if u, err := url.Parse(c.PublicURL); err == nil && c.PublicURL != "" {
-		c.PublicURL = u.Scheme + "://" + strings.ToLower(u.Host) // the scheme is in lower case already
-	}
 	if c.PublicURL == "" {
-		if !loopback(host) {
+		if !Loopback(host) {
 			return wrong("public_url", "", "it is needed when listen is not a loopback address, such as https://login.example.org")
 		}
-		c.PublicURL = "http://localhost:" + port
+		c.PublicURL = origin("http", "localhost", port)
 	}
 	if strings.HasPrefix(c.Database, "postgres") && c.SecretKey == "" && c.SecretKeyFile == "" {
 		return wrong("secret_key", "", "with PostgreSQL every process needs the same secret key: set secret_key or secret_key_file (make one with: openssl rand -base64 32)")
@@ -164,7 +161,7 @@ func (c *Config) check() error {
 	if c.SecretKey != "" && c.SecretKeyFile != "" {
 		return wrong("secret_key_file", c.SecretKeyFile, "set secret_key or secret_key_file, not both")
 	}
-	if c.Email.Host == "" && !(loopback(c.PublicHost()) && loopback(host)) {
+	if c.Email.Host == "" && !(Loopback(c.PublicHost()) && Loopback(host)) {
 		return wrong("email.host", "", "an SMTP server is needed when listen or public_url is not loopback; the local mailbox is for one machine only")
 	}
 	if c.Session.Idle > c.Session.Absolute {
@@ -195,13 +192,5 @@ func (c *Config) LocalMailbox() bool { return c.Email.Host == "" }
 // reach the server sits at this machine.
 func (c *Config) MailboxPage() bool {
 	host, _, _ := net.SplitHostPort(c.Listen)
-	return c.LocalMailbox() && loopback(host) && loopback(c.PublicHost()) && len(c.TrustedProxies) == 0
-}
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
+	return c.LocalMailbox() && Loopback(host) && Loopback(c.PublicHost()) && len(c.TrustedProxies) == 0
 }

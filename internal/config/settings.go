@@ -51,7 +51,7 @@ func (c *Config) settings() []setting {
 	return []setting{
 		choice("mode", &c.Mode, "auto: the way to reach a person is found from the id; manual: the person chooses it", "auto", "manual"),
 		text("listen", &c.Listen, "127.0.0.1:8080", "address and port to listen on", address),
-		text("public_url", &c.PublicURL, "", "how people reach this server; default http://localhost:PORT of a loopback listen, else required. https makes cookies Secure", optional(publicURL)),
+		publicURL("public_url", &c.PublicURL, "how people reach this server: scheme, host and port as they type them, in any spelling; default http://localhost:PORT of a loopback listen, else required. https makes cookies Secure"),
 		text("database", &c.Database, "sqlite:data/djauthy.db", "sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME", databaseURL).hide(),
 		text("secret_key", &c.SecretKey, "", "seals what the database holds; at least 32 characters. Without it secret_key_file, else secret.key beside the SQLite file, made once", secretKey).hide(),
 		text("secret_key_file", &c.SecretKeyFile, "", "a file that holds the secret key", anything),
@@ -289,15 +289,6 @@ func address(v string) error {
 func port(v string) error {
 	if n, err := strconv.ParseUint(v, 10, 16); err != nil || strconv.FormatUint(n, 10) != v {
 		return errors.New("a number from 0 to 65535")
-	}
-	return nil
-}
-
-func publicURL(v string) error {
-	u, err := url.Parse(v)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || strings.ContainsAny(v, "?#@") || u.Path != "" ||
-		strings.HasSuffix(u.Host, ":") || u.Port() != "" && port(u.Port()) != nil {
-		return errors.New("scheme and host alone, such as https://login.example.org, with no path and no final slash")
 	}
 	return nil
 }

@@ -1,0 +1,127 @@
+package config
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// publicURL is a setting that holds an origin (RFC 6454 4) and is kept in one
+// spelling, so that it can be compared with what browsers send.
+func publicURL(key string, at *string, help string) setting {
+	return setting{
+		key: key, help: help, quote: true, get: func() string { return *at },
+		set: func(v string) (err error) {
+			if *at = v; v != "" {
+				*at, err = parseOrigin(v)
+			}
+			return err
+		},
+	}
+}
+
+var errOrigin = errors.New("scheme and host alone, such as https://login.example.org, with no path")
+
+func parseOrigin(v string) (string, error) {
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" && u.Path != "/" || strings.ContainsAny(v, "?#@") || strings.HasSuffix(u.Host, ":") {
+		return "", errOrigin
+	}
+	name, port, err := ParseHost(u.Host)
+	if err != nil {
+		return "", errOrigin
+	}
+	return origin(u.Scheme, name, port), nil
+}
+
+// origin writes an origin as browsers do: without the port that its scheme
+// implies.
+func origin(scheme, name, port string) string {
+	switch {
+	case port != "" && port != DefaultPort(scheme):
+		name = net.JoinHostPort(name, port)
+	case strings.Contains(name, ":"):
+		name = "[" + name + "]"
+	}
+	return scheme + "://" + name
+}
+
+// DefaultPort is the port that a URL without one means (RFC 9110 4.2.1, 4.2.2).
+func DefaultPort(scheme string) string {
+	if scheme == "https" {
+		return "443"
+	}
+	return "80"
+}
+
+var errHost = errors.New("not a host name or an address")
+
+// ParseHost splits the host[:port] of a URL or a Host header. All spellings of
+// one name give the same result: it is in lower case, in ASCII (RFC 5891), and
+// has no final dot; an IPv6 address has its brackets removed. The port is ""
+// where there is none. It is an error if no host can have this name.
+func ParseHost(host string) (name, port string, err error) {
+	name = host
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		name, port = host[:i], host[i+1:]
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0 || strconv.FormatUint(n, 10) != port) {
+		return "", "", errHost
+	}
+	if inner, v6 := strings.CutPrefix(name, "["); v6 {
+		name, err = parseIPv6(inner)
+		return name, port, err
+	}
+	name, err = parseDomain(strings.TrimSuffix(name, "."))
+	return name, port, err
+}
+
+// parseIPv6 reads what follows the opening bracket.
+func parseIPv6(text string) (string, error) {
+	text, closed := strings.CutSuffix(text, "]")
+	a, err := netip.ParseAddr(text)
+	if err != nil || !closed || !a.Is6() || a.Zone() != "" {
+		return "", errHost
+	}
+	return a.String(), nil
+}
+
+func parseDomain(name string) (string, error) {
+	if strings.ContainsFunc(name, func(r rune) bool { return r > 0x7f }) {
+		ascii, err := idna.Lookup.ToASCII(name)
+		if err != nil {
+			return "", errHost
+		}
+		name = strings.TrimSuffix(ascii, ".") // of a full stop in another script
+	}
+	name = strings.ToLower(name)
+	if len(name) > 253 {
+		return "", errHost
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, func(r rune) bool { return !hostRune(r) }) {
+			return "", errHost
+		}
+	}
+	return name, nil
+}
+
+// hostRune takes the underscore, too, which names of containers have.
+func hostRune(r rune) bool {
+	return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '_'
+}
+
+// Loopback reports whether a name means this machine itself: localhost and the
+// names below it (RFC 6761 6.3), and the loopback addresses.
+func Loopback(name string) bool {
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(name)
+	return err == nil && a.IsLoopback()
+}
