@@ -177,6 +177,23 @@ func TestRow36_EveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 	}
 }
 
+func TestHTTPSIsForThisHostAloneUnlessASettingSaysOtherwise(t *testing.T) {
+	t.Parallel()
+	const two = "max-age=63072000"
+	for want, settings := range map[string][]string{
+		"":                          {"DJAUTHY_PUBLIC_URL=http://login.example", "DJAUTHY_HSTS_SUBDOMAINS=true"},
+		two:                         {"DJAUTHY_PUBLIC_URL=https://login.example"},
+		two + "; includeSubDomains": {"DJAUTHY_PUBLIC_URL=https://login.example", "DJAUTHY_HSTS_SUBDOMAINS=true"},
+	} {
+		b := start(t, settings...).browser(t)
+		for _, path := range []string{"/login", "/healthz", "/nowhere", "/ungleichotp/verify/"} {
+			if got := b.get(path).header.Get("Strict-Transport-Security"); got != want {
+				t.Errorf("%v: %s says %q, want %q", settings, path, got, want)
+			}
+		}
+	}
+}
+
 // Row 38.
 func TestRow38_SlowClientsAreCutOffAndHinderNobody(t *testing.T) {
 	t.Parallel()

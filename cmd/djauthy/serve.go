@@ -84,7 +84,10 @@ func (h *house) serve(e *env) error {
 
 // front is the door with all that is behind it.
 func (h *house) front() (*door.Door, error) {
-	d, err := door.New(door.Options{PublicURL: h.cfg.PublicURL, Trusted: h.cfg.TrustedProxies, Log: h.log, Observe: h.metrics.Request})
+	d, err := door.New(door.Options{
+		PublicURL: h.cfg.PublicURL, Trusted: h.cfg.TrustedProxies, HSTSSubdomains: h.cfg.HSTSSubdomains,
+		Log: h.log, Observe: h.metrics.Request,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,7 @@ type Door struct {
 
 	public  *url.URL
 	https   bool
+	strict  string // Strict-Transport-Security
 	trusted []netip.Prefix
 	log     *slog.Logger
 	observe func(route, method string, status int, took time.Duration)
@@ -59,7 +60,9 @@ type Answer func(*fiber.Ctx, *Problem) error
 type Options struct {
 	PublicURL string // of people's browsers; links, origins and cookies go by it, never by Host
 	Trusted   []netip.Prefix
-	Log       *slog.Logger
+	// HSTSSubdomains makes browsers use https for every host below PublicURL's.
+	HSTSSubdomains bool
+	Log            *slog.Logger
 	// Observe is told of every answer: the route's pattern, never its path.
 	Observe func(route, method string, status int, took time.Duration)
 }
@@ -73,6 +76,7 @@ func New(o Options) (*Door, error) {
 	}
 	d := &Door{
 		public: public, https: public.Scheme == "https", trusted: o.Trusted, log: o.Log, observe: o.Observe,
+		strict: strictTransport(public.Scheme == "https", o.HSTSSubdomains),
 		prefix: strconv.FormatUint(uint64(seal.Random(1)[0])<<24|uint64(time.Now().Unix()&0xffffff), 36),
 		origin: http.NewCrossOriginProtection(),
 		answer: func(c *fiber.Ctx, p *Problem) error { return c.SendString(http.StatusText(p.Status) + "\n") },
@@ -158,7 +162,7 @@ func (quiet) Printf(string, ...any) {}
 // outer is around every request: bounds, a name for the log, an observation.
 func (d *Door) outer(c *fiber.Ctx) error {
 	start := time.Now()
-	setHeaders(&c.Response().Header, d.https)
+	d.setHeaders(&c.Response().Header)
 	if !d.wellFormed(c) {
 		c.Context().SetConnectionClose()
 		return d.App.ErrorHandler(c, Fail(http.StatusBadRequest))

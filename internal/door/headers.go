@@ -26,11 +26,24 @@ func canonical(headers [][2]string) (all [][2][]byte) {
 	return all
 }
 
-func setHeaders(h *fasthttp.ResponseHeader, https bool) {
+// strictTransport is the value of Strict-Transport-Security (RFC 6797 6.1), "" if
+// the server is not reached by https. It says nothing of other hosts unless it is
+// asked to: some of them may have no https.
+func strictTransport(https, subdomains bool) string {
+	switch {
+	case !https:
+		return ""
+	case subdomains:
+		return "max-age=63072000; includeSubDomains"
+	}
+	return "max-age=63072000"
+}
+
+func (d *Door) setHeaders(h *fasthttp.ResponseHeader) {
 	for _, f := range fixed {
 		h.SetCanonical(f[0], f[1])
 	}
-	if https {
-		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+	if d.strict != "" {
+		h.Set("Strict-Transport-Security", d.strict)
 	}
 }

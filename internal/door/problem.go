@@ -78,7 +78,7 @@ func (d *Door) Tell(c *fiber.Ctx, err error, answer Answer) error {
 	if p.Status == http.StatusRequestEntityTooLarge {
 		drain(c.Context().Conn())
 	}
-	setHeaders(&c.Response().Header, d.https) // what the HTTP library refuses has met no handler yet
+	d.setHeaders(&c.Response().Header) // what the HTTP library refuses has met no handler yet
 	c.Status(p.Status)
 	if p.Wait > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(Seconds(p.Wait)))
