@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/config"
 )
 
 // Address is the client's address. X-Forwarded-For counts only from trusted
@@ -82,16 +84,8 @@ func (d *Door) AtThisMachine(c *fiber.Ctx) bool {
 // LoopbackHost reports whether the request names this machine, so that no page
 // elsewhere reached it by a name of its own (DNS rebinding).
 func LoopbackHost(c *fiber.Ctx) bool {
-	host := string(c.Request().Header.Host())
-	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
-		host = host[:i]
-	}
-	host = strings.Trim(host, "[]")
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
+	name, _, err := config.ParseHost(string(c.Request().Header.Host()))
+	return err == nil && config.Loopback(name)
 }
 
 // browsers and systems are the words of a User-Agent that tell them, the more

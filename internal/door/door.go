@@ -39,6 +39,7 @@ const (
 type Door struct {
 	App *fiber.App
 
+	site    site
 	public  *url.URL
 	https   bool
 	strict  string // Strict-Transport-Security
@@ -49,6 +50,7 @@ type Door struct {
 	count   atomic.Uint64
 	// underWay counts the requests that have not been answered.
 	underWay atomic.Int64
+	warned   warnings
 	origin   *http.CrossOriginProtection
 	answer   Answer
 }
@@ -74,8 +76,12 @@ func New(o Options) (*Door, error) {
 	if err != nil {
 		return nil, err
 	}
+	site, err := siteOf(public)
+	if err != nil {
+		return nil, fmt.Errorf("public URL %s: %w", o.PublicURL, err)
+	}
 	d := &Door{
-		public: public, https: public.Scheme == "https", trusted: o.Trusted, log: o.Log, observe: o.Observe,
+		site: site, public: public, https: public.Scheme == "https", trusted: o.Trusted, log: o.Log, observe: o.Observe,
 		strict: strictTransport(public.Scheme == "https", o.HSTSSubdomains),
 		prefix: strconv.FormatUint(uint64(seal.Random(1)[0])<<24|uint64(time.Now().Unix()&0xffffff), 36),
 		origin: http.NewCrossOriginProtection(),

@@ -20,6 +20,8 @@ type Problem struct {
 	Status int
 	// Key leads to the words: error.KEY.heading and error.KEY.text.
 	Key string
+	// Link is where to go on, an absolute URL; "": the sign-in page.
+	Link string
 	// Wait is when to try again, for Retry-After; 0: not told.
 	Wait time.Duration
 	// Cause is for the log alone; nobody outside sees it.
@@ -35,7 +37,7 @@ var keys = map[int]string{
 	http.StatusBadRequest: "bad_request", http.StatusUnauthorized: "unauthorized", http.StatusForbidden: "forbidden",
 	http.StatusNotFound: "not_found", http.StatusMethodNotAllowed: "method", http.StatusRequestEntityTooLarge: "too_large",
 	http.StatusRequestHeaderFieldsTooLarge: "too_large", http.StatusTooManyRequests: "too_many",
-	http.StatusInternalServerError: "internal", http.StatusServiceUnavailable: "down",
+	http.StatusMisdirectedRequest: "wrong_address", http.StatusInternalServerError: "internal", http.StatusServiceUnavailable: "down",
 }
 
 // Fail is the problem of a status.

@@ -19,12 +19,19 @@ type errorPage struct {
 // showProblem tells a problem in words, as a page where a page was asked for.
 func (s *Server) showProblem(c *fiber.Ctx, p *door.Problem) error {
 	if accept := c.Get(fiber.HeaderAccept); accept != "" && !strings.Contains(accept, "text/html") && !strings.Contains(accept, "*/*") {
-		return c.SendString(http.StatusText(p.Status) + "\n")
+		text := http.StatusText(p.Status)
+		if p.Link != "" {
+			text += ": use " + s.Options.PublicURL
+		}
+		return c.SendString(text + "\n")
 	}
 	// No session: with the database down, asking for one would fail, too.
 	l := s.Words.Match(c.Get(fiber.HeaderAcceptLanguage))
 	e := errorPage{base: s.plain(l, false), Status: p.Status, Heading: l.T("error." + p.Key + ".heading"), Link: "/login", LinkText: l.T("error.go_on")}
-	e.Text = l.T("error."+p.Key+".text", "When", l.In(p.Wait))
+	if p.Link != "" {
+		e.Link, e.LinkText = p.Link, l.T("error.go_to", "Address", s.Options.PublicURL)
+	}
+	e.Text = l.T("error."+p.Key+".text", "When", l.In(p.Wait), "Address", s.Options.PublicURL)
 	return s.page(c, "error.html", e)
 }
 

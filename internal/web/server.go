@@ -69,9 +69,14 @@ type who int
 const (
 	nobody who = iota
 	anybody
+	anyHost  // anybody, by whatever name the server was reached
 	person   // who is signed in; others are led to /login
 	thisHost // a peer at this machine, not through a proxy
 )
+
+// checksHost reports whether the server has to be reached by its own name. What
+// does not say otherwise is checked.
+func (w who) checksHost() bool { return w != anyHost && w != thisHost }
 
 // Open adds the pages to a door.
 func (s *Server) Open(d *door.Door) error {
@@ -82,14 +87,28 @@ func (s *Server) Open(d *door.Door) error {
 	s.views = newViews(s.Words, s.constants())
 	s.door = d
 	s.door.Otherwise(s.showProblem)
-	s.door.App.Use(s.door.SameOrigin)
-	for _, r := range s.routes() {
-		s.door.App.Add(r.method, r.path, s.guard(r.who, r.handle))
-		if r.method == http.MethodGet {
-			s.door.App.Add(http.MethodHead, r.path, s.guard(r.who, r.handle))
+	routes := s.routes()
+	for _, r := range routes {
+		if !r.who.checksHost() {
+			s.add(r, s.door.SameOrigin)
+		}
+	}
+	s.door.App.Use(s.door.OwnHost, s.door.SameOrigin) // also before paths that do not exist
+	for _, r := range routes {
+		if r.who.checksHost() {
+			s.add(r)
 		}
 	}
 	return nil
+}
+
+// add adds a route and what comes before it.
+func (s *Server) add(r route, before ...fiber.Handler) {
+	handlers := append(before, s.guard(r.who, r.handle))
+	s.door.App.Add(r.method, r.path, handlers...)
+	if r.method == http.MethodGet {
+		s.door.App.Add(http.MethodHead, r.path, handlers...)
+	}
 }
 
 type route struct {
@@ -125,10 +144,10 @@ func (s *Server) routes() []route {
 		{get, "/account/export", person, s.export},
 		{get, "/account/delete", person, s.showDelete},
 		{post, "/account/delete", person, s.postDelete},
-		{get, "/forward-auth", anybody, s.forwardAuth},
-		{get, "/static/:hash/:name", anybody, s.files.serve},
-		{get, "/healthz", anybody, func(c *fiber.Ctx) error { return c.SendString("ok\n") }},
-		{get, "/readyz", anybody, s.ready},
+		{get, "/forward-auth", anyHost, s.forwardAuth},
+		{get, "/static/:hash/:name", anyHost, s.files.serve},
+		{get, "/healthz", anyHost, func(c *fiber.Ctx) error { return c.SendString("ok\n") }},
+		{get, "/readyz", anyHost, s.ready},
 	}
 	if s.Mailbox != nil {
 		all = append(all, route{get, "/mailbox", thisHost, s.showMailbox})
@@ -142,7 +161,7 @@ func (s *Server) routes() []route {
 // guard lets through who may.
 func (s *Server) guard(w who, handle fiber.Handler) fiber.Handler {
 	switch w {
-	case anybody:
+	case anybody, anyHost:
 		return handle
 	case person:
 		return func(c *fiber.Ctx) error {

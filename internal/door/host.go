@@ -1,0 +1,135 @@
+package door
+
+import (
+	"bytes"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/config"
+)
+
+// site is public_url as requests are compared with it.
+type site struct {
+	origin string // as browsers send it in Origin
+	scheme string
+	host   []byte // as browsers send it in Host
+	name   string
+	port   string // never empty
+}
+
+func siteOf(public *url.URL) (site, error) {
+	name, port, err := config.ParseHost(public.Host)
+	if err != nil {
+		return site{}, err
+	}
+	return site{
+		origin: public.Scheme + "://" + public.Host, scheme: public.Scheme, host: []byte(public.Host),
+		name: name, port: orDefault(port, public.Scheme),
+	}, nil
+}
+
+func orDefault(port, scheme string) string {
+	if port == "" {
+		return config.DefaultPort(scheme)
+	}
+	return port
+}
+
+// OwnHost answers 421 (RFC 9110 15.5.20) to a request whose Host is neither
+// public_url's nor a loopback name, unless it came through a trusted proxy. Else
+// a page elsewhere could have its own name resolve to this server (DNS
+// rebinding), and its scripts could read and post here as this site's own.
+func (d *Door) OwnHost(c *fiber.Ctx) error {
+	if d.atOwnHost(c) {
+		return c.Next()
+	}
+	host := string(c.Request().Header.Host())
+	d.warnOnce("host "+host, "a page was asked for by a host that is not public_url's; if a proxy passed it on, add its address to trusted_proxies",
+		"host", readable(host), "public_url", d.site.origin)
+	return &Problem{Status: http.StatusMisdirectedRequest, Key: "wrong_address", Link: d.site.origin + wanted(c)}
+}
+
+// atOwnHost checks the host of the request's target, too: an absolute one
+// replaces the Host header (RFC 9112 3.2.2).
+func (d *Door) atOwnHost(c *fiber.Ctx) bool {
+	host, target := c.Request().Header.Host(), c.Request().URI().Host()
+	if bytes.Equal(host, d.site.host) && bytes.Equal(target, d.site.host) {
+		return true
+	}
+	return d.throughProxy(c) || d.site.has(string(host)) && d.site.has(string(target))
+}
+
+// throughProxy reports whether the connection comes from a trusted proxy.
+func (d *Door) throughProxy(c *fiber.Ctx) bool {
+	peer, ok := netip.AddrFromSlice(c.Context().RemoteIP())
+	return ok && d.trusts(peer.Unmap())
+}
+
+// has reports whether a Host header names the site or this machine. A missing
+// port is let pass: only names can be made to lead here.
+func (s *site) has(host string) bool {
+	name, port, err := config.ParseHost(host)
+	if err != nil {
+		return false
+	}
+	return config.Loopback(name) || name == s.name && (port == "" || port == s.port)
+}
+
+// wanted is the path that a request asked for, or that of the sign-in page where
+// a link cannot repeat the request.
+func wanted(c *fiber.Ctx) string {
+	path := ""
+	if c.Method() == http.MethodGet || c.Method() == http.MethodHead {
+		path = LocalPath(c.OriginalURL())
+	}
+	if path == "" {
+		return "/login"
+	}
+	return path
+}
+
+// readable is what a client sent, fit for a log: short, and without characters
+// that no origin has.
+func readable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.:/[]", r) {
+			return r
+		}
+		return '?'
+	}, s[:min(len(s), 100)])
+}
+
+// maxWarnings is how many different warnings clients can cause in the life of a
+// process.
+const maxWarnings = 32
+
+// warnings are those given already, by what they are about.
+type warnings struct {
+	mu    sync.Mutex
+	given map[string]bool
+}
+
+func (w *warnings) isFirst(about string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.given[about] || len(w.given) >= maxWarnings {
+		return false
+	}
+	if w.given == nil {
+		w.given = map[string]bool{}
+	}
+	w.given[about] = true
+	return true
+}
+
+// warnOnce logs what a client's request says about the settings.
+func (d *Door) warnOnce(about, message string, pairs ...any) {
+	if d.warned.isFirst(readable(about)) {
+		d.log.Warn(message, pairs...)
+	}
+}
