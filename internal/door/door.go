@@ -240,21 +240,6 @@ func (d *Door) wellFormed(c *fiber.Ctx) bool {
 	return hosts <= 1 && !(length && coding)
 }
 
-// SameOrigin refuses a POST that another site made a browser send.
-func (d *Door) SameOrigin(c *fiber.Ctx) error {
-	if m := c.Method(); m == http.MethodGet || m == http.MethodHead || m == http.MethodOptions {
-		return c.Next()
-	}
-	r := &http.Request{
-		Method: c.Method(), Host: d.public.Host, URL: &url.URL{Path: "/"},
-		Header: http.Header{"Sec-Fetch-Site": {c.Get("Sec-Fetch-Site")}, "Origin": {c.Get("Origin")}},
-	}
-	if err := d.origin.Check(r); err != nil {
-		return &Problem{Status: http.StatusForbidden, Key: "cross_site"}
-	}
-	return c.Next()
-}
-
 // LocalPath returns a path of this server that it is safe to lead a browser to,
 // or "" for anything else: another host, a scheme, what some browser reads as
 // one, in plain or encoded.
