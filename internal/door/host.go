@@ -15,22 +15,14 @@ import (
 
 // site is public_url as requests are compared with it.
 type site struct {
+	address
 	origin string // as browsers send it in Origin
-	scheme string
 	host   []byte // as browsers send it in Host
-	name   string
-	port   string // never empty
 }
 
 func siteOf(public *url.URL) (site, error) {
-	name, port, err := config.ParseHost(public.Host)
-	if err != nil {
-		return site{}, err
-	}
-	return site{
-		origin: public.Scheme + "://" + public.Host, scheme: public.Scheme, host: []byte(public.Host),
-		name: name, port: orDefault(port, public.Scheme),
-	}, nil
+	a, err := addressOf(public)
+	return site{a, public.Scheme + "://" + public.Host, []byte(public.Host)}, err
 }
 
 func orDefault(port, scheme string) string {

@@ -5,19 +5,91 @@ import (
 	"net/url"
 
 	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/config"
 )
 
-// SameOrigin refuses a POST that another site made a browser send.
+// An address is the three parts of an origin (RFC 6454 4), in one spelling. Its
+// port is never empty.
+type address struct{ scheme, name, port string }
+
+func addressOf(u *url.URL) (address, error) {
+	name, port, err := config.ParseHost(u.Host)
+	return address{u.Scheme, name, orDefault(port, u.Scheme)}, err
+}
+
+// parseOrigin reads an Origin header. The zero address stands for none, and for
+// "null", by which browsers keep an origin to themselves.
+func parseOrigin(header string) address {
+	u, err := url.Parse(header)
+	if err != nil || u.Scheme == "" {
+		return address{}
+	}
+	a, err := addressOf(u)
+	if err != nil {
+		return address{}
+	}
+	return a
+}
+
+// SameOrigin refuses what another site made a browser send, as
+// http.CrossOriginProtection decides with public_url's host. It also refuses a
+// form from this site's own name over http where public_url is https: the
+// browser would send none of the cookies that the answer sets.
 func (d *Door) SameOrigin(c *fiber.Ctx) error {
 	if m := c.Method(); m == http.MethodGet || m == http.MethodHead || m == http.MethodOptions {
 		return c.Next()
 	}
+	header := c.Get(fiber.HeaderOrigin)
+	from := parseOrigin(header)
+	plain := d.https && from.scheme == "http" && from.name == d.site.name
+	if d.isOwn(c, from) {
+		header = d.site.origin
+	}
 	r := &http.Request{
 		Method: c.Method(), Host: d.public.Host, URL: &url.URL{Path: "/"},
-		Header: http.Header{"Sec-Fetch-Site": {c.Get("Sec-Fetch-Site")}, "Origin": {c.Get("Origin")}},
+		Header: http.Header{"Sec-Fetch-Site": {c.Get("Sec-Fetch-Site")}, "Origin": {header}},
 	}
-	if err := d.origin.Check(r); err != nil {
+	if err := d.origin.Check(r); err == nil && !plain {
+		return c.Next()
+	}
+	if from == (address{}) || header == d.site.origin {
 		return &Problem{Status: http.StatusForbidden, Key: "cross_site"}
 	}
-	return c.Next()
+	return d.otherOrigin(c, from, plain)
+}
+
+// isOwn reports whether an origin is public_url's, or, for a server on this
+// machine, the loopback name that the request came by.
+func (d *Door) isOwn(c *fiber.Ctx, from address) bool {
+	return from == d.site.address || config.Loopback(d.site.name) && config.Loopback(from.name) && d.reachedBy(c, from)
+}
+
+// reachedBy reports whether an origin is the address by which this very request
+// reached the server: so the site itself was opened by it.
+func (d *Door) reachedBy(c *fiber.Ctx, from address) bool {
+	hosts := []string{string(c.Request().Header.Host())}
+	if d.throughProxy(c) {
+		hosts = append(hosts, c.Get(fiber.HeaderXForwardedHost))
+	}
+	for _, host := range hosts {
+		name, port, err := config.ParseHost(host)
+		if err == nil && name == from.name && orDefault(port, from.scheme) == from.port {
+			return true
+		}
+	}
+	return false
+}
+
+// otherOrigin is the refusal that names the right address. A proxy may hide by
+// which name the site was opened, so the page for forms of other sites links to
+// it, too: its link leads out of what would be refused again.
+func (d *Door) otherOrigin(c *fiber.Ctx, from address, plain bool) error {
+	shown := readable(c.Get(fiber.HeaderOrigin))
+	d.warnOnce("origin "+shown, "a form was refused: it comes from another origin than public_url", "origin", shown, "public_url", d.site.origin)
+	p := &Problem{Status: http.StatusForbidden, Key: "cross_site", Link: d.site.origin + wanted(c)}
+	if plain || d.reachedBy(c, from) {
+		p.Key = "wrong_address"
+	}
+	return p
 }
