@@ -224,6 +224,29 @@ func TestALinkThatIsNoneIsGone(t *testing.T) {
 	b.post("/login/link").want(t, http.StatusForbidden, "")
 }
 
+func TestALinkWhoseCookieIsLostIsNotCalledExpired(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	b := s.browser(t)
+	l := b.ask(anID())
+	b.get(l.link()).want(t, http.StatusSeeOther, "/login/link")
+	delete(b.cookies, "djauthy_link")
+	for status, a := range map[int]answer{http.StatusGone: b.get("/login/link"), http.StatusForbidden: b.post("/login/link")} {
+		a.want(t, status, "")
+		if !strings.Contains(a.body, "Open the link once more") || !strings.Contains(a.body, "allow cookies") {
+			t.Errorf("%d: the page says: %s", status, seen(a.body))
+		}
+	}
+	// The link is as good as before, and one that has ended is still called so.
+	b.get(l.link())
+	b.post("/login/link").want(t, http.StatusSeeOther, "/account")
+	b = s.browser(t)
+	b.get("/login/link/" + aToken)
+	if a := b.get("/login/link").want(t, http.StatusGone, ""); !strings.Contains(a.body, "This link has ended") {
+		t.Errorf("the page says: %s", seen(a.body))
+	}
+}
+
 func TestARescueLinkSignsInOnceInAnyBrowserAfterItsButton(t *testing.T) {
 	t.Parallel()
 	s := start(t)

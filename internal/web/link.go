@@ -31,6 +31,9 @@ type linkPage struct {
 }
 
 func (s *Server) showLink(c *fiber.Ctx) error {
+	if s.door.Cookie(c, door.LinkCookie) == "" {
+		return s.message(c.Status(http.StatusGone), "link.lost", "/login", "error.go_on")
+	}
 	l, err := s.Signin.Link(c.UserContext(), s.door.Token(c, door.LinkCookie), s.asker(c))
 	if err != nil {
 		return err
@@ -51,6 +54,9 @@ func (s *Server) showLink(c *fiber.Ctx) error {
 }
 
 func (s *Server) postLink(c *fiber.Ctx) error {
+	if s.door.Cookie(c, door.LinkCookie) == "" {
+		return s.message(c.Status(http.StatusForbidden), "link.lost", "/login", "error.go_on")
+	}
 	e, err := s.Signin.SubmitLink(c.UserContext(), s.door.Token(c, door.LinkCookie), s.asker(c))
 	if err != nil {
 		return err
