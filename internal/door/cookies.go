@@ -27,6 +27,16 @@ func (d *Door) cookieName(name string) string {
 // Cookie returns the value of one of our cookies, "" if there is none.
 func (d *Door) Cookie(c *fiber.Ctx, name string) string { return c.Cookies(d.cookieName(name)) }
 
+// HasCookies reports whether the browser sent any of our cookies.
+func (d *Door) HasCookies(c *fiber.Ctx) bool {
+	for _, name := range []string{BrowserCookie, SessionCookie, AttemptCookie, LinkCookie} {
+		if d.Cookie(c, name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // Token reads a cookie that holds a token; the zero token stands for none.
 func (d *Door) Token(c *fiber.Ctx, name string) seal.Token {
 	t, _ := seal.ParseToken(d.Cookie(c, name))

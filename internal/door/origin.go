@@ -81,6 +81,21 @@ func (d *Door) reachedBy(c *fiber.Ctx, from address) bool {
 	return false
 }
 
+// Referer is the path of the page of this site that a request comes from, "" if
+// it comes from elsewhere or does not say. Referrer-Policy lets browsers send it
+// within the site.
+func (d *Door) Referer(c *fiber.Ctx) string {
+	u, err := url.Parse(c.Get(fiber.HeaderReferer))
+	if err != nil {
+		return ""
+	}
+	from, err := addressOf(u)
+	if err != nil || from != d.site.address && !d.reachedBy(c, from) {
+		return ""
+	}
+	return u.Path
+}
+
 // otherOrigin is the refusal that names the right address. A proxy may hide by
 // which name the site was opened, so the page for forms of other sites links to
 // it, too: its link leads out of what would be refused again.

@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"net/http"
-	"net/url"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -79,5 +78,5 @@ func (s *Server) toLogin(c *fiber.Ctx) error {
 	if c.Method() == http.MethodGet {
 		next = door.LocalPath(c.OriginalURL())
 	}
-	return c.Redirect("/login?"+url.Values{"next": {next}}.Encode(), http.StatusSeeOther)
+	return c.Redirect(s.signInURL(c, next), http.StatusSeeOther)
 }

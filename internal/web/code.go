@@ -40,7 +40,7 @@ func (p *codePage) values() words.Values {
 
 func (s *Server) showCode(c *fiber.Ctx) error {
 	if s.door.Cookie(c, door.AttemptCookie) == "" {
-		return c.Redirect("/login", http.StatusSeeOther)
+		return s.withoutAttempt(c)
 	}
 	return s.codePage(c, s.asker(c), "", false)
 }

@@ -48,13 +48,17 @@ func (s *Server) showRoot(c *fiber.Ctx) error {
 }
 
 func (s *Server) showLogin(c *fiber.Ctx) error {
+	s.giveCookie(c)
 	if plain := len(c.Context().QueryArgs().QueryString()) == 0 && s.door.Cookie(c, door.SessionCookie) == ""; plain {
 		return s.plainLogin(c)
 	}
 	p := s.loginPage(c, "/login")
 	p.Next = door.LocalPath(c.Query("next"))
-	if c.Query("done") == "signed_out" {
+	switch c.Query("done") {
+	case "signed_out":
 		p.Notice = p.T("logout.notice")
+	case lostCookie:
+		p.Notice = p.T("cookies.notice")
 	}
 	return s.page(c, "signin/login.html", p)
 }
@@ -80,6 +84,9 @@ func (s *Server) postLogin(c *fiber.Ctx) error {
 
 // ask is the one box: the ordinary one and the first administrator's.
 func (s *Server) ask(c *fiber.Ctx, p loginPage, first string) error {
+	if s.keepsNoCookies(c) {
+		return s.noCookies(c, p.Action)
+	}
 	p.ID, p.Next, p.Implementation = form(c, "id"), door.LocalPath(form(c, "next")), ""
 	if s.Options.Manual {
 		p.Implementation = form(c, "implementation")
@@ -139,6 +146,7 @@ func (s *Server) first(c *fiber.Ctx, post bool) error {
 	if post {
 		return s.ask(c, p, token)
 	}
+	s.giveCookie(c)
 	return s.page(c, "signin/login.html", p)
 }
 
