@@ -85,7 +85,7 @@ func (h *house) serve(e *env) error {
 // front is the door with all that is behind it.
 func (h *house) front() (*door.Door, error) {
 	d, err := door.New(door.Options{
-		PublicURL: h.cfg.PublicURL, Trusted: h.cfg.TrustedProxies, HSTSSubdomains: h.cfg.HSTSSubdomains,
+		PublicURL: h.cfg.PublicURL, Trusted: h.cfg.TrustedProxies, MaxHeader: h.cfg.MaxHeaderKiB << 10, HSTSSubdomains: h.cfg.HSTSSubdomains,
 		Log: h.log, Observe: h.metrics.Request,
 	})
 	if err != nil {

@@ -24,6 +24,7 @@ type Config struct {
 	SecretKey      string
 	SecretKeyFile  string
 	TrustedProxies []netip.Prefix
+	MaxHeaderKiB   int
 	HSTSSubdomains bool
 	OpenSignup     bool
 	Admins         []string

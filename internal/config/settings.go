@@ -56,6 +56,7 @@ func (c *Config) settings() []setting {
 		text("secret_key", &c.SecretKey, "", "seals what the database holds; at least 32 characters. Without it secret_key_file, else secret.key beside the SQLite file, made once", secretKey).hide(),
 		text("secret_key_file", &c.SecretKeyFile, "", "a file that holds the secret key", anything),
 		prefixes("trusted_proxies", &c.TrustedProxies, "addresses of proxies that may say who the client is (X-Forwarded-For), as CIDRs"),
+		number("max_header_kib", &c.MaxHeaderKiB, 32, "KiB that the head of a request may have: target, cookies and all other headers; apps on the same host set cookies, too. A connection takes 25 KiB of memory, and three times this limit more once it has sent so much", 8, 1024),
 		truth("hsts_subdomains", &c.HSTSSubdomains, false, "true: browsers that were here use https for every host below public_url's, too (includeSubDomains of RFC 6797); they remember it for two years"),
 		truth("open_signup", &c.OpenSignup, true, "false: unknown ids get the same answers and no message"),
 		list("admins", &c.Admins, "ids that become superusers at their first sign-in"),

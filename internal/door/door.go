@@ -27,8 +27,10 @@ import (
 )
 
 const (
-	maxBody   = 64 << 10
-	maxHeader = 16 << 10
+	maxBody = 64 << 10
+	// minHeader holds the cookies and headers of a browser that has no other app
+	// on this host.
+	minHeader = 8 << 10
 	// A request that is not complete after readLimit is cut off.
 	readLimit   = 30 * time.Second
 	idleLimit   = 75 * time.Second
@@ -62,6 +64,9 @@ type Answer func(*fiber.Ctx, *Problem) error
 type Options struct {
 	PublicURL string // of people's browsers; links, origins and cookies go by it, never by Host
 	Trusted   []netip.Prefix
+	// MaxHeader is how many bytes the head of a request may have. A connection
+	// that has sent so much holds three times as many until it ends.
+	MaxHeader int
 	// HSTSSubdomains makes browsers use https for every host below PublicURL's.
 	HSTSSubdomains bool
 	Log            *slog.Logger
@@ -89,7 +94,7 @@ func New(o Options) (*Door, error) {
 	}
 	d.App = fiber.New(fiber.Config{
 		AppName: "djauthy", Immutable: true, StrictRouting: true, CaseSensitive: true, DisableStartupMessage: true,
-		ReadBufferSize: maxHeader, BodyLimit: maxBody, ReadTimeout: readLimit, WriteTimeout: readLimit, IdleTimeout: idleLimit,
+		ReadBufferSize: max(o.MaxHeader, minHeader), BodyLimit: maxBody, ReadTimeout: readLimit, WriteTimeout: readLimit, IdleTimeout: idleLimit,
 		RequestMethods:               append(slices.Clone(fiber.DefaultMethods), otherMethod),
 		DisablePreParseMultipartForm: true, // a form that is none is for a handler to tell
 		ErrorHandler:                 func(c *fiber.Ctx, err error) error { return d.Tell(c, err, d.answer) },

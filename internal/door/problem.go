@@ -36,7 +36,7 @@ func (p *Problem) Unwrap() error { return p.Cause }
 var keys = map[int]string{
 	http.StatusBadRequest: "bad_request", http.StatusUnauthorized: "unauthorized", http.StatusForbidden: "forbidden",
 	http.StatusNotFound: "not_found", http.StatusMethodNotAllowed: "method", http.StatusRequestEntityTooLarge: "too_large",
-	http.StatusRequestHeaderFieldsTooLarge: "too_large", http.StatusTooManyRequests: "too_many",
+	http.StatusRequestHeaderFieldsTooLarge: "head_too_large", http.StatusTooManyRequests: "too_many",
 	http.StatusMisdirectedRequest: "wrong_address", http.StatusInternalServerError: "internal", http.StatusServiceUnavailable: "down",
 }
 
@@ -77,7 +77,7 @@ func (d *Door) Tell(c *fiber.Ctx, err error, answer Answer) error {
 	if p.Cause != nil {
 		d.log.Error("request failed", "id", d.RequestID(c), "method", c.Method(), "route", c.Route().Path, "status", p.Status, "err", p.Cause)
 	}
-	if p.Status == http.StatusRequestEntityTooLarge {
+	if p.Status == http.StatusRequestEntityTooLarge || p.Status == http.StatusRequestHeaderFieldsTooLarge {
 		drain(c.Context().Conn())
 	}
 	d.setHeaders(&c.Response().Header) // what the HTTP library refuses has met no handler yet
@@ -94,7 +94,7 @@ const (
 	drainWait  = time.Second
 )
 
-// drain reads what a client still sends of a body that is too large, within
+// drain reads what a client still sends of a request that is too large, within
 // bounds and until it pauses: when a connection is closed with something unread,
 // the answer is lost on the way (RFC 9112 9.6).
 func drain(conn net.Conn) {
