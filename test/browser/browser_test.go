@@ -151,7 +151,9 @@ func (b *browser) hear(ev any) {
 		// dropped what it kept.
 		page := e.Source == log.EntrySourceNetwork && strings.HasPrefix(e.Text, "Failed to load resource: the server responded with a status of 4")
 		dropped := e.Level == log.EntryLevelInfo && strings.HasPrefix(e.Text, "Clear-Site-Data header on ")
-		if !dropped && !(page && !strings.Contains(e.URL, "/static/") && !strings.HasSuffix(e.URL, ".ico")) {
+		// It holds back a header from pages over http that are not of this machine.
+		plain := strings.Contains(e.URL, foreignNames) && strings.HasPrefix(e.Text, "The Cross-Origin-Opener-Policy header has been ignored")
+		if !dropped && !plain && !(page && !strings.Contains(e.URL, "/static/") && !strings.HasSuffix(e.URL, ".ico")) {
 			note("the browser's log: %s %s %s: %s", e.Level, e.Source, e.URL, e.Text)
 		}
 	case *audits.EventIssueAdded:

@@ -26,6 +26,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// foreignNames is what names end in that lead to this machine and are no loopback
+// names.
+const foreignNames = ".site.example"
+
 // chromiumProcess is one Chromium for all tests; each browser of a test is a
 // profile of its own in it.
 type chromiumProcess struct {
@@ -47,6 +51,7 @@ func (c *chromiumProcess) start(t *testing.T) context.Context {
 		} {
 			flags = append(flags, chromedp.Flag(name, true))
 		}
+		flags = append(flags, chromedp.Flag("host-resolver-rules", "MAP *"+foreignNames+" 127.0.0.1"))
 		allocator, end := chromedp.NewExecAllocator(context.Background(), flags...)
 		ctx, stop := chromedp.NewContext(allocator)
 		c.ctx, c.ends, c.err = ctx, []context.CancelFunc{stop, end}, chromedp.Do(ctx)
