@@ -66,7 +66,7 @@ func TestTheWayOnAfterAForeignOriginLeadsToThePublicURL(t *testing.T) {
 		"null": "/login", "https://": "/login", "x": "/login",
 	} {
 		a := s.browser(t).do(http.MethodPost, "/login", formKind, form("id", anID()), from(origin, "")).want(t, http.StatusForbidden, "")
-		if !strings.Contains(a.body, "That came from another site") || !strings.Contains(a.body, `class="main" href="`+link+`"`) {
+		if !strings.Contains(a.body, "That came from another site") || !strings.Contains(a.body, "Open this site as "+s.public.String()) || !strings.Contains(a.body, `class="main" href="`+link+`"`) {
 			t.Errorf("%s: no way on to %s: %s", origin, link, a.body)
 		}
 	}

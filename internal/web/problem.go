@@ -29,7 +29,7 @@ func (s *Server) showProblem(c *fiber.Ctx, p *door.Problem) error {
 	l := s.Words.Match(c.Get(fiber.HeaderAcceptLanguage))
 	e := errorPage{base: s.plain(l, false), Status: p.Status, Heading: l.T("error." + p.Key + ".heading"), Link: "/login", LinkText: l.T("error.go_on")}
 	if p.Link != "" {
-		e.Link, e.LinkText = p.Link, l.T("error.go_to", "Address", s.Options.PublicURL)
+		e.Link, e.LinkText = p.Link, l.T("error.go_to")
 	}
 	e.Text = l.T("error."+p.Key+".text", "When", l.In(p.Wait), "Address", s.Options.PublicURL)
 	return s.page(c, "error.html", e)

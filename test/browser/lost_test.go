@@ -94,7 +94,7 @@ func TestEachCookieThatIsLostIsTold(t *testing.T) {
 
 func TestAWrongAddressIsAPageThatLeadsToTheRightOne(t *testing.T) {
 	port := program.Port(t)
-	public := fmt.Sprintf("http://login.site.example:%d", port)
+	public := fmt.Sprintf("http://login.of-a-long-name.site.example:%d", port)
 	p := newPlace(t, fmt.Sprintf("LISTEN=127.0.0.1:%d", port), "PUBLIC_URL="+public)
 	p.URL = public
 	b := p.open()
@@ -104,7 +104,7 @@ func TestAWrongAddressIsAPageThatLeadsToTheRightOne(t *testing.T) {
 	b.at("/account/history?before=5", 421)
 	b.says("This site has another address", public)
 	b.arrive("error-wrong-address")
-	b.press("Go to " + public)
+	b.press("Go to the right address")
 	b.at("/login?next=%2Faccount%2Fhistory%3Fbefore%3D5", 200)
 	if at := eval[string](b, `location.origin`); at != public {
 		t.Errorf("the button leads to %s", at)
