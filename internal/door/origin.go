@@ -50,13 +50,18 @@ func (d *Door) SameOrigin(c *fiber.Ctx) error {
 		Method: c.Method(), Host: d.public.Host, URL: &url.URL{Path: "/"},
 		Header: http.Header{"Sec-Fetch-Site": {c.Get("Sec-Fetch-Site")}, "Origin": {header}},
 	}
-	if err := d.origin.Check(r); err == nil && !plain {
+	refused := d.origin.Check(r) != nil || plain
+	foreign := from != (address{}) && header != d.site.origin
+	if foreign {
+		d.warnOnce("origin "+header, "a form came from another origin than public_url", "origin", readable(header), "public_url", d.site.origin, "refused", refused)
+	}
+	switch {
+	case !refused:
 		return c.Next()
+	case foreign:
+		return d.otherOrigin(c, from, plain)
 	}
-	if from == (address{}) || header == d.site.origin {
-		return &Problem{Status: http.StatusForbidden, Key: "cross_site"}
-	}
-	return d.otherOrigin(c, from, plain)
+	return &Problem{Status: http.StatusForbidden, Key: "cross_site"}
 }
 
 // isOwn reports whether an origin is public_url's, or, for a server on this
@@ -100,8 +105,6 @@ func (d *Door) Referer(c *fiber.Ctx) string {
 // which name the site was opened, so the page for forms of other sites links to
 // it, too: its link leads out of what would be refused again.
 func (d *Door) otherOrigin(c *fiber.Ctx, from address, plain bool) error {
-	shown := readable(c.Get(fiber.HeaderOrigin))
-	d.warnOnce("origin "+shown, "a form was refused: it comes from another origin than public_url", "origin", shown, "public_url", d.site.origin)
 	p := &Problem{Status: http.StatusForbidden, Key: "cross_site", Link: d.site.origin + wanted(c)}
 	if plain || d.reachedBy(c, from) {
 		p.Key = "wrong_address"
