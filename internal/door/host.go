@@ -77,7 +77,7 @@ func (s *site) has(host string) bool {
 func wanted(c *fiber.Ctx) string {
 	path := ""
 	if c.Method() == http.MethodGet || c.Method() == http.MethodHead {
-		path = LocalPath(c.OriginalURL())
+		path, _ = LocalPath(c.OriginalURL())
 	}
 	if path == "" {
 		return "/login"

@@ -3,32 +3,110 @@ package door
 import (
 	"net/url"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/valyala/fasthttp"
 )
 
-// LocalPath returns a path of this server that it is safe to lead a browser to,
-// or "" for anything else: another host, a scheme, what some browser reads as
-// one, in plain or encoded.
-func LocalPath(next string) string {
-	if len(next) > 2048 || !strings.HasPrefix(next, "/") {
-		return ""
+// maxNext bounds a way back, in bytes. An escape such as %C3 counts as the one
+// byte that it stands for, so that encoding makes no way back too long.
+const maxNext = 8 << 10
+
+// AskedNext returns the way back that the query of a sign-in page asks for, as it
+// was asked for; LocalPath judges it. A proxy such as nginx has no means to encode
+// the address of the request that it leads to sign in: everything after a leading
+// next=/ is that address, & included. Any other next is an ordinary parameter and
+// is decoded once.
+func AskedNext(query string) string {
+	if rest, found := strings.CutPrefix(query, "next="); found && strings.HasPrefix(rest, "/") {
+		return rest
 	}
-	u, err := url.Parse(next)
-	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil {
-		return ""
-	}
-	query, err := url.QueryUnescape(u.RawQuery)
-	if err != nil {
-		return ""
-	}
-	for _, form := range []string{next, u.Path} {
-		if strings.HasPrefix(form, "//") || strings.ContainsRune(form, '\\') || strings.ContainsFunc(form, control) {
-			return ""
-		}
-	}
-	if strings.ContainsFunc(query, control) || strings.ContainsFunc(u.Fragment, control) {
-		return ""
-	}
-	return next
+	var args fasthttp.Args
+	args.Parse(query)
+	return string(args.Peek("next"))
 }
 
-func control(r rune) bool { return r < ' ' || r == 0x7f || r == 0x2028 || r == 0x2029 || r == 0xfffd }
+// LocalPath returns a way back as a URI reference to which it is safe to lead a
+// browser: a path of this server, with query and fragment. What may not stand in
+// a URI is percent-encoded (RFC 3986 2.1), everything else stays byte for byte. A
+// way back that could lead to another host, in some browser or once it is
+// decoded, is refused: path is "" and refusal says why, for the log.
+func LocalPath(next string) (path, refusal string) {
+	switch {
+	case !strings.HasPrefix(next, "/"):
+		return "", "it is not a path of this server"
+	case !utf8.ValidString(next) || strings.ContainsFunc(next, control):
+		return "", "it holds a control character or is not UTF-8"
+	case len(next)-2*escapes(next) > maxNext:
+		return "", "it is too long"
+	}
+	raw := next
+	if end := strings.IndexAny(next, "?#"); end >= 0 {
+		raw = next[:end]
+	}
+	plain, err := url.PathUnescape(raw)
+	switch {
+	case err != nil:
+		return "", "its path holds a % without two hexadecimal digits"
+	case strings.ContainsFunc(plain, control):
+		return "", "its path holds an encoded control character"
+	case strings.Contains(raw, `\`) || namesHost(plain):
+		return "", "it could lead to another host"
+	}
+	return encoded(next), ""
+}
+
+// control reports whether browsers drop a character from an address, or readers
+// take it for the end of a line.
+func control(r rune) bool { return r < ' ' || r == 0x7f || r == 0x2028 || r == 0x2029 }
+
+// namesHost reports whether a decoded path begins with two slashes as a browser
+// reads it, with \ as a slash (WHATWG URL 4.4), at once or with its dot segments
+// resolved.
+func namesHost(path string) bool {
+	path = strings.ReplaceAll(path, `\`, "/")
+	var kept []string
+	for _, segment := range strings.Split(path, "/")[1:] {
+		switch segment {
+		case ".":
+		case "..":
+			kept = kept[:max(0, len(kept)-1)]
+		default:
+			kept = append(kept, segment)
+		}
+	}
+	return strings.HasPrefix(path, "//") || len(kept) > 1 && kept[0] == ""
+}
+
+// escapes counts the escapes in a URI.
+func escapes(s string) (n int) {
+	for i := 0; i+2 < len(s); i++ {
+		if s[i] == '%' && isHex(s[i+1]) && isHex(s[i+2]) {
+			n, i = n+1, i+2
+		}
+	}
+	return n
+}
+
+func isHex(c byte) bool { return strings.IndexByte("0123456789abcdefABCDEF", c) >= 0 }
+
+// encoded percent-encodes the bytes that may not stand in a URI (RFC 3986 2). A %
+// stays, also one that begins no escape: apps and browsers take it as it is.
+func encoded(s string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; inURI(c) {
+			b.WriteByte(c)
+		} else {
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		}
+	}
+	return b.String()
+}
+
+func inURI(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~:/?#[]@!$&'()*+,;=%", c) >= 0
+}

@@ -76,7 +76,7 @@ func (s *Server) language(c *fiber.Ctx) *words.Language {
 func (s *Server) toLogin(c *fiber.Ctx) error {
 	next := "/account"
 	if c.Method() == http.MethodGet {
-		next = door.LocalPath(c.OriginalURL())
+		next = s.wayBack(c, c.OriginalURL())
 	}
 	return c.Redirect(s.signInURL(c, next), http.StatusSeeOther)
 }

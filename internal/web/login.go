@@ -53,7 +53,7 @@ func (s *Server) showLogin(c *fiber.Ctx) error {
 		return s.plainLogin(c)
 	}
 	p := s.loginPage(c, "/login")
-	p.Next = door.LocalPath(c.Query("next"))
+	p.Next = s.wayBack(c, door.AskedNext(query(c)))
 	switch c.Query("done") {
 	case "signed_out":
 		p.Notice = p.T("logout.notice")
@@ -87,7 +87,7 @@ func (s *Server) ask(c *fiber.Ctx, p loginPage, first string) error {
 	if s.keepsNoCookies(c) {
 		return s.noCookies(c, p.Action)
 	}
-	p.ID, p.Next, p.Implementation = form(c, "id"), door.LocalPath(form(c, "next")), ""
+	p.ID, p.Next, p.Implementation = form(c, "id"), s.wayBack(c, form(c, "next")), ""
 	if s.Options.Manual {
 		p.Implementation = form(c, "implementation")
 	}

@@ -44,6 +44,7 @@ type Server struct {
 	files *files
 	boxes sync.Map // language to the plain sign-in page
 	molds sync.Map // form of the code page to its words.Mold
+	drops dropLog
 }
 
 // Options are what an operator decides about pages.
