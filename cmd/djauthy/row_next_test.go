@@ -158,3 +158,34 @@ func TestRow29_APathThatLooksLikeAHostIsNoNext(t *testing.T) {
 		t.Errorf("the way back is lost: %q", lead)
 	}
 }
+
+// Chromium holds form-action against each redirect that follows a POST, so that a
+// page whose form leads to an app must not have one. All others keep theirs.
+func TestOnlyAFormThatLeadsToAnAppIsWithoutFormAction(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DJAUTHY_LIMITS_RESEND_EVERY=30s")
+	for next, want := range map[string]bool{"": true, "/account": true, "/account/history?before=5": true, "//evil.example": true, "/app": false, "/": false, "/account/../app": false, "/accounts": false} {
+		b, id := s.browser(t), anID()
+		check := func(page string, a answer, want bool) {
+			t.Helper()
+			csp := a.header.Get("Content-Security-Policy")
+			if strings.Contains(csp, "form-action 'self'") != want || !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "base-uri 'none'") {
+				t.Errorf("next=%q: %s has %q", next, page, csp)
+			}
+		}
+		check("the box", b.get("/login?next="+next), true)
+		b.post("/login", "id", id, "next", next).want(t, http.StatusSeeOther, "/login/code")
+		l := s.mail.next(t, id)
+		check("the code page", b.get("/login/code").want(t, http.StatusOK, ""), want)
+		check("the code page after a wrong code", b.submit(wrong(l.code())).want(t, http.StatusUnprocessableEntity, ""), want)
+		check("the code page after no code", b.submit("").want(t, http.StatusUnprocessableEntity, ""), want)
+		check("the code page after a resend too soon", b.post("/login/resend").want(t, http.StatusTooManyRequests, ""), want)
+		b.get(l.link()).want(t, http.StatusSeeOther, "/login/link")
+		check("the link's button", b.get("/login/link").want(t, http.StatusOK, ""), want)
+		other := s.browser(t)
+		other.get(l.link()).want(t, http.StatusSeeOther, "/login/link")
+		check("the link's code elsewhere", other.get("/login/link").want(t, http.StatusOK, ""), true)
+		b.submit(l.code()).want(t, http.StatusSeeOther, "")
+		check("the account", b.get("/account").want(t, http.StatusOK, ""), true)
+	}
+}

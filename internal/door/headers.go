@@ -1,8 +1,23 @@
 package door
 
-import "github.com/valyala/fasthttp"
+import (
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+)
 
-const csp = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const (
+	cspOpenForms = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
+	csp          = cspOpenForms + "; form-action 'self'"
+)
+
+// AllowFormRedirects leaves form-action out of the page's Content-Security-Policy.
+// Chromium holds form-action against every redirect that follows the POST, so that
+// it would stop an app to which the form leads from redirecting to another origin.
+// It is for pages whose form leads to an app; the form's own action is not a
+// visitor's to choose.
+func AllowFormRedirects(c *fiber.Ctx) {
+	c.Response().Header.Set(fiber.HeaderContentSecurityPolicy, cspOpenForms)
+}
 
 // fixed are the headers of every answer. A page may only use what comes from
 // here, may be framed by nobody, and is kept by nobody.

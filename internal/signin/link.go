@@ -16,7 +16,8 @@ type Linked struct {
 	Verdict Verdict // Accepted: a button signs in; Foreign: Code is shown; else it is over
 	Code    string  // to type in the browser that asked
 	Masked  string
-	Rescue  bool // made by `users link`
+	Rescue  bool   // made by `users link`
+	Next    string // where its button leads: a local path, or ""
 	Client  audit.Client
 	At      time.Time
 	NotMe   seal.Token
@@ -42,7 +43,7 @@ func (s *Service) Link(ctx context.Context, link seal.Token, by Asker) (l Linked
 		if err != nil || !ok {
 			return err
 		}
-		l = Linked{Verdict: Foreign, Code: code.Text, Masked: a.addr.Masked(), Rescue: a.rescue, Client: a.client, At: code.Created, NotMe: s.notMeToken(a.id)}
+		l = Linked{Verdict: Foreign, Code: code.Text, Masked: a.addr.Masked(), Rescue: a.rescue, Next: a.next, Client: a.client, At: code.Created, NotMe: s.notMeToken(a.id)}
 		switch {
 		case !a.voided.IsZero():
 			l.Verdict, l.Code = Stopped, ""

@@ -62,6 +62,9 @@ func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, soon bo
 		}
 		return s.ended(c, w)
 	}
+	if s.leadsOut(w.Next) {
+		door.AllowFormRedirects(c)
+	}
 	resend, usual := door.Seconds(w.ResendIn), s.Signin.Outbox.Usual(c.UserContext())
 	p := codePage{base: s.base(c), Soon: soon, codeForm: codeForm{
 		Digits: w.Digits, Long: w.Long, Length: w.Length, Waits: resend > 0, Usual: usual > 0,

@@ -50,6 +50,9 @@ func (s *Server) showLink(c *fiber.Ctx) error {
 		Browser: s.language(c).Browser(l.Client.Agent), Place: s.language(c).Place(l.Client.Prefix), At: l.At,
 		NotMe: "/login/not-me/" + l.NotMe.String(),
 	}
+	if (p.Asking || p.Rescue) && s.leadsOut(l.Next) {
+		door.AllowFormRedirects(c)
+	}
 	return s.page(c, "signin/link.html", p)
 }
 

@@ -19,10 +19,22 @@ func (s *Server) wayBack(c *fiber.Ctx, asked string) string {
 	next, refusal := door.LocalPath(asked)
 	if refusal != "" {
 		if tell, left := s.drops.tell(s.DB.Now()); tell {
-			s.Log.Warn("a way back was dropped", "request", s.door.RequestID(c), "why", refusal, "next", pathOf(asked), "untold", left)
+			s.Log.Warn("a way back was dropped", "request", s.door.RequestID(c), "why", refusal, "next", loggable(asked), "untold", left)
 		}
 	}
 	return next
+}
+
+// leadsOut reports whether a way back leads to an app, which may redirect to
+// another origin, and not to a page of the account.
+func (s *Server) leadsOut(next string) bool { return next != "" && !s.own[pathOf(next)] }
+
+// pathOf is the path of a local address, without query and fragment.
+func pathOf(address string) string {
+	if end := strings.IndexAny(address, "?#"); end >= 0 {
+		return address[:end]
+	}
+	return address
 }
 
 // query is the request's query as it was sent.
@@ -31,17 +43,15 @@ func query(c *fiber.Ctx) string {
 	return query
 }
 
-// pathOf is the beginning of an address for the log. What stands in a query may
-// be secret.
-func pathOf(address string) string {
+// loggable is the beginning of an address for the log, without its query, which
+// may hold secrets of an app.
+func loggable(address string) string {
 	const most = 100
-	if end := strings.IndexAny(address, "?#"); end >= 0 {
-		address = address[:end]
+	path := pathOf(address)
+	if len(path) > most {
+		path = path[:most] + "…"
 	}
-	if len(address) > most {
-		address = address[:most] + "…"
-	}
-	return strings.ToValidUTF8(address, "\ufffd")
+	return strings.ToValidUTF8(path, "\ufffd")
 }
 
 const (

@@ -45,6 +45,7 @@ type Server struct {
 	boxes sync.Map // language to the plain sign-in page
 	molds sync.Map // form of the code page to its words.Mold
 	drops dropLog
+	own   map[string]bool // paths of pages that redirect to no other origin
 }
 
 // Options are what an operator decides about pages.
@@ -89,6 +90,10 @@ func (s *Server) Open(d *door.Door) error {
 	s.door = d
 	s.door.Otherwise(s.showProblem)
 	routes := s.routes()
+	s.own = map[string]bool{}
+	for _, r := range routes {
+		s.own[r.path] = s.own[r.path] || r.who == person
+	}
 	for _, r := range routes {
 		if !r.who.checksHost() {
 			s.add(r, s.door.SameOrigin)
