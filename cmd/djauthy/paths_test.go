@@ -157,8 +157,8 @@ func TestForwardAuthTellsAProxyWhoItIs(t *testing.T) {
 	if a.header.Get("Remote-User") == "" || a.header.Get("Remote-User") == "root" || a.header.Get("Remote-Email") != id || a.header.Get("Remote-Name") == "" {
 		t.Errorf("headers %v", a.header)
 	}
-	if _, there := a.header["Remote-Groups"]; !there {
-		t.Error("no Remote-Groups, so a visitor's own would pass")
+	if groups := a.header.Values("Remote-Groups"); len(groups) != 1 || groups[0] != "users" {
+		t.Errorf("Remote-Groups is %q", groups)
 	}
 	for _, bad := range []string{"", "x", aToken, p.cookies["djauthy"] + "a", strings.ToUpper(p.cookies["djauthy"]), p.cookies["djauthy_attempt"], p.cookies["djauthy_browser"]} {
 		q := s.browser(t)

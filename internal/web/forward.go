@@ -9,9 +9,13 @@ import (
 	"github.com/djauthy/djauthy/internal/door"
 )
 
+// everybody is the group that every person is in.
+const everybody = "users"
+
 // forwardAuth tells a proxy in front of an app who its visitor is: 200 with
-// identity headers, else 401. All four headers are always there, so that a
-// proxy which copies them overwrites what a visitor made up.
+// identity headers, else 401. All four headers are always there and never empty,
+// so that a proxy which copies them overwrites what a visitor made up: Caddy skips
+// an empty one, and hands on the visitor's own.
 func (s *Server) forwardAuth(c *fiber.Ctx) error {
 	sess, err := s.session(c)
 	if err != nil {
@@ -20,10 +24,10 @@ func (s *Server) forwardAuth(c *fiber.Ctx) error {
 	if sess.ID == 0 {
 		return door.Fail(http.StatusUnauthorized)
 	}
-	h := &c.Response().Header
-	h.Set("Remote-User", sess.User.Username)
-	h.Set("Remote-Email", sess.User.Email)
-	h.Set("Remote-Name", mime.QEncoding.Encode("utf-8", sess.User.Name()))
-	h.Set("Remote-Groups", "")
+	h, u := &c.Response().Header, sess.User
+	h.Set("Remote-User", u.Username)
+	h.Set("Remote-Email", nonEmpty(u.Email, u.Username+"@noreply."+s.host))
+	h.Set("Remote-Name", mime.QEncoding.Encode("utf-8", nonEmpty(u.Name(), u.Username)))
+	h.Set("Remote-Groups", everybody)
 	return nil
 }

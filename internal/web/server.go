@@ -8,6 +8,7 @@ package web
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -46,6 +47,7 @@ type Server struct {
 	molds sync.Map // form of the code page to its words.Mold
 	drops dropLog
 	own   map[string]bool // paths of pages that redirect to no other origin
+	host  string          // of the public URL, without port
 }
 
 // Options are what an operator decides about pages.
@@ -82,7 +84,11 @@ func (w who) checksHost() bool { return w != anyHost && w != thisHost }
 
 // Open adds the pages to a door.
 func (s *Server) Open(d *door.Door) error {
-	var err error
+	public, err := url.Parse(s.Options.PublicURL)
+	if err != nil {
+		return err
+	}
+	s.host = public.Hostname()
 	if s.files, err = loadFiles(&s.Options.Brand); err != nil {
 		return err
 	}
