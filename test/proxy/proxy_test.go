@@ -1,6 +1,173 @@
 package proxy_test
 
-import "testing"
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// forged are header lines with which a visitor claims to be somebody.
+var forged = []string{
+	"Remote-User: root", "remote-email: root@evil.example", "REMOTE-NAME: Root", "Remote-Groups: admin", "Remote-Groups: wheel",
+	"Remote_User: root", "remote_email: root@evil.example", "REMOTE_NAME: Root", "Remote_Groups: admin", "Remote-User:",
+	"X-Djauthy-Jwt-Assertion: forged", "x_djauthy_jwt_assertion: forged", "X-Djauthy_Jwt-Assertion: forged", "X_Djauthy-Jwt-Assertion: forged",
+	"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: gopher",
+}
+
+// identity are the headers of a request by which an app would know the visitor,
+// as apps read them that take _ for -, in any case.
+func (r request) identity() map[string][]string {
+	all := map[string][]string{}
+	for name, values := range r.header {
+		name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
+		if strings.HasPrefix(name, "remote-") || strings.HasPrefix(name, "x-djauthy") {
+			all[name] = append(all[name], values...)
+		}
+	}
+	return all
+}
+
+// Row 71.
+func TestAVisitorsOwnIdentityHeadersReachNoApp(t *testing.T) {
+	eachFront(t, func(t *testing.T, f *front) {
+		v := f.visitor(t)
+		if a := v.get("/app/", forged...); a.status != http.StatusSeeOther {
+			t.Errorf("a stranger is answered %d", a.status)
+		}
+		if r, ok := f.app.taken(); ok {
+			t.Errorf("a stranger reached the app: %v", r)
+		}
+		v.signIn("/login", "ann@people.example")
+		for _, path := range f.paths {
+			v.get(path, forged...)
+			r, ok := f.app.taken()
+			if !ok {
+				t.Fatalf("%s does not reach the app", path)
+			}
+			r.forwarded(t, v)
+			got := r.identity()
+			if path == "/public/" {
+				if len(got) > 0 {
+					t.Errorf("where nobody has to sign in the app is told %v", got)
+				}
+				continue
+			}
+			want := map[string]string{"remote-user": v.username(), "remote-email": "ann@people.example", "remote-name": v.username(), "remote-groups": "users"}
+			for name, value := range want {
+				if values := got[name]; len(values) != 1 || values[0] != value {
+					t.Errorf("%s is %q, want %q", name, values, value)
+				}
+			}
+			if len(got) != len(want) {
+				t.Errorf("the app is told %v", got)
+			}
+		}
+	})
+}
+
+// forwarded requires that the request says how the visitor came, and not what the
+// visitor says about it.
+func (r request) forwarded(t *testing.T, v *visitor) {
+	t.Helper()
+	for name, want := range map[string]string{"X-Forwarded-For": v.from, "X-Forwarded-Host": v.f.host, "X-Forwarded-Proto": "http", "Host": v.f.host} {
+		if got := r.header.Values(name); len(got) != 1 || got[0] != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+// appCookies are cookies that a visitor sends, and which of them are the app's.
+var appCookies = map[string]string{
+	"": "", "sessionid=1": "sessionid=1", "a=1; b=2": "a=1; b=2", "a=1; djauthy_link=": "a=1", `a="1;2"`: `a="1;2"`,
+	"mydjauthy=1; xdjauthy_attempt=2; djauth=3":                                                          "mydjauthy=1; xdjauthy_attempt=2; djauth=3",
+	"__Host-djauthy=x; a=1;__Host-djauthy_attempt=y; b=djauthy=2; __Host-djauthy_link=; djauthy_browser": "a=1; b=djauthy=2; djauthy_browser",
+}
+
+// Row 71: who has the session cookie can act as the person.
+func TestDjauthysCookiesReachNoAppAndItsOwnDo(t *testing.T) {
+	eachFront(t, func(t *testing.T, f *front) {
+		v := f.visitor(t)
+		v.signIn("/login", "ann@people.example")
+		if v.cookies["djauthy"] == "" || v.cookies["djauthy_browser"] == "" {
+			t.Fatalf("the cookies are %v", v.cookies)
+		}
+		for _, path := range f.paths {
+			for sent, want := range appCookies {
+				v.keeps(path, sent, want)
+				if path == "/public/" {
+					f.visitor(t).keeps(path, sent, want)
+				}
+			}
+			v.get(path, "Cookie: "+strings.Repeat("djauthy=tossed; ", 20)+"a=1")
+			if r, _ := f.app.taken(); strings.Contains(r.header.Get("Cookie"), v.cookies["djauthy"]) {
+				t.Errorf("behind many others the session's cookie reaches %s", path)
+			}
+		}
+	})
+}
+
+// keeps requires which cookies an app has when the visitor sends some beside
+// djauthy's.
+func (v *visitor) keeps(path, sent, want string) {
+	v.t.Helper()
+	var lines []string
+	if sent != "" {
+		lines = []string{"Cookie: " + sent}
+	}
+	v.get(path, lines...)
+	r, ok := v.f.app.taken()
+	if got := strings.Join(r.header.Values("Cookie"), "; "); !ok || got != want {
+		v.t.Errorf("%s with %q: reached %v, the app has the cookies %q, want %q", path, sent, ok, got, want)
+	}
+}
+
+// targets are what people ask an app for.
+var targets = []string{
+	"/app/", "/app/?a=1&b=2", "/app/?next=/other&next=%2Fthird", "/app/a%20b%2Fc%3Fd%23e?q=%25%20+%26%2F%23%3F%3D", "/app/%C3%BC?q=%C3%BC%E9", "/app/?a[]=1&b=%5B", "/app/?text=one%0D%0Atwo",
+	"/app/?q=100%", "/app/?to=https://other.example/", "/app//x/?q=//y", "/app/?q=a;b=c,d/e!$'()*~:@", "/app/?" + strings.Repeat("a=%C3%BC&", 909) + "b=123", // 8 KiB
+}
+
+func TestTheWayBackThroughAProxyIsTheAddressThatWasAskedFor(t *testing.T) {
+	eachFront(t, func(t *testing.T, f *front) {
+		for _, target := range targets {
+			v := f.visitor(t)
+			a := v.get(target)
+			if a.status != http.StatusSeeOther || a.location != "/login?next="+target {
+				t.Errorf("%.100s: a stranger is answered %d to %.200q", target, a.status, a.location)
+				continue
+			}
+			if lead := v.signIn(a.location, "ann@people.example"); lead != target {
+				t.Errorf("%.100s: the way back is %.200q", target, lead)
+			}
+			v.get(target)
+			if r, ok := f.app.taken(); !ok || r.target != target {
+				t.Errorf("%.100s: the app is asked for %.100q", target, r.target)
+			}
+		}
+	})
+}
+
+// Limits go by where the visitor is, whatever it says, and not by the proxy.
+func TestDjauthySeesTheVisitorsAddressThroughAProxy(t *testing.T) {
+	eachFront(t, func(t *testing.T, f *front) {
+		for i, want := range []struct {
+			from, id string
+			status   int
+		}{
+			{"127.9.8.7", "ann@people.example", http.StatusSeeOther},
+			{"127.9.8.7", "ben@people.example", http.StatusTooManyRequests},
+			{"127.9.8.8", "ben@people.example", http.StatusSeeOther},
+		} {
+			v := f.visitor(t)
+			v.from = want.from
+			if a := v.post("/login", url.Values{"id": {want.id}}, fmt.Sprintf("X-Forwarded-For: 203.0.113.%d", i)); a.status != want.status {
+				t.Errorf("%s from %s is answered %d, want %d", want.id, want.from, a.status, want.status)
+			}
+		}
+	}, "LIMITS_SEND_PER_IP=1/1h")
+}
 
 func TestNobodyReachesTheAppWhileDjauthyIsAway(t *testing.T) {
 	eachFront(t, func(t *testing.T, f *front) {

@@ -112,3 +112,15 @@ func (v *visitor) signIn(address, id string) (lead string) {
 	}
 	return a.location
 }
+
+var usernameFact = regexp.MustCompile(`<dt>Username</dt><dd><bdi>([^<]+)<`)
+
+// username is the visitor's, as the account page shows it.
+func (v *visitor) username() string {
+	v.t.Helper()
+	found := usernameFact.FindStringSubmatch(v.get("/account").body)
+	if found == nil {
+		v.t.Fatal("the account page shows no username")
+	}
+	return found[1]
+}
