@@ -189,3 +189,37 @@ func TestOnlyAFormThatLeadsToAnAppIsWithoutFormAction(t *testing.T) {
 		check("the account", b.get("/account").want(t, http.StatusOK, ""), true)
 	}
 }
+
+var otherAddress = regexp.MustCompile(`<a class="(?:way|main)" href="(/login[^"]*)">`)
+
+// Who mistyped the address, or was too late, still wants to get to the app.
+func TestTheWayBackOutlivesAnotherAddressAndTheEndOfAnAttempt(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for next, want := range map[string]string{"": "/login", "/app?a=1&b=%20+#c": "/login?next=%2Fapp%3Fa%3D1%26b%3D%2520%2B%23c"} {
+		b, id := s.browser(t), anID()
+		leadsOn := func(page string, a answer) {
+			t.Helper()
+			found := otherAddress.FindStringSubmatch(a.body)
+			if found == nil || html.UnescapeString(found[1]) != want {
+				t.Errorf("next=%q: %s leads to %q, want %q", next, page, found, want)
+			}
+		}
+		b.post("/login", "id", id, "next", next).want(t, http.StatusSeeOther, "/login/code")
+		l := s.mail.next(t, id)
+		leadsOn("the code page", b.get("/login/code"))
+		leadsOn("the code page after a wrong code", b.submit(wrong(l.code())))
+		b.get(l.link())
+		leadsOn("the link's page", b.get("/login/link"))
+		for range 5 {
+			b.submit(wrong(l.code()))
+		}
+		leadsOn("the page of an attempt that is over", b.submit(wrong(l.code())).want(t, http.StatusGone, ""))
+		if next == "" {
+			continue
+		}
+		if lead := leads(t, s, strings.TrimPrefix(want, "/login?")); lead != next {
+			t.Errorf("by that link the way back is %q, want %q", lead, next)
+		}
+	}
+}

@@ -3,9 +3,7 @@ package web
 import (
 	"bytes"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -58,7 +56,7 @@ func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, soon bo
 	}
 	if w.Verdict != signin.Accepted {
 		if sess, err := s.session(c); err != nil || sess.ID != 0 && w.Verdict == signin.Used {
-			return orRedirect(c, err, "/account")
+			return orRedirect(c, err, nonEmpty(w.Next, "/account"))
 		}
 		return s.ended(c, w)
 	}
@@ -70,7 +68,7 @@ func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, soon bo
 		Digits: w.Digits, Long: w.Long, Length: w.Length, Waits: resend > 0, Usual: usual > 0,
 		ChannelDown: s.Signin.Outbox.Down(w.Channel), Mailbox: s.Mailbox != nil,
 	}}
-	p.Typed, p.Login, p.Until = w.Typed, loginPath(w.Next), p.Clock(w.Expires)
+	p.Typed, p.Login, p.Until = w.Typed, loginFor(w.Next), p.Clock(w.Expires)
 	p.ExpiresIn, p.ResendIn = strconv.Itoa(door.Seconds(w.Expires.Sub(w.Now))), strconv.Itoa(resend)
 	p.ResendWords, p.Usually = p.N("code.resend_in", resend), p.N("code.usually", max(1, door.Seconds(usual)))
 	if p.Problem = problem; problem == "" && !soon && w.Resent {
@@ -167,17 +165,9 @@ type endedPage struct {
 	CanResend            bool
 }
 
-// loginPath is the address of the sign-in page for somebody who wants to go on to next.
-func loginPath(next string) string {
-	if next == "" {
-		return "/login"
-	}
-	return "/login?next=" + strings.ReplaceAll(url.QueryEscape(next), "+", "%20")
-}
-
 // ended says that the attempt is over, and what to do.
 func (s *Server) ended(c *fiber.Ctx, w signin.Waiting) error {
-	p := endedPage{base: s.base(c), Login: loginPath(w.Next), CanResend: w.Verdict != signin.Gone && w.Verdict != signin.Stopped}
+	p := endedPage{base: s.base(c), Login: loginFor(w.Next), CanResend: w.Verdict != signin.Gone && w.Verdict != signin.Stopped}
 	key := "ended." + verdicts[w.Verdict]
 	p.Heading, p.Text = p.T(key+".heading"), p.T(key+".text", "Masked", w.Masked)
 	return s.page(c.Status(http.StatusGone), "signin/ended.html", p)

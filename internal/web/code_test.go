@@ -44,7 +44,7 @@ func TestThePouredCodePageIsTheTemplates(t *testing.T) {
 					Digits: bit(1), Long: bit(2), Waits: bit(3), Usual: bit(4), ChannelDown: bit(5), Mailbox: bit(5), Length: 6,
 				}}
 				for i, v := range p.values() {
-					*v = []string{masked, loginPath("/a?b=c d&e=+%" + masked), "599", "12:34 UTC", "29", "in 29 seconds", "usually at once"}[i]
+					*v = []string{masked, loginFor("/a?b=c d&e=+%" + masked), "599", "12:34 UTC", "29", "in 29 seconds", "usually at once"}[i]
 				}
 				var want bytes.Buffer
 				if err := s.views.execute(&want, "signin/code.html", p); err != nil {

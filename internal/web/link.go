@@ -27,7 +27,7 @@ type linkPage struct {
 	Masked, Code   string
 	Browser, Place string
 	At             time.Time
-	NotMe          string
+	NotMe, Login   string
 }
 
 func (s *Server) showLink(c *fiber.Ctx) error {
@@ -48,7 +48,7 @@ func (s *Server) showLink(c *fiber.Ctx) error {
 	p := linkPage{
 		base: s.base(c), Asking: l.Verdict == signin.Accepted, Rescue: l.Rescue, Masked: l.Masked, Code: l.Code,
 		Browser: s.language(c).Browser(l.Client.Agent), Place: s.language(c).Place(l.Client.Prefix), At: l.At,
-		NotMe: "/login/not-me/" + l.NotMe.String(),
+		NotMe: "/login/not-me/" + l.NotMe.String(), Login: loginFor(l.Next),
 	}
 	if (p.Asking || p.Rescue) && s.leadsOut(l.Next) {
 		door.AllowFormRedirects(c)

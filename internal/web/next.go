@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +36,14 @@ func pathOf(address string) string {
 		return address[:end]
 	}
 	return address
+}
+
+// loginFor is the address of the sign-in page that keeps a way back.
+func loginFor(next string) string {
+	if next == "" {
+		return "/login"
+	}
+	return "/login?next=" + strings.ReplaceAll(url.QueryEscape(next), "+", "%20")
 }
 
 // query is the request's query as it was sent.
