@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // offSite are forms of `next` that some browser has read as another site, or
@@ -222,4 +223,26 @@ func TestTheWayBackOutlivesAnotherAddressAndTheEndOfAnAttempt(t *testing.T) {
 			t.Errorf("by that link the way back is %q, want %q", lead, next)
 		}
 	}
+}
+
+// The same browser asks twice, in two tabs: the app that it wanted last is meant,
+// also when the second message is refused.
+func TestAnAttemptThatGoesOnLeadsToTheLastPlaceThatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *site) {
+		b, id := s.browser(t), anID()
+		b.post("/login", "id", id, "next", "/first").want(t, http.StatusSeeOther, "/login/code")
+		code := s.mail.next(t, id).code()
+		b.post("/login", "id", id, "next", "/second").want(t, http.StatusTooManyRequests, "")
+		b.post("/login", "id", id).want(t, http.StatusTooManyRequests, "")
+		b.submit(code).want(t, http.StatusSeeOther, "/second")
+		b.get("/login/code").want(t, http.StatusSeeOther, "/second")
+
+		b, id = s.browser(t), anID()
+		b.post("/login", "id", id, "next", "/first").want(t, http.StatusSeeOther, "/login/code")
+		code = s.mail.next(t, id).code()
+		s.clock.advance(time.Minute)
+		b.post("/login", "id", id, "next", "/second").want(t, http.StatusSeeOther, "/login/code")
+		b.submit(code).want(t, http.StatusSeeOther, "/second")
+	})
 }

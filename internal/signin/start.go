@@ -141,7 +141,7 @@ func (st *start) current(tx *db.Tx, lock string) (a attempt, goesOn bool, err er
 func (st *start) begin(tx *db.Tx) error {
 	st.queued = delivery.Queued{}
 	if st.asked.Wait > 0 {
-		return nil
+		return st.redirect(tx)
 	}
 	s := st.s
 	if st.goesOn { // as it is now, and nobody else's until the end
@@ -180,10 +180,23 @@ func (st *start) begin(tx *db.Tx) error {
 	if err != nil {
 		return err
 	}
+	if err := st.redirect(tx); err != nil {
+		return err
+	}
 	if st.queued, err = s.Outbox.Enqueue(tx, st.message(tx, a, code.Text, code.Link), code.Expires, mute); err != nil {
 		return err
 	}
 	return audit.Write(tx, db.ID(who.User), audit.CodeSent, st.by.Client)
+}
+
+// redirect lets an attempt that goes on lead where its browser has last wanted to
+// go.
+func (st *start) redirect(tx *db.Tx) error {
+	if !st.goesOn || st.ask.Next == "" || st.ask.Next == st.a.next {
+		return nil
+	}
+	_, err := tx.Exec(`UPDATE attempts SET next = $2 WHERE id = $1 AND used_at = 0`, st.a.id, st.ask.Next)
+	return err
 }
 
 // reach finds or makes the account. mute says that nothing may be sent: the
