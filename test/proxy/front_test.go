@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -194,6 +195,7 @@ type app struct {
 type request struct {
 	target string
 	header http.Header
+	body   string
 }
 
 func openApp(t *testing.T) *app {
@@ -206,7 +208,8 @@ func openApp(t *testing.T) *app {
 		defer a.mu.Unlock()
 		header := r.Header.Clone()
 		header.Set("Host", r.Host)
-		a.last = request{r.RequestURI, header}
+		body, _ := io.ReadAll(r.Body) // of a visitor who went away: what there is
+		a.last = request{r.RequestURI, header, string(body)}
 		if r.URL.Path == "/app/away" {
 			http.Redirect(w, r, a.away, http.StatusFound)
 		}

@@ -182,3 +182,22 @@ func TestNobodyReachesTheAppWhileDjauthyIsAway(t *testing.T) {
 		}
 	})
 }
+
+// The question to djauthy in between takes nothing of it, however large it is.
+func TestAFormReachesTheAppWhole(t *testing.T) {
+	eachFront(t, func(t *testing.T, f *front) {
+		fields := url.Values{"text": {strings.Repeat("one\r\ntwo ", 20_000)}}
+		v := f.visitor(t)
+		if a := v.post("/app/form", fields); a.status != http.StatusSeeOther || a.location != "/login?next=/app/form" {
+			t.Errorf("a stranger is answered %d to %q", a.status, a.location)
+		}
+		if r, ok := f.app.taken(); ok {
+			t.Errorf("a stranger reached the app: %s", r.target)
+		}
+		v.signIn("/login", "ann@people.example")
+		v.post("/app/form", fields)
+		if r, ok := f.app.taken(); !ok || r.body != fields.Encode() {
+			t.Errorf("reached %v; the app has %d bytes of %d", ok, len(r.body), len(fields.Encode()))
+		}
+	})
+}

@@ -71,7 +71,7 @@ func (v *visitor) send(method, target, body string, lines ...string) answer {
 	for _, c := range res.Cookies() {
 		v.cookies[c.Name] = c.Value
 	}
-	return answer{res.StatusCode, strings.TrimPrefix(res.Header.Get("Location"), "http://"+v.f.host), string(text)}
+	return answer{res.StatusCode, res.Header.Get("Location"), string(text)}
 }
 
 // cookieLine joins all lines with cookies into one, as browsers send them.
