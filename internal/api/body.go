@@ -90,6 +90,9 @@ func fromJSON(body []byte) (fields, error) {
 	if !utf8.Valid(body) {
 		return nil, badJSON(errors.New("the body is not UTF-8"))
 	}
+	if plainjson.LoneSurrogate(body) {
+		return nil, badJSON(errors.New("it escapes half a surrogate pair, which is no character"))
+	}
 	var raw map[string]json.RawMessage
 	err := json.Unmarshal(body, &raw)
 	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {

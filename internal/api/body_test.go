@@ -172,6 +172,13 @@ func brokenJSON(w who) map[string]string {
 		"bad UTF-8 in a value":  inner + `,"x":"` + "\xff" + `"}`,
 		"bad UTF-8 in a key":    inner + `,"` + "\xc3(" + `":"x"}`,
 		"surrogate as UTF-8":    inner + `,"x":"` + "\xed\xa0\x80" + `"}`,
+		"half a pair":           inner + `,"x":"\ud800"}`,
+		"the other half":        inner + `,"x":"\uDC00"}`,
+		"halves swapped":        inner + `,"x":"\udc00\ud800"}`,
+		"half a pair, a letter": inner + `,"x":"\ud800\u0041"}`,
+		"half a pair in a key":  inner + `,"x\ud83d":"x"}`,
+		"half a pair in a list": `["\udfff"]`,
+		"half a pair nested":    inner + `,"x":{"y":["\\\udbff"]}}`,
 		"UTF-16":                "{\x00}\x00",
 		"trailing comma":        inner + `,}`,
 		"comma in a list":       `[1,]`,
@@ -247,6 +254,7 @@ func TestJSONMayHaveWhiteSpaceAnywhere(t *testing.T) {
 			"\r\n{\t\"auth_name\"\n:\n12\n,\r\"auth_realm\"\t:\t\"shop\"\t,\n\"auth_token\"\n:\n279037\n}\n\n",
 			`{"auth_name":"12","auth_realm":"sh\u006fp","auth_token":"279037","x":{}}`,
 			`{"auth_\u006eame":"12","auth_realm":"shop","auth_token":"279037"}`,
+			`{"auth_name":"12","auth_realm":"shop","auth_token":"279037","\ud83d\ude00":"\\ud800 \uD83D\uDE00"}`,
 		} {
 			h.send(t, request{method: "GET", path: rootPath, media: jsonMedia, body: body}).is(t, http.StatusOK, indexBody)
 		}
