@@ -116,7 +116,7 @@ func read(d amqp.Delivery) (c call, why string) {
 	if c, ok := readPlain(d.Body); ok {
 		return c, ""
 	}
-	if !utf8.Valid(d.Body) || !json.Valid(d.Body) {
+	if !utf8.Valid(d.Body) || !json.Valid(d.Body) || plainjson.LoneSurrogate(d.Body) {
 		return c, "it is not JSON"
 	}
 	return readJSON(d.Body), ""

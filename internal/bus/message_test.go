@@ -121,6 +121,34 @@ func TestAPanicTakesItsMessageAlone(t *testing.T) {
 	}
 }
 
+// Nobody waits for what is no call, and it does not come again.
+func TestWhatIsNoCallIsRejectedForGood(t *testing.T) {
+	l, _, call := open(t)
+	within := strings.Replace(call, `{}`, `{"x":"`+strings.Repeat("x", maxBody-len(call)-6)+`"}`, 1)
+	for what, x := range map[string]struct {
+		body string
+		want string
+	}{
+		"a call":                     {call, "ack"},
+		"as long as may be":          {within, "ack"},
+		"a byte longer":              {within + " ", "reject, again false"},
+		"half a pair in an argument": {`{"args":["\ud800"],"kwargs":{}}`, "reject, again false"},
+		"half a pair in a name":      {`{"args":[],"kwargs":{"\udc00":1}}`, "reject, again false"},
+		"half a pair beside them":    {`{"args":[],"kwargs":{},"\ud83d":1}`, "reject, again false"},
+		"a whole pair":               {`{"args":["\ud83d\ude00"],"kwargs":{}}`, "ack"},
+		"bad UTF-8":                  {"{\"args\":[\"\xff\"],\"kwargs\":{}}", "reject, again false"},
+	} {
+		s := &settled{}
+		l.take(delivery(x.body, s))
+		if !slices.Equal(s.said, []string{x.want}) {
+			t.Errorf("%s: the broker was told %q, want %s", what, s.said, x.want)
+		}
+	}
+	if n := len(within); n != maxBody {
+		t.Errorf("the longest one has %d bytes", n)
+	}
+}
+
 // The seed call has to verify, else the fuzz target could not see a wrong OK.
 func TestARightCallIsOK(t *testing.T) {
 	l, _, call := open(t)

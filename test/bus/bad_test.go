@@ -17,7 +17,8 @@ func unreadable(c *caller, key, good string) map[string]amqp.Publishing {
 		"empty": "", "text": "verify please", "half": good[:len(good)/2], "single quotes": "{'args': [], 'kwargs': {}}",
 		"a comma too much": `{"args":[],"kwargs":{},}`, "NaN": `{"args":[NaN],"kwargs":{}}`, "twice": good + good,
 		"byte order mark": "\ufeff" + good, "not UTF-8": strings.Replace(good, `"args"`, "\"a\xff\":1,\"args\"", 1),
-		"binary": "\x80\x02}q\x00X\x04\x00\x00\x00args", "zeros": strings.Repeat("\x00", 100),
+		"half a surrogate pair": strings.Replace(good, `"args"`, `"\ud800":1,"args"`, 1),
+		"binary":                "\x80\x02}q\x00X\x04\x00\x00\x00args", "zeros": strings.Repeat("\x00", 100),
 	} {
 		all[what] = c.message(key, body)
 	}
@@ -91,7 +92,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	m.ReplyTo = ""
 	c.publish(p.verify(), m)
 	p.awaitCount(t, "no_reply_to", 1)
-	p.awaitCount(t, "rejected", 17)
+	p.awaitCount(t, "rejected", 18)
 	for _, secret := range []string{p.shop.Seed, p.lab.Seed, token, p.shop.token(t), "guest:guest"} {
 		if strings.Contains(p.Errors(), secret) {
 			t.Errorf("the log has %q", secret)
