@@ -54,6 +54,7 @@ type Door struct {
 	warned   warnings
 	origin   *http.CrossOriginProtection
 	answer   Answer
+	choose   func(*fiber.Ctx, *Problem) Answer
 }
 
 // Answer writes a problem as people or programs are told it. The status is set.
@@ -96,7 +97,7 @@ func New(o Options) (*Door, error) {
 		ReadBufferSize: max(o.MaxHeader, minHeader), BodyLimit: maxBody, ReadTimeout: readLimit, WriteTimeout: readLimit, IdleTimeout: idleLimit,
 		RequestMethods:               append(slices.Clone(fiber.DefaultMethods), otherMethod),
 		DisablePreParseMultipartForm: true, // a form that is none is for a handler to tell
-		ErrorHandler:                 func(c *fiber.Ctx, err error) error { return d.Tell(c, err, d.answer) },
+		ErrorHandler:                 d.tellUnhandled,
 	})
 	d.App.Server().SecureErrorLogMessage = true
 	d.App.Server().Logger = quiet{}
@@ -133,7 +134,7 @@ func Method(c *fiber.Ctx) string {
 
 // Serve answers on l until Shutdown.
 func (d *Door) Serve(l net.Listener) error {
-	if err := d.App.Listener(l); err != nil && !errors.Is(err, net.ErrClosed) {
+	if err := d.App.Listener(lineListener{l}); err != nil && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
