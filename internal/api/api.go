@@ -10,6 +10,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -34,13 +35,13 @@ func (s *Server) Open(d *door.Door) {
 		path   string
 		handle fiber.Handler
 	}{
-		{"/ungleichotp/verify/", s.wire(resource{"POST, OPTIONS", services.Verify, methods{http.MethodPost: s.verify}})},
+		{"/ungleichotp/verify/", s.wire(resource{verifyMethods, services.Verify, methods{http.MethodPost: s.verify}})},
 		{"/ungleichotp/verify", addSlash},
-		{"/ungleichotp/", s.wire(resource{"GET, POST, HEAD, OPTIONS", services.Administer, methods{
+		{"/ungleichotp/", s.wire(resource{allMethods, services.Administer, methods{
 			http.MethodGet: s.list, http.MethodHead: s.list, http.MethodPost: s.create,
 		}})},
 		{"/ungleichotp", addSlash},
-		{"/ungleichotp/:id/", slashed(s.wire(resource{"GET, PUT, PATCH, DELETE, HEAD, OPTIONS", services.Administer, methods{
+		{"/ungleichotp/:id/", slashed(s.wire(resource{oneMethods, services.Administer, methods{
 			http.MethodGet: s.show, http.MethodHead: s.show, http.MethodPut: s.change, http.MethodPatch: s.change, http.MethodDelete: s.remove,
 		}}))},
 		{"/ungleichotp/*", s.programs(func(*fiber.Ctx) error { return notFound })},
@@ -48,11 +49,64 @@ func (s *Server) Open(d *door.Door) {
 		{"/app/register", s.first(http.MethodPost, wrongApp, s.registerApp)},
 		{"/app", s.first(http.MethodGet, wrongApp, s.listApps)},
 		{"/app/:uuid", s.first(http.MethodGet, wrongApp, s.showApp)},
-		{"/", s.root(s.wire(resource{"GET, HEAD, OPTIONS", services.Nothing, methods{http.MethodGet: s.index, http.MethodHead: s.index}}))},
+		{"/", s.root(s.wire(resource{indexMethods, services.Nothing, methods{http.MethodGet: s.index, http.MethodHead: s.index}}))},
 	} {
 		d.App.All(r.path, r.handle)
 	}
+	d.Answers(answerOf)
 }
+
+// The methods of each path, as its header Allow has them.
+const (
+	verifyMethods = "POST, OPTIONS"
+	allMethods    = "GET, POST, HEAD, OPTIONS"
+	oneMethods    = "GET, PUT, PATCH, DELETE, HEAD, OPTIONS"
+	indexMethods  = "GET, HEAD, OPTIONS"
+)
+
+// allowOf is the header Allow of a path; "" for one that is not served, and for the
+// redirects to a final slash.
+func allowOf(path string) string {
+	switch path {
+	case "/":
+		return indexMethods
+	case "/ungleichotp/":
+		return allMethods
+	case "/ungleichotp/verify/":
+		return verifyMethods
+	case "/verify", "/app/register":
+		return http.MethodPost
+	case "/app":
+		return http.MethodGet
+	}
+	if uuid, ok := strings.CutPrefix(path, "/app/"); ok && uuid != "" && !strings.Contains(uuid, "/") {
+		return http.MethodGet
+	}
+	id, ok := strings.CutPrefix(path, "/ungleichotp/")
+	id, slashed := strings.CutSuffix(id, "/")
+	if ok && slashed && id != "" && !strings.Contains(id, "/") {
+		return oneMethods
+	}
+	return ""
+}
+
+// answerOf tells what no handler has told on the paths of the wire. On / a person is
+// told by a page, whose request has no body and only reads.
+func answerOf(c *fiber.Ctx, p *door.Problem) door.Answer {
+	path := door.Path(c)
+	below := func(top string) bool { return path == top || strings.HasPrefix(path, top+"/") }
+	switch {
+	case below("/ungleichotp"):
+		return answer
+	case below("/verify"), below("/app"):
+		return answerFirst
+	case path == "/" && (!reads(c) || p.Status == http.StatusRequestEntityTooLarge):
+		return answer
+	}
+	return nil
+}
+
+func reads(c *fiber.Ctx) bool { return c.Method() == http.MethodGet || c.Method() == http.MethodHead }
 
 // slashed is for a path that ends with a parameter, where Fiber takes the one
 // without its final slash for the same.
@@ -78,8 +132,7 @@ func addSlash(c *fiber.Ctx) error {
 // people otherwise.
 func (s *Server) root(index fiber.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		reads := c.Method() == http.MethodGet || c.Method() == http.MethodHead
-		if reads && len(c.Request().Body()) == 0 {
+		if reads(c) && len(c.Request().Body()) == 0 {
 			return c.Next()
 		}
 		return index(c)

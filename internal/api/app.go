@@ -52,7 +52,8 @@ const wrongApp = "appuuid or token is wrong"
 
 // answerFirst tells a problem that is not the wire's own.
 func answerFirst(c *fiber.Ctx, p *door.Problem) error {
-	return write(c, failed(http.StatusText(p.Status)))
+	allow(c)
+	return write(c, failed(words(p)))
 }
 
 // readFirst reads the JSON that alone is spoken here.

@@ -92,6 +92,11 @@ func (h *house) send(t testing.TB, q request) answer {
 
 // exchange is send for a goroutine, which cannot end a test.
 func (h *house) exchange(q request) (answer, error) {
+	return h.exchangeText(q, q.header("Connection: close").text())
+}
+
+// exchangeText sends any text on a connection of its own, as the request q.
+func (h *house) exchangeText(q request, text string) (answer, error) {
 	conn, err := net.Dial("tcp", h.address)
 	if err != nil {
 		return answer{}, err
@@ -100,7 +105,7 @@ func (h *house) exchange(q request) (answer, error) {
 	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		return answer{}, err
 	}
-	if _, err := io.WriteString(conn, q.header("Connection: close").text()); err != nil {
+	if _, err := io.WriteString(conn, text); err != nil {
 		return answer{}, err
 	}
 	raw, err := io.ReadAll(conn)

@@ -49,7 +49,27 @@ func verdict(v services.Verdict) error {
 
 // answer tells a problem that is not the wire's own.
 func answer(c *fiber.Ctx, p *door.Problem) error {
-	return write(c, detail{http.StatusText(p.Status) + "."})
+	allow(c)
+	if p.Status == http.StatusNotFound {
+		return write(c, notFound.body)
+	}
+	return write(c, detail{words(p) + "."})
+}
+
+// allow names the methods of the path, where no handler has.
+func allow(c *fiber.Ctx) {
+	if methods := allowOf(door.Path(c)); methods != "" {
+		c.Set(fiber.HeaderAllow, methods)
+	}
+}
+
+// words are those of a problem's status, and what to do about it.
+func words(p *door.Problem) string {
+	text := http.StatusText(p.Status)
+	if p.Status == http.StatusRequestEntityTooLarge {
+		text += fmt.Sprintf(": a body has at most %d bytes", door.MaxBody)
+	}
+	return text
 }
 
 // write answers with JSON: UTF-8, compact, nothing escaped that need not be.
