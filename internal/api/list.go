@@ -5,12 +5,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net/http"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/services"
 )
 
@@ -35,11 +35,7 @@ func (s *Server) list(x *call) error {
 		return send(x.Ctx, append(append([]byte("["), first...), ']'))
 	}
 	x.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
-	if x.Method() == http.MethodHead {
-		x.Response().Header.SetContentLength(-1) // as GET: nobody has counted it
-		return nil
-	}
-	x.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+	door.Stream(x.Ctx, func(w *bufio.Writer) {
 		ctx, cancel := context.WithTimeout(context.Background(), listFor)
 		defer cancel()
 		_, err := w.Write(append([]byte("["), first...))
