@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -66,7 +67,7 @@ func readBody(c *fiber.Ctx) (fields, error) {
 		}
 		return fromJSON(body)
 	case "application/x-www-form-urlencoded":
-		return fromForm(body), nil
+		return fromForm(body)
 	case "multipart/form-data":
 		return fromMultipart(header, body)
 	}
@@ -125,7 +126,14 @@ func fromValue(raw json.RawMessage) (v value, err error) {
 	return v, err
 }
 
-func fromForm(body []byte) fields {
+// maxFields is how many fields a form may have, as many as Django takes: each costs far
+// more memory than the two bytes that it needs in a body.
+const maxFields = 1000
+
+func fromForm(body []byte) (fields, error) {
+	if bytes.Count(body, []byte("&")) >= maxFields {
+		return nil, refuse(http.StatusBadRequest, fmt.Sprintf("Form parse error - more than %d fields", maxFields))
+	}
 	args := fasthttp.AcquireArgs()
 	defer fasthttp.ReleaseArgs(args)
 	args.ParseBytes(body)
@@ -133,7 +141,7 @@ func fromForm(body []byte) fields {
 	for name, v := range args.All() {
 		all = append(all, field{string(name), value{text: strings.ToValidUTF8(string(v), "\ufffd")}})
 	}
-	return all
+	return all, nil
 }
 
 func badForm(text string) error {
@@ -147,12 +155,15 @@ func fromMultipart(header string, body []byte) (fields, error) {
 		return nil, badForm("Invalid boundary in multipart: None")
 	}
 	var all fields
-	for r := multipart.NewReader(bytes.NewReader(body), boundary); ; {
+	r := multipart.NewReader(bytes.NewReader(body), boundary)
+	for n := 0; ; n++ {
 		part, err := r.NextPart()
 		if errors.Is(err, io.EOF) {
 			return all, nil
 		} else if err != nil {
 			return nil, badForm(err.Error())
+		} else if n == maxFields {
+			return nil, badForm(fmt.Sprintf("more than %d parts", maxFields))
 		}
 		text, err := io.ReadAll(part)
 		if err != nil {

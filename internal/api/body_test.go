@@ -48,6 +48,7 @@ func TestBodies(t *testing.T) {
 		{"an unread type is told as it was written", anUnreadTypeIsToldAsItWasWritten},
 		{"a type may have parameters and any case", aTypeMayHaveParametersAndAnyCase},
 		{"a long body is read to its end", aLongBodyIsReadToItsEnd},
+		{"a form may have a thousand fields", aFormMayHaveAThousandFields},
 	})
 }
 
@@ -368,6 +369,30 @@ func TestAConnectionStaysGoodAfterEveryAnswer(t *testing.T) {
 			}
 		}
 	})
+}
+
+// As many as Django takes. What is nobody's field counts, too.
+func aFormMayHaveAThousandFields(t *testing.T, h *house, c cast) {
+	body := c.auth.g4().with(c.shop.claim())
+	for name, x := range map[string]struct{ one, words string }{
+		"form":      {"&x=", "Form parse error"},
+		"multipart": {part("x", ""), "Multipart form parse error"},
+	} {
+		with := func(more int) request {
+			q := encodings("POST", verifyPath, body)[name]
+			if name == "form" {
+				q.body += strings.Repeat(x.one, more)
+			} else {
+				q.body = strings.Repeat(x.one, more) + q.body
+			}
+			return q
+		}
+		h.send(t, with(1000-len(body))).is(t, http.StatusOK, statusOK)
+		h.send(t, with(1001-len(body))).isBrokenBody(t, x.words)
+		h.send(t, with(1100).inChunks()).isBrokenBody(t, x.words)
+	}
+	q := request{method: "POST", path: verifyPath, media: formMedia, body: strings.Repeat("&", 60000)}
+	h.send(t, q).isBrokenBody(t, "Form parse error")
 }
 
 // A body is read in whatever pieces it comes.
