@@ -29,7 +29,7 @@ var floors = [][]string{
 // beside lists the packages that stand beside the house, for others to build in.
 // Of ours they import what is named alone.
 var beside = map[string][]string{
-	"client/otp":          {"internal/totp"},
+	"client/otp":          {"internal/plainjson", "internal/totp"},
 	"client/otp/fiberotp": {"client/otp"},
 	"client/otp/bus":      {"client/otp", "internal/totp"},
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -41,28 +40,30 @@ func (c *Client) Sign(req *http.Request) error {
 	return nil
 }
 
-// MaxBody is how much of a body Require reads to find a triple.
-const MaxBody = 1 << 20
+// What Require says of a body that it does not read.
+const (
+	TooLargeText = "The body is too large: the triple is looked for in at most 1 MiB. It may be in the Authorization header."
+	PackedText   = "A body with a Content-Encoding is not read. The triple may be in the Authorization header."
+)
 
 // Require lets those requests pass to a handler that show a good triple of one of
 // the realms; without realms, of any. The triple is in the Authorization header
 // (Sign), or in the fields auth_name, auth_realm and auth_token of a body in JSON or
-// of a form, as services of the ungleichotp wire send it; the handler can read the
-// body again. Others get 403, and 503 while the server cannot be asked.
+// of a form of either kind, as services of the ungleichotp wire send it; the handler
+// can read the body again. Others get 403, a body that is longer than MaxBody 413,
+// one that is packed 415, and everybody 503 while the server cannot be asked.
 func (c *Client) Require(realms ...string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			name, realm, token, err := triple(r)
-			if err != nil {
-				deny(w, http.StatusRequestEntityTooLarge, "The body is too large.")
-				return
+			by, token, code, problem := triple(r)
+			if code == 0 {
+				code, problem = c.Check(r.Context(), realms, by.Name, by.Realm, token)
 			}
-			code, text := c.Check(r.Context(), realms, name, realm, token)
 			if code != http.StatusOK {
-				deny(w, code, text)
+				deny(w, code, problem)
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), identityKey{}, Identity{name, realm})))
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), identityKey{}, by)))
 		})
 	}
 }
@@ -119,48 +120,26 @@ func deny(w http.ResponseWriter, code int, text string) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"detail": text}) // the client has gone, or it has not
 }
 
-var errTooLarge = errors.New("otp: the body is too large")
-
-// triple finds what a request shows for its sender.
-func triple(r *http.Request) (name, realm, token string, err error) {
+// triple finds what a request shows for its sender; code and problem say why its body is
+// not read.
+func triple(r *http.Request) (by Identity, token string, code int, problem string) {
 	if name, realm, token, ok := ParseHeader(r.Header.Get("Authorization")); ok {
-		return name, realm, token, nil
+		return Identity{name, realm}, token, 0, ""
 	}
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if r.Body == nil || media != "application/json" && media != "application/x-www-form-urlencoded" {
-		return "", "", "", nil
+	contentType := r.Header.Get("Content-Type")
+	if m := media(contentType); r.Body == nil || m != mediaJSON && m != mediaForm && m != mediaMultipart {
+		return Identity{}, "", 0, ""
+	}
+	if Packed(strings.Join(r.Header.Values("Content-Encoding"), ",")) {
+		return Identity{}, "", http.StatusUnsupportedMediaType, PackedText
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
 	if err != nil || len(body) > MaxBody {
-		return "", "", "", errTooLarge
+		return Identity{}, "", http.StatusRequestEntityTooLarge, TooLargeText
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	name, realm, token = ParseBody(media, body)
-	return name, realm, token, nil
-}
-
-// ParseBody finds the triple in a body of this media type, JSON or a form.
-func ParseBody(media string, body []byte) (name, realm, token string) {
-	switch media {
-	case "application/x-www-form-urlencoded":
-		form, _ := url.ParseQuery(string(body)) // what cannot be read is not there
-		return form.Get("auth_name"), form.Get("auth_realm"), form.Get("auth_token")
-	case "application/json":
-	default:
-		return "", "", ""
-	}
-	var all map[string]json.RawMessage
-	_ = json.Unmarshal(body, &all) // what is no object has no fields
-	return text(all["auth_name"]), text(all["auth_realm"]), text(all["auth_token"])
-}
-
-// text is a string, or a number as it was written.
-func text(raw json.RawMessage) (s string) {
-	if len(raw) > 0 && raw[0] >= '0' && raw[0] <= '9' {
-		return string(raw)
-	}
-	_ = json.Unmarshal(raw, &s) // another type is no text
-	return s
+	by.Name, by.Realm, token = ParseBody(contentType, body)
+	return by, token, 0, ""
 }
 
 // ParseHeader reads what Sign writes.

@@ -72,6 +72,15 @@ func formBody(t testing.TB, c *otp.Client) string {
 	return url.Values{"auth_name": {c.Name}, "auth_realm": {c.Realm}, "auth_token": {token(t, c)}, "pages": {"1 2"}}.Encode()
 }
 
+func multipartBody(t testing.TB, c *otp.Client) string {
+	t.Helper()
+	body := ""
+	for _, f := range [][2]string{{"auth_name", c.Name}, {"auth_realm", c.Realm}, {"auth_token", token(t, c)}, {"pages", "1 2"}} {
+		body += "--b\r\nContent-Disposition: form-data; name=\"" + f[0] + "\"\r\n\r\n" + f[1] + "\r\n"
+	}
+	return body + "--b--\r\n"
+}
+
 const (
 	noCredentials = `{"detail":"Incorrect authentication credentials."}` + "\n"
 	noPermission  = `{"detail":"You do not have permission to perform this action."}` + "\n"
@@ -90,7 +99,7 @@ func TestATripleInTheBodyOpensTheDoorAndTheBodyIsReadAgain(t *testing.T) {
 	door, printer := guard(t, s.client("shop")), s.client("printer")
 	for media, body := range map[string]string{
 		"application/json": jsonBody(t, printer), "application/json; charset=utf-8": jsonBody(t, printer), "Application/JSON": jsonBody(t, printer),
-		"application/x-www-form-urlencoded": formBody(t, printer),
+		"application/x-www-form-urlencoded": formBody(t, printer), "multipart/form-data; boundary=b": multipartBody(t, printer),
 	} {
 		if status, text := post(t, door, media, body); status != http.StatusOK || text != "printer of office true <nil>: "+body {
 			t.Errorf("%s: %d %s", media, status, text)
@@ -211,6 +220,34 @@ func TestABodyIsReadForItsTripleUpToABound(t *testing.T) {
 	// With the triple in its header a body is the handler's business.
 	if status, text := send(t, signed(t, door, printer, bytes.NewReader(make([]byte, otp.MaxBody+1)))); status != http.StatusOK || len(text) < otp.MaxBody {
 		t.Errorf("beside a header: %d, %d bytes", status, len(text))
+	}
+}
+
+// Who has shown nothing yet must not make a handler unpack gigabytes.
+func TestABodyThatIsPackedIsNotRead(t *testing.T) {
+	s := open(t)
+	door, printer := guard(t, s.client("shop")), s.client("printer")
+	for encoding, want := range map[string]int{
+		"gzip": http.StatusUnsupportedMediaType, "identity, br": http.StatusUnsupportedMediaType, "x": http.StatusUnsupportedMediaType,
+		"": http.StatusOK, "identity": http.StatusOK, "Identity": http.StatusOK,
+	} {
+		for _, body := range []string{jsonBody(t, printer), formBody(t, printer), multipartBody(t, printer)} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, door.URL, strings.NewReader(body))
+			check(t, err)
+			req.Header.Set("Content-Type", map[byte]string{'{': "application/json", '-': "multipart/form-data; boundary=b"}[body[0]])
+			if body[0] == 'a' || body[0] == 'p' {
+				req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			}
+			req.Header.Set("Content-Encoding", encoding)
+			if status, text := send(t, req); status != want {
+				t.Errorf("%q: %d %s, want %d", encoding, status, text, want)
+			}
+		}
+	}
+	req := signed(t, door, printer, strings.NewReader("\x1f\x8b"))
+	req.Header.Set("Content-Encoding", "gzip") // what the handler does with it is its own business
+	if status, text := send(t, req); status != http.StatusOK {
+		t.Errorf("with the triple in its header: %d %s", status, text)
 	}
 }
 

@@ -2,7 +2,7 @@
 package fiberotp
 
 import (
-	"mime"
+	"bytes"
 	"net/http"
 
 	"github.com/gofiber/fiber/v2"
@@ -20,17 +20,23 @@ func Require(c *otp.Client, realms ...string) fiber.Handler {
 		if !ok {
 			body := f.Request().Body() // as it came: f.Body would unpack it without a bound
 			if len(body) > otp.MaxBody {
-				return f.Status(http.StatusRequestEntityTooLarge).JSON(map[string]string{"detail": "The body is too large."})
+				return deny(f, http.StatusRequestEntityTooLarge, otp.TooLargeText)
 			}
-			media, _, _ := mime.ParseMediaType(string(f.Request().Header.ContentType()))
-			name, realm, token = otp.ParseBody(media, body)
+			if len(body) > 0 && otp.Packed(string(bytes.Join(f.Request().Header.PeekAll(fiber.HeaderContentEncoding), []byte(",")))) {
+				return deny(f, http.StatusUnsupportedMediaType, otp.PackedText)
+			}
+			name, realm, token = otp.ParseBody(string(f.Request().Header.ContentType()), body)
 		}
 		if code, text := c.Check(f.UserContext(), realms, name, realm, token); code != http.StatusOK {
-			return f.Status(code).JSON(map[string]string{"detail": text})
+			return deny(f, code, text)
 		}
 		f.Locals(key{}, otp.Identity{Name: name, Realm: realm})
 		return f.Next()
 	}
+}
+
+func deny(f *fiber.Ctx, code int, text string) error {
+	return f.Status(code).JSON(map[string]string{"detail": text})
 }
 
 // From returns who sent the request that a handler behind Require answers.
