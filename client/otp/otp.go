@@ -10,6 +10,7 @@ package otp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -77,6 +78,8 @@ type Client struct {
 	HTTP *http.Client
 	// Now is the clock. nil: that of the machine.
 	Now func() time.Time
+	// MaxList is how long a list may be that List and Find read, in bytes. 0: 512 MiB.
+	MaxList int64
 	// Log is told why Require and Check could not ask the server. nil: slog.Default.
 	Log *slog.Logger
 }
@@ -85,8 +88,10 @@ const (
 	tries    = 3
 	firstTry = 200 * time.Millisecond
 	maxWait  = 5 * time.Second
-	// maxAnswer bounds what is read of an answer, a list of a million entries.
-	maxAnswer = 512 << 20
+	// maxAnswer bounds what is read of an answer, maxList of a list: a million entries
+	// fit.
+	maxAnswer = 64 << 10
+	maxList   = 512 << 20
 )
 
 var kept = &http.Client{
@@ -94,6 +99,7 @@ var kept = &http.Client{
 	Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64, IdleConnTimeout: 60 * time.Second, TLSHandshakeTimeout: 5 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
 	},
 }
 
@@ -143,7 +149,7 @@ func (c *Client) Create(ctx context.Context, name, realm string) (e Entry, err e
 
 // List returns all entries in the order of their IDs.
 func (c *Client) List(ctx context.Context) (all []Entry, err error) {
-	err = c.do(ctx, call{method: http.MethodGet, again: true}, &all)
+	err = c.do(ctx, call{method: http.MethodGet, again: true, most: cmp.Or(c.MaxList, maxList)}, &all)
 	return all, err
 }
 
@@ -182,6 +188,7 @@ type call struct {
 	fields       fields
 	// again: what the server does not carry out, or carries out twice, does no harm.
 	again bool
+	most  int64 // how long an answer may be, in bytes; 0: maxAnswer
 }
 
 // do sends a call, again if that is safe, and reads the answer into out.
@@ -234,13 +241,14 @@ func (c *Client) once(ctx context.Context, x call, out any) (after time.Duration
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept-Encoding", "identity") // else net/http asks for gzip, and unpacks it
 	res, err := c.client().Do(req)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-	return time.Duration(seconds) * time.Second, read(res, out)
+	return time.Duration(seconds) * time.Second, read(res, out, x.most)
 }
 
 // client sends requests. It follows no redirect, for that would hand our token to
@@ -255,10 +263,17 @@ func (c *Client) client() *http.Client {
 	return &careful
 }
 
-func read(res *http.Response, out any) error {
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+// read reads an answer of at most so many bytes into out.
+func read(res *http.Response, out any, most int64) error {
+	if most == 0 || res.StatusCode/100 != 2 {
+		most = maxAnswer
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, most+1))
 	if err != nil {
 		return err
+	}
+	if int64(len(body)) > most {
+		return &StatusError{res.StatusCode, fmt.Sprintf("the answer is longer than %d bytes", most)}
 	}
 	if res.StatusCode/100 != 2 {
 		return failure(res.StatusCode, body)
