@@ -5,9 +5,12 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/djauthy/djauthy/client/otp"
 	"github.com/djauthy/djauthy/client/otp/bus"
@@ -23,6 +26,15 @@ func (p *place) goCaller(t *testing.T, url string) *bus.Caller {
 	must(t, err)
 	t.Cleanup(func() { _ = c.Close() }) // tests close some themselves
 	return c
+}
+
+// queueOfADeadService declares what the service leaves at the broker when it goes down.
+func (p *place) queueOfADeadService(t *testing.T) {
+	t.Helper()
+	ch := newCaller(t).ch
+	_, err := ch.QueueDeclare("rpc-"+p.name, true, false, false, false, nil)
+	must(t, err)
+	must(t, ch.QueueBind("rpc-"+p.name, p.name+".*", exchange, false, nil))
 }
 
 func TestTheGoCallerVerifies(t *testing.T) {
@@ -71,10 +83,9 @@ func TestTheGoCallerNamesAnExceptionOfTheService(t *testing.T) {
 }
 
 func TestTheGoCallerWaitsNoLongerThanItsContext(t *testing.T) {
-	p := open(t)
-	silent, err := bus.Dial(rabbit.URL(t), "nobody-is-called-so")
-	must(t, err)
-	t.Cleanup(func() { must(t, silent.Close()) })
+	p := prepare(t)
+	p.queueOfADeadService(t)
+	silent := p.goCaller(t, rabbit.URL(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := silent.Verify(ctx, p.shop.asCaller(), p.lab.UUID, p.lab.token(t)); !errors.Is(err, context.DeadlineExceeded) {
@@ -84,6 +95,53 @@ func TestTheGoCallerWaitsNoLongerThanItsContext(t *testing.T) {
 	cancel()
 	if _, err := silent.Verify(ctx, p.shop.asCaller(), p.lab.UUID, p.lab.token(t)); !errors.Is(err, context.Canceled) {
 		t.Errorf("nobody waits: %v", err)
+	}
+}
+
+// A call to a name that nobody has ends at once, whatever else the connection carries.
+func TestTheGoCallerSaysAtOnceThatNobodyAnswersToAName(t *testing.T) {
+	p := open(t)
+	c, err := bus.Dial(rabbit.URL(t), "nobody-is-called-so")
+	must(t, err)
+	t.Cleanup(func() { must(t, c.Close()) })
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 20 {
+				ctx, cancel := context.WithTimeout(t.Context(), limit)
+				_, err := c.Verify(ctx, p.shop.asCaller(), p.lab.UUID, p.lab.token(t))
+				cancel()
+				if unknown := (*bus.UnknownServiceError)(nil); !errors.As(err, &unknown) || unknown.Service != "nobody-is-called-so" || !strings.Contains(err.Error(), "bus.services") {
+					t.Errorf("%v, want that nobody answers", err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// What comes for a call but is no answer ends it, too.
+func TestTheGoCallerNamesAnAnswerThatIsNone(t *testing.T) {
+	p := prepare(t)
+	p.queueOfADeadService(t)
+	service := newCaller(t)
+	calls, err := service.ch.Consume("rpc-"+p.name, "", true, false, false, false, nil)
+	must(t, err)
+	c := p.goCaller(t, rabbit.URL(t))
+	for _, x := range []struct{ body, says string }{
+		{"no JSON", "none of nameko's"}, {`{"result":"` + strings.Repeat("x", 1<<20) + `"}`, "longer than 1048576 bytes"}, {`{"result":{"status":"OK"},"error":null}`, ""},
+	} {
+		done := make(chan error, 1)
+		go func() {
+			_, err := c.Call(t.Context(), "verify", nil, nil)
+			done <- err
+		}()
+		call := <-calls
+		must(t, service.ch.PublishWithContext(t.Context(), exchange, call.ReplyTo, false, false, amqp.Publishing{CorrelationId: call.CorrelationId, Body: []byte(x.body)}))
+		if err := <-done; (err == nil) != (x.says == "") || err != nil && !strings.Contains(err.Error(), x.says) {
+			t.Errorf("%.20s: %v, want %q", x.body, err, x.says)
+		}
 	}
 }
 
@@ -140,8 +198,7 @@ func TestACallThatWaitsEndsWhenTheConnectionIsLost(t *testing.T) {
 	port := program.Port(t)
 	line := openTap(t, port)
 	c := p.goCaller(t, at(port))
-	_, err := newCaller(t).ch.QueueDeclare("rpc-"+p.name, true, false, false, false, nil) // of a service that is down
-	must(t, err)
+	p.queueOfADeadService(t)
 	under := make(chan error, 1)
 	go func() {
 		_, err := c.Call(t.Context(), "verify", nil, nil)

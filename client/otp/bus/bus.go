@@ -48,12 +48,43 @@ type RemoteError struct{ Type, Value string }
 
 func (e *RemoteError) Error() string { return "bus: " + e.Type + ": " + e.Value }
 
+// UnknownServiceError reports that nobody takes calls to a service: the broker has no
+// queue for it. The name is wrong, or the service has never been connected to this
+// broker and virtual host. A service that is only down for a while has its queue, and
+// calls wait there.
+type UnknownServiceError struct{ Service string }
+
+func (e *UnknownServiceError) Error() string {
+	return fmt.Sprintf("bus: nobody answers to %q: is it a name of the server's setting bus.services, and the broker the server's own?", e.Service)
+}
+
+// maxAnswer is the longest answer that is read, in bytes.
+const maxAnswer = 1 << 20
+
+var (
+	errNoAnswer = errors.New("bus: the answer is none of nameko's RPC")
+	errTooLong  = fmt.Errorf("bus: the answer is longer than %d bytes", maxAnswer)
+)
+
+// answer is what a call comes to.
 type answer struct {
 	Result json.RawMessage `json:"result"`
 	Error  *struct {
 		Type  string `json:"exc_type"`
 		Value string `json:"value"`
 	} `json:"error"`
+	err error // there is none
+}
+
+// read reads an answer.
+func read(body []byte) (a answer) {
+	if len(body) > maxAnswer {
+		return answer{err: errTooLong}
+	}
+	if err := json.Unmarshal(body, &a); err != nil {
+		return answer{err: errNoAnswer}
+	}
+	return a
 }
 
 // Exchange is that of all calls and answers of nameko's RPC.
@@ -91,23 +122,16 @@ func (c *Caller) open() (err error) {
 	if err != nil {
 		return err
 	}
+	// The library waits until a return is taken; its goroutine ends with the channel.
+	returns := c.channel.NotifyReturn(make(chan amqp.Return, 1))
 	go c.listen(answers)
+	go c.takeReturns(returns)
 	return nil
 }
 
 func (c *Caller) listen(answers <-chan amqp.Delivery) {
 	for d := range answers {
-		var a answer
-		if err := json.Unmarshal(d.Body, &a); err != nil {
-			continue
-		}
-		c.mu.Lock()
-		wait, ok := c.waiting[d.CorrelationId]
-		delete(c.waiting, d.CorrelationId)
-		c.mu.Unlock()
-		if ok {
-			wait <- a
-		}
+		c.settle(d.CorrelationId, read(d.Body))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,6 +139,25 @@ func (c *Caller) listen(answers <-chan amqp.Delivery) {
 		close(wait)
 	}
 	c.waiting = nil
+}
+
+// takeReturns ends calls that no queue takes. The broker returns such a message, and so
+// no answer to it can come.
+func (c *Caller) takeReturns(returns <-chan amqp.Return) {
+	for r := range returns {
+		c.settle(r.CorrelationId, answer{err: &UnknownServiceError{c.service}})
+	}
+}
+
+// settle hands an answer to the call that waits for it, if it still does.
+func (c *Caller) settle(id string, a answer) {
+	c.mu.Lock()
+	wait, ok := c.waiting[id]
+	delete(c.waiting, id)
+	c.mu.Unlock()
+	if ok {
+		wait <- a // which has room for the one
+	}
 }
 
 // Close ends the connection.
@@ -140,7 +183,7 @@ func (c *Caller) Verify(ctx context.Context, by App, uuid, token string) (bool, 
 }
 
 // Call calls a method of the service and returns its result as JSON, or a
-// *RemoteError.
+// *RemoteError; *UnknownServiceError at once if nobody takes calls to the service.
 func (c *Caller) Call(ctx context.Context, method string, args []any, kwargs map[string]any) (json.RawMessage, error) {
 	if args == nil {
 		args = []any{}
@@ -161,7 +204,7 @@ func (c *Caller) Call(ctx context.Context, method string, args []any, kwargs map
 	c.waiting[id] = wait
 	c.mu.Unlock()
 	defer c.forget(id)
-	err = c.channel.PublishWithContext(ctx, Exchange, c.service+"."+method, false, false, amqp.Publishing{
+	err = c.channel.PublishWithContext(ctx, Exchange, c.service+"."+method, true, false, amqp.Publishing{
 		ContentType: "application/json", ContentEncoding: "utf-8", DeliveryMode: amqp.Persistent,
 		CorrelationId: id, ReplyTo: c.reply, Body: body,
 		Headers: amqp.Table{"nameko.call_id_stack": []any{c.service + "." + method + "." + id}},
@@ -176,6 +219,8 @@ func (c *Caller) Call(ctx context.Context, method string, args []any, kwargs map
 		switch {
 		case !ok:
 			return nil, ErrClosed
+		case a.err != nil:
+			return nil, a.err
 		case a.Error != nil:
 			return nil, &RemoteError{a.Error.Type, a.Error.Value}
 		}
