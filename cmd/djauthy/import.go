@@ -19,7 +19,7 @@ import (
 )
 
 type servicesImportCmd struct {
-	File   string `arg:"" help:"Django's dumpdata JSON, or CSV with the columns name, realm, seed and perhaps id and expires; - is standard input." placeholder:"FILE"`
+	File   string `arg:"" help:"JSON, a list or an object on each line (Django's dumpdata, or objects with name, realm, seed and perhaps id and expires), or CSV with these columns; - is standard input." placeholder:"FILE"`
 	CSV    bool   `name:"csv" help:"The file is CSV; otherwise its name says so with .csv."`
 	DryRun bool   `help:"Say what would become of each row and store nothing."`
 }

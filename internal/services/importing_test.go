@@ -157,7 +157,7 @@ func TestADumpThatIsCutOffGivesWhatIsWholeAndAnError(t *testing.T) {
 }
 
 func TestWhatIsNoDumpIsRefused(t *testing.T) {
-	for _, text := range []string{"", " ", "{}", `{"model": "m"}`, "name,realm,seed\n", "5", "null", "<html>", "[5]", "[[]]", `["x"]`, `[{"fields": 5}]`, `[{"model": "m"} {"model": "m"}]`} {
+	for _, text := range []string{"", " ", "\ufeff", "name,realm,seed\n", "5", "null", "<html>", "[5]", "[[]]", `["x"]`, `[{"fields": 5}]`, `[{"model": "m"} {"model": "m"}]`} {
 		if rows, err := readAll(text, false); err == nil {
 			t.Errorf("%q is read as %+v", text, rows)
 		}

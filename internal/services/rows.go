@@ -2,7 +2,7 @@ package services
 
 import (
 	"bufio"
-	"encoding/csv"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,11 +10,27 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/djauthy/djauthy/internal/plainjson"
+)
+
+// What a file of any size costs in memory is bounded by its longest row, in bytes.
+const (
+	// MaxRow is the longest JSON object or line. A dump has other models than ours.
+	MaxRow = 1 << 20
+	// MaxRecord is the longest record of CSV.
+	MaxRecord = 64 << 10
+)
+
+var (
+	errRowTooLong    = fmt.Errorf("it is longer than %d bytes", MaxRow)
+	errRecordTooLong = fmt.Errorf("it is longer than %d bytes", MaxRecord)
 )
 
 // Row is a triple that is brought along from elsewhere.
 type Row struct {
-	Line int    // of the file in CSV, or the how-manieth object in JSON; from 1
+	Line int    // of the file in CSV and JSON lines, index of the object in a JSON list; from 1
 	ID   ID     // its number there; 0: it has none
 	Name string // for App: the UUID
 	Realm,
@@ -30,68 +46,217 @@ type Row struct {
 // file: what follows cannot be read.
 type Rows interface{ Next() (Row, error) }
 
-// ReadRows reads Django's dumpdata JSON or, with a head of name, realm, seed and
-// perhaps id and expires (RFC 3339) in any order, CSV.
+// ReadRows reads JSON or, with a head of name, realm, seed and perhaps id and expires
+// (RFC 3339) in any order, CSV. The JSON is a list of objects or has one object on each
+// line; an object is one of Django's dumpdata, or has the names of the CSV's head itself.
 func ReadRows(r io.Reader, isCSV bool) (Rows, error) {
-	if isCSV {
-		return readCSV(r)
+	text := bufio.NewReader(r)
+	if mark, _ := text.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = text.Discard(len(byteOrderMark)) // it was peeked at
 	}
-	return readDump(r)
+	if isCSV {
+		return readCSV(text)
+	}
+	switch first, err := skipSpace(text); {
+	case err == nil && first == '[':
+		_, _ = text.Discard(1) // it was peeked at
+		return &list{r: text}, nil
+	case err == nil && first == '{':
+		return &lines{r: text}, nil
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, err
+	}
+	return nil, errors.New("this is no JSON that is known: a list of objects is needed, or an object on each line")
 }
 
-type dump struct {
-	d *json.Decoder
+// byteOrderMark is what spreadsheets begin a CSV with.
+const byteOrderMark = "\ufeff"
+
+// skipSpace passes over white space (RFC 8259 2) and looks at what follows.
+func skipSpace(r *bufio.Reader) (byte, error) {
+	for {
+		c, err := r.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		if !strings.ContainsRune(" \t\r\n", rune(c)) {
+			return c, r.UnreadByte()
+		}
+	}
+}
+
+// list reads the objects of a JSON list.
+type list struct {
+	r *bufio.Reader
 	n int
 }
 
-func readDump(r io.Reader) (Rows, error) {
-	d := json.NewDecoder(r)
-	if t, err := d.Token(); err != nil || t != json.Delim('[') {
-		return nil, errors.New("this is no dumpdata: JSON that begins with a list is needed")
-	}
-	return &dump{d: d}, nil
-}
-
-// Next reads an object. Django writes {"model": "app.model", "pk": 1, "fields":
-// {"name": …}}; any model that has a name, a realm and a seed is a triple, for the
-// original has changed its model's name.
-func (x *dump) Next() (Row, error) {
-	if !x.d.More() {
-		if _, err := x.d.Token(); err != nil {
-			return Row{}, fmt.Errorf("the file is cut off after object %d", x.n)
-		}
+// Next reads an object.
+func (x *list) Next() (Row, error) {
+	more, err := x.more()
+	switch {
+	case err != nil:
+		return Row{}, fmt.Errorf("the file is cut off after object %d: %v", x.n, err) //nolint:errorlint // an io.EOF in it is no good end
+	case !more:
 		return Row{}, io.EOF
 	}
 	x.n++
+	text, err := object(x.r)
+	if err != nil {
+		return Row{}, fmt.Errorf("object %d cannot be read: %v", x.n, err) //nolint:errorlint // as above
+	}
+	row, err := readObject(text)
+	row.Line = x.n
+	if err != nil {
+		return row, fmt.Errorf("object %d cannot be read: %w", x.n, err)
+	}
+	return row, nil
+}
+
+// more passes over what is between two objects.
+func (x *list) more() (bool, error) {
+	c, err := skipSpace(x.r)
+	switch {
+	case err != nil:
+		return false, err
+	case c == ']':
+		return false, nil
+	case x.n == 0:
+		return true, nil
+	case c != ',':
+		return false, fmt.Errorf("there is %q in place of a comma", c)
+	}
+	_, _ = x.r.Discard(1) // it was looked at
+	_, err = skipSpace(x.r)
+	return true, err
+}
+
+// object reads up to the end of a JSON object, whose inside it does not look at but for
+// strings and brackets.
+func object(r *bufio.Reader) ([]byte, error) {
+	var text []byte
+	depth, inString, escaped := 0, false, false
+	for {
+		c, err := r.ReadByte()
+		if err != nil {
+			return nil, err
+		}
+		if text = append(text, c); len(text) > MaxRow {
+			return nil, errRowTooLong
+		}
+		switch {
+		case len(text) == 1 && c != '{':
+			return nil, fmt.Errorf("it begins with %q and not with {", c)
+		case escaped:
+			escaped = false
+		case inString:
+			escaped, inString = c == '\\', c != '"'
+		case c == '"':
+			inString = true
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		}
+		if depth == 0 {
+			return text, nil
+		}
+	}
+}
+
+// lines reads JSON lines: an object on each.
+type lines struct {
+	r *bufio.Reader
+	n int
+}
+
+// Next reads a line. One that is no object is a problem of its own.
+func (x *lines) Next() (Row, error) {
+	for {
+		text, err := line(x.r)
+		x.n++
+		if err != nil && !errors.Is(err, io.EOF) {
+			return Row{}, fmt.Errorf("line %d cannot be read: %w", x.n, err)
+		}
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			row, wrong := readObject(text)
+			row.Line = x.n
+			if wrong != nil {
+				row.Problem = "the line is not one JSON object: " + wrong.Error()
+			}
+			return row, nil
+		}
+		if err != nil {
+			return Row{}, err
+		}
+	}
+}
+
+// line reads up to the end of a line.
+func line(r *bufio.Reader) (text []byte, err error) {
+	for {
+		some, err := r.ReadSlice('\n')
+		if text = append(text, some...); len(text) > MaxRow {
+			return nil, errRowTooLong
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return text, err
+		}
+	}
+}
+
+// readObject reads {"model": "app.model", "pk": 1, "fields": {"name": …}} as Django
+// writes it, or {"id": 1, "name": …} as JSON lines have it. Any model that has a name, a
+// realm and a seed is a triple, for the original has changed its model's name.
+func readObject(text []byte) (Row, error) {
 	var o struct {
-		Model  string          `json:"model"`
+		Model  *string         `json:"model"`
 		PK     json.RawMessage `json:"pk"`
 		Fields map[string]any  `json:"fields"`
 	}
-	if err := x.d.Decode(&o); err != nil {
-		return Row{}, fmt.Errorf("object %d cannot be read: %v", x.n, err) //nolint:errorlint // an io.EOF in it is no good end
+	if err := json.Unmarshal(text, &o); err != nil {
+		return Row{}, err
 	}
-	row := Row{Line: x.n}
-	if _, ok := o.Fields["seed"]; !ok {
-		row.Skip = o.Model
+	var row Row
+	fields, id := o.Fields, o.PK
+	if o.Model == nil && fields == nil {
+		var own struct {
+			ID json.RawMessage `json:"id"`
+		}
+		if err := errors.Join(json.Unmarshal(text, &fields), json.Unmarshal(text, &own)); err != nil {
+			return Row{}, err
+		}
+		id = own.ID
+	} else if _, ok := fields["seed"]; !ok {
+		if row.Skip = "an object without a model"; o.Model != nil {
+			row.Skip = *o.Model
+		}
 		return row, nil
 	}
-	row.ID = number(strings.Trim(string(o.PK), `"`))
+	if !utf8.Valid(text) || plainjson.LoneSurrogate(text) {
+		row.Problem = "it is not UTF-8, or has half a surrogate pair"
+	}
+	row.ID = number(strings.Trim(string(id), `"`))
+	row.fill(fields)
+	return row, nil
+}
+
+// fill takes a triple from the values of an object.
+func (r *Row) fill(fields map[string]any) {
 	for _, f := range []struct {
 		name string
 		at   *string
-	}{{"name", &row.Name}, {"realm", &row.Realm}, {"seed", &row.Seed}} {
-		text, ok := o.Fields[f.name].(string)
-		if !ok && row.Problem == "" {
-			row.Problem = f.name + " is missing, or is no text"
+	}{{"name", &r.Name}, {"realm", &r.Realm}, {"seed", &r.Seed}} {
+		text, ok := fields[f.name].(string)
+		if !ok && r.Problem == "" {
+			r.Problem = f.name + " is missing, or is no text"
 		}
 		*f.at = text
 	}
-	if v := o.Fields["expires"]; v != nil {
+	if v := fields["expires"]; v != nil {
 		text, _ := v.(string) // what is none is no time either
-		row.end(text)
+		r.end(text)
 	}
-	return row, nil
 }
 
 // end reads when an entry ends.
@@ -117,66 +282,4 @@ func number(text string) ID {
 		return 0
 	}
 	return ID(n)
-}
-
-type sheet struct {
-	r     *csv.Reader
-	head  map[string]int
-	width int
-}
-
-// byteOrderMark is what spreadsheets begin a CSV with.
-const byteOrderMark = "\ufeff"
-
-func readCSV(r io.Reader) (Rows, error) {
-	text := bufio.NewReader(r)
-	if mark, _ := text.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
-		_, _ = text.Discard(len(byteOrderMark)) // it was peeked at
-	}
-	c := csv.NewReader(text)
-	c.FieldsPerRecord = -1
-	head, err := c.Read()
-	if err != nil {
-		return nil, fmt.Errorf("the head of the CSV cannot be read: %w", err)
-	}
-	s := &sheet{c, map[string]int{}, len(head)}
-	for i, name := range head {
-		s.head[strings.ToLower(strings.TrimSpace(name))] = i
-	}
-	for _, name := range []string{"name", "realm", "seed"} {
-		if _, ok := s.head[name]; !ok {
-			return nil, fmt.Errorf("the CSV has no column %q; its first line has to name the columns name, realm, seed and perhaps id and expires, separated by commas", name)
-		}
-	}
-	return s, nil
-}
-
-// Next reads a line.
-func (s *sheet) Next() (row Row, err error) {
-	record, err := s.r.Read()
-	if err == nil {
-		row.Line, _ = s.r.FieldPos(0)
-	}
-	if wrong := (*csv.ParseError)(nil); errors.As(err, &wrong) {
-		row.Line, row.Problem = wrong.StartLine, wrong.Err.Error()
-		return row, nil
-	} else if err != nil {
-		return row, err
-	}
-	if len(record) != s.width {
-		row.Problem = fmt.Sprintf("it has %d columns and the head has %d", len(record), s.width)
-		return row, nil
-	}
-	at := func(name string) string {
-		i, ok := s.head[name]
-		if !ok {
-			return ""
-		}
-		return record[i]
-	}
-	row.ID, row.Name, row.Realm, row.Seed = number(at("id")), at("name"), at("realm"), at("seed")
-	if end := Trim(at("expires")); end != "" {
-		row.end(end)
-	}
-	return row, nil
 }
