@@ -3,6 +3,7 @@ package services
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
@@ -24,40 +25,77 @@ const (
 // already, with the same seed, is Present, so that an import that broke off can
 // be run again.
 func (s *Service) Import(tx *db.Tx, r Row, by audit.Client) (Outcome, string, error) {
-	switch {
-	case r.Skip != "":
-		return Skipped, r.Skip, nil
-	case r.Problem != "":
-		return NotTaken, r.Problem, nil
+	d, outcome, reason, err := s.outcome(tx, r)
+	if err != nil || outcome != Imported {
+		return outcome, reason, err
 	}
-	d := Draft{ID: r.ID, Name: Trim(r.Name), Realm: Trim(r.Realm), Seed: Trim(r.Seed), Expires: r.Expires}
-	switch {
-	case d.Seed == "":
-		return NotTaken, "the seed is empty", nil
-	case !Valid(d.Name) || !Valid(d.Realm):
-		return NotTaken, ErrText.Error(), nil
+	_, err = s.Add(tx, d, by)
+	return Imported, "", err
+}
+
+// outcome says what becomes of a row beside what is stored; Imported: its draft can be
+// added.
+func (s *Service) outcome(tx *db.Tx, r Row) (d Draft, o Outcome, reason string, err error) {
+	if d, o, reason = draft(r); o != Imported {
+		return d, o, reason, nil
 	}
 	here, err := s.Find(tx, d.Name, d.Realm)
-	switch {
-	case err == nil && here.Seed != d.Seed:
-		return NotTaken, "it is here with another seed; delete it first if this one is to hold", nil
-	case err == nil && !d.Expires.IsZero() && millis(d.Expires) != millis(here.Expires):
-		return NotTaken, "it is here and ends: " + words(here.Expires) + ", not " + words(d.Expires) + "; set which it is to be", nil
-	case err == nil:
-		return Present, "", nil
-	case !errors.Is(err, db.ErrNotFound):
-		return 0, "", err
+	if err == nil {
+		o, reason = compare(d, here.Seed, here.Expires)
+		return d, o, reason, nil
+	} else if !errors.Is(err, db.ErrNotFound) {
+		return d, 0, "", err
 	}
 	if d.ID != 0 {
 		if _, err := s.Any(tx, d.ID); err == nil {
-			return NotTaken, fmt.Sprintf("its number %d belongs to another entry here; without an id (CSV) it gets the next", d.ID), nil
+			return d, NotTaken, numberTaken(d.ID), nil
 		} else if !errors.Is(err, db.ErrNotFound) {
-			return 0, "", err
+			return d, 0, "", err
 		}
 	}
-	switch _, err = s.Add(tx, d, by); {
-	case errors.Is(err, ErrText), errors.Is(err, ErrID), errors.Is(err, ErrPlace), errors.Is(err, totp.ErrSeed):
-		return NotTaken, err.Error(), nil
+	switch err := free(tx, 0, d.Name, d.Realm); {
+	case errors.Is(err, ErrPlace):
+		return d, NotTaken, err.Error(), nil
+	case err != nil:
+		return d, 0, "", err
 	}
-	return Imported, "", err
+	return d, Imported, "", nil
+}
+
+// draft is what would be stored of a row, if that can be.
+func draft(r Row) (d Draft, o Outcome, reason string) {
+	switch {
+	case r.Skip != "":
+		return d, Skipped, r.Skip
+	case r.Problem != "":
+		return d, NotTaken, r.Problem
+	}
+	d = Draft{ID: r.ID, Name: Trim(r.Name), Realm: Trim(r.Realm), Seed: Trim(r.Seed), Expires: r.Expires}
+	switch {
+	case d.Seed == "":
+		return d, NotTaken, "the seed is empty"
+	case !Valid(d.Name) || !Valid(d.Realm):
+		return d, NotTaken, ErrText.Error()
+	case d.ID > MaxID:
+		return d, NotTaken, ErrID.Error()
+	}
+	if _, err := totp.ParseSeed(d.Seed); err != nil {
+		return d, NotTaken, err.Error()
+	}
+	return d, Imported, ""
+}
+
+// compare says what becomes of a row whose name is here in its realm.
+func compare(d Draft, seed string, ends time.Time) (Outcome, string) {
+	switch {
+	case seed != d.Seed:
+		return NotTaken, "it is here with another seed; delete it first if this one is to hold"
+	case !d.Expires.IsZero() && millis(d.Expires) != millis(ends):
+		return NotTaken, "it is here and ends: " + words(ends) + ", not " + words(d.Expires) + "; set which it is to be"
+	}
+	return Present, ""
+}
+
+func numberTaken(id ID) string {
+	return fmt.Sprintf("its number %d belongs to another entry here; without an id (CSV) it gets the next", id)
 }
