@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -33,7 +34,9 @@ type importReport struct {
 	Present  int          `json:"present"`
 	Skipped  int          `json:"skipped"`
 	Refused  []refusedRow `json:"refused"`
-	DryRun   bool         `json:"dry_run"`
+	// More is how many were refused beside the maxRefused that are named.
+	More   int  `json:"more_refused,omitempty"`
+	DryRun bool `json:"dry_run"`
 }
 
 type refusedRow struct {
@@ -43,8 +46,8 @@ type refusedRow struct {
 	Reason string `json:"reason"`
 }
 
-// errDry rolls back what a dry run did.
-var errDry = errors.New("dry run")
+// maxRefused is how many refused rows are named; a file that is none has millions.
+const maxRefused = 10_000
 
 // Run imports a file. What was stored stays when it breaks off, and is passed
 // over when it is run again.
@@ -81,43 +84,27 @@ func (c servicesImportCmd) Run(e *env) error {
 	return report.tell(e)
 }
 
-// all imports chunk by chunk. A dry run is one transaction that is rolled back,
-// so that rows which contradict each other are seen.
+// all imports chunk by chunk. A dry run asks what would become of each chunk after
+// those before it.
 func (c servicesImportCmd) all(e *env, h *house, rows services.Rows) (r importReport, err error) {
 	r.DryRun, r.Refused = c.DryRun, []refusedRow{}
-	p := newProgress(e)
+	p, trial := newProgress(e), h.services.NewTrial()
 	defer p.end()
-	if c.DryRun {
-		read := []services.Row{}
-		for err == nil {
-			var some []services.Row
-			some, err = nextRows(rows, importChunk)
-			read = append(read, some...)
-		}
-		if !errors.Is(err, io.EOF) {
-			return r, err
-		}
-		err = h.db.Update(e.ctx, func(tx *db.Tx) error {
-			r = importReport{DryRun: true, Refused: []refusedRow{}}
-			if err := r.store(h, tx, read, p); err != nil {
-				return err
-			}
-			return errDry
-		})
-		if errors.Is(err, errDry) {
-			err = nil
-		}
-		return r, err
-	}
 	for {
 		some, end := nextRows(rows, importChunk)
-		before := r
-		if err := h.db.Update(e.ctx, func(tx *db.Tx) error {
-			r = before
-			return r.store(h, tx, some, p)
-		}); err != nil {
-			return before, err
+		var tried []services.Tried
+		if c.DryRun {
+			tried, err = trial.Rows(e.ctx, some)
+		} else {
+			tried, err = store(e.ctx, h, some)
 		}
+		if err != nil {
+			return r, err
+		}
+		for i, row := range some {
+			r.count(row, tried[i])
+		}
+		p.step(r.Imported + r.Present + r.Skipped + len(r.Refused) + r.More)
 		if errors.Is(end, io.EOF) {
 			return r, nil
 		} else if end != nil {
@@ -138,25 +125,38 @@ func nextRows(rows services.Rows, n int) (some []services.Row, err error) {
 	return some, nil
 }
 
-func (r *importReport) store(h *house, tx *db.Tx, rows []services.Row, p *progress) error {
-	for _, row := range rows {
-		outcome, reason, err := h.services.Import(tx, row, audit.Client{})
-		if err != nil {
-			return fmt.Errorf("row %d: %w", row.Line, err)
+// store imports rows in one transaction.
+func store(ctx context.Context, h *house, rows []services.Row) (tried []services.Tried, err error) {
+	err = h.db.Update(ctx, func(tx *db.Tx) error {
+		tried = tried[:0]
+		for _, row := range rows {
+			outcome, reason, err := h.services.Import(tx, row, audit.Client{})
+			if err != nil {
+				return fmt.Errorf("row %d: %w", row.Line, err)
+			}
+			tried = append(tried, services.Tried{Outcome: outcome, Reason: reason})
 		}
-		switch outcome {
-		case services.Imported:
-			r.Imported++
-		case services.Present:
-			r.Present++
-		case services.Skipped:
-			r.Skipped++
-		case services.NotTaken:
-			r.Refused = append(r.Refused, refusedRow{row.Line, row.Name, row.Realm, reason})
+		return nil
+	})
+	return tried, err
+}
+
+// count takes what became of a row into the report.
+func (r *importReport) count(row services.Row, t services.Tried) {
+	switch t.Outcome {
+	case services.Imported:
+		r.Imported++
+	case services.Present:
+		r.Present++
+	case services.Skipped:
+		r.Skipped++
+	case services.NotTaken:
+		if len(r.Refused) == maxRefused {
+			r.More++
+			return
 		}
-		p.step(r.Imported + r.Present + r.Skipped + len(r.Refused))
+		r.Refused = append(r.Refused, refusedRow{row.Line, row.Name, row.Realm, t.Reason})
 	}
-	return nil
 }
 
 func (r importReport) tell(e *env) error {
@@ -172,11 +172,14 @@ func (r importReport) tell(e *env) error {
 			}
 			fmt.Fprintf(e.stdout, "row %d%s: %s\n", x.Line, who, printable(x.Reason))
 		}
+		if r.More > 0 {
+			fmt.Fprintf(e.stdout, "%d more rows were refused\n", r.More)
+		}
 		would := ""
 		if r.DryRun {
 			would = " (dry run: nothing was stored)"
 		}
-		fmt.Fprintf(e.stdout, "%d imported, %d were here already, %d passed over (no triples), %d refused%s\n", r.Imported, r.Present, r.Skipped, len(r.Refused), would)
+		fmt.Fprintf(e.stdout, "%d imported, %d were here already, %d passed over (no triples), %d refused%s\n", r.Imported, r.Present, r.Skipped, len(r.Refused)+r.More, would)
 	}
 	return r.refusal()
 }
@@ -184,7 +187,7 @@ func (r importReport) tell(e *env) error {
 // refusal says how many rows were refused, and what became of the others; nil if none
 // was.
 func (r importReport) refusal() error {
-	which, rest := fmt.Sprintf("%d rows were", len(r.Refused)), "the rest is stored, and the file can be imported again when they are mended"
+	which, rest := fmt.Sprintf("%d rows were", len(r.Refused)+r.More), "the rest is stored, and the file can be imported again when they are mended"
 	if r.DryRun {
 		rest = "nothing was stored"
 	}

@@ -131,6 +131,22 @@ func TestADryRunTellsTheSameAndStoresNothing(t *testing.T) {
 	})
 }
 
+// A file that is none at all may have millions of rows that are refused.
+func TestOfManyRefusedRowsTheFirstAreNamedAndAllAreCounted(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	path := file(t, "rows.csv", "name,realm,seed\n"+strings.Repeat("x,office,0\n", maxRefused+7))
+	for _, more := range [][]string{{"--dry-run"}, nil} {
+		r, code := s.report(t, path, more...)
+		if len(r.Refused) != maxRefused || r.More != 7 || code != exitFailed {
+			t.Errorf("%d named, %d more, exit %d", len(r.Refused), r.More, code)
+		}
+	}
+	if out, errs, _ := s.command("services", "import", path); !strings.Contains(out, "7 more rows were refused") || !strings.Contains(out, "10007 refused") || !strings.Contains(errs, "10007 rows were refused") {
+		t.Errorf("%s%s", out[len(out)-200:], errs)
+	}
+}
+
 func TestADryRunSeesRowsThatContradictEachOther(t *testing.T) {
 	t.Parallel()
 	s := start(t)

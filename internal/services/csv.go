@@ -85,5 +85,5 @@ func (s *sheet) Next() (row Row, err error) {
 	if end := Trim(at("expires")); end != "" {
 		row.end(end)
 	}
-	return row, nil
+	return row.short(), nil
 }

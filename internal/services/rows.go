@@ -42,6 +42,23 @@ type Row struct {
 	Skip string
 }
 
+// maxValue is how many bytes of a value are kept: a name of MaxText characters fits.
+const maxValue = 4 * MaxText
+
+// short keeps no more of a row than a triple may have: many are held at once.
+func (r Row) short() Row {
+	for _, value := range []*string{&r.Name, &r.Realm, &r.Seed, &r.Skip, &r.Problem} {
+		if *value = strings.TrimSpace(*value); len(*value) <= maxValue {
+			continue
+		}
+		if value != &r.Skip && value != &r.Problem && r.Problem == "" {
+			r.Problem = fmt.Sprintf("a name, a realm and a seed have at most %d characters", MaxText)
+		}
+		*value = strings.ToValidUTF8(strings.Clone((*value)[:maxValue]), "")
+	}
+	return r
+}
+
 // Rows reads triples one after the other, until io.EOF. Any other error ends the
 // file: what follows cannot be read.
 type Rows interface{ Next() (Row, error) }
@@ -110,7 +127,7 @@ func (x *list) Next() (Row, error) {
 	if err != nil {
 		return row, fmt.Errorf("object %d cannot be read: %w", x.n, err)
 	}
-	return row, nil
+	return row.short(), nil
 }
 
 // more passes over what is between two objects.
@@ -184,7 +201,7 @@ func (x *lines) Next() (Row, error) {
 			if wrong != nil {
 				row.Problem = "the line is not one JSON object: " + wrong.Error()
 			}
-			return row, nil
+			return row.short(), nil
 		}
 		if err != nil {
 			return Row{}, err
