@@ -5,8 +5,10 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/db"
@@ -14,52 +16,79 @@ import (
 )
 
 type servicesExportCmd struct {
-	CSV bool `name:"csv" help:"CSV in place of dumpdata JSON."`
+	Format string `enum:"json,jsonl,csv,dumpdata" default:"json" help:"json (a list) or jsonl (an object on each line) or csv: with the ends of triples, for import. dumpdata: what loaddata of the original takes, which knows no ends." placeholder:"json|jsonl|csv|dumpdata"`
+	CSV    bool   `name:"csv" help:"The same as --format csv."`
 }
 
-// Run prints all triples with their seeds, in a form that import reads.
+// Run prints all triples with their seeds, in a form that import reads. Each page is a
+// read of its own, so that a slow reader of the output holds up nobody.
 func (c servicesExportCmd) Run(e *env) error {
+	if c.CSV {
+		if c.Format != "json" && c.Format != "csv" {
+			return usageError{fmt.Errorf("--csv and --format %s contradict each other", c.Format)}
+		}
+		c.Format = "csv"
+	}
 	h, err := e.open()
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriter(e.stdout)
-	var write func(services.Entry) error
-	finish := func() error { return nil }
-	if c.CSV {
-		write, finish = exportCSV(w)
-	} else {
-		write, finish = exportDump(w)
+	x := c.exporter(e, w)
+	for after, more := services.ID(0), true; more && err == nil; {
+		after, more, err = exportPage(e, h, x, after)
 	}
-	err = h.db.View(e.ctx, func(tx *db.Tx) error {
-		for after := services.ID(0); ; {
-			some, err := h.services.List(tx, after, listSize)
-			if err != nil {
-				return err
-			}
-			for _, s := range some {
-				after = s.ID
-				if err := write(s); err != nil {
-					return err
-				}
-			}
-			if len(some) < listSize {
-				return finish()
-			}
-		}
-	})
+	if err == nil {
+		err = x.end()
+	}
 	return errors.Join(err, w.Flush(), h.close())
 }
 
-func exportCSV(w io.Writer) (func(services.Entry) error, func() error) {
+// exportPage writes the entries after one, and says with which to go on.
+func exportPage(e *env, h *house, x exporter, after services.ID) (last services.ID, more bool, err error) {
+	var some []services.Entry
+	if err := h.db.View(e.ctx, func(tx *db.Tx) (err error) {
+		some, err = h.services.List(tx, after, listSize)
+		return err
+	}); err != nil {
+		return after, false, err
+	}
+	for _, s := range some {
+		after = s.ID
+		if err := x.entry(s); err != nil {
+			return after, false, err
+		}
+	}
+	return after, len(some) == listSize, nil
+}
+
+// exporter writes entries in a form.
+type exporter struct {
+	entry func(services.Entry) error
+	end   func() error
+}
+
+func (c servicesExportCmd) exporter(e *env, w io.Writer) exporter {
+	switch c.Format {
+	case "csv":
+		return exportCSV(w)
+	case "jsonl":
+		return exportLines(w)
+	case "dumpdata":
+		return withoutEnds(e.stderr, exportList(w))
+	}
+	return exportList(w)
+}
+
+func exportCSV(w io.Writer) exporter {
 	c := csv.NewWriter(w)
 	head := c.Write([]string{"id", "name", "realm", "seed", "expires"})
-	return func(s services.Entry) error {
-			return errors.Join(head, c.Write([]string{strconv.FormatInt(int64(s.ID), 10), s.Name, s.Realm, s.Seed, ends(s)}))
-		}, func() error {
-			c.Flush()
-			return c.Error()
-		}
+	return exporter{func(s services.Entry) error {
+		return errors.Join(head, c.Write([]string{strconv.FormatInt(int64(s.ID), 10), s.Name, s.Realm, s.Seed, ends(s)}))
+	}, func() error {
+		c.Flush()
+		return c.Error()
+	}}
 }
 
 // ends is when an entry does, as RFC 3339; "" for never.
@@ -70,31 +99,76 @@ func ends(s services.Entry) string {
 	return s.Expires.Format(time.RFC3339Nano)
 }
 
-// exportDump writes what the original's dumpdata writes, and the end of an entry that
+// exported are the fields of an entry in JSON.
+type exported struct {
+	tripleJSON
+	Expires string `json:"expires,omitempty"`
+}
+
+func exportedOf(s services.Entry) exported {
+	return exported{tripleJSON{s.Name, s.Realm, s.Seed}, ends(s)}
+}
+
+func encoder(w io.Writer) *json.Encoder {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc
+}
+
+func exportLines(w io.Writer) exporter {
+	enc := encoder(w)
+	return exporter{func(s services.Entry) error {
+		return enc.Encode(struct {
+			ID services.ID `json:"id"`
+			exported
+		}{s.ID, exportedOf(s)})
+	}, func() error { return nil }}
+}
+
+// exportList writes what the original's dumpdata writes, and the end of an entry that
 // has one.
-func exportDump(w io.Writer) (func(services.Entry) error, func() error) {
-	type fields struct {
-		tripleJSON
-		Expires string `json:"expires,omitempty"`
-	}
+func exportList(w io.Writer) exporter {
 	type object struct {
 		Model  string      `json:"model"`
 		PK     services.ID `json:"pk"`
-		Fields fields      `json:"fields"`
+		Fields exported    `json:"fields"`
 	}
-	between := "["
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return func(s services.Entry) error {
-			_, err := io.WriteString(w, between)
-			between = ","
-			return errors.Join(err, enc.Encode(object{"otpauth.otpseed", s.ID, fields{tripleJSON{s.Name, s.Realm, s.Seed}, ends(s)}}))
-		}, func() error {
-			if between == "[" {
-				_, err := io.WriteString(w, "[]\n")
-				return err
-			}
-			_, err := io.WriteString(w, "]\n")
-			return err
+	between, enc := "[", encoder(w)
+	return exporter{func(s services.Entry) error {
+		_, err := io.WriteString(w, between)
+		between = ","
+		return errors.Join(err, enc.Encode(object{"otpauth.otpseed", s.ID, exportedOf(s)}))
+	}, func() error {
+		end := "]\n"
+		if between == "[" {
+			end = "[]\n"
 		}
+		_, err := io.WriteString(w, end)
+		return err
+	}}
+}
+
+// withoutEnds leaves out when entries end, and says of which: Django's loaddata refuses
+// a field that its model does not have.
+func withoutEnds(stderr io.Writer, x exporter) exporter {
+	const most = 20 // so many are named
+	var some []string
+	n := 0
+	return exporter{func(s services.Entry) error {
+		if !s.Expires.IsZero() {
+			if n++; n <= most {
+				some = append(some, printable(s.String())+" ("+ends(s)+")")
+			}
+			s.Expires = time.Time{}
+		}
+		return x.entry(s)
+	}, func() error {
+		if n > most {
+			some = append(some, fmt.Sprintf("and %d more", n-most))
+		}
+		if n > 0 {
+			fmt.Fprintf(stderr, "djauthy: dumpdata has no field for when an entry ends, so these would never end there: %s; the other formats keep it\n", strings.Join(some, ", "))
+		}
+		return x.end()
+	}}
 }

@@ -65,6 +65,8 @@ func (c servicesImportCmd) Run(e *env) error {
 	isCSV := c.CSV || strings.EqualFold(filepath.Ext(c.File), ".csv")
 	rows, err := services.ReadRows(bufio.NewReaderSize(in, 1<<16), isCSV)
 	switch {
+	case errors.Is(err, services.ErrEmpty) && strings.EqualFold(filepath.Ext(c.File), ".jsonl"):
+		return importReport{DryRun: c.DryRun, Refused: []refusedRow{}}.tell(e) // an export of nothing
 	case err != nil && !isCSV:
 		return fmt.Errorf("%s: %w; if it is CSV, say so with --csv", name, err)
 	case err != nil:

@@ -189,7 +189,7 @@ func TestAFileThatIsNoneIsNamed(t *testing.T) {
 
 func TestAnExportIsImportedElsewhereAsItWas(t *testing.T) {
 	t.Parallel()
-	for form, flags := range map[string][]string{"dump.json": nil, "rows.csv": {"--csv"}} {
+	for form, flags := range map[string][]string{"dump.json": nil, "rows.csv": {"--csv"}, "same.csv": {"--format", "csv"}, "rows.jsonl": {"--format", "jsonl"}, "lines.txt": {"--format", "jsonl"}} {
 		t.Run(form, func(t *testing.T) {
 			t.Parallel()
 			engines(t, func(t *testing.T, s *site) {
@@ -250,7 +250,7 @@ func TestAnExportOfManyHoldsEachOnceInTheirOrder(t *testing.T) {
 func TestAnExportOfNothingIsAnEmptyFileOfItsForm(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	for form, flags := range map[string][]string{"none.json": nil, "none.csv": {"--csv"}} {
+	for form, flags := range map[string][]string{"none.json": nil, "none.csv": {"--csv"}, "none.jsonl": {"--format", "jsonl"}, "dump.json": {"--format", "dumpdata"}} {
 		out := s.must(t, append([]string{"services", "export"}, flags...)...)
 		s.wantReport(t, file(t, form, out), "0 imported, 0 present, 0 skipped, 0 refused")
 	}

@@ -23,6 +23,10 @@ const (
 	MaxRecord = 64 << 10
 )
 
+// ErrEmpty reports a file of JSON in which there is nothing. JSON lines of no entry at
+// all are such a file, and so is one that was never written.
+var ErrEmpty = errors.New("the file is empty")
+
 var (
 	errRowTooLong    = fmt.Errorf("it is longer than %d bytes", MaxRow)
 	errRecordTooLong = fmt.Errorf("it is longer than %d bytes", MaxRecord)
@@ -80,7 +84,9 @@ func ReadRows(r io.Reader, isCSV bool) (Rows, error) {
 		return &list{r: text}, nil
 	case err == nil && first == '{':
 		return &lines{r: text}, nil
-	case err != nil && !errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF):
+		return nil, ErrEmpty
+	case err != nil:
 		return nil, err
 	}
 	return nil, errors.New("this is no JSON that is known: a list of objects is needed, or an object on each line")
