@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -35,6 +36,11 @@ type serviceTarget struct {
 
 // with finds the target and runs fn in one transaction.
 func (t serviceTarget) with(e *env, fn func(h *house, tx *db.Tx, s services.Entry) error) error {
+	return t.within(e, (*db.DB).Update, fn)
+}
+
+// within is with in a transaction of this kind: Update, or View for what only reads.
+func (t serviceTarget) within(e *env, transaction func(*db.DB, context.Context, func(*db.Tx) error) error, fn func(h *house, tx *db.Tx, s services.Entry) error) error {
 	if (t.UUID == "") == (t.Name == "" && t.Realm == "") || t.UUID == "" && (t.Name == "" || t.Realm == "") {
 		return usageError{errors.New("which one? --name and --realm of a triple, or --appuuid of an app")}
 	}
@@ -42,7 +48,7 @@ func (t serviceTarget) with(e *env, fn func(h *house, tx *db.Tx, s services.Entr
 	if err != nil {
 		return err
 	}
-	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
+	err = transaction(h.db, e.ctx, func(tx *db.Tx) error {
 		s, err := t.find(h, tx)
 		if errors.Is(err, db.ErrNotFound) {
 			return fmt.Errorf("no service is %s; `djauthy services list` and `djauthy services apps` show all", t)
@@ -248,7 +254,7 @@ const historySize = 20
 // Run shows a triple.
 func (c servicesShowCmd) Run(e *env) error {
 	var j serviceJSON
-	if err := c.with(e, func(h *house, tx *db.Tx, s services.Entry) (err error) {
+	if err := c.within(e, (*db.DB).View, func(h *house, tx *db.Tx, s services.Entry) (err error) {
 		if j, err = h.describeService(tx, s); err != nil {
 			return err
 		}
