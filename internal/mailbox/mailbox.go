@@ -14,21 +14,32 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/emersion/go-message"
 	gosmtp "github.com/emersion/go-smtp"
 )
 
+// What is kept, and what one message may cost before, in bytes where it is no number of
+// things. A hundred messages are at most 7 MB.
 const (
-	keep    = 100
-	maxSize = 1 << 20
+	keep           = 100
+	maxText        = 64 << 10 // of the text part, unpacked; the rest is cut off
+	maxSubject     = 1 << 10
+	maxAddress     = 320 // RFC 5321 4.5.3.1: 64 of the local part, @, 255 of the domain
+	maxSize        = 1 << 20
+	maxHeader      = 64 << 10
+	maxRecipients  = 100 // RFC 5321 4.5.3.1.8
+	maxParts       = 100
+	maxDepth       = 10
+	maxConnections = 50
 )
 
 // Message is one received message.
 type Message struct {
 	To      string
 	Subject string
-	Text    string // the text part
+	Text    string // the text part, its first 64 KiB
 	At      time.Time
 }
 
@@ -54,10 +65,11 @@ func Listen(arrived func(Message)) (*Mailbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("local mailbox: %w", err)
 	}
-	m := &Mailbox{listener: l, arrived: arrived}
+	m := &Mailbox{listener: &few{Listener: l, free: make(chan struct{}, maxConnections)}, arrived: arrived}
 	m.server = gosmtp.NewServer(gosmtp.BackendFunc(func(*gosmtp.Conn) (gosmtp.Session, error) { return &session{box: m}, nil }))
 	m.server.Domain = "localhost"
 	m.server.MaxMessageBytes = maxSize
+	m.server.MaxRecipients = maxRecipients
 	m.server.EnableSMTPUTF8 = true
 	m.server.ReadTimeout = time.Minute
 	m.server.WriteTimeout = time.Minute
@@ -102,12 +114,15 @@ func (s *session) Reset()                                 { s.to = nil }
 func (s *session) Logout() error                          { return nil }
 
 func (s *session) Rcpt(to string, _ *gosmtp.RcptOptions) error {
+	if len(to) > maxAddress {
+		return &gosmtp.SMTPError{Code: 553, EnhancedCode: gosmtp.EnhancedCode{5, 1, 3}, Message: "The address is too long"}
+	}
 	s.to = append(s.to, to)
 	return nil
 }
 
 func (s *session) Data(r io.Reader) error {
-	e, err := message.Read(r)
+	e, err := message.ReadWithOptions(r, &message.ReadOptions{MaxHeaderBytes: maxHeader})
 	if err != nil && !message.IsUnknownCharset(err) {
 		return err
 	}
@@ -119,16 +134,34 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
+	if _, err := io.Copy(io.Discard, r); err != nil { // what was not looked at may be too much
+		return err
+	}
 	for _, to := range s.to {
-		s.box.add(Message{to, subject, text, time.Now()})
+		s.box.add(Message{to, cut(subject, maxSubject), text, time.Now()})
 	}
 	return nil
 }
 
-// plain returns the first text/plain part.
+// cut keeps the first bytes of a text, and no half character.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return strings.Clone(text[:most])
+}
+
+// plain returns the first text/plain part, as far as it is kept. Of a message with more
+// parts within each other than anybody writes, only the first are looked at.
 func plain(e *message.Entity) (text string, err error) {
-	found := errors.New("found")
-	err = e.Walk(func(_ []int, part *message.Entity, err error) error {
+	found, parts := errors.New("found"), 0
+	err = e.Walk(func(path []int, part *message.Entity, err error) error {
+		if parts++; parts > maxParts || len(path) > maxDepth {
+			return found
+		}
 		if err != nil && !message.IsUnknownCharset(err) {
 			return err
 		}
@@ -136,11 +169,11 @@ func plain(e *message.Entity) (text string, err error) {
 		if kind != "text/plain" {
 			return nil
 		}
-		b, err := io.ReadAll(part.Body)
+		b, err := io.ReadAll(io.LimitReader(part.Body, maxText+1))
 		if err != nil {
 			return err
 		}
-		text = strings.ReplaceAll(string(b), "\r\n", "\n")
+		text = strings.ReplaceAll(cut(string(b), maxText), "\r\n", "\n")
 		return found
 	})
 	if errors.Is(err, found) {
