@@ -101,6 +101,25 @@ func TestContradictionsAndTheFileStopTheStart(t *testing.T) {
 	}
 }
 
+// A device or a directory in place of a file is a mistake, and must not fill the memory.
+func TestAFileOfSettingsThatIsNoneStopsTheStart(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ set, says string }{
+		"settings":     {"CONFIG=/dev/zero", "longer than"},
+		"secret key":   {"SECRET_KEY_FILE=/dev/zero", "longer than"},
+		"a directory":  {"SECRET_KEY_FILE=/", "is a directory"},
+		"a secret":     {"EMAIL_PASSWORD_FILE=/dev/zero", "longer than"},
+		"the settings": {"CONFIG=/", "is a directory"},
+	} {
+		t.Run(name, func(t *testing.T) { failsToStart(t, []string{"DJAUTHY_" + c.set}, c.says) })
+	}
+	logo := filepath.Join(t.TempDir(), "logo.png")
+	if err := os.Symlink("/dev/zero", logo); err != nil {
+		t.Fatal(err)
+	}
+	failsToStart(t, []string{"DJAUTHY_BRAND_LOGO=" + logo}, "brand.logo", "longer than")
+}
+
 func TestTheEnvironmentWinsOverTheFileAndSecretsComeFromFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

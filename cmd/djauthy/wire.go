@@ -49,11 +49,11 @@ func (e *env) settings() (*config.Config, []string, error) {
 	var text []byte
 	if e.config != "" {
 		var err error
-		if text, err = os.ReadFile(e.config); err != nil {
+		if text, err = config.ReadFile(e.config); err != nil {
 			return nil, nil, fmt.Errorf("settings: %w", err)
 		}
 	}
-	return config.Load(e.config, text, e.environ, os.ReadFile)
+	return config.Load(e.config, text, e.environ, config.ReadFile)
 }
 
 // open wires the house for a command: its answer is what it prints, and its log
@@ -203,12 +203,12 @@ func secretKey(c *config.Config) (*seal.Keys, error) {
 	if beside {
 		path = filepath.Join(filepath.Dir(strings.TrimPrefix(c.Database, "sqlite:")), "secret.key")
 	}
-	text, err := os.ReadFile(path)
+	text, err := config.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && beside {
 		if err := makeKey(path); err != nil {
 			return nil, fmt.Errorf("cannot make the secret key: %w", err)
 		}
-		text, err = os.ReadFile(path)
+		text, err = config.ReadFile(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the secret key: %w", err)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -56,7 +55,7 @@ func loadFiles(b *Brand) (*files, error) {
 		f.add("accent.css", fmt.Appendf(nil, ":root{--accent:%s}@media (prefers-color-scheme:dark){:root{--accent:%s}}", b.Accent, config.LightAccent(b.Accent)))
 	}
 	if b.LogoFile != "" {
-		body, err := os.ReadFile(b.LogoFile)
+		body, err := config.ReadFile(b.LogoFile)
 		if err != nil {
 			return nil, fmt.Errorf("brand.logo: %w", err)
 		}

@@ -1,0 +1,57 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// MaxFile is the longest file that settings lead to, in bytes: the settings themselves, a
+// secret, a picture. A log or a device that is named by mistake does not fill the memory.
+const MaxFile = 1 << 20
+
+var errTooLong = fmt.Errorf("it is longer than %d bytes; is it the right file?", MaxFile)
+
+// ReadFile is os.ReadFile for a file that settings lead to: of at most MaxFile bytes, and
+// no pipe of the file system, which would be waited for until somebody writes into it.
+func ReadFile(path string) ([]byte, error) {
+	text, err := readFile(path)
+	if wrapped := (*fs.PathError)(nil); err != nil && !errors.As(err, &wrapped) {
+		err = &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return text, err
+}
+
+// handedOver reports whether a path is a descriptor that the caller has opened for us, as
+// a shell does for <(command).
+func handedOver(path string) bool {
+	return path == "/dev/stdin" || strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/self/fd/")
+}
+
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errors.New("it is a directory; a file is needed")
+	case info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0 && !handedOver(path):
+		return nil, errors.New("it is a pipe or a socket; a file is needed")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err == nil && len(text) > MaxFile {
+		err = errTooLong
+	}
+	if err != nil {
+		return nil, err
+	}
+	return text, nil
+}
