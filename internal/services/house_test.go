@@ -30,11 +30,15 @@ type house struct {
 // run runs fn on every engine.
 func run(t *testing.T, fn func(t *testing.T, h *house)) {
 	t.Helper()
-	dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) {
-		keys, err := seal.New([]byte(strings.Repeat("k", seal.KeySize)))
-		check(t, err)
-		fn(t, &house{d, c, services.New(d, keys, services.Settings{Window: 3}, slog.New(slog.DiscardHandler))})
-	})
+	dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) { fn(t, newHouse(t, d, c)) })
+}
+
+// newHouse is a service on a database; two of one database are two processes.
+func newHouse(t testing.TB, d *db.DB, c *dbtest.Clock) *house {
+	t.Helper()
+	keys, err := seal.New([]byte(strings.Repeat("k", seal.KeySize)))
+	check(t, err)
+	return &house{d, c, services.New(d, keys, services.Settings{Window: 3}, slog.New(slog.DiscardHandler))}
 }
 
 func (h *house) update(t testing.TB, fn func(tx *db.Tx) error) {

@@ -143,12 +143,16 @@ func Realms(tx *db.Tx) (all []Realm, err error) {
 // DropRealm forgets what was written down of a realm. It returns ErrUnset if there is
 // nothing.
 func DropRealm(tx *db.Tx, name string) error {
+	// The realm's own row first, as SetRealm takes it.
+	n, err := tx.Exec(`DELETE FROM realms WHERE realm = $1`, name)
+	if err != nil {
+		return err
+	}
 	if _, err := tx.Exec(`DELETE FROM realm_allows WHERE caller_realm = $1`, name); err != nil {
 		return err
 	}
-	n, err := tx.Exec(`DELETE FROM realms WHERE realm = $1`, name)
-	if err == nil && n == 0 {
-		err = ErrUnset
+	if n == 0 {
+		return ErrUnset
 	}
-	return err
+	return nil
 }
