@@ -123,10 +123,11 @@ func (s *Service) writeChunk(ctx context.Context, chunk []use) error {
 }
 
 func (u use) write(tx *db.Tx) error {
-	at := u.At.UnixMilli()
+	// A time from the future was written while a clock was ahead, and gives way.
+	at, now := u.At.UnixMilli(), max(u.At.UnixMilli(), tx.Millis())
 	_, err := tx.Exec(`UPDATE services SET last_used_at = $2, last_caller = $3, last_network = $4, last_result = $5, last_mark = $6
-		WHERE place = $1 AND id = $7 AND last_used_at <= $2`,
-		u.place, at, u.Caller, u.Network, u.Result, u.mark(), u.entry)
+		WHERE place = $1 AND id = $7 AND (last_used_at <= $2 OR last_used_at > $8)`,
+		u.place, at, u.Caller, u.Network, u.Result, u.mark(), u.entry, now)
 	if err != nil || !u.caller {
 		return err
 	}
@@ -141,8 +142,8 @@ func (u use) write(tx *db.Tx) error {
 	if n == 1 {
 		return audit.WriteService(tx, int64(u.entry), audit.ServiceArrived, u.client, "")
 	}
-	_, err = tx.Exec(`UPDATE service_callers SET seen_at = $3 WHERE service_id = $1 AND network = $2 AND seen_at < $4`,
-		u.entry, u.Network, at, u.At.Add(-callerGrain).UnixMilli())
+	_, err = tx.Exec(`UPDATE service_callers SET seen_at = $3 WHERE service_id = $1 AND network = $2 AND (seen_at < $4 OR seen_at > $5)`,
+		u.entry, u.Network, at, u.At.Add(-callerGrain).UnixMilli(), now)
 	return err
 }
 

@@ -51,7 +51,7 @@ type entry struct {
 	id          ID // 0: there is none
 	sealed, old []byte
 	failed      int64
-	mark        int64 // of the last use (Use.mark), while that is fresh; else 0
+	mark        int64 // of the last use (Use.mark), while that is fresh and not from the future; else 0
 	right       Right // of its realm
 }
 
@@ -134,10 +134,13 @@ func (s *Service) judge(ctx context.Context, now time.Time, by Caller, who entry
 	return OK, nil
 }
 
-// spend uses a token up, and with it all that are older.
+// spend uses a token up, and with it all that are older. A stored step that no token
+// of this moment can have was used while a clock was ahead; it refuses nothing, or all
+// tokens would be refused until the clock arrives there.
 func (s *Service) spend(ctx context.Context, id ID, step int64) (ok bool, err error) {
 	err = s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
-		n, err := tx.Exec(`UPDATE services SET used_step = $2 WHERE id = $1 AND used_step < $2`, id, step)
+		last := totp.Step(tx.Now) + int64(s.Settings.Window)
+		n, err := tx.Exec(`UPDATE services SET used_step = $1 WHERE id = $2 AND (used_step < $3 OR used_step > $4)`, step, id, step, max(step, last))
 		ok = n == 1
 		return err
 	}))
@@ -150,17 +153,19 @@ func (s *Service) spend(ctx context.Context, id ID, step int64) (ok bool, err er
 const (
 	isClaim      = 4
 	selectCaller = `SELECT COALESCE(r.can_verify, s.is_trusted) + 2 * COALESCE(r.can_administer, 0) AS may, s.id, s.sealed,
-		CASE WHEN s.old_valid_to > $1 THEN s.old_sealed END AS old, s.failed_at, CASE WHEN s.last_used_at > $2 THEN s.last_mark ELSE 0 END AS mark
+		CASE WHEN s.old_valid_to > $1 THEN s.old_sealed END AS old, s.failed_at,
+		CASE WHEN s.last_used_at > $2 AND s.last_used_at <= $3 THEN s.last_mark ELSE 0 END AS mark
 		FROM services s LEFT JOIN realms r ON r.realm = s.realm
-		WHERE s.place = $3 AND s.name = $4 AND s.realm = $5 AND (s.expires_at = 0 OR s.expires_at > $6)`
+		WHERE s.place = $4 AND s.name = $5 AND s.realm = $6 AND (s.expires_at = 0 OR s.expires_at > $7)`
 	// 4 is isClaim. A realm that is restricted may verify only what is written down
 	// for it.
 	selectBoth = selectCaller + ` UNION ALL SELECT 4, s.id, s.sealed,
-		CASE WHEN s.old_valid_to > $7 THEN s.old_sealed END, s.failed_at, CASE WHEN s.last_used_at > $8 THEN s.last_mark ELSE 0 END
+		CASE WHEN s.old_valid_to > $8 THEN s.old_sealed END, s.failed_at,
+		CASE WHEN s.last_used_at > $9 AND s.last_used_at <= $10 THEN s.last_mark ELSE 0 END
 		FROM services s
-		WHERE s.place = $9 AND s.name = $10 AND s.realm = $11 AND (s.expires_at = 0 OR s.expires_at > $12)
-			AND (NOT EXISTS (SELECT 1 FROM realms WHERE realm = $13 AND is_restricted = 1)
-				OR EXISTS (SELECT 1 FROM realm_allows WHERE caller_realm = $14 AND realm = s.realm))`
+		WHERE s.place = $11 AND s.name = $12 AND s.realm = $13 AND (s.expires_at = 0 OR s.expires_at > $14)
+			AND (NOT EXISTS (SELECT 1 FROM realms WHERE realm = $15 AND is_restricted = 1)
+				OR EXISTS (SELECT 1 FROM realm_allows WHERE caller_realm = $16 AND realm = s.realm))`
 )
 
 // load reads the caller's entry, and that of the claim if there is one, at one
@@ -193,10 +198,10 @@ func read(tx *db.Tx, by Triple, claim *Triple, who, what *entry) error {
 	}
 	now, fresh := tx.Millis(), tx.Millis()-useGrain.Milliseconds()
 	if claim == nil {
-		return tx.Each(row, selectCaller, now, fresh, place(by.Name, by.Realm), by.Name, by.Realm, now)
+		return tx.Each(row, selectCaller, now, fresh, now, place(by.Name, by.Realm), by.Name, by.Realm, now)
 	}
-	return tx.Each(row, selectBoth, now, fresh, place(by.Name, by.Realm), by.Name, by.Realm, now,
-		now, fresh, place(claim.Name, claim.Realm), claim.Name, claim.Realm, now, by.Realm, by.Realm)
+	return tx.Each(row, selectBoth, now, fresh, now, place(by.Name, by.Realm), by.Name, by.Realm, now,
+		now, fresh, now, place(claim.Name, claim.Realm), claim.Name, claim.Realm, now, by.Realm, by.Realm)
 }
 
 // compare says whether a token is that of the entry and may pass, writes down
