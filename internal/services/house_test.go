@@ -195,6 +195,21 @@ func (h *house) dump(t testing.TB) map[string][]string {
 	return dbtest.Dump(t, h.d)
 }
 
+// writes is how many rows of each table fn adds or changes.
+func (h *house) writes(t testing.TB, fn func()) map[string]int {
+	t.Helper()
+	before, wrote := h.dump(t), map[string]int{}
+	fn()
+	for table, rows := range h.dump(t) {
+		for _, row := range rows {
+			if !slices.Contains(before[table], row) {
+				wrote[table]++
+			}
+		}
+	}
+	return wrote
+}
+
 // untouched fails the test if fn changes a row of any table.
 func (h *house) untouched(t testing.TB, fn func()) {
 	t.Helper()
