@@ -8,9 +8,7 @@ package services
 
 import (
 	"log/slog"
-	"time"
 
-	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/totp"
@@ -24,21 +22,6 @@ type Settings struct {
 	// shows for itself stays good for all its calls in a step.
 	SingleUse bool
 }
-
-// guesses is how many wrong tokens are counted before a pair is refused: wide
-// enough for a caller whose clock drifts, or who tries a wrong token again each
-// second. Seven of a million tokens are good at once, so a pair that guesses all it
-// may is right once in twenty days, evenly taken.
-var guesses = config.Rates{{N: 30, Per: time.Minute}, {N: 300, Per: time.Hour}}
-
-const (
-	// mostGuesses are those that pass at once, in the smallest of the rates.
-	mostGuesses = 30
-	// guessMemory is how long a wrong token may still weigh.
-	guessMemory = time.Hour
-	// lostEvery is how often one comes back, in the largest of the rates.
-	lostEvery = time.Hour / 300
-)
 
 // Service answers for micro services.
 type Service struct {

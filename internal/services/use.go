@@ -54,7 +54,7 @@ func (s *Service) note(now time.Time, e entry, g guess) {
 		return
 	}
 	select {
-	case s.uses <- use{place(g.of.Name, g.of.Realm), e.id, u, g.strangers != nil, g.by.client()}:
+	case s.uses <- use{place(g.of.Name, g.of.Realm), e.id, u, g.own, g.by.client()}:
 	default:
 	}
 }

@@ -97,14 +97,13 @@ func (s *Service) As(ctx context.Context, by Caller, need Right, fn func(tx *db.
 
 // check walks through all that Verify promises, in the wire's order.
 func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Right) (id ID, v Verdict, err error) {
-	own := s.watch.enter(s.DB.Now(), pair{byNetwork, by.Name, by.Realm, by.Network})
-	all := s.watch.enter(s.DB.Now(), pair{byStrangers, by.Name, by.Realm, ""})
-	defer s.watch.leave(own, all)
+	counters := s.watch.enter(s.DB.Now(), ownLimits(by))
+	defer s.watch.leave(counters)
 	who, what, now, err := s.load(ctx, by.Triple, claim)
 	if err != nil {
 		return 0, BadCaller, err
 	}
-	_, ok, err := s.compare(ctx, now, who, by.Token, guess{by: by, of: by.Triple, asker: who.id, own: own, strangers: all})
+	_, ok, err := s.compare(ctx, now, who, by.Token, guess{by: by, of: by.Triple, own: true, asker: who.id, counters: counters})
 	defer func() { s.Verified(v.String()) }()
 	switch {
 	case err != nil || !ok:
@@ -120,9 +119,9 @@ func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Righ
 
 // judge says whether a claim holds, for a caller who may ask.
 func (s *Service) judge(ctx context.Context, now time.Time, by Caller, who entry, claim Triple, what entry) (Verdict, error) {
-	own := s.watch.enter(s.DB.Now(), pair{byCaller, claim.Name, claim.Realm, by.Realm + "\x00" + by.Name})
-	defer s.watch.leave(own)
-	step, ok, err := s.compare(ctx, now, what, claim.Token, guess{by: by, of: claim, asker: who.id, own: own})
+	counters := s.watch.enter(s.DB.Now(), claimLimits(by, claim))
+	defer s.watch.leave(counters)
+	step, ok, err := s.compare(ctx, now, what, claim.Token, guess{by: by, of: claim, asker: who.id, counters: counters})
 	if err != nil || !ok {
 		return BadClaim, err
 	}

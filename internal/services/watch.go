@@ -11,19 +11,6 @@ type watches struct {
 	open map[pair]*watch
 }
 
-// pair is what guesses are counted for.
-type pair struct {
-	kind        byte
-	name, realm string // of the entry
-	by          string
-}
-
-const (
-	byNetwork byte = iota
-	byStrangers
-	byCaller
-)
-
 // watch counts the wrong guesses of a pair while any request of it is under way.
 type watch struct {
 	requests int
@@ -36,106 +23,117 @@ type watch struct {
 	settling chan struct{} // closed when one is settled; nil while nobody waits for it
 }
 
-// pending are wrong guesses of which it is not known yet whether a read shows them.
-func (x *watch) pending() int { return x.wrong - x.settled - x.lost }
+// inFlight are wrong guesses whose write has neither succeeded nor failed.
+func (x *watch) inFlight() int { return x.wrong - x.settled - x.lost }
 
-// watching is a request's view of a watch.
-type watching struct {
-	*watch
-	pair    pair
-	settled int // what was written down before the request read: it has seen it
-}
+// fresh are the wrong guesses that the request's read may not show.
+func (c *counter) fresh() int { return c.watch.wrong - c.settled }
 
-func (w *watches) enter(now time.Time, p pair) *watching {
+// enter gives a request its counters. It has to leave them.
+func (w *watches) enter(now time.Time, pairs []pair) []counter {
+	all := make([]counter, len(pairs))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	at, ok := w.open[p]
-	if !ok {
-		at = &watch{}
-		w.open[p] = at
+	for i, p := range pairs {
+		x, ok := w.open[p]
+		if !ok {
+			x = &watch{}
+			w.open[p] = x
+		}
+		x.forgive(now, p.kind.every())
+		x.requests++
+		all[i] = counter{pair: p, watch: x, settled: x.settled, room: p.kind.most()}
 	}
-	at.forgive(now)
-	at.requests++
-	return &watching{at, p, at.settled}
+	return all
+}
+
+func (w *watches) leave(all []counter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range all {
+		all[i].watch.requests--
+		w.drop(all[i].pair, all[i].watch)
+	}
+}
+
+// drop forgets a watch that nobody needs.
+func (w *watches) drop(p pair, x *watch) {
+	if x.requests == 0 && x.lost == 0 {
+		delete(w.open, p)
+	}
 }
 
 // forgive gives back what was lost, as the budget would.
-func (x *watch) forgive(now time.Time) {
-	n := min(x.lost, int(now.Sub(x.lostAt)/lostEvery))
-	if n > 0 {
-		x.wrong -= n
-		x.lost -= n
-		x.lostAt = x.lostAt.Add(time.Duration(n) * lostEvery)
+func (x *watch) forgive(now time.Time, every time.Duration) {
+	if x.lost == 0 {
+		return
 	}
+	n := min(x.lost, int(now.Sub(x.lostAt)/every))
+	x.wrong -= n
+	x.lost -= n
+	x.lostAt = x.lostAt.Add(time.Duration(n) * every)
 }
 
-// renew moves a request's view of its watches to this moment.
+// renew moves a request's view of its counters to this moment.
 func (w *watches) renew(g *guess) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, x := range g.watched() {
-		x.settled = x.watch.settled
+	for i := range g.counters {
+		g.counters[i].settled = g.counters[i].watch.settled
 	}
-}
-
-func (w *watches) leave(all ...*watching) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, x := range all {
-		if x.requests--; x.requests == 0 && x.lost == 0 {
-			delete(w.open, x.pair)
-		}
-	}
-}
-
-// watched are the watches of a guess.
-func (g *guess) watched() []*watching {
-	if g.strangers == nil {
-		return []*watching{g.own}
-	}
-	return []*watching{g.own, g.strangers}
 }
 
 type answer int
 
 const (
-	unsure  answer = iota // others are guessing: the budgets have to be read
+	unsure  answer = iota // the limits have to be read
 	wrong                 // to be written down
-	refused               // the budget is spent, whatever the token
+	refused               // a limit is spent, whatever the token
 	good
 )
 
-// judge decides about a guess, one after the other for each pair. When it is
-// unsure, the budgets have to be read again, after settles if that is not nil.
-func (w *watches) judge(g *guess, match bool, left room) (a answer, settles <-chan struct{}) {
+// judge decides about a guess, one after the other. When it is unsure, the limits have
+// to be read again, after settles is closed if that is not nil.
+func (w *watches) judge(g *guess, match bool) (a answer, settles <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	own, strangers := g.own.fresh(), 0
-	if g.strangers != nil {
-		strangers = g.strangers.fresh()
-	}
-	switch {
-	case !left.looked && own+strangers > 0:
+	if !g.looked && g.isDoubtful() {
 		return unsure, nil
-	case own >= left.own || !left.known && strangers >= left.strangers:
-		return g.refusal()
-	case match:
+	}
+	for i := range g.counters {
+		if c := &g.counters[i]; c.kind.counts(g.known) && c.fresh() >= c.room {
+			return g.refusal()
+		}
+	}
+	if match {
 		return good, nil
 	}
-	for _, x := range g.watched() {
-		x.wrong++
+	for _, c := range g.counted() {
+		c.watch.wrong++
 	}
 	return wrong, nil
+}
+
+// isDoubtful reports whether the limits of a guess may have no room, as far as this
+// process knows without reading them.
+func (g *guess) isDoubtful() bool {
+	for i := range g.counters {
+		if g.counters[i].fresh() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // refusal is that of a guess for which there is no room, unless others are being
 // written down: they may have been counted twice, here and in the budget.
 func (g *guess) refusal() (a answer, settles <-chan struct{}) {
-	for _, x := range g.watched() {
+	for _, c := range g.counted() {
+		x := c.watch
 		switch {
-		case x.settled != x.watch.settled:
+		case c.settled != x.settled:
 			return unsure, nil
-		case x.pending() > 0:
+		case x.inFlight() > 0:
 			if x.settling == nil {
 				x.settling = make(chan struct{})
 			}
@@ -145,17 +143,15 @@ func (g *guess) refusal() (a answer, settles <-chan struct{}) {
 	return refused, nil
 }
 
-// fresh are the wrong guesses that the request's reads may not show.
-func (x *watching) fresh() int { return x.wrong - x.settled }
-
 // settle notes that a wrong guess was written down, or could not be.
-func (w *watches) settle(g *guess, written bool, now time.Time) {
+func (w *watches) settle(now time.Time, g *guess, written bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, x := range g.watched() {
+	for _, c := range g.counted() {
+		x := c.watch
 		switch {
 		case written:
-			x.watch.settled++
+			x.settled++
 		case g.entry != 0:
 			if x.lost == 0 {
 				x.lostAt = now

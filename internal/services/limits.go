@@ -1,0 +1,110 @@
+package services
+
+import (
+	"time"
+
+	"github.com/djauthy/djauthy/internal/config"
+	"github.com/djauthy/djauthy/internal/limit"
+)
+
+// kind is one of the limits on wrong tokens.
+type kind byte
+
+const (
+	// perPair: a caller's own tokens, by entry and network, where the entry has
+	// called from that network before. A stranger elsewhere spends nothing of it.
+	perPair kind = iota
+	// perEntry: a caller's own tokens, by entry, over all networks from which the
+	// entry has not called before.
+	perEntry
+	// perClaim: tokens a caller has verified, by caller and entry.
+	perClaim
+)
+
+// How many wrong tokens are compared before even a right one is refused. Of a million
+// tokens seven are good at once.
+var (
+	// guesses at one entry: wide enough for a caller whose clock drifts, or who tries
+	// a wrong token again each second. 300 an hour are right once in twenty days,
+	// evenly taken (300 × 24 × 7/10⁶ = 0.05 a day).
+	guesses = config.Rates{{N: 30, Per: time.Minute}, {N: 300, Per: time.Hour}}
+)
+
+// guessMemory is how long a wrong token may still weigh: the longest of the rates.
+const guessMemory = time.Hour
+
+// rates are those of a limit, the shortest first.
+func (kind) rates() config.Rates {
+	return guesses
+}
+
+// most is how many wrong tokens a limit lets pass at once.
+func (k kind) most() int { return k.rates()[0].N }
+
+// every is how often a limit gives one back, by the longest of its rates.
+func (k kind) every() time.Duration {
+	r := k.rates()
+	last := r[len(r)-1]
+	return last.Per / time.Duration(last.N)
+}
+
+// counts reports whether a limit counts a guess; known says that the entry has called
+// from the guess's network before.
+func (k kind) counts(known bool) bool {
+	switch k {
+	case perPair:
+		return known
+	case perEntry:
+		return !known
+	case perClaim:
+	}
+	return true
+}
+
+// name is that of an entry, or a network.
+type name struct{ name, realm string }
+
+// counter is a limit as one request sees it.
+type counter struct {
+	pair
+	watch *watch
+	// settled is how many wrong guesses were written down when the request read
+	// the database. The read shows them.
+	settled int
+	// room is how many more wrong guesses the database allowed then; until it is
+	// read, as many as there can be.
+	room int
+}
+
+// pair is whom a limit counts for.
+type pair struct {
+	kind  kind
+	by    name // the network, or the caller; none if it is over all of them
+	entry name
+}
+
+// budget is where the database keeps the count.
+func (p pair) budget() limit.Budget {
+	entry, caller := p.entry.name+"\x00"+p.entry.realm, p.by.name+"\x00"+p.by.realm
+	b := limit.Budget{Rates: p.kind.rates(), Near: entry}
+	switch p.kind {
+	case perPair:
+		b.Name, b.Key = "service_caller", p.by.name+"\x00"+entry
+	case perEntry:
+		b.Name, b.Key = "service_strangers", entry
+	case perClaim:
+		b.Name, b.Key = "service_claim", caller+"\x00"+entry
+	}
+	return b
+}
+
+// ownLimits are those of a token that a caller shows for itself.
+func ownLimits(by Caller) []pair {
+	network, entry := name{name: by.Network}, name{by.Name, by.Realm}
+	return []pair{{perPair, network, entry}, {perEntry, name{}, entry}}
+}
+
+// claimLimits are those of a token that a caller has verified.
+func claimLimits(by Caller, claim Triple) []pair {
+	return []pair{{perClaim, name{by.Name, by.Realm}, name{claim.Name, claim.Realm}}}
+}
