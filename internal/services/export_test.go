@@ -1,6 +1,10 @@
 package services
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"time"
+)
 
 // MaxUses is how many uses wait to be written.
 const MaxUses = maxUses
@@ -16,4 +20,20 @@ func (s *Service) Watched() int {
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
 	return len(s.watch.open)
+}
+
+// Scarce is how many pairs are remembered to have little room left.
+func (s *Service) Scarce() int {
+	s.watch.mu.Lock()
+	defer s.watch.mu.Unlock()
+	return len(s.watch.scarce.recent) + len(s.watch.scarce.older)
+}
+
+// FillScarce remembers as many networks as fit.
+func (s *Service) FillScarce(now time.Time) {
+	s.watch.mu.Lock()
+	defer s.watch.mu.Unlock()
+	for i := range mostScarce {
+		s.watch.scarce.set(now, pair{kind: perNetwork, by: name{name: fmt.Sprint(i)}}, true)
+	}
 }

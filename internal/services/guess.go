@@ -64,7 +64,7 @@ func (s *Service) pass(ctx context.Context, now time.Time, e entry, match bool, 
 		}
 	}
 	for {
-		answer, settles := s.watch.judge(g, match)
+		answer, settles := s.watch.judge(s.DB.Now(), g, match)
 		switch answer {
 		case unsure:
 			if err := s.lookAfter(ctx, g, settles); err != nil {
@@ -108,6 +108,7 @@ func (s *Service) look(ctx context.Context, g *guess) error {
 		return err
 	}
 	g.looked = true
+	s.watch.remember(s.DB.Now(), g)
 	return nil
 }
 

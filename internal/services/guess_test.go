@@ -292,7 +292,7 @@ func TestWhileAGuessIsUnderWayItsPairsAreWatched(t *testing.T) {
 		by, seen := from(home, h.guess(t, shop)), 0
 		by.Client = func() audit.Client { seen = h.s.Watched(); return audit.Client{} } // asked for when it is written down
 		want(t, h.verify(t, by, nil), services.BadCaller)
-		want(t, seen, 2) // its own, and that of strangers
+		want(t, seen, 3) // its own, that of strangers, and that of its network
 	})
 }
 

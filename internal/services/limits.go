@@ -17,8 +17,14 @@ const (
 	// perEntry: a caller's own tokens, by entry, over all networks from which the
 	// entry has not called before.
 	perEntry
+	// perNetwork: a caller's own tokens, by network, over all entries that have not
+	// called from there before. Those that have are exempt, so that a stranger who
+	// comes by the same proxy does not lock them out.
+	perNetwork
 	// perClaim: tokens a caller has verified, by caller and entry.
 	perClaim
+	// perCaller: tokens a caller has verified, by caller, over all entries.
+	perCaller
 )
 
 // How many wrong tokens are compared before even a right one is refused. Of a million
@@ -28,13 +34,29 @@ var (
 	// a wrong token again each second. 300 an hour are right once in twenty days,
 	// evenly taken (300 × 24 × 7/10⁶ = 0.05 a day).
 	guesses = config.Rates{{N: 30, Per: time.Minute}, {N: 300, Per: time.Hour}}
+	// networkGuesses at all entries together, however many there are: 1,200 an hour
+	// are right once in five days (1,200 × 24 × 7/10⁶ = 0.2 a day). Without this limit
+	// a million entries would be guessed at with 300 an hour each, and 50,000 found in
+	// a day. What is refused takes nothing, so four services at one address that show
+	// wrong tokens without end are let have them.
+	networkGuesses = config.Rates{{N: 120, Per: time.Minute}, {N: 1200, Per: time.Hour}}
+	// callerGuesses at all entries together: 6,000 an hour are right once a day.
+	// A caller hands on what others show to it, so it has more than a network.
+	callerGuesses = config.Rates{{N: 600, Per: time.Minute}, {N: 6000, Per: time.Hour}}
 )
 
 // guessMemory is how long a wrong token may still weigh: the longest of the rates.
 const guessMemory = time.Hour
 
 // rates are those of a limit, the shortest first.
-func (kind) rates() config.Rates {
+func (k kind) rates() config.Rates {
+	switch k {
+	case perNetwork:
+		return networkGuesses
+	case perCaller:
+		return callerGuesses
+	case perPair, perEntry, perClaim:
+	}
 	return guesses
 }
 
@@ -48,15 +70,19 @@ func (k kind) every() time.Duration {
 	return last.Per / time.Duration(last.N)
 }
 
+// isWide reports whether a limit spans all entries. Then no entry's row says that it
+// was guessed at lately.
+func (k kind) isWide() bool { return k == perNetwork || k == perCaller }
+
 // counts reports whether a limit counts a guess; known says that the entry has called
 // from the guess's network before.
 func (k kind) counts(known bool) bool {
 	switch k {
 	case perPair:
 		return known
-	case perEntry:
+	case perEntry, perNetwork:
 		return !known
-	case perClaim:
+	case perClaim, perCaller:
 	}
 	return true
 }
@@ -80,7 +106,7 @@ type counter struct {
 type pair struct {
 	kind  kind
 	by    name // the network, or the caller; none if it is over all of them
-	entry name
+	entry name // none if it is over all entries
 }
 
 // budget is where the database keeps the count.
@@ -92,8 +118,12 @@ func (p pair) budget() limit.Budget {
 		b.Name, b.Key = "service_caller", p.by.name+"\x00"+entry
 	case perEntry:
 		b.Name, b.Key = "service_strangers", entry
+	case perNetwork:
+		b.Name, b.Key, b.Near = "service_network", p.by.name, ""
 	case perClaim:
 		b.Name, b.Key = "service_claim", caller+"\x00"+entry
+	case perCaller:
+		b.Name, b.Key, b.Near = "service_claims", caller, ""
 	}
 	return b
 }
@@ -101,10 +131,11 @@ func (p pair) budget() limit.Budget {
 // ownLimits are those of a token that a caller shows for itself.
 func ownLimits(by Caller) []pair {
 	network, entry := name{name: by.Network}, name{by.Name, by.Realm}
-	return []pair{{perPair, network, entry}, {perEntry, name{}, entry}}
+	return []pair{{perPair, network, entry}, {perEntry, name{}, entry}, {perNetwork, network, name{}}}
 }
 
 // claimLimits are those of a token that a caller has verified.
 func claimLimits(by Caller, claim Triple) []pair {
-	return []pair{{perClaim, name{by.Name, by.Realm}, name{claim.Name, claim.Realm}}}
+	caller := name{by.Name, by.Realm}
+	return []pair{{perClaim, caller, name{claim.Name, claim.Realm}}, {perCaller, caller, name{}}}
 }

@@ -69,6 +69,7 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-tick.C:
 		}
+		s.watch.forgiveAll(s.DB.Now())
 		if err := s.writeUses(ctx); err != nil {
 			s.log.Error("cannot note when services were used", "err", err)
 		}

@@ -7,8 +7,9 @@ import (
 
 // watches are the guesses that are under way in this process.
 type watches struct {
-	mu   sync.Mutex
-	open map[pair]*watch
+	mu     sync.Mutex
+	open   map[pair]*watch
+	scarce scarce
 }
 
 // watch counts the wrong guesses of a pair while any request of it is under way.
@@ -63,15 +64,29 @@ func (w *watches) drop(p pair, x *watch) {
 	}
 }
 
-// forgive gives back what was lost, as the budget would.
+// forgive gives back what was lost, as the budget would. A time from the future was
+// noted while the clock was ahead, and counts as now.
 func (x *watch) forgive(now time.Time, every time.Duration) {
 	if x.lost == 0 {
 		return
+	}
+	if x.lostAt.After(now) {
+		x.lostAt = now
 	}
 	n := min(x.lost, int(now.Sub(x.lostAt)/every))
 	x.wrong -= n
 	x.lost -= n
 	x.lostAt = x.lostAt.Add(time.Duration(n) * every)
+}
+
+// forgiveAll forgets what was lost long ago and is asked about no more.
+func (w *watches) forgiveAll(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for p, x := range w.open {
+		x.forgive(now, p.kind.every())
+		w.drop(p, x)
+	}
 }
 
 // renew moves a request's view of its counters to this moment.
@@ -94,10 +109,10 @@ const (
 
 // judge decides about a guess, one after the other. When it is unsure, the limits have
 // to be read again, after settles is closed if that is not nil.
-func (w *watches) judge(g *guess, match bool) (a answer, settles <-chan struct{}) {
+func (w *watches) judge(now time.Time, g *guess, match bool) (a answer, settles <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !g.looked && g.isDoubtful() {
+	if !g.looked && w.isDoubtful(now, g) {
 		return unsure, nil
 	}
 	for i := range g.counters {
@@ -116,9 +131,10 @@ func (w *watches) judge(g *guess, match bool) (a answer, settles <-chan struct{}
 
 // isDoubtful reports whether the limits of a guess may have no room, as far as this
 // process knows without reading them.
-func (g *guess) isDoubtful() bool {
+func (w *watches) isDoubtful(now time.Time, g *guess) bool {
 	for i := range g.counters {
-		if g.counters[i].fresh() > 0 {
+		c := &g.counters[i]
+		if c.fresh() > 0 || c.kind.isWide() && w.scarce.has(now, c.pair) {
 			return true
 		}
 	}
@@ -163,6 +179,17 @@ func (w *watches) settle(now time.Time, g *guess, written bool) {
 		if x.settling != nil {
 			close(x.settling)
 			x.settling = nil
+		}
+	}
+}
+
+// remember notes which of the limits that a guess has read have little room left.
+func (w *watches) remember(now time.Time, g *guess) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range g.counted() {
+		if c.kind.isWide() {
+			w.scarce.set(now, c.pair, c.room < c.kind.most()/2)
 		}
 	}
 }
