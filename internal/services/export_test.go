@@ -37,3 +37,6 @@ func (s *Service) FillScarce(now time.Time) {
 		s.watch.scarce.set(now, pair{kind: perNetwork, by: name{name: fmt.Sprint(i)}}, true)
 	}
 }
+
+// Bucket is what an unknown name counts for.
+func (s *Service) Bucket(t Triple) uint16 { return s.bucket(t) }

@@ -23,6 +23,8 @@ type guess struct {
 	own   bool // the caller shows it for itself; else it asks about another entry
 	entry ID   // 0: there is none
 	asker ID   // the caller's entry
+	// bucket is what the name counts for if there is no entry.
+	bucket uint16
 
 	counters []counter
 	known    bool // the entry has called from this network before; read with the rooms
@@ -47,10 +49,14 @@ func (g *guess) counted() (all []*counter) {
 	return all
 }
 
-// budgets are what a wrong guess takes.
+// budgets are what a wrong guess takes: those of the limits that count it, in their
+// order, and what makes them two.
 func (g *guess) budgets() (all []limit.Budget) {
 	for _, c := range g.counted() {
-		all = append(all, c.budget())
+		all = append(all, g.standIn(c.pair).budget())
+	}
+	if len(all) == 1 {
+		all = append(all, g.extra())
 	}
 	return all
 }
@@ -92,14 +98,20 @@ func (s *Service) lookAfter(ctx context.Context, g *guess, settles <-chan struct
 
 // look reads how many more wrong tokens the limits allow.
 func (s *Service) look(ctx context.Context, g *guess) error {
+	g.bucket = s.bucket(g.of)
 	s.watch.renew(g) // before the read, which shows all that was written by now
 	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
 		if g.known, err = g.calledBefore(tx); err != nil {
 			return err
 		}
-		for _, c := range g.counted() {
-			if c.room, err = limit.Room(tx, c.budget()); err != nil {
+		counted := g.counted()
+		for i, b := range g.budgets() {
+			room, err := limit.Room(tx, b)
+			if err != nil {
 				return err
+			}
+			if i < len(counted) {
+				counted[i].room = room
 			}
 		}
 		return nil
@@ -145,6 +157,9 @@ func (s *Service) fail(ctx context.Context, g *guess) error {
 
 // record writes that the last use of the entry was a wrong token.
 func (g *guess) record(tx *db.Tx, client audit.Client) error {
+	if g.entry == 0 {
+		return g.recordUnknown(tx, client)
+	}
 	n, err := tx.Exec(`UPDATE services SET failed_at = $2, last_used_at = $2, last_caller = $3, last_network = $4, last_result = $5, last_mark = 0 WHERE id = $1`,
 		g.entry, tx.Millis(), g.asker, g.by.Network, Refused)
 	if err != nil || n == 0 {

@@ -30,18 +30,19 @@ type Service struct {
 	// Verified is told of each verdict, for metrics.
 	Verified func(verdict string)
 
-	box   *seal.Box
-	decoy entry
-	watch watches
-	uses  chan use
-	log   *slog.Logger
+	box     *seal.Box
+	buckets *seal.MAC // of unknown names
+	decoy   entry
+	watch   watches
+	uses    chan use
+	log     *slog.Logger
 }
 
 // New returns the service on a database.
 func New(d *db.DB, keys *seal.Keys, settings Settings, log *slog.Logger) *Service {
 	s := &Service{
 		DB: d, Settings: settings, Verified: func(string) {},
-		box: keys.Box("service seed"), uses: make(chan use, maxUses), log: log,
+		box: keys.Box("service seed"), buckets: keys.MAC("unknown service"), uses: make(chan use, maxUses), log: log,
 	}
 	s.watch.open = map[pair]*watch{}
 	s.decoy = entry{sealed: s.seal(0, totp.NewSeed())}

@@ -165,22 +165,24 @@ func (w *watches) settle(now time.Time, g *guess, written bool) {
 	defer w.mu.Unlock()
 	for _, c := range g.counted() {
 		x := c.watch
-		switch {
-		case written:
+		if written {
 			x.settled++
-		case g.entry != 0:
-			if x.lost == 0 {
-				x.lostAt = now
-			}
-			x.lost++
-		default: // there is nothing to find
-			x.wrong--
+		} else {
+			x.lose(now)
 		}
 		if x.settling != nil {
 			close(x.settling)
 			x.settling = nil
 		}
 	}
+}
+
+// lose keeps a wrong guess in memory that could not be written down.
+func (x *watch) lose(now time.Time) {
+	if x.lost == 0 {
+		x.lostAt = now
+	}
+	x.lost++
 }
 
 // remember notes which of the limits that a guess has read have little room left.

@@ -45,12 +45,13 @@ func (h *house) allRefusals(t testing.TB) int {
 // without runs fn while a table is away.
 func (h *house) without(t testing.TB, table string, fn func()) {
 	t.Helper()
-	rename := func(from, to string) {
-		h.update(t, func(tx *db.Tx) error { _, err := tx.Exec(`ALTER TABLE ` + from + ` RENAME TO ` + to); return err })
-	}
-	rename(table, "elsewhere")
+	h.update(t, renames(table, "elsewhere"))
 	fn()
-	rename("elsewhere", table)
+	h.update(t, renames("elsewhere", table))
+}
+
+func renames(from, to string) func(tx *db.Tx) error {
+	return func(tx *db.Tx) error { _, err := tx.Exec(`ALTER TABLE ` + from + ` RENAME TO ` + to); return err }
 }
 
 func TestANetworkHasOneBudgetOverAllEntries(t *testing.T) {
