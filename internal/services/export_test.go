@@ -38,5 +38,16 @@ func (s *Service) FillScarce(now time.Time) {
 	}
 }
 
+// BreakDecoy seals what is no seed in place of the decoy's.
+func (s *Service) BreakDecoy() { s.decoy.sealed = s.seal(0, "!") }
+
+// DecoySeed is the seed of the decoy, as text.
+func (s *Service) DecoySeed() (string, error) { return s.open(0, s.decoy.sealed) }
+
+// MatchDecoy compares a token with the decoy, as is done for an unknown name.
+func (s *Service) MatchDecoy(now time.Time, token string) (step int64, ok bool, err error) {
+	return s.match(now, s.decoy, token)
+}
+
 // Bucket is what an unknown name counts for.
 func (s *Service) Bucket(t Triple) uint16 { return s.bucket(t) }
