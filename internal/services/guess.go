@@ -70,7 +70,7 @@ func (s *Service) pass(ctx context.Context, now time.Time, e entry, match bool, 
 		}
 	}
 	for {
-		answer, settles := s.watch.judge(s.DB.Now(), g, match)
+		answer, settles := s.watch.judge(now, g, match)
 		switch answer {
 		case unsure:
 			if err := s.lookAfter(ctx, g, settles); err != nil {
