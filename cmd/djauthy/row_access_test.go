@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -306,11 +307,26 @@ func TestRow40_MetricsAreForThisMachineAlone(t *testing.T) {
 	s.browserAt(t, outside).get("/healthz").want(t, http.StatusOK, "")
 	s.addr = strings.Replace(s.addr, outside.String(), "127.0.0.1", 1)
 	local := s.browser(t)
-	if a := local.get("/metrics").want(t, http.StatusOK, ""); !strings.Contains(a.body, "djauthy_") {
-		t.Error("metrics name nothing of ours")
+	at := func(host string) answer {
+		return local.do(http.MethodGet, "/metrics", "", "", map[string]string{"Host": host})
+	}
+	for _, host := range []string{"127.0.0.1", "localhost:8080", "[::1]"} {
+		if a := at(host).want(t, http.StatusOK, ""); !strings.Contains(a.body, "djauthy_") {
+			t.Error("metrics name nothing of ours")
+		}
+	}
+	for _, host := range []string{"evil.example", "login.example", "127.0.0.1.evil.example", "localhost.evil.example"} {
+		at(host).want(t, http.StatusNotFound, "")
+	}
+	for _, head := range []string{"GET /metrics HTTP/1.0\r\n\r\n", "GET /metrics HTTP/1.0\r\nHost: " + s.addr + "\r\n\r\n"} {
+		r := s.raw(t)
+		r.write(head)
+		if statuses, _ := r.answers(5 * time.Second); !slices.Equal(statuses, []int{http.StatusNotFound}) {
+			t.Errorf("%q is answered with %v", head, statuses)
+		}
 	}
 	for _, header := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via"} {
-		local.do(http.MethodGet, "/metrics", "", "", map[string]string{header: "127.0.0.1"}).want(t, http.StatusNotFound, "")
+		local.do(http.MethodGet, "/metrics", "", "", map[string]string{header: "127.0.0.1", "Host": "127.0.0.1"}).want(t, http.StatusNotFound, "")
 	}
 }
 

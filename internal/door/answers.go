@@ -3,7 +3,6 @@ package door
 import (
 	"bytes"
 	"net"
-	"net/http"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -23,9 +22,6 @@ func (d *Door) tellUnhandled(c *fiber.Ctx, err error) error {
 		if other := d.choose(c, p); other != nil {
 			answer = other
 		}
-	}
-	if p.Status == http.StatusRequestHeaderFieldsTooLarge {
-		drain(c.Context().Conn()) // of a body that is too large Tell does so
 	}
 	c.Response().SkipBody = c.Method() == fiber.MethodHead // the HTTP library forgets it of what it refuses
 	return d.Tell(c, err, answer)

@@ -9,26 +9,6 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 )
 
-// Address is the client's address. X-Forwarded-For counts only from trusted
-// proxies and is read from the right, up to the first address that is none of
-// them: what stands further left anybody can write.
-func (d *Door) Address(c *fiber.Ctx) netip.Addr {
-	peer, ok := netip.AddrFromSlice(c.Context().RemoteIP())
-	if !ok {
-		return netip.Addr{}
-	}
-	peer = peer.Unmap()
-	hops := strings.Split(string(c.Request().Header.Peek(fiber.HeaderXForwardedFor)), ",")
-	for i := len(hops) - 1; i >= 0 && d.trusts(peer); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
-		}
-		peer = hop.Unmap().WithZone("")
-	}
-	return peer
-}
-
 func (d *Door) trusts(a netip.Addr) bool {
 	for _, p := range d.trusted {
 		if p.Contains(a) {
@@ -67,9 +47,14 @@ func isForwarding(name string) bool {
 	return strings.HasPrefix(name, "x-forwarded") || strings.HasPrefix(name, "x-original-")
 }
 
-// AtThisMachine reports whether the request comes from this machine itself and
-// not through a proxy on it.
+// AtThisMachine reports whether the request comes from this machine itself, by one of
+// its own names, and not through a proxy on it. A name of another is a page elsewhere
+// that made its own lead here (DNS rebinding). A proxy that forwards with no header of its
+// own asks by HTTP/1.0, as nginx does, which no program does that reads metrics.
 func (d *Door) AtThisMachine(c *fiber.Ctx) bool {
+	if !c.Request().Header.IsHTTP11() || !loopbackHost(c) {
+		return false
+	}
 	forwarded := false
 	for name := range c.Request().Header.All() {
 		forwarded = forwarded || isForwarding(strings.ToLower(string(name)))
@@ -81,9 +66,7 @@ func (d *Door) AtThisMachine(c *fiber.Ctx) bool {
 	return ok && peer.Unmap().IsLoopback()
 }
 
-// LoopbackHost reports whether the request names this machine, so that no page
-// elsewhere reached it by a name of its own (DNS rebinding).
-func LoopbackHost(c *fiber.Ctx) bool {
+func loopbackHost(c *fiber.Ctx) bool {
 	name, _, err := config.ParseHost(string(c.Request().Header.Host()))
 	return err == nil && config.Loopback(name)
 }

@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,10 +52,12 @@ type Door struct {
 	count   atomic.Uint64
 	// underWay counts the requests that have not been answered.
 	underWay atomic.Int64
-	warned   warnings
-	origin   *http.CrossOriginProtection
-	answer   Answer
-	choose   func(*fiber.Ctx, *Problem) Answer
+	// noAddress is done when a trusted proxy has named a visitor that is no address.
+	noAddress sync.Once
+	warned    warnings
+	origin    *http.CrossOriginProtection
+	answer    Answer
+	choose    func(*fiber.Ctx, *Problem) Answer
 }
 
 // Answer writes a problem as people or programs are told it. The status is set.
@@ -181,7 +184,10 @@ func (d *Door) outer(c *fiber.Ctx) error {
 	ctx, cancel := context.WithTimeout(context.Background(), handleLimit)
 	defer cancel()
 	c.SetUserContext(ctx)
-	err := guarded(c)
+	err := bounded(c)
+	if err == nil {
+		err = guarded(c)
+	}
 	if err != nil {
 		err = d.App.ErrorHandler(c, err)
 	}

@@ -37,7 +37,7 @@ var keys = map[int]string{
 	http.StatusBadRequest: "bad_request", http.StatusUnauthorized: "unauthorized", http.StatusForbidden: "forbidden",
 	http.StatusNotFound: "not_found", http.StatusMethodNotAllowed: "method", http.StatusRequestEntityTooLarge: "too_large",
 	http.StatusRequestHeaderFieldsTooLarge: "head_too_large", http.StatusTooManyRequests: "too_many",
-	http.StatusMisdirectedRequest: "wrong_address", http.StatusInternalServerError: "internal", http.StatusServiceUnavailable: "down",
+	http.StatusUnsupportedMediaType: "packed", http.StatusMisdirectedRequest: "wrong_address", http.StatusInternalServerError: "internal", http.StatusServiceUnavailable: "down",
 }
 
 // Fail is the problem of a status.

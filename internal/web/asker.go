@@ -27,17 +27,8 @@ func (s *Server) asker(c *fiber.Ctx) signin.Asker {
 	}
 }
 
-// form returns a field of the form in the request's body. What stands in the URL
-// is no form: it would be in logs and histories.
-func form(c *fiber.Ctx, name string) string {
-	if v := c.Request().PostArgs().Peek(name); v != nil {
-		return string(v)
-	}
-	if m, err := c.MultipartForm(); err == nil && len(m.Value[name]) > 0 {
-		return m.Value[name][0]
-	}
-	return ""
-}
+// form returns a field of the form in the request's body.
+func form(c *fiber.Ctx, name string) string { return door.FormValue(c, name) }
 
 func (s *Server) client(c *fiber.Ctx) audit.Client {
 	return audit.Client{Prefix: door.Prefix(s.door.Address(c)), Agent: door.Agent(c.Get(fiber.HeaderUserAgent))}
