@@ -39,6 +39,9 @@ func TestRow62_ALockedDatabaseAnswers503AndRecovers(t *testing.T) {
 	b, id := s.browser(t), anID()
 	a := b.post("/login", "id", id)
 	down(t, "locked", a)
+	s.await(t, "readyz says that nothing can be written", func() bool {
+		return s.browser(t).get("/readyz").status == http.StatusServiceUnavailable
+	})
 	t.Logf("answered %d after %s", a.status, time.Since(before))
 	if !person.in() {
 		t.Error("a locked database cannot be read")
@@ -47,6 +50,7 @@ func TestRow62_ALockedDatabaseAnswers503AndRecovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.signIn(anID())
+	s.await(t, "readyz says that all is well", func() bool { return s.browser(t).get("/readyz").status == http.StatusOK })
 	if letters, _ := mail.to(id); len(letters) != 0 {
 		t.Error("the refused ask sent a message")
 	}

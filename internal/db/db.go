@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +23,7 @@ var ErrNotFound = errors.New("not found")
 type DB struct {
 	engine engine
 	ids    idSource
+	wrote  atomic.Int64 // when Ready last wrote, unix milliseconds
 
 	// Now is the clock that every transaction reads once. Tests own it.
 	Now func() time.Time

@@ -197,10 +197,10 @@ func (s *Server) guard(w who, handle fiber.Handler) fiber.Handler {
 	return func(*fiber.Ctx) error { return door.Fail(http.StatusForbidden) }
 }
 
-// ready reports whether the database answers, and soon, and whether the bus, if
+// ready reports whether the database answers and takes writes, and whether the bus, if
 // there is one, is connected.
 func (s *Server) ready(c *fiber.Ctx) error {
-	err := s.DB.Ping(c.UserContext())
+	err := s.DB.Ready(c.UserContext())
 	if err == nil && s.Bus != nil {
 		err = s.Bus()
 	}
