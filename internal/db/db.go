@@ -44,8 +44,8 @@ type engine interface {
 	update(ctx context.Context, parts []job) error
 	// ping reports whether the database answers.
 	ping(ctx context.Context) error
-	// migrate finds the steps that are not taken yet and, if up, takes them.
-	migrate(ctx context.Context, up bool) (pending []string, err error)
+	// migrate takes the steps that are not taken yet and returns their names.
+	migrate(ctx context.Context) (took []string, err error)
 	// skipLocked is the clause that makes a claim pass over rows which
 	// another process holds.
 	skipLocked() string

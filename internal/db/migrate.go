@@ -21,25 +21,37 @@ var ErrNewer = errors.New("this database was made by a newer djauthy; start that
 // Migrate brings the schema up to date, all steps in one transaction under the
 // engine's lock, so that processes that start together take turns. It returns
 // the names of the steps it took.
-func (d *DB) Migrate(ctx context.Context) ([]string, error) { return d.engine.migrate(ctx, true) }
+func (d *DB) Migrate(ctx context.Context) ([]string, error) { return d.engine.migrate(ctx) }
 
-// Pending returns the names of the steps that Migrate would take.
-func (d *DB) Pending(ctx context.Context) ([]string, error) { return d.engine.migrate(ctx, false) }
+// Pending returns the names of the steps that Migrate would take. It only reads.
+func (d *DB) Pending(ctx context.Context) (pending []string, err error) {
+	err = d.engine.view(ctx, false, func(c conn) error {
+		pending, err = step(ctx, c, stepsOf(d.engine), false)
+		return err
+	})
+	return pending, err
+}
 
-func (e *sqlite) migrate(ctx context.Context, up bool) (pending []string, err error) {
+// Steps returns the names of all steps, in their order.
+func Steps() ([]string, error) { return migrationNames("migrations/sqlite") }
+
+// stepsOf is the folder with an engine's steps.
+func stepsOf(e engine) string { return "migrations/" + e.name() }
+
+func (e *sqlite) migrate(ctx context.Context) (took []string, err error) {
 	// BEGIN IMMEDIATE is the lock: one writer at a time, also among processes.
 	err = e.writer.do(ctx, []job{{run: func(ctx context.Context, c conn) error {
-		pending, err = step(ctx, c, "migrations/sqlite", up)
+		took, err = step(ctx, c, stepsOf(e), true)
 		return err
 	}}})
-	return pending, err
+	return took, err
 }
 
 // migrationLock is the advisory lock under which processes take turns: the
 // letters "djauthy" as a number.
 const migrationLock = 0x646a6175746879
 
-func (e *postgres) migrate(ctx context.Context, up bool) (pending []string, err error) {
+func (e *postgres) migrate(ctx context.Context) (took []string, err error) {
 	tx, err := e.begin(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -53,10 +65,10 @@ func (e *postgres) migrate(ctx context.Context, up bool) (pending []string, err 
 	if _, err := c.exec(ctx, `SELECT pg_advisory_xact_lock($1)`, []any{int64(migrationLock)}); err != nil {
 		return nil, err
 	}
-	if pending, err = step(ctx, c, "migrations/postgres", up); err != nil || !up {
-		return pending, err
+	if took, err = step(ctx, c, stepsOf(e), true); err != nil {
+		return nil, err
 	}
-	return pending, tx.Commit()
+	return took, tx.Commit()
 }
 
 // step finds the migrations of dir that are not recorded yet and, if up, takes
