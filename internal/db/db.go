@@ -46,6 +46,10 @@ type engine interface {
 	ping(ctx context.Context) error
 	// migrate takes the steps that are not taken yet and returns their names.
 	migrate(ctx context.Context) (took []string, err error)
+	// catalogue returns the queries for all columns and all foreign keys.
+	catalogue() (columns, references string)
+	// byBytes is the clause that orders texts by their bytes.
+	byBytes() string
 	// skipLocked is the clause that makes a claim pass over rows which
 	// another process holds.
 	skipLocked() string
