@@ -44,8 +44,8 @@ type engine interface {
 	update(ctx context.Context, parts []job) error
 	// ping reports whether the database answers.
 	ping(ctx context.Context) error
-	// migrate takes the steps that are not taken yet and returns their names.
-	migrate(ctx context.Context) (took []string, err error)
+	// exclusive runs fn in a transaction while no other process is in one of these.
+	exclusive(ctx context.Context, fn func(conn) error) error
 	// catalogue returns the queries for all columns and all foreign keys.
 	catalogue() (columns, references string)
 	// byBytes is the clause that orders texts by their bytes.

@@ -21,7 +21,16 @@ var ErrNewer = errors.New("this database was made by a newer djauthy; start that
 // Migrate brings the schema up to date, all steps in one transaction under the
 // engine's lock, so that processes that start together take turns. It returns
 // the names of the steps it took.
-func (d *DB) Migrate(ctx context.Context) ([]string, error) { return d.engine.migrate(ctx) }
+func (d *DB) Migrate(ctx context.Context) (took []string, err error) {
+	err = d.engine.exclusive(ctx, func(c conn) error {
+		took, err = step(ctx, c, stepsOf(d.engine), true)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return took, nil
+}
 
 // Pending returns the names of the steps that Migrate would take. It only reads.
 func (d *DB) Pending(ctx context.Context) (pending []string, err error) {
@@ -38,44 +47,44 @@ func Steps() ([]string, error) { return migrationNames("migrations/sqlite") }
 // stepsOf is the folder with an engine's steps.
 func stepsOf(e engine) string { return "migrations/" + e.name() }
 
-func (e *sqlite) migrate(ctx context.Context) (took []string, err error) {
-	// BEGIN IMMEDIATE is the lock: one writer at a time, also among processes.
-	err = e.writer.do(ctx, []job{{run: func(ctx context.Context, c conn) error {
-		took, err = step(ctx, c, stepsOf(e), true)
-		return err
-	}}})
-	return took, err
+// exclusive needs no lock of its own: BEGIN IMMEDIATE lets one writer in at a time,
+// also among processes.
+func (e *sqlite) exclusive(ctx context.Context, fn func(conn) error) error {
+	return e.writer.do(ctx, []job{{run: func(_ context.Context, c conn) error { return fn(c) }}})
 }
 
 // migrationLock is the advisory lock under which processes take turns: the
 // letters "djauthy" as a number.
 const migrationLock = 0x646a6175746879
 
-func (e *postgres) migrate(ctx context.Context) (took []string, err error) {
+func (e *postgres) exclusive(ctx context.Context, fn func(conn) error) error {
 	tx, err := e.begin(ctx, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rollback(tx)
 	c := pgConn{tx}
 	// Another process may take its time, and so may a step.
 	if _, err := tx.ExecContext(ctx, `SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0`); err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := c.exec(ctx, `SELECT pg_advisory_xact_lock($1)`, []any{int64(migrationLock)}); err != nil {
-		return nil, err
+		return err
 	}
-	if took, err = step(ctx, c, stepsOf(e), true); err != nil {
-		return nil, err
+	if err := fn(c); err != nil {
+		return err
 	}
-	return took, tx.Commit()
+	return tx.Commit()
 }
+
+// makeStepsTable makes the record of the steps taken.
+const makeStepsTable = `CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)`
 
 // step finds the migrations of dir that are not recorded yet and, if up, takes
 // them in the order of their names.
 func step(ctx context.Context, c conn, dir string, up bool) (pending []string, err error) {
 	if up {
-		if _, err := c.exec(ctx, `CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)`, nil); err != nil {
+		if _, err := c.exec(ctx, makeStepsTable, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -83,14 +92,12 @@ func step(ctx context.Context, c conn, dir string, up bool) (pending []string, e
 	if err != nil {
 		return nil, err
 	}
+	if err := known(done, dir); err != nil {
+		return nil, err
+	}
 	names, err := migrationNames(dir)
 	if err != nil {
 		return nil, err
-	}
-	for _, name := range done {
-		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("%w (it has the step %s)", ErrNewer, name)
-		}
 	}
 	for _, name := range names {
 		if slices.Contains(done, name) {
@@ -105,6 +112,23 @@ func step(ctx context.Context, c conn, dir string, up bool) (pending []string, e
 		}
 	}
 	return pending, nil
+}
+
+// known refuses a database with steps that this djauthy does not have.
+func known(done []string, dir string) error {
+	names, err := migrationNames(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range done {
+		switch {
+		case name == unfinished:
+			return ErrUnfinished
+		case !slices.Contains(names, name):
+			return fmt.Errorf("%w (it has the step %s)", ErrNewer, name)
+		}
+	}
+	return nil
 }
 
 func migrationNames(dir string) (names []string, err error) {
@@ -143,7 +167,15 @@ func texts(ctx context.Context, c conn, query string) (all []string, err error) 
 	return all, nil
 }
 
+// apply takes a step and records it.
 func apply(ctx context.Context, c conn, dir, name string) error {
+	if err := takeStep(ctx, c, dir, name); err != nil {
+		return err
+	}
+	return record(ctx, c, name, time.Now().UnixMilli())
+}
+
+func takeStep(ctx context.Context, c conn, dir, name string) error {
 	text, err := fs.ReadFile(migrationFiles, path.Join(dir, name+".sql"))
 	if err != nil {
 		return err
@@ -156,6 +188,11 @@ func apply(ctx context.Context, c conn, dir, name string) error {
 			return err
 		}
 	}
-	_, err = c.exec(ctx, `INSERT INTO migrations (name, applied_at) VALUES ($1, $2)`, []any{name, time.Now().UnixMilli()})
+	return nil
+}
+
+// record writes down that a step was taken.
+func record(ctx context.Context, c conn, name string, at int64) error {
+	_, err := c.exec(ctx, `INSERT INTO migrations (name, applied_at) VALUES ($1, $2)`, []any{name, at})
 	return err
 }
