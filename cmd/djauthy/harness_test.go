@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -139,7 +140,7 @@ func open(dir string, mail *inbox, settings []string) (*site, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &site{addr: values["DJAUTHY_LISTEN"], environ: environ, mail: mail, clock: &clock{}, out: &book{}}
 	e := &env{ctx: ctx, stdout: s.out, stderr: s.out, environ: environ}
-	h, err := e.open()
+	h, err := e.openReady(slog.LevelWarn)
 	if err != nil {
 		cancel()
 		return nil, err

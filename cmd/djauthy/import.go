@@ -95,7 +95,7 @@ func (c servicesImportCmd) all(e *env, h *house, rows services.Rows) (r importRe
 		if c.DryRun {
 			tried, err = trial.Rows(e.ctx, some)
 		} else {
-			tried, err = store(e.ctx, h, some)
+			tried, err = storeRows(e.ctx, h, some)
 		}
 		if err != nil {
 			return r, err
@@ -124,8 +124,8 @@ func nextRows(rows services.Rows, n int) (some []services.Row, err error) {
 	return some, nil
 }
 
-// store imports rows in one transaction.
-func store(ctx context.Context, h *house, rows []services.Row) (tried []services.Tried, err error) {
+// storeRows imports rows in one transaction.
+func storeRows(ctx context.Context, h *house, rows []services.Row) (tried []services.Tried, err error) {
 	err = h.db.Update(ctx, func(tx *db.Tx) error {
 		tried = tried[:0]
 		for _, row := range rows {

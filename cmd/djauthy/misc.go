@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"time"
 )
 
@@ -106,32 +105,4 @@ func (sweepCmd) Run(e *env) error {
 		return e.print(counts)
 	}
 	return e.table([]string{"KIND", "REMOVED"}, sortedRows(counts))
-}
-
-type migrateCmd struct {
-	Pending bool `help:"Only say what would be done."`
-}
-
-// Run brings the database up to date.
-func (m migrateCmd) Run(e *env) error {
-	c, _, err := e.settings()
-	if err != nil {
-		return err
-	}
-	steps, err := migrate(e.ctx, c.Database, m.Pending)
-	if err != nil {
-		return err
-	}
-	if e.json {
-		return e.print(map[string]any{"steps": nonNil(steps), "pending": m.Pending})
-	}
-	switch {
-	case len(steps) == 0:
-		_, err = fmt.Fprintln(e.stdout, "The database is up to date.")
-	case m.Pending:
-		_, err = fmt.Fprintln(e.stdout, "To be done:", strings.Join(steps, ", "))
-	default:
-		_, err = fmt.Fprintln(e.stdout, "Done:", strings.Join(steps, ", "))
-	}
-	return err
 }

@@ -26,7 +26,7 @@ type serveCmd struct{}
 
 // Run serves until the context ends.
 func (serveCmd) Run(e *env) error {
-	h, _, err := e.openAt(slog.LevelDebug)
+	h, err := e.openReady(slog.LevelDebug)
 	if err != nil {
 		return err
 	}

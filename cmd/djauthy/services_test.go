@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/client/otp"
-	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/services"
 )
 
@@ -142,22 +141,6 @@ func TestAMistakeInACommandNamesItsOwnHelp(t *testing.T) {
 	}
 }
 
-func TestACommandWithoutADatabaseSaysThatItMadeOne(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "data", "djauthy.db")
-	s := &site{environ: []string{"DJAUTHY_DATABASE=sqlite:" + path}}
-	if out, errs, code := s.command("services", "list"); code != exitOK || !strings.Contains(errs, "new database "+path) || !strings.Contains(errs, "DJAUTHY_DATABASE") {
-		t.Errorf("exit %d, %s%s", code, out, errs)
-	}
-	if _, errs, code := s.command("services", "list"); code != exitOK || errs != "" {
-		t.Errorf("once it is there: exit %d, %s", code, errs)
-	}
-	s = start(t, "DJAUTHY_DATABASE="+dbtest.URL(t, "postgres"))
-	if _, errs, code := s.command("services", "list"); code != exitOK || errs != "" {
-		t.Errorf("on PostgreSQL: exit %d, %s", code, errs)
-	}
-}
-
 // Settings that come from a program, as of secrets, can be read once.
 func TestSettingsAreReadOnce(t *testing.T) {
 	t.Parallel()
@@ -170,7 +153,7 @@ func TestSettingsAreReadOnce(t *testing.T) {
 	if _, err := fmt.Fprintf(w, "database = %q\n", "sqlite:"+path); err != nil || w.Close() != nil {
 		t.Fatal(err)
 	}
-	out, errs, code := (&site{}).command("services", "list", "--config", fmt.Sprintf("/dev/fd/%d", r.Fd()))
+	out, errs, code := (&site{}).command("migrate", "--config", fmt.Sprintf("/dev/fd/%d", r.Fd()))
 	if _, err := os.Stat(path); err != nil || code != exitOK {
 		t.Errorf("exit %d, %v\n%s%s", code, err, out, errs)
 	}

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
-
-	"github.com/djauthy/djauthy/internal/db"
 )
 
 // table prints rows under a head, for people.
@@ -52,16 +48,4 @@ func nonNil(s []string) []string {
 		return []string{}
 	}
 	return s
-}
-
-func migrate(ctx context.Context, url string, pending bool) (steps []string, err error) {
-	d, err := db.Open(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	if pending {
-		return d.Pending(ctx)
-	}
-	return d.Migrate(ctx)
 }

@@ -1,16 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/bus"
@@ -56,71 +49,43 @@ func (e *env) settings() (*config.Config, []string, error) {
 	return config.Load(e.config, text, e.environ, config.ReadFile)
 }
 
-// open wires the house for a command: its answer is what it prints, and its log
-// tells only what is wrong. Where there was no database yet, the command may have
-// been meant for another one, that of a server.
-func (e *env) open() (*house, error) {
-	h, made, err := e.openAt(slog.LevelWarn)
-	if made != "" {
-		fmt.Fprintf(e.stderr, "djauthy: new database %s; if a server has another, run this in its directory or with its DJAUTHY_DATABASE\n", made)
-	}
-	return h, err
-}
+// open wires the house for a command on a database that is there and up to date.
+// It makes and changes none. The log tells only what is wrong: the command's answer
+// is what it prints.
+func (e *env) open() (*house, error) { return e.openAt(slog.LevelWarn, expectReady) }
 
-// missing is the path of an SQLite file that is not there yet, "" for any other
-// database.
-func missing(database string) string {
-	path, lite := strings.CutPrefix(database, "sqlite:")
-	if !lite {
-		return ""
-	}
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return ""
-	}
-	if whole, err := filepath.Abs(path); err == nil {
-		return whole
-	}
-	return path
-}
+// openReady wires the house on a database that it makes and brings up to date, if
+// that is needed. It is for serve and migrate alone.
+func (e *env) openReady(least slog.Level) (*house, error) { return e.openAt(least, makeReady) }
 
-// openAt wires the house on a database that is up to date. made is the path of one
-// that was not there before.
-func (e *env) openAt(least slog.Level) (h *house, made string, err error) {
+// openAt wires the house. ready opens the database and finds the secret key.
+func (e *env) openAt(least slog.Level, ready ready) (*house, error) {
 	cfg, warnings, err := e.settings()
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	h = &house{cfg: cfg, log: logger(e.stderr, cfg, least), metrics: metrics.New(), discovery: accounts.Discovery{FoldLocalPart: cfg.IDs.FoldLocalPart}}
+	h := &house{cfg: cfg, log: logger(e.stderr, cfg, least), metrics: metrics.New(), discovery: accounts.Discovery{FoldLocalPart: cfg.IDs.FoldLocalPart}}
 	for _, w := range warnings {
 		h.log.Warn(w)
 	}
 	if h.words, err = words.Load(); err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	path := missing(cfg.Database)
-	if h.db, err = db.Open(e.ctx, cfg.Database); err != nil {
-		return nil, "", fmt.Errorf("%w (the setting database, DJAUTHY_DATABASE, says where it is)", err)
+	s, err := ready(e.ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	h.db, h.keys = s.db, s.keys
+	if len(s.steps) > 0 {
+		h.log.Info("database brought up to date", "steps", s.steps)
 	}
 	if err := h.furnish(e); err != nil {
-		return nil, path, errors.Join(err, h.db.Close())
+		return nil, errors.Join(err, h.db.Close())
 	}
-	return h, path, nil
+	return h, nil
 }
 
 func (h *house) furnish(e *env) error {
-	steps, err := h.db.Migrate(e.ctx)
-	if err != nil {
-		return err
-	}
-	if len(steps) > 0 {
-		h.log.Info("database brought up to date", "steps", steps)
-	}
-	if h.keys, err = secretKey(h.cfg); err != nil {
-		return err
-	}
-	if err := rememberKey(e.ctx, h.db, h.keys); err != nil {
-		return err
-	}
 	sender, err := h.sender(e)
 	if err != nil {
 		return err
@@ -192,72 +157,3 @@ func (h *house) sweeper() *sweep.Sweeper {
 }
 
 func (h *house) close() error { return h.db.Close() }
-
-// secretKey is the one of the settings, of its file, or of secret.key beside
-// the SQLite file, which is made at the first start.
-func secretKey(c *config.Config) (*seal.Keys, error) {
-	if c.SecretKey != "" {
-		return seal.New([]byte(c.SecretKey))
-	}
-	path, beside := c.SecretKeyFile, c.SecretKeyFile == ""
-	if beside {
-		path = filepath.Join(filepath.Dir(strings.TrimPrefix(c.Database, "sqlite:")), "secret.key")
-	}
-	text, err := config.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) && beside {
-		if err := makeKey(path); err != nil {
-			return nil, fmt.Errorf("cannot make the secret key: %w", err)
-		}
-		text, err = config.ReadFile(path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the secret key: %w", err)
-	}
-	keys, err := seal.New(bytes.TrimSpace(text))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return keys, nil
-}
-
-// makeKey writes a fresh key under a name that did not exist. It is linked into
-// place whole, so that two processes that start together agree on one.
-func makeKey(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".secret-*") // made with mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	_, err = f.WriteString(base64.StdEncoding.EncodeToString(seal.Random(seal.KeySize)) + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil
-}
-
-// rememberKey stops a start with another secret key than the one that sealed
-// the database.
-func rememberKey(ctx context.Context, d *db.DB, keys *seal.Keys) error {
-	const name = "key_fingerprint"
-	var known string
-	read := func(tx *db.Tx) error { return tx.Get(`SELECT value FROM meta WHERE key = $1`, name).Scan(&known) }
-	err := d.View(ctx, read)
-	if errors.Is(err, db.ErrNotFound) {
-		err = d.Update(ctx, func(tx *db.Tx) error {
-			if _, err := tx.Exec(`INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING`, name, keys.Fingerprint()); err != nil {
-				return err
-			}
-			return read(tx)
-		})
-	}
-	if err != nil {
-		return err
-	}
-	if known != keys.Fingerprint() {
-		return errors.New("this database was sealed with another secret key: set the old one (secret_key, secret_key_file, or secret.key beside the SQLite file), or start with a new database")
-	}
-	return nil
-}
