@@ -108,6 +108,27 @@ func TestSIGTERMAnswersWhatIsUnderWayAndExits0(t *testing.T) {
 	}
 }
 
+func TestSIGHUPAndABrokenPipeDoNotEndTheServer(t *testing.T) {
+	t.Parallel()
+	p, s := daemon(t)
+	for range 3 {
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.await(t, "the log tells of it", func() bool { return strings.Contains(p.stderr.String(), "SIGHUP is ignored") })
+	if err := p.cmd.Process.Signal(syscall.SIGPIPE); err != nil {
+		t.Fatal(err)
+	}
+	s.browser(t).signIn(anID())
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.exit(12 * time.Second); code != exitOK {
+		t.Errorf("exit code %d\n%s", code, p.stderr)
+	}
+}
+
 func TestWithNoSettingsItRunsOnSQLiteUnderDataWithTheLocalMailbox(t *testing.T) {
 	dir := t.TempDir()
 	p := launch(t, dir, nil)

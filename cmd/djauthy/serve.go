@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -26,12 +28,36 @@ type serveCmd struct{}
 
 // Run serves until the context ends.
 func (serveCmd) Run(e *env) error {
+	hangups := make(chan os.Signal, 1)
+	defer ignoreHangups(hangups)()
 	h, err := e.openReady(slog.LevelDebug)
 	if err != nil {
 		return err
 	}
+	go h.tellHangups(hangups)
 	err = h.serve(e)
 	return errors.Join(err, h.close())
+}
+
+// ignoreHangups lets the server live on when its terminal closes (SIGHUP), and when
+// what its output was piped into ends (SIGPIPE), until the function that it returns
+// is called.
+func ignoreHangups(hangups chan os.Signal) (stop func()) {
+	signal.Notify(hangups, syscall.SIGHUP)
+	pipes := make(chan os.Signal, 1) // nobody reads it: that it is there is enough
+	signal.Notify(pipes, syscall.SIGPIPE)
+	return func() {
+		signal.Stop(hangups)
+		signal.Stop(pipes)
+		close(hangups)
+	}
+}
+
+// tellHangups is for who sends SIGHUP to have the settings read again.
+func (h *house) tellHangups(hangups <-chan os.Signal) {
+	for range hangups {
+		h.log.Info("SIGHUP is ignored: settings are read at the start only; restart to change them")
+	}
 }
 
 func (h *house) serve(e *env) error {
