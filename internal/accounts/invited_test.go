@@ -21,7 +21,7 @@ func TestSweepRemovesOnlyWhoNeverProvedAnything(t *testing.T) {
 			want = append(want, u.Username)
 		}
 		keep("invited@example.org", accounts.Invite)
-		keep("gone@example.org", accounts.Deactivate)
+		keep("gone@example.org", func(tx *db.Tx, id accounts.UserID) error { return accounts.Deactivate(tx, id) })
 		keep("super@example.org", func(tx *db.Tx, id accounts.UserID) error { return accounts.SetSuperuser(tx, id, true) })
 		want = append(want, proved(t, d, "active@example.org").Username)
 		var gone []accounts.UserID
@@ -58,7 +58,7 @@ func TestASuperuserIsKnown(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
 		_, u := ensure(t, d, "ann@example.org")
 		for _, is := range []bool{false, true, false} {
-			update(t, d, func(tx *db.Tx) error { return accounts.SetSuperuser(tx, u.ID, is) })
+			update(t, d, func(tx *db.Tx) error { return accounts.SetSuperuser(tx, u.ID, is, accounts.Force) })
 			var any bool
 			update(t, d, func(tx *db.Tx) (err error) { any, err = accounts.AnySuperuser(tx); return err })
 			if got := user(t, d, u.ID); any != is || got.Superuser != is || got.Staff != is {

@@ -111,8 +111,14 @@ func AnySuperuser(tx *db.Tx) (bool, error) {
 	return err == nil, err
 }
 
-// SetSuperuser promotes or demotes a user.
-func SetSuperuser(tx *db.Tx, id UserID, is bool) error {
+// SetSuperuser promotes or demotes a user. It returns ErrLastSuperuser instead of
+// demoting the last one, unless Force is given.
+func SetSuperuser(tx *db.Tx, id UserID, is bool, options ...Option) error {
+	if !is {
+		if err := keepSuperuser(tx, id, options); err != nil {
+			return err
+		}
+	}
 	return one(tx.Exec(`UPDATE users SET is_superuser = $2, is_staff = $2 WHERE id = $1`, id, db.Int(is)))
 }
 
@@ -122,8 +128,12 @@ func Invite(tx *db.Tx, id UserID) error {
 }
 
 // Deactivate shuts a user out until Reactivate. Their sessions are for the
-// caller to end.
-func Deactivate(tx *db.Tx, id UserID) error {
+// caller to end. It returns ErrLastSuperuser for the last superuser, unless Force is
+// given.
+func Deactivate(tx *db.Tx, id UserID, options ...Option) error {
+	if err := keepSuperuser(tx, id, options); err != nil {
+		return err
+	}
 	return one(tx.Exec(`UPDATE users SET is_active = 0, deactivated_at = $2 WHERE id = $1`, id, tx.Millis()))
 }
 
@@ -140,8 +150,12 @@ func SetProfile(tx *db.Tx, id UserID, first, last, language string) error {
 	return one(tx.Exec(`UPDATE users SET first_name = $2, last_name = $3, language = $4 WHERE id = $1`, id, first, last, language))
 }
 
-// Delete removes a user and all their accounts.
-func Delete(tx *db.Tx, id UserID) error {
+// Delete removes a user and all their accounts. It returns ErrLastSuperuser for the
+// last superuser, unless Force is given.
+func Delete(tx *db.Tx, id UserID, options ...Option) error {
+	if err := keepSuperuser(tx, id, options); err != nil {
+		return err
+	}
 	if _, err := tx.Exec(`DELETE FROM accounts WHERE user_id = $1`, id); err != nil {
 		return err
 	}

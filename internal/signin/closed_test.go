@@ -204,7 +204,7 @@ func TestAdminsOfTheSettingsArePromotedAtTheirFirstSuccessOnly(t *testing.T) {
 		if _, u := h.account(t, bob); u.Superuser {
 			t.Error("promoted at a later sign-in")
 		}
-		h.update(t, func(tx *db.Tx) error { return accounts.SetSuperuser(tx, u.ID, false) })
+		h.update(t, func(tx *db.Tx) error { return accounts.SetSuperuser(tx, u.ID, false, accounts.Force) })
 		h.clock.Advance(time.Second)
 		h.browser("192.0.2.1").signsIn(t, ann)
 		if _, u := h.account(t, ann); u.Superuser {

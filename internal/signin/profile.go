@@ -195,22 +195,24 @@ func (s *Service) Export(ctx context.Context, by Asker) (e Export, err error) {
 }
 
 // Forget removes a user and everything that is kept of them. Attempts under way
-// lead nowhere without their account, and the sweeper takes them.
-func Forget(tx *db.Tx, user accounts.UserID) error {
+// lead nowhere without their account, and the sweeper takes them. It returns
+// accounts.ErrLastSuperuser for the last superuser, unless accounts.Force is given.
+func Forget(tx *db.Tx, user accounts.UserID, options ...accounts.Option) error {
 	if _, err := EndAll(tx, user, 0); err != nil {
 		return err
 	}
 	if err := audit.Forget(tx, db.ID(user)); err != nil {
 		return err
 	}
-	return accounts.Delete(tx, user)
+	return accounts.Delete(tx, user, options...)
 }
 
 // FreshFor is how old a proof may be for what cannot be undone.
 const FreshFor = 5 * time.Minute
 
 // DeleteAccount forgets the person, if they have just proved who they are; ok
-// is false if they have not.
+// is false if they have not. It returns accounts.ErrLastSuperuser for the last
+// superuser.
 func (s *Service) DeleteAccount(ctx context.Context, by Asker) (ok bool, err error) {
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		ok = false

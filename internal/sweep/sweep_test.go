@@ -129,7 +129,7 @@ func TestUsersWhoStayAreNeverSwept(t *testing.T) {
 		h.asks(t, "root@example.org")
 		for address, change := range map[string]func(tx *db.Tx, u accounts.UserID) error{
 			"invited@example.org":     accounts.Invite,
-			"deactivated@example.org": accounts.Deactivate,
+			"deactivated@example.org": func(tx *db.Tx, u accounts.UserID) error { return accounts.Deactivate(tx, u) },
 			"root@example.org":        func(tx *db.Tx, u accounts.UserID) error { return accounts.SetSuperuser(tx, u, true) },
 		} {
 			check(t, h.d.Update(t.Context(), func(tx *db.Tx) error {
