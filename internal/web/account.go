@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -255,7 +256,10 @@ func (s *Server) postDelete(c *fiber.Ctx) error {
 		return err
 	}
 	done, err := s.Signin.DeleteAccount(c.UserContext(), s.asker(c))
-	if err != nil {
+	switch {
+	case errors.Is(err, accounts.ErrLastSuperuser):
+		return s.message(c.Status(http.StatusConflict), "account.last_superuser", "/account", "account.title")
+	case err != nil:
 		return err
 	}
 	if !done {
