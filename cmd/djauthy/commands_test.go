@@ -61,7 +61,7 @@ func TestUsersCommandsWorkBesideARunningServer(t *testing.T) {
 		if page := b.get("/account"); !strings.Contains(page.body, "Administrator") {
 			t.Error("the running server does not know of the promotion")
 		}
-		is("is_superuser", false, "users", "demote")
+		is("is_superuser", false, "users", "demote", "--force")
 		is("is_active", false, "users", "deactivate")
 		if b.in() {
 			t.Error("the running server does not know of the deactivation")

@@ -38,6 +38,9 @@ func (c createSuperuserCmd) Run(e *env) error {
 	if err = errors.Join(err, h.close()); err != nil {
 		return err
 	}
+	if u.Superuser {
+		e.note(u.Username + " is a superuser already")
+	}
 	which := fmt.Sprintf("--name %s --realm %s", triple.Name, triple.Realm)
 	switch {
 	case kept && !triple.Expires.IsZero() && !triple.Expires.After(time.Now()):
@@ -66,11 +69,13 @@ func (c createSuperuserCmd) create(e *env, h *house) (u accounts.User, triple se
 		if u, err = accounts.Named(tx, c.Name, id); err != nil {
 			return err
 		}
-		if err := accounts.SetSuperuser(tx, u.ID, true); err != nil {
-			return err
-		}
-		if err := audit.Write(tx, db.ID(u.ID), audit.Promoted, audit.Client{}); err != nil {
-			return err
+		if !u.Superuser {
+			if err := accounts.SetSuperuser(tx, u.ID, true); err != nil {
+				return err
+			}
+			if err := audit.Write(tx, db.ID(u.ID), audit.Promoted, audit.Client{}); err != nil {
+				return err
+			}
 		}
 		triple, err = h.services.Find(tx, u.Username, services.AdminRealm)
 		kept = err == nil

@@ -419,7 +419,7 @@ func TestAdminsOfTheSettingsBecomeSuperusersAtTheirFirstSignIn(t *testing.T) {
 	if out := s.must(t, "users", "show", id, "--json"); !strings.Contains(out, `"is_superuser": true`) {
 		t.Errorf("not a superuser: %s", out)
 	}
-	s.must(t, "users", "demote", id)
+	s.must(t, "users", "demote", id, "--force")
 	s.clock.advance(time.Minute)
 	b.post("/logout")
 	b.signIn(id)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -36,11 +35,15 @@ type serviceTarget struct {
 
 // with finds the target and runs fn in one transaction.
 func (t serviceTarget) with(e *env, fn func(h *house, tx *db.Tx, s services.Entry) error) error {
-	return t.within(e, (*db.DB).Update, fn)
+	return t.run(e, (*db.DB).Update, fn)
 }
 
-// within is with in a transaction of this kind: Update, or View for what only reads.
-func (t serviceTarget) within(e *env, transaction func(*db.DB, context.Context, func(*db.Tx) error) error, fn func(h *house, tx *db.Tx, s services.Entry) error) error {
+// read is with for a command that changes nothing.
+func (t serviceTarget) read(e *env, fn func(h *house, tx *db.Tx, s services.Entry) error) error {
+	return t.run(e, (*db.DB).View, fn)
+}
+
+func (t serviceTarget) run(e *env, in method, fn func(h *house, tx *db.Tx, s services.Entry) error) error {
 	if (t.UUID == "") == (t.Name == "" && t.Realm == "") || t.UUID == "" && (t.Name == "" || t.Realm == "") {
 		return usageError{errors.New("which one? --name and --realm of a triple, or --appuuid of an app")}
 	}
@@ -48,7 +51,7 @@ func (t serviceTarget) within(e *env, transaction func(*db.DB, context.Context, 
 	if err != nil {
 		return err
 	}
-	err = transaction(h.db, e.ctx, func(tx *db.Tx) error {
+	err = in(h.db, e.ctx, func(tx *db.Tx) error {
 		s, err := t.find(h, tx)
 		if errors.Is(err, db.ErrNotFound) {
 			return fmt.Errorf("no service is %s; `djauthy services list` and `djauthy services apps` show all", t)
@@ -254,7 +257,7 @@ const historySize = 20
 // Run shows a triple.
 func (c servicesShowCmd) Run(e *env) error {
 	var j serviceJSON
-	if err := c.within(e, (*db.DB).View, func(h *house, tx *db.Tx, s services.Entry) (err error) {
+	if err := c.read(e, func(h *house, tx *db.Tx, s services.Entry) (err error) {
 		if j, err = h.describeService(tx, s); err != nil {
 			return err
 		}
@@ -332,18 +335,24 @@ func (c servicesExpireCmd) Run(e *env) error {
 		return err
 	}
 	var j serviceJSON
+	var already bool
 	if err := c.with(e, func(h *house, tx *db.Tx, s services.Entry) error {
 		if c.At == "now" {
 			at = tx.Now
 		}
-		if err := h.services.SetExpiry(tx, s.ID, at, audit.Client{}); err != nil {
-			return err
+		if already = s.Expires.Equal(at); !already {
+			if err := h.services.SetExpiry(tx, s.ID, at, audit.Client{}); err != nil {
+				return err
+			}
 		}
 		s.Expires = at
 		j, err = h.describeService(tx, s)
 		return err
 	}); err != nil {
 		return err
+	}
+	if already {
+		e.note("its end was the same already")
 	}
 	ends := "never"
 	if j.Expires != nil {

@@ -25,49 +25,6 @@ type usersCmd struct {
 	Delete     usersDeleteCmd     `cmd:"" help:"Remove a user and everything that is kept of them."`
 }
 
-// target is the user that a command is about.
-type target struct {
-	ID string `arg:"" help:"A username, a user's id, or any address."`
-}
-
-// with finds the target and runs fn in one transaction.
-func (t target) with(e *env, fn func(h *house, tx *db.Tx, u accounts.User) error) error {
-	h, err := e.open()
-	if err != nil {
-		return err
-	}
-	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
-		u, err := accounts.Lookup(tx, h.discovery, t.ID)
-		if errors.Is(err, db.ErrNotFound) {
-			return fmt.Errorf("no user has the username, id or address %q; `djauthy users list` shows all", t.ID)
-		} else if err != nil {
-			return err
-		}
-		return fn(h, tx, u)
-	})
-	return errors.Join(err, h.close())
-}
-
-// act runs fn, writes the event into the user's history, and shows the user.
-func (t target) act(e *env, event audit.Event, fn func(tx *db.Tx, u accounts.User) error) error {
-	var shown userJSON
-	err := t.with(e, func(_ *house, tx *db.Tx, u accounts.User) error {
-		if err := fn(tx, u); err != nil {
-			return err
-		}
-		if err := audit.Write(tx, db.ID(u.ID), event, audit.Client{}); err != nil {
-			return err
-		}
-		var err error
-		shown, err = describe(tx, u.ID)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return shown.show(e)
-}
-
 // userJSON is a user as commands print one.
 type userJSON struct {
 	ID          accounts.UserID `json:"id,string"`
@@ -187,7 +144,7 @@ type usersShowCmd struct{ target }
 // Run shows a user.
 func (c usersShowCmd) Run(e *env) error {
 	var j userJSON
-	if err := c.with(e, func(_ *house, tx *db.Tx, u accounts.User) (err error) {
+	if err := c.read(e, func(_ *house, tx *db.Tx, u accounts.User) (err error) {
 		j, err = describe(tx, u.ID)
 		return err
 	}); err != nil {
@@ -206,25 +163,31 @@ func (c usersAddCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	j, err := h.invite(e, c.Address)
+	j, already, err := h.invite(e, c.Address)
 	if err = errors.Join(err, h.close()); err != nil {
 		return err
+	}
+	switch {
+	case j.Deactivated != nil:
+		e.note(fmt.Sprintf("%s is deactivated; `djauthy users activate %s` lets them in again", j.Username, j.Username))
+	case already:
+		e.note(j.Username + " is invited already")
 	}
 	return j.show(e)
 }
 
-// invite makes sure that an address has an invited user.
-func (h *house) invite(e *env, address string) (j userJSON, err error) {
+// invite makes sure that an address has an invited user; already says that it had.
+func (h *house) invite(e *env, address string) (j userJSON, already bool, err error) {
 	id, refusal := h.discovery.Find(address, "")
 	if refusal != "" {
-		return j, usageError{fmt.Errorf("%q: %s", address, h.words.Get("en").T("problem.id."+string(refusal)))}
+		return j, false, usageError{fmt.Errorf("%q: %s", address, h.words.Get("en").T("problem.id."+string(refusal)))}
 	}
 	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
 		_, u, err := accounts.Ensure(tx, id)
 		if err != nil {
 			return err
 		}
-		if !u.Invited {
+		if already = u.Invited; !already {
 			if err := accounts.Invite(tx, u.ID); err != nil {
 				return err
 			}
@@ -235,28 +198,39 @@ func (h *house) invite(e *env, address string) (j userJSON, err error) {
 		j, err = describe(tx, u.ID)
 		return err
 	})
-	return j, err
+	return j, already, err
 }
 
 type usersActivateCmd struct{ target }
 
 // Run lets a user in again.
 func (c usersActivateCmd) Run(e *env) error {
-	return c.act(e, audit.Activated, func(tx *db.Tx, u accounts.User) error { return accounts.Reactivate(tx, u.ID) })
+	return c.act(e, change{
+		event: audit.Activated, already: "is let in already",
+		so: func(u accounts.User) bool { return u.Deactivated.IsZero() && (u.Active || u.Invited) },
+		do: func(tx *db.Tx, u accounts.User) error { return accounts.Reactivate(tx, u.ID) },
+	})
 }
 
-type usersDeactivateCmd struct{ target }
+type usersDeactivateCmd struct {
+	target
+	forced
+}
 
 // Run shuts a user out.
 func (c usersDeactivateCmd) Run(e *env) error {
-	return c.act(e, audit.Deactivated, func(tx *db.Tx, u accounts.User) error {
-		// The user first: a sign-in under way holds it, and its session has to
-		// be seen by what ends them all.
-		if err := accounts.Deactivate(tx, u.ID); err != nil {
+	return c.act(e, change{
+		event: audit.Deactivated, already: "is deactivated already",
+		so: func(u accounts.User) bool { return !u.Deactivated.IsZero() },
+		do: func(tx *db.Tx, u accounts.User) error {
+			// The user first: a sign-in under way holds it, and its session has to
+			// be seen by what ends them all.
+			if err := accounts.Deactivate(tx, u.ID, c.options()...); err != nil {
+				return err
+			}
+			_, err := signin.EndAll(tx, u.ID, 0)
 			return err
-		}
-		_, err := signin.EndAll(tx, u.ID, 0)
-		return err
+		},
 	})
 }
 
@@ -264,14 +238,27 @@ type usersPromoteCmd struct{ target }
 
 // Run makes a superuser.
 func (c usersPromoteCmd) Run(e *env) error {
-	return c.act(e, audit.Promoted, func(tx *db.Tx, u accounts.User) error { return accounts.SetSuperuser(tx, u.ID, true) })
+	return c.act(e, change{
+		event: audit.Promoted, already: "is a superuser already",
+		so: func(u accounts.User) bool { return u.Superuser },
+		do: func(tx *db.Tx, u accounts.User) error { return accounts.SetSuperuser(tx, u.ID, true) },
+	})
 }
 
-type usersDemoteCmd struct{ target }
+type usersDemoteCmd struct {
+	target
+	forced
+}
 
 // Run takes a superuser's rights.
 func (c usersDemoteCmd) Run(e *env) error {
-	return c.act(e, audit.Demoted, func(tx *db.Tx, u accounts.User) error { return accounts.SetSuperuser(tx, u.ID, false) })
+	return c.act(e, change{
+		event: audit.Demoted, already: "is no superuser",
+		so: func(u accounts.User) bool { return !u.Superuser },
+		do: func(tx *db.Tx, u accounts.User) error {
+			return accounts.SetSuperuser(tx, u.ID, false, c.options()...)
+		},
+	})
 }
 
 type usersLinkCmd struct{ target }
@@ -301,7 +288,7 @@ type usersExportCmd struct{ target }
 // Run prints everything that is kept of a user.
 func (c usersExportCmd) Run(e *env) error {
 	var x signin.Export
-	if err := c.with(e, func(h *house, tx *db.Tx, u accounts.User) (err error) {
+	if err := c.read(e, func(h *house, tx *db.Tx, u accounts.User) (err error) {
 		x, err = signin.ExportUser(tx, u.ID, h.signin.Settings)
 		return err
 	}); err != nil {
@@ -310,14 +297,17 @@ func (c usersExportCmd) Run(e *env) error {
 	return e.print(x)
 }
 
-type usersDeleteCmd struct{ target }
+type usersDeleteCmd struct {
+	target
+	forced
+}
 
 // Run forgets a user.
 func (c usersDeleteCmd) Run(e *env) error {
 	var name string
 	if err := c.with(e, func(_ *house, tx *db.Tx, u accounts.User) error {
 		name = u.Username
-		return signin.Forget(tx, u.ID)
+		return signin.Forget(tx, u.ID, c.options()...)
 	}); err != nil {
 		return err
 	}
