@@ -1,0 +1,154 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+// Target says how a database is filled.
+type Target struct {
+	DB *db.DB
+	// Again clears a database that an earlier restore or copy left unfinished.
+	Again bool
+	// Last, if it is set, runs when all rows are there and read back. If it fails, so
+	// does the whole.
+	Last     func() error
+	Progress Progress
+}
+
+// Restore fills an empty database with the rows of a backup and reads them back. The
+// schema is as old as the backup; Migrate brings it up to date. When it fails, the
+// database is left without tables; when the process dies, as db.ErrUnfinished. It
+// returns db.ErrNotEmpty for a database that has rows.
+func (t Target) Restore(ctx context.Context, r io.Reader) (Contents, error) {
+	return t.fill(ctx, func(to sink) (Contents, error) { return replay(ctx, r, to, "restoring", t.Progress) })
+}
+
+// Copy fills an empty database with the rows of another one, as they all are at one
+// moment, and reads them back. Its failures are those of Restore.
+func (t Target) Copy(ctx context.Context, from *db.DB) (Contents, error) {
+	return t.fill(ctx, func(to sink) (Contents, error) { return dump(ctx, from, Header{}, to, "copying", t.Progress) })
+}
+
+func (t Target) fill(ctx context.Context, from func(sink) (Contents, error)) (Contents, error) {
+	l := &loader{ctx: ctx, target: t}
+	c, err := from(l)
+	if err == nil {
+		err = l.check(c.Tables)
+	}
+	if err == nil && t.Last != nil {
+		err = t.Last()
+	}
+	if err == nil {
+		err = l.load.Finish(ctx)
+	}
+	if err != nil && l.load != nil {
+		err = errors.Join(err, l.load.Abandon(context.WithoutCancel(ctx)))
+	}
+	return c, err
+}
+
+const (
+	// loadRows and loadBytes bound what waits in memory for one transaction.
+	loadRows  = 5000
+	loadBytes = 4 << 20
+)
+
+// loader is the sink that fills a database.
+type loader struct {
+	ctx    context.Context
+	target Target
+	load   *db.Load   // nil before begin
+	schema []db.Table // of the target
+	came   []db.Table // from the source, the last being filled now
+	rows   [][]any
+	bytes  int
+}
+
+func (l *loader) begin(h Header) (err error) {
+	if l.load, err = l.target.DB.BeginLoad(l.ctx, h.Steps, l.target.Again); err != nil {
+		return err
+	}
+	return l.target.DB.View(l.ctx, func(tx *db.Tx) (err error) { l.schema, err = tx.Tables(); return err })
+}
+
+// table finds the table in the schema that the steps made. It has to have the very
+// columns; their names, not their places, say where a value belongs.
+func (l *loader) table(t db.Table) error {
+	for _, ours := range l.schema {
+		if ours.Name == t.Name && sameColumns(ours.Columns, t.Columns) {
+			l.came = append(l.came, t)
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: its table %s is not as its steps make it", ErrFormat, t.Name)
+}
+
+func sameColumns(a, b []db.Column) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, c := range a {
+		if !slices.Contains(b, c) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *loader) row(values []any, encoded []byte) error {
+	l.rows = append(l.rows, slices.Clone(values))
+	l.bytes += len(encoded)
+	if len(l.rows) < loadRows && l.bytes < loadBytes {
+		return nil
+	}
+	return l.flush()
+}
+
+func (l *loader) flush() error {
+	if len(l.rows) == 0 {
+		return nil
+	}
+	t := l.came[len(l.came)-1]
+	err := l.load.Insert(l.ctx, t, l.rows)
+	clear(l.rows)
+	l.rows, l.bytes = l.rows[:0], 0
+	if err != nil {
+		return fmt.Errorf("table %s: %w", t.Name, err)
+	}
+	return nil
+}
+
+func (l *loader) end(Sum) error { return l.flush() }
+
+// check reads everything back, with the columns in the order in which they came, and
+// compares it table by table. Every table of the schema has to be among them.
+func (l *loader) check(want []Sum) error {
+	if len(l.came) != len(l.schema) {
+		return fmt.Errorf("%w: it has %d tables, and its steps make %d", ErrFormat, len(l.came), len(l.schema))
+	}
+	var got []Sum
+	all, done := int64(0), int64(0)
+	for _, s := range want {
+		all += s.Rows
+	}
+	err := l.target.DB.View(l.ctx, func(tx *db.Tx) error {
+		for _, t := range l.came {
+			s, err := dumpTable(l.ctx, tx, t, nowhere{}, func(n int64) { l.target.Progress.tell("reading back", done+n, all) })
+			if err != nil {
+				return fmt.Errorf("read back the table %s: %w", t.Name, err)
+			}
+			got, done = append(got, s), done+s.Rows
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return same(got, want)
+}
