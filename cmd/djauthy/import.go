@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
@@ -197,30 +196,4 @@ func (r importReport) refusal() error {
 		which = "1 row was"
 	}
 	return fmt.Errorf("%s refused; %s", which, rest)
-}
-
-// progress tells on a terminal how far a long work has come.
-type progress struct {
-	out  io.Writer // nil: not on a terminal
-	last time.Time
-}
-
-func newProgress(e *env) *progress {
-	if isTerminal(e.stderr) {
-		return &progress{out: e.stderr, last: time.Now()}
-	}
-	return &progress{}
-}
-
-func (p *progress) step(n int) {
-	if p.out != nil && time.Since(p.last) > 200*time.Millisecond {
-		p.last = time.Now()
-		fmt.Fprintf(p.out, "\r%d rows", n)
-	}
-}
-
-func (p *progress) end() {
-	if p.out != nil {
-		fmt.Fprint(p.out, "\r\x1b[K")
-	}
 }
