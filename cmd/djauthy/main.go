@@ -38,7 +38,8 @@ type cli struct {
 	Services        servicesCmd        `cmd:"" help:"Micro services: their triples (name, realm, seed) and realms."`
 	Createsuperuser createSuperuserCmd `cmd:"" help:"Make a superuser."`
 	Client          clientCmd          `cmd:"" name:"ungleichotpclient" help:"Speak as a micro service: create, list, delete or verify entries."`
-	Migrate         migrateCmd         `cmd:"" help:"Bring the database up to date. The server does it at its start, too."`
+	Backup          backupCmd          `cmd:"" help:"Write all rows into one file, beside a running server."`
+	Migrate         migrateCmd         `cmd:"" help:"Make the database, or bring it up to date. The server does it at its start, too."`
 	Health          healthCmd          `cmd:"" help:"Exit 0 if the server answers; for containers."`
 	ConfigCmd       configCmd          `cmd:"" name:"config" help:"Print the settings in force, secrets hidden."`
 	Version         versionCmd         `cmd:"" help:"Print the version."`
