@@ -40,6 +40,7 @@ type cli struct {
 	Client          clientCmd          `cmd:"" name:"ungleichotpclient" help:"Speak as a micro service: create, list, delete or verify entries."`
 	Backup          backupCmd          `cmd:"" help:"Write all rows into one file, beside a running server."`
 	Restore         restoreCmd         `cmd:"" help:"Fill an empty database with the rows of a backup."`
+	Copy            copyCmd            `cmd:"" help:"Copy all rows into an empty database, also from SQLite to PostgreSQL and back."`
 	Migrate         migrateCmd         `cmd:"" help:"Make the database, or bring it up to date. The server does it at its start, too."`
 	Health          healthCmd          `cmd:"" help:"Exit 0 if the server answers; for containers."`
 	ConfigCmd       configCmd          `cmd:"" name:"config" help:"Print the settings in force, secrets hidden."`
