@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
@@ -38,7 +39,7 @@ func secretKey(c *config.Config) ([]byte, error) {
 	}
 	text, err := config.ReadFile(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil, fmt.Errorf("%w: there is no file %s", errNoKey, path)
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the secret key: %w; it has to be the file of that name from the backup", err)
