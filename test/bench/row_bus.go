@@ -69,11 +69,17 @@ func (b *bench) onBroker(url string) (*result, error) {
 
 // addApps makes apps that may verify each other.
 func (b *bench) addApps(dir string) ([]bus.App, error) {
+	command := func(args ...string) ([]byte, error) {
+		cmd := exec.CommandContext(b.ctx, b.binary, args...)
+		cmd.Dir, cmd.Env = dir, b.djauthy().start(dir, "127.0.0.1:1").Env
+		return cmd.Output()
+	}
+	if _, err := command("migrate"); err != nil {
+		return nil, fmt.Errorf("make the database: %w", err)
+	}
 	var apps []bus.App
 	for range busApps {
-		cmd := exec.CommandContext(b.ctx, b.binary, "services", "add-app", "--username", "bench", "--appname", "bench", "--trusted")
-		cmd.Dir, cmd.Env = dir, b.djauthy().start(dir, "127.0.0.1:1").Env
-		out, err := cmd.Output()
+		out, err := command("services", "add-app", "--username", "bench", "--appname", "bench", "--trusted")
 		if err != nil {
 			return nil, fmt.Errorf("add an app: %w", err)
 		}

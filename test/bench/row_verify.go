@@ -102,11 +102,13 @@ func (b *bench) importServices(entries int, dir string, extra ...string) error {
 	if err := errors.Join(w.Flush(), f.Close()); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(b.ctx, b.binary, "services", "import", file)
-	cmd.Dir = dir
-	cmd.Env = append(b.djauthy().start(dir, "127.0.0.1:1").Env, extra...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("import: %w: %s", err, out)
+	for _, args := range [][]string{{"migrate"}, {"services", "import", file}} {
+		cmd := exec.CommandContext(b.ctx, b.binary, args...)
+		cmd.Dir = dir
+		cmd.Env = append(b.djauthy().start(dir, "127.0.0.1:1").Env, extra...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w: %s", args, err, out)
+		}
 	}
 	return nil
 }
