@@ -43,8 +43,8 @@ func (f passphraseFlag) find(e *env, twice bool) ([]byte, error) {
 			return []byte(value), nil
 		}
 	}
-	if file, ok := e.stdin.(*os.File); ok && term.IsTerminal(int(file.Fd())) { //nolint:gosec // a file number is small
-		return e.ask(int(file.Fd()), twice) //nolint:gosec // as above
+	if file, ok := e.stdin.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return e.ask(int(file.Fd()), twice)
 	}
 	if e.stdin == nil {
 		return nil, nil
