@@ -137,8 +137,8 @@ func TestMoreRowsThanOneStatementTakes(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
 		meta := table(t, d, "meta")
 		var want [][]any
-		for i := range 1234 {
-			want = append(want, []any{fmt.Sprintf("%04d", i), "x"})
+		for i := range 20_000 {
+			want = append(want, []any{fmt.Sprintf("%05d", i), "x"})
 		}
 		if err := d.Update(t.Context(), func(tx *db.Tx) error { return tx.InsertRows(meta, want) }); err != nil {
 			t.Fatal(err)
