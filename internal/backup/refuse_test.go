@@ -194,3 +194,30 @@ func TestTheKeyIsInTheBackupUnderThePassphraseAlone(t *testing.T) {
 		t.Errorf("under another passphrase: %q, %v", got, err)
 	}
 }
+
+func TestRowsThatDoNotReadBackTheSameAreNoRestore(t *testing.T) {
+	for _, engine := range engines {
+		t.Run(engine, func(t *testing.T) {
+			text, _ := write(t, full(t, "sqlite", 3))
+			target := open(t, dbtest.URL(t, engine))
+			spoil := func(what string, done, _ int64) {
+				if what != "restoring" || done == 0 {
+					return
+				}
+				if err := target.Update(t.Context(), func(tx *db.Tx) error {
+					_, err := tx.Exec(`UPDATE users SET first_name = 'changed' WHERE id = 1`)
+					return err
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+			_, err := backup.Target{DB: target, Progress: spoil}.Restore(t.Context(), bytes.NewReader(text))
+			if !errors.Is(err, backup.ErrDiffers) || !strings.Contains(err.Error(), "users") {
+				t.Errorf("a row that changed on its way: %v", err)
+			}
+			if all := dbtest.Dump(t, target); len(all) != 0 {
+				t.Errorf("it left %v", all)
+			}
+		})
+	}
+}
