@@ -19,3 +19,6 @@ const Lease = lease
 
 // Backlog is how many messages wait in memory.
 const Backlog = backlog
+
+// Clean is clean.
+var Clean = clean

@@ -1,0 +1,67 @@
+package delivery
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// saidLimit is how much of a server's words is kept, in bytes.
+const saidLimit = 500
+
+// Masked shows an address as its owner recognizes it and nobody else can read
+// it: the first and last character of the local part, and the domain. It is what
+// accounts.ID.Masked shows.
+func Masked(address string) string {
+	at := strings.LastIndex(address, "@")
+	if at < 0 {
+		return maskedWord(address)
+	}
+	return maskedWord(address[:at]) + address[at:]
+}
+
+func maskedWord(word string) string {
+	runes := []rune(word)
+	if len(runes) < 3 {
+		return string(runes[:min(1, len(runes))]) + "***"
+	}
+	return string(runes[0]) + "***" + string(runes[len(runes)-1])
+}
+
+// addressLike finds addresses in free text: plain, with a quoted local part, and
+// with the @ encoded for a URL or by RFC 3461 4 (xtext).
+var addressLike = regexp.MustCompile(`(?i)(?:("[^"@]{1,64}"|[^\s<>()\[\],;:"'@]+?)(@)|([^\s<>()\[\],;:"'@/?&=]+?)(%40|\+40|=40))([^\s<>()\[\],;:"'@]+)`)
+
+// clean makes the words of a server fit for a log and a terminal: one line
+// without control characters, of at most saidLimit bytes, in which addresses are
+// masked and the secrets are struck out. to is the recipient, whose local part
+// some servers name alone ("ann... User unknown").
+func clean(text, to string, secrets ...string) string {
+	text = strings.ToValidUTF8(text, "?")
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "***")
+		}
+	}
+	text = addressLike.ReplaceAllStringFunc(text, func(found string) string {
+		part := addressLike.FindStringSubmatch(found)
+		return maskedWord(strings.Trim(part[1]+part[3], `"`)) + part[2] + part[4] + part[5]
+	})
+	if local, _, ok := strings.Cut(to, "@"); ok && len(local) > 2 {
+		text = maskLocal(text, local)
+	}
+	if len(text) > saidLimit {
+		text = strings.ToValidUTF8(text[:saidLimit], "") + "…"
+	}
+	return text
+}
+
+// maskLocal masks a local part that stands as a word of its own.
+func maskLocal(text, local string) string {
+	word, err := regexp.Compile(`(?i)(^|[^\pL\pN])` + regexp.QuoteMeta(local) + `($|[^\pL\pN])`)
+	if err != nil { // the address is not UTF-8
+		return text
+	}
+	return word.ReplaceAllString(text, "${1}"+strings.ReplaceAll(maskedWord(local), "$", "$$")+"${2}")
+}
