@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"bufio"
+	"io"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -22,3 +24,12 @@ const Backlog = backlog
 
 // Clean is clean.
 var Clean = clean
+
+// ErrReplyTooLong is errReplyTooLong.
+var ErrReplyTooLong = errReplyTooLong
+
+// ReadReply reads one answer and returns its text.
+func ReadReply(r io.Reader) (string, error) {
+	got, err := readReply(bufio.NewReader(r))
+	return got.text(), err
+}
