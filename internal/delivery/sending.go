@@ -1,0 +1,48 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+func (o *Outbox) send(under context.Context, q Queued) {
+	now := o.db.Now()
+	if now.After(q.leaseEnds.Add(-sendLimit / 2)) {
+		return // it waited so long that another may claim it; it stays in the table
+	}
+	if now.After(q.notAfter) {
+		o.done <- outcome{q, &SendError{Permanent: true, Reason: "too late: the code has expired"}, now}
+		return
+	}
+	ctx, cancel := context.WithTimeout(under, sendLimit)
+	defer cancel()
+	err := o.attempt(ctx, q)
+	o.health.note(q.message.Channel, err)
+	o.done <- outcome{q, err, o.db.Now()}
+}
+
+func (o *Outbox) attempt(ctx context.Context, q Queued) (err error) {
+	sender, ok := o.senders[q.message.Channel]
+	if !ok {
+		return &SendError{Permanent: true, Reason: "no sender for " + q.message.Channel}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = &SendError{Permanent: true, Reason: fmt.Sprintf("panic: %v", p)}
+		}
+	}()
+	w, err := o.wording.word(q.message)
+	if err != nil {
+		return &SendError{Permanent: true, Reason: "wording: " + err.Error()}
+	}
+	w.ID, w.Date = fmt.Sprintf("%x.%d", uint64(q.id), q.tries), o.db.Now()
+	return sender.Send(ctx, w)
+}
+
+// Now words and sends a message at once and past the table, for `djauthy
+// check --send`.
+func (o *Outbox) Now(ctx context.Context, m Message) error {
+	return o.attempt(ctx, Queued{id: db.FirstID(o.db.Now()), message: m, tries: 1})
+}
