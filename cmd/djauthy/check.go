@@ -151,8 +151,9 @@ func (h *house) trySend(e *env, text string) error {
 	if h.mailbox != nil {
 		go func() { _ = h.mailbox.Run(ctx) }()
 	}
-	return h.outbox.Now(ctx, delivery.Message{
+	_, err := h.outbox.Now(ctx, delivery.Message{
 		Channel: accounts.Email, To: found.Address.Deliverable(), Kind: "test", Lang: "en",
 		Text: delivery.Text{Site: h.cfg.Brand.Name, Host: h.cfg.PublicHost()},
 	})
+	return err
 }

@@ -22,6 +22,7 @@ const patience = 30 * time.Second
 // what comes of a message; nil: it is sent.
 type post struct {
 	answer func(w delivery.Worded) error
+	said   string
 
 	arrived chan delivery.Worded
 	sent    chan time.Duration
@@ -33,12 +34,12 @@ func newPost() *post {
 	return &post{arrived: make(chan delivery.Worded, 4096), sent: make(chan time.Duration, 4096), failed: make(chan bool, 4096)}
 }
 
-func (p *post) Send(_ context.Context, w delivery.Worded) error {
+func (p *post) Send(_ context.Context, w delivery.Worded) (string, error) {
 	p.arrived <- w
 	if p.answer == nil {
-		return nil
+		return p.said, nil
 	}
-	return p.answer(w)
+	return p.said, p.answer(w)
 }
 
 func (p *post) Check(context.Context) error       { return nil }

@@ -29,7 +29,8 @@ func sent(t *testing.T, m delivery.Message) envelope {
 	t.Helper()
 	s := serve(t, nil)
 	o := outbox(t, dbtest.Open(t, dbtest.URL(t, "sqlite")), s.sender(t), newPost())
-	check(t, o.Now(t.Context(), m))
+	_, err := o.Now(t.Context(), m)
+	check(t, err)
 	all := s.received()
 	want(t, len(all), 1)
 	return all[0]
@@ -212,7 +213,7 @@ func TestAHostileAddressReachesOneMailboxOrNone(t *testing.T) {
 		s := serve(t, nil)
 		w := worded
 		w.To = to
-		err := s.sender(t).Send(context.Background(), w)
+		_, err := s.sender(t).Send(context.Background(), w)
 		for _, e := range s.received() {
 			if len(e.to) != 1 || strings.Contains(fmt.Sprint(e.to), "eve@example.org>") || strings.Contains(e.data, "\nBcc:") || strings.Contains(e.data, "\nRCPT") {
 				t.Errorf("%q: sent to %q", to, e.to)
@@ -237,7 +238,8 @@ func TestAnAddressBeyondASCIIIsReached(t *testing.T) {
 	want(t, refused, "")
 	w := worded
 	w.To = id.Identifier
-	check(t, sender.Send(t.Context(), w))
+	_, err = sender.Send(t.Context(), w)
+	check(t, err)
 	m := next(t, arrived)
 	want(t, m.To, "jörg@xn--bcher-kva.example")
 	want(t, m.Subject, worded.Subject)

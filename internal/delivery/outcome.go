@@ -12,9 +12,10 @@ import (
 
 // outcome is what became of one try.
 type outcome struct {
-	q   Queued
-	err error
-	at  time.Time
+	q    Queued
+	said string // by the other side, about a message that was sent
+	err  error
+	at   time.Time
 }
 
 // record writes down what became of messages: all outcomes of a moment, in one

@@ -13,20 +13,20 @@ func (o *Outbox) send(under context.Context, q Queued) {
 		return // it waited so long that another may claim it; it stays in the table
 	}
 	if now.After(q.notAfter) {
-		o.done <- outcome{q, &SendError{Permanent: true, Reason: "too late: the code has expired"}, now}
+		o.done <- outcome{q, "", &SendError{Permanent: true, Reason: "too late: the code has expired"}, now}
 		return
 	}
 	ctx, cancel := context.WithTimeout(under, sendLimit)
 	defer cancel()
-	err := o.attempt(ctx, q)
+	said, err := o.attempt(ctx, q)
 	o.health.note(q.message.Channel, err)
-	o.done <- outcome{q, err, o.db.Now()}
+	o.done <- outcome{q, said, err, o.db.Now()}
 }
 
-func (o *Outbox) attempt(ctx context.Context, q Queued) (err error) {
+func (o *Outbox) attempt(ctx context.Context, q Queued) (said string, err error) {
 	sender, ok := o.senders[q.message.Channel]
 	if !ok {
-		return &SendError{Permanent: true, Reason: "no sender for " + q.message.Channel}
+		return "", &SendError{Permanent: true, Reason: "no sender for " + q.message.Channel}
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -35,14 +35,14 @@ func (o *Outbox) attempt(ctx context.Context, q Queued) (err error) {
 	}()
 	w, err := o.wording.word(q.message)
 	if err != nil {
-		return &SendError{Permanent: true, Reason: "wording: " + err.Error()}
+		return "", &SendError{Permanent: true, Reason: "wording: " + err.Error()}
 	}
 	w.ID, w.Date = fmt.Sprintf("%x.%d", uint64(q.id), q.tries), o.db.Now()
 	return sender.Send(ctx, w)
 }
 
 // Now words and sends a message at once and past the table, for `djauthy
-// check --send`.
-func (o *Outbox) Now(ctx context.Context, m Message) error {
+// check --send`, and returns what the other side said.
+func (o *Outbox) Now(ctx context.Context, m Message) (string, error) {
 	return o.attempt(ctx, Queued{id: db.FirstID(o.db.Now()), message: m, tries: 1})
 }

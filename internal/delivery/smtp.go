@@ -80,14 +80,14 @@ func NewSMTP(s SMTP) (Sender, error) {
 // Send hands a message over within its context. The SMTP client knows no
 // context after the dial, so a server that stalls is left to the client's own
 // timeout, and is told as a channel that does not work.
-func (s *smtpSender) Send(ctx context.Context, w Worded) error {
+func (s *smtpSender) Send(ctx context.Context, w Worded) (string, error) {
 	done := make(chan error, 1)
 	go func() { done <- s.send(ctx, w) }()
 	select {
 	case err := <-done:
-		return err
+		return "", err
 	case <-ctx.Done():
-		return &SendError{Down: true, Reason: "the mail server does not answer in time"}
+		return "", &SendError{Down: true, Reason: "the mail server does not answer in time"}
 	}
 }
 

@@ -18,6 +18,12 @@ var worded = delivery.Worded{
 	Date: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC),
 }
 
+// send hands a message over.
+func send(ctx context.Context, s delivery.Sender, w delivery.Worded) error {
+	_, err := s.Send(ctx, w)
+	return err
+}
+
 // refusal is what a failed Send says.
 func refusal(t *testing.T, err error) delivery.SendError {
 	t.Helper()
@@ -62,7 +68,7 @@ func TestBrokenServersAreToldApart(t *testing.T) {
 			sender := s.sender(t)
 			delivery.Hurry(sender, 2*time.Second)
 			for range 2 { // the second may meet a kept connection
-				se := refusal(t, sender.Send(t.Context(), worded))
+				se := refusal(t, send(t.Context(), sender, worded))
 				if se.Permanent != c.permanent || se.Down != c.down {
 					t.Errorf("permanent %v, down %v: %s", se.Permanent, se.Down, se.Reason)
 				}
@@ -77,7 +83,7 @@ func TestAServerThatIsNotThereIsDown(t *testing.T) {
 	s := &server{listener: l}
 	check(t, l.Close())
 	sender := s.sender(t)
-	se := refusal(t, sender.Send(t.Context(), worded))
+	se := refusal(t, send(t.Context(), sender, worded))
 	want(t, se.Down, true)
 	want(t, se.Permanent, false)
 	if sender.Check(t.Context()) == nil {
@@ -92,7 +98,7 @@ func TestAServerThatStallsIsGivenUp(t *testing.T) {
 			sender := s.sender(t)
 			delivery.Hurry(sender, 300*time.Millisecond)
 			done := make(chan error, 1)
-			go func() { done <- sender.Send(t.Context(), worded) }()
+			go func() { done <- send(t.Context(), sender, worded) }()
 			se := refusal(t, next(t, done))
 			want(t, se.Permanent, false)
 			want(t, se.Down, step == "dial" || step == "EHLO")
@@ -108,14 +114,14 @@ func TestSendEndsWithItsContext(t *testing.T) {
 			s := serve(t, nil)
 			sender := s.sender(t)
 			if verb, kept := strings.CutSuffix(step, " on a kept connection"); kept {
-				check(t, sender.Send(t.Context(), worded))
+				check(t, send(t.Context(), sender, worded))
 				step = verb
 			}
 			s.answers(at(step, stall))
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
 			done := make(chan error, 1)
-			go func() { done <- sender.Send(ctx, worded) }()
+			go func() { done <- send(ctx, sender, worded) }()
 			select {
 			case err := <-done:
 				want(t, refusal(t, err).Permanent, false)
@@ -130,7 +136,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	s := serve(t, nil)
 	sender := s.sender(t)
 	for range 10 {
-		check(t, sender.Send(t.Context(), worded))
+		check(t, send(t.Context(), sender, worded))
 	}
 	want(t, s.dialled(), 1)
 	want(t, len(s.received()), 10)
@@ -148,8 +154,8 @@ func TestARefusedMessageLeavesTheConnectionGood(t *testing.T) {
 				return answer
 			})
 			sender := s.sender(t)
-			refusal(t, sender.Send(t.Context(), worded))
-			check(t, sender.Send(t.Context(), worded))
+			refusal(t, send(t.Context(), sender, worded))
+			check(t, send(t.Context(), sender, worded))
 			want(t, len(s.received()), 1)
 			want(t, s.dialled(), 1)
 		})
@@ -174,11 +180,11 @@ func TestAConnectionDroppedMeanwhileIsDialledOnceMore(t *testing.T) {
 				return ""
 			})
 			sender := s.sender(t)
-			check(t, sender.Send(t.Context(), worded))
-			check(t, sender.Send(t.Context(), worded))
+			check(t, send(t.Context(), sender, worded))
+			check(t, send(t.Context(), sender, worded))
 			want(t, s.dialled(), 2)
 			want(t, len(s.received()), 2) // none doubled
-			check(t, sender.Send(t.Context(), worded))
+			check(t, send(t.Context(), sender, worded))
 			want(t, s.dialled(), 2)
 		})
 	}
@@ -187,7 +193,7 @@ func TestAConnectionDroppedMeanwhileIsDialledOnceMore(t *testing.T) {
 func TestAServerThatRestartsLosesAndDoublesNothing(t *testing.T) {
 	s := serve(t, nil)
 	sender := s.sender(t)
-	check(t, sender.Send(t.Context(), worded))
+	check(t, send(t.Context(), sender, worded))
 	s.answers(func(_ string, connection int) string {
 		if connection == 1 {
 			return hangUp
@@ -195,7 +201,7 @@ func TestAServerThatRestartsLosesAndDoublesNothing(t *testing.T) {
 		return ""
 	})
 	for range 3 {
-		check(t, sender.Send(t.Context(), worded))
+		check(t, send(t.Context(), sender, worded))
 	}
 	want(t, len(s.received()), 4)
 	want(t, s.dialled(), 2)
@@ -209,7 +215,7 @@ func TestAConnectionThatBreaksAfterTheDataIsNotSentAgainAtOnce(t *testing.T) {
 		return ""
 	})
 	sender := s.sender(t)
-	refusal(t, sender.Send(t.Context(), worded))
+	refusal(t, send(t.Context(), sender, worded))
 	want(t, s.dialled(), 1) // whether it arrived nobody knows; the outbox tries again in time
 	want(t, len(s.received()), 1)
 }
@@ -222,7 +228,7 @@ func TestManyWorkersShareTheSender(t *testing.T) {
 		go func() {
 			w := worded
 			w.To = fmt.Sprintf("p%d@example.net", i)
-			errs <- sender.Send(t.Context(), w)
+			errs <- send(t.Context(), sender, w)
 		}()
 	}
 	for range 64 {
@@ -236,7 +242,7 @@ func TestManyWorkersShareTheSender(t *testing.T) {
 	want(t, len(seen), 64)
 	before := s.dialled()
 	for range 5 {
-		check(t, sender.Send(t.Context(), worded))
+		check(t, send(t.Context(), sender, worded))
 	}
 	want(t, s.dialled(), before)
 }

@@ -98,10 +98,13 @@ type post struct {
 
 func newPost() *post { return &post{make(chan delivery.Worded, 4096), make(chan error, 4096)} }
 
-func (p *post) Send(_ context.Context, w delivery.Worded) error { p.arrived <- w; return nil }
-func (p *post) Check(context.Context) error                     { return nil }
-func (p *post) Sent(string, time.Duration)                      { p.recorded <- nil }
-func (p *post) Failed(string, bool)                             { p.recorded <- errors.New("message not sent") }
+func (p *post) Send(_ context.Context, w delivery.Worded) (string, error) {
+	p.arrived <- w
+	return "", nil
+}
+func (p *post) Check(context.Context) error { return nil }
+func (p *post) Sent(string, time.Duration)  { p.recorded <- nil }
+func (p *post) Failed(string, bool)         { p.recorded <- errors.New("message not sent") }
 
 // mail is a message as its reader sees it.
 type mail struct {

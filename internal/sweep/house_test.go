@@ -80,10 +80,13 @@ func (h *house) removed(kind string, n int64) {
 }
 
 // The house is its own post.
-func (h *house) Send(_ context.Context, w delivery.Worded) error { h.mail <- w; return nil }
-func (h *house) Check(context.Context) error                     { return nil }
-func (h *house) Sent(string, time.Duration)                      {}
-func (h *house) Failed(string, bool)                             {}
+func (h *house) Send(_ context.Context, w delivery.Worded) (string, error) {
+	h.mail <- w
+	return "", nil
+}
+func (h *house) Check(context.Context) error { return nil }
+func (h *house) Sent(string, time.Duration)  {}
+func (h *house) Failed(string, bool)         {}
 
 // asks makes an attempt for an address and returns who asked and the code.
 func (h *house) asks(t *testing.T, address string) (by signin.Asker, code string) {
