@@ -1,0 +1,218 @@
+package delivery
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strings"
+	"time"
+)
+
+// Stages of a session, as the operator is told of them.
+const (
+	atConnect  = "connecting"
+	atGreeting = "the greeting"
+	atTLS      = "TLS"
+	atHello    = "EHLO"
+	atAuth     = "AUTH"
+	atMail     = "MAIL FROM"
+	atRcpt     = "RCPT TO"
+	atData     = "DATA"
+	atEnd      = "the end of DATA"
+)
+
+// failure is why a session got no further.
+type failure struct {
+	stage string
+	reply reply // the server's refusal; its code is 0 if there was no answer
+	err   error // why there was no answer
+}
+
+func (f *failure) Error() string {
+	if f.err != nil {
+		return f.stage + ": " + f.err.Error()
+	}
+	return f.stage + ": " + f.reply.text()
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+// early reports whether the session failed before it could take a message.
+func (f *failure) early() bool {
+	switch f.stage {
+	case atMail, atRcpt, atData, atEnd:
+		return false
+	}
+	return true
+}
+
+// unknown reports whether the server may have taken the message: it has all of
+// it and did not say what it does with it.
+func (f *failure) unknown() bool { return f.stage == atEnd && f.reply.code == 0 }
+
+// letter is a message as it goes over the wire.
+type letter struct {
+	from, to string
+	data     []byte // dots doubled, with the final dot (RFC 5321 4.5.2)
+	utf8     bool   // an address is beyond ASCII: SMTPUTF8 (RFC 6531) is needed
+	eight    bool   // the data is beyond ASCII: 8BITMIME (RFC 6152) is needed
+}
+
+// session is a connection to a mail server. It is for one goroutine.
+type session struct {
+	conn    net.Conn
+	in      *bufio.Reader
+	timeout time.Duration // for each answer
+	endTime time.Duration // for the answer to the end of the data
+	ext     map[string]string
+	secure  *tls.ConnectionState // nil without TLS
+}
+
+func newSession(conn net.Conn, timeout, endTime time.Duration) *session {
+	return &session{conn: conn, in: bufio.NewReader(conn), timeout: timeout, endTime: endTime}
+}
+
+// bound closes the connection when ctx ends, until release is called.
+func (s *session) bound(ctx context.Context) (release func() bool) {
+	return context.AfterFunc(ctx, func() { _ = s.conn.Close() })
+}
+
+// answer waits for an answer and requires its first digit, unless that is 0.
+func (s *session) answer(stage string, digit int, limit time.Duration) (reply, *failure) {
+	_ = s.conn.SetReadDeadline(time.Now().Add(limit))
+	r, err := readReply(s.in)
+	switch {
+	case err != nil:
+		return r, &failure{stage: stage, err: err}
+	case digit != 0 && r.code/100 != digit:
+		return r, &failure{stage: stage, reply: r}
+	}
+	return r, nil
+}
+
+func (s *session) write(stage string, data []byte) *failure {
+	_ = s.conn.SetWriteDeadline(time.Now().Add(s.timeout))
+	if _, err := s.conn.Write(data); err != nil {
+		return &failure{stage: stage, err: err}
+	}
+	return nil
+}
+
+func (s *session) command(stage, line string, digit int) (reply, *failure) {
+	if f := s.write(stage, []byte(line+"\r\n")); f != nil {
+		return reply{}, f
+	}
+	return s.answer(stage, digit, s.timeout)
+}
+
+// hello introduces us by EHLO, or by HELO to a server that does not know it.
+func (s *session) hello(name string) *failure {
+	r, f := s.command(atHello, "EHLO "+name, 2)
+	if f != nil && f.reply.code >= 500 {
+		s.ext = nil
+		_, f = s.command(atHello, "HELO "+name, 2)
+		return f
+	}
+	if f == nil {
+		s.ext = extensions(r.lines)
+	}
+	return f
+}
+
+// extensions are what a server offers, by their names in capitals. AUTH is also
+// found in the form of before RFC 2554, "AUTH=LOGIN".
+func extensions(lines []string) map[string]string {
+	all := map[string]string{}
+	for _, line := range lines[min(1, len(lines)):] {
+		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		name = strings.ToUpper(name)
+		if old, ok := strings.CutPrefix(name, "AUTH="); ok {
+			name, rest = "AUTH", old+" "+rest
+		}
+		all[name] = strings.TrimSpace(all[name] + " " + strings.ToUpper(rest))
+	}
+	return all
+}
+
+var (
+	errNoStartTLS = errors.New("STARTTLS is not offered")
+	errInjected   = errors.New("the server spoke before TLS began")
+)
+
+// startTLS goes over to TLS (RFC 3207) and forgets what was offered before.
+func (s *session) startTLS(ctx context.Context, host string) *failure {
+	if _, offered := s.ext["STARTTLS"]; !offered {
+		return &failure{stage: atTLS, err: errNoStartTLS}
+	}
+	if _, f := s.command(atTLS, "STARTTLS", 2); f != nil {
+		return f
+	}
+	if s.in.Buffered() > 0 { // it came in the clear and would be read as if it had not
+		return &failure{stage: atTLS, err: errInjected}
+	}
+	s.ext = nil
+	return s.encrypt(ctx, host)
+}
+
+func (s *session) encrypt(ctx context.Context, host string) *failure {
+	_ = s.conn.SetDeadline(time.Now().Add(s.timeout))
+	conn := tls.Client(s.conn, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return &failure{stage: atTLS, err: err}
+	}
+	state := conn.ConnectionState()
+	s.conn, s.in, s.secure = conn, bufio.NewReader(conn), &state
+	return nil
+}
+
+var errNoUTF8 = errors.New("SMTPUTF8 is not offered")
+
+// hand hands a letter over and returns what the server said to it.
+func (s *session) hand(ctx context.Context, l letter) (reply, *failure) {
+	release := s.bound(ctx)
+	defer release()
+	mail, err := s.mailFrom(l)
+	if err != nil {
+		return reply{}, &failure{stage: atRcpt, err: err}
+	}
+	if _, f := s.command(atMail, mail, 2); f != nil {
+		return reply{}, f
+	}
+	if _, f := s.command(atRcpt, "RCPT TO:<"+l.to+">", 2); f != nil {
+		return reply{}, f
+	}
+	if _, f := s.command(atData, "DATA", 3); f != nil {
+		return reply{}, f
+	}
+	// When this fails, the final dot has not left.
+	if f := s.write(atData, l.data); f != nil {
+		return reply{}, f
+	}
+	return s.answer(atEnd, 2, s.endTime)
+}
+
+// mailFrom is the MAIL command with the parameters that this letter needs and no
+// others: servers have been seen that offer SMTPUTF8 and hand on to some that do
+// not.
+func (s *session) mailFrom(l letter) (string, error) {
+	line := "MAIL FROM:<" + l.from + ">"
+	if _, offered := s.ext["8BITMIME"]; offered && l.eight {
+		line += " BODY=8BITMIME"
+	}
+	if l.utf8 {
+		if _, offered := s.ext["SMTPUTF8"]; !offered {
+			return "", errNoUTF8
+		}
+		line += " SMTPUTF8"
+	}
+	return line, nil
+}
+
+// quit takes leave and does not wait for the answer.
+func (s *session) quit() {
+	_ = s.conn.SetDeadline(time.Now().Add(time.Second))
+	_, _ = s.conn.Write([]byte("QUIT\r\n"))
+	_ = s.conn.Close()
+}
