@@ -6,6 +6,10 @@ import (
 	"unicode"
 )
 
+// minSecret is how long a secret has to be to be looked for: a shorter one would
+// be found in every other word.
+const minSecret = 4
+
 // saidLimit is how much of a server's words is kept, in bytes.
 const saidLimit = 500
 
@@ -40,7 +44,7 @@ func clean(text, to string, secrets ...string) string {
 	text = strings.ToValidUTF8(text, "?")
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
 	for _, secret := range secrets {
-		if secret != "" {
+		if len(secret) >= minSecret {
 			text = strings.ReplaceAll(text, secret, "***")
 		}
 	}

@@ -29,8 +29,9 @@ func sent(t *testing.T, m delivery.Message) envelope {
 	t.Helper()
 	s := serve(t, nil)
 	o := outbox(t, dbtest.Open(t, dbtest.URL(t, "sqlite")), s.sender(t), newPost())
-	_, err := o.Now(t.Context(), m)
+	said, err := o.Now(t.Context(), m)
 	check(t, err)
+	want(t, said, "250 2.0.0 queued")
 	all := s.received()
 	want(t, len(all), 1)
 	return all[0]

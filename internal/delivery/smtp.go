@@ -1,23 +1,32 @@
 package delivery
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/mail"
+	"net/textproto"
 	"strings"
+	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	gomail "github.com/wneessen/go-mail"
-	"github.com/wneessen/go-mail/smtp"
+	"golang.org/x/net/idna"
 )
 
 const (
 	// idleLimit is how long a connection is kept unused; servers cut off
 	// after five minutes (RFC 5321 4.5.3.2.7), many sooner.
 	idleLimit = 20 * time.Second
-	// smtpTimeout bounds the dial, and the whole of one message.
-	smtpTimeout = 15 * time.Second
+	// keptLimit is how many connections are kept.
+	keptLimit = 8
+	// endLimit is the least time for the answer to the end of the data
+	// (RFC 5321 4.5.3.2.6).
+	endLimit = 10 * time.Minute
 )
 
 // SMTP is how to reach the mail server.
@@ -27,22 +36,29 @@ type SMTP struct {
 	TLS      string // "starttls", "implicit" or "none"
 	Username string // empty: no authentication
 	Password string
-	From     string // as in RFC 5322 3.4: Name <address>
-	Helo     string // what to call ourselves; never the machine's own name
+	Auth     string        // "AUTO" or the name of a mechanism in capitals; empty: "AUTO"
+	From     string        // as in RFC 5322 3.4: Name <address>
+	Helo     string        // what to call ourselves; never the machine's own name
+	Timeout  time.Duration // for each answer (RFC 5321 4.5.3.2); 0: five minutes
 }
 
-// smtpSender keeps connections to one server, each used by one worker at a
+// smtpSender keeps connections to one server, each used by one message at a
 // time.
 type smtpSender struct {
-	client *gomail.Client
-	from   *mail.Address
-	domain string
-	idle   chan kept
+	SMTP
+	from    *mail.Address
+	domain  string // of the sender, in ASCII
+	endTime time.Duration
+	idle    chan kept
+	// greeted says that the server has spoken SMTP to this process before.
+	greeted atomic.Bool
+	// worked is the mechanism of the last log-in, to begin with it next time.
+	worked atomic.Pointer[string]
 }
 
 type kept struct {
-	conn  *smtp.Client
-	since time.Time
+	session *session
+	since   time.Time
 }
 
 // NewSMTP returns the sender of the email channel. It dials at the first
@@ -52,138 +68,137 @@ func NewSMTP(s SMTP) (Sender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("email.from: %w", err)
 	}
-	options := []gomail.Option{
-		gomail.WithPort(s.Port), gomail.WithTimeout(smtpTimeout), gomail.WithHELO(s.Helo),
-		// A server that is gone is noticed at MAIL FROM, and the end of DATA resets
-		// it (RFC 5321 4.1.1.4): neither needs a command of its own.
-		gomail.WithoutNoop(), gomail.WithoutRset(),
-	}
-	switch s.TLS {
-	case "implicit":
-		options = append(options, gomail.WithSSL())
-	case "starttls":
-		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
-	default:
-		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
-	}
-	if s.Username != "" {
-		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(s.Username), gomail.WithPassword(s.Password))
-	}
-	client, err := gomail.NewClient(s.Host, options...)
+	from.Address, err = encodeDomain(from.Address)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("email.from: %w", err)
 	}
-	_, domain, _ := strings.Cut(from.Address, "@")
-	return &smtpSender{client, from, domain, make(chan kept, workers)}, nil
+	if !plainAddress(from.Address) {
+		return nil, errors.New("email.from: the address has characters that mail servers do not take")
+	}
+	if s.Timeout == 0 {
+		s.Timeout = 5 * time.Minute
+	}
+	domain := from.Address[strings.LastIndex(from.Address, "@")+1:]
+	return &smtpSender{SMTP: s, from: from, domain: domain, endTime: max(endLimit, s.Timeout), idle: make(chan kept, keptLimit)}, nil
 }
 
-// Send hands a message over within its context. The SMTP client knows no
-// context after the dial, so a server that stalls is left to the client's own
-// timeout, and is told as a channel that does not work.
-func (s *smtpSender) Send(ctx context.Context, w Worded) (string, error) {
-	done := make(chan error, 1)
-	go func() { done <- s.send(ctx, w) }()
-	select {
-	case err := <-done:
-		return "", err
-	case <-ctx.Done():
-		return "", &SendError{Down: true, Reason: "the mail server does not answer in time"}
+// encodeDomain returns an address with its domain in ASCII (RFC 5890), as most
+// servers want it.
+func encodeDomain(address string) (string, error) {
+	at := strings.LastIndex(address, "@") + 1
+	if ascii(address[at:]) {
+		return address, nil
 	}
+	domain, err := idna.Lookup.ToASCII(address[at:])
+	return address[:at] + domain, err
 }
 
-// send uses a kept connection, or a new one when that has died meanwhile.
-func (s *smtpSender) send(ctx context.Context, w Worded) error {
-	if conn := s.take(); conn != nil {
-		err, retry := s.over(conn, w)
-		if !retry || ctx.Err() != nil {
-			return err
+func ascii[T string | []byte](text T) bool {
+	for _, b := range []byte(text) {
+		if b >= utf8.RuneSelf {
+			return false
 		}
 	}
-	conn, err := s.client.DialToSMTPClientWithContext(ctx)
+	return true
+}
+
+// plainAddress reports whether an address can stand in a command without being
+// taken for anything else. Quoted local parts cannot; accounts makes none.
+func plainAddress(address string) bool {
+	return strings.Count(address, "@") == 1 && utf8.ValidString(address) && !strings.ContainsFunc(address, func(r rune) bool {
+		return r == ' ' || !unicode.IsPrint(r) || strings.ContainsRune("<>()\",;:\\", r)
+	})
+}
+
+// Send hands a message over. A kept connection that fails before the server
+// knows of the message, or that the server wants to end, is followed by a fresh
+// one at once.
+func (s *smtpSender) Send(ctx context.Context, w Worded) (string, error) {
+	l, err := s.letter(w)
 	if err != nil {
-		return &SendError{Down: true, Reason: "cannot reach the mail server: " + plainly(err)}
+		return "", &SendError{Permanent: true, Reason: err.Error()}
 	}
-	err, _ = s.over(conn, w)
-	return err
+	fresh := 1
+	for conn := s.take(); ; conn = nil {
+		old := conn != nil
+		r, f := s.over(ctx, conn, l)
+		if f == nil {
+			return clean(r.text(), w.To), nil
+		}
+		if ctx.Err() != nil || old && !f.freshMayHelp() || !old && (f.early() || f.reply.code != 421 || fresh == 0) {
+			return "", s.explain(f, w.To)
+		}
+		if !old {
+			fresh--
+		}
+	}
+}
+
+// freshMayHelp reports whether another connection may be let do what this one,
+// which was used before, was not: its server restarted, or it has had its
+// messages.
+func (f *failure) freshMayHelp() bool {
+	if f.unknown() || errors.Is(f.err, errNoUTF8) {
+		return false
+	}
+	return f.err != nil || f.stage == atMail || f.reply.code == 421 || f.stage != atEnd && (f.reply.code < 500 || f.reply.code == 503)
+}
+
+// over hands a letter over through conn, or a fresh connection if that is nil,
+// which is kept if it worked. A server that refuses is not spoken to again on the
+// same connection: what it thinks of the transaction differs from server to
+// server.
+func (s *smtpSender) over(ctx context.Context, conn *session, l letter) (r reply, f *failure) {
+	if conn == nil {
+		if conn, f = s.open(ctx); f != nil {
+			return r, f
+		}
+	}
+	if r, f = conn.hand(ctx, l); f != nil {
+		conn.leave(f)
+		return r, f
+	}
+	s.keep(conn)
+	return r, nil
+}
+
+// leave ends a session after a failure.
+func (s *session) leave(f *failure) {
+	if f.err != nil || f.reply.code == 421 {
+		_ = s.conn.Close()
+		return
+	}
+	s.quit()
 }
 
 // take returns a kept connection that is young enough, or nil.
-func (s *smtpSender) take() *smtp.Client {
+func (s *smtpSender) take() *session {
 	for {
 		select {
 		case k := <-s.idle:
 			if time.Since(k.since) < idleLimit {
-				return k.conn
+				return k.session
 			}
-			_ = s.client.CloseWithSMTPClient(k.conn)
+			k.session.quit()
 		default:
 			return nil
 		}
 	}
 }
 
-func (s *smtpSender) keep(conn *smtp.Client) {
+func (s *smtpSender) keep(conn *session) {
 	select {
 	case s.idle <- kept{conn, time.Now()}:
 	default:
-		_ = s.client.CloseWithSMTPClient(conn)
+		conn.quit()
 	}
 }
 
-// over sends through conn. retry means that the connection was dead before the
-// server heard of this message, so that trying another doubles nothing.
-func (s *smtpSender) over(conn *smtp.Client, w Worded) (err error, retry bool) {
-	m := s.build(w)
-	err = s.client.SendWithSMTPClient(conn, m)
-	if err == nil {
-		s.keep(conn)
-		return nil, false
+// letter puts a message into the form of RFC 5322.
+func (s *smtpSender) letter(w Worded) (letter, error) {
+	if !plainAddress(w.To) {
+		return letter{}, errors.New("the address has characters that mail servers do not take")
 	}
-	if m.IsDelivered() { // it failed to reset afterwards
-		_ = s.client.CloseWithSMTPClient(conn)
-		return nil, false
-	}
-	var se *gomail.SendError
-	if !errors.As(err, &se) {
-		_ = s.client.CloseWithSMTPClient(conn)
-		return &SendError{Reason: plainly(err)}, false
-	}
-	code := se.ErrorCode()
-	if code >= 400 && code != 421 { // it answered: the connection is good
-		s.keep(conn)
-		return &SendError{
-			Permanent: code >= 500 && ofMessage(se.Reason), Down: code >= 500 && !ofMessage(se.Reason),
-			Reason: fmt.Sprintf("%s: the server said %d", stage(se.Reason), code),
-		}, false
-	}
-	_ = s.client.CloseWithSMTPClient(conn)
-	early := se.Reason == gomail.ErrSMTPMailFrom || se.Reason == gomail.ErrConnCheck
-	return &SendError{Reason: stage(se.Reason) + ": the connection broke"}, early
-}
-
-// ofMessage reports whether a refusal at this stage speaks of the message or
-// its recipient. A refused sender is a fault of the channel.
-func ofMessage(r gomail.SendErrReason) bool { return r != gomail.ErrSMTPMailFrom }
-
-func stage(r gomail.SendErrReason) string {
-	switch r {
-	case gomail.ErrSMTPMailFrom:
-		return "MAIL FROM"
-	case gomail.ErrSMTPRcptTo:
-		return "RCPT TO"
-	case gomail.ErrSMTPData, gomail.ErrSMTPDataClose, gomail.ErrWriteContent:
-		return "DATA"
-	case gomail.ErrConnCheck:
-		return "connection"
-	}
-	return "message"
-}
-
-// plainly is an error of the dial or of the greeting on one line. None of them
-// names a recipient.
-func plainly(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
-
-func (s *smtpSender) build(w Worded) *gomail.Msg {
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	m.FromMailAddress(s.from)
 	m.SetAddrHeaderFromMailAddress(gomail.HeaderTo, &mail.Address{Address: w.To})
@@ -193,14 +208,27 @@ func (s *smtpSender) build(w Worded) *gomail.Msg {
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no out-of-office answers
 	m.SetBodyString(gomail.TypeTextPlain, w.Text)
 	m.AddAlternativeString(gomail.TypeTextHTML, w.HTML)
-	return m
+	var data bytes.Buffer
+	out := bufio.NewWriter(&data)
+	dots := textproto.NewWriter(out).DotWriter()
+	if _, err := m.WriteTo(dots); err != nil {
+		return letter{}, fmt.Errorf("writing the message: %w", err)
+	}
+	if err := errors.Join(dots.Close(), out.Flush()); err != nil {
+		return letter{}, fmt.Errorf("writing the message: %w", err)
+	}
+	return letter{
+		from: s.from.Address, to: w.To, data: data.Bytes(),
+		utf8: !ascii(w.To) || !ascii(s.from.Address), eight: !ascii(data.Bytes()),
+	}, nil
 }
 
-// Check dials, greets, encrypts and authenticates.
+// Check dials, greets, encrypts and logs in.
 func (s *smtpSender) Check(ctx context.Context) error {
-	conn, err := s.client.DialToSMTPClientWithContext(ctx)
-	if err != nil {
-		return err
+	conn, f := s.open(ctx)
+	if f != nil {
+		return s.explain(f, "")
 	}
-	return s.client.CloseWithSMTPClient(conn)
+	conn.quit()
+	return nil
 }
