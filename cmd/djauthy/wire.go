@@ -115,7 +115,10 @@ func (h *house) furnish(e *env) error {
 // sender is the way to send mail: the configured server, or the local mailbox.
 func (h *house) sender(e *env) (delivery.Sender, error) {
 	c := h.cfg.Email
-	smtp := delivery.SMTP{Host: c.Host, Port: c.Port, TLS: c.TLS, Username: c.Username, Password: c.Password, From: c.From, Helo: h.cfg.PublicHost()}
+	smtp := delivery.SMTP{
+		Host: c.Host, Port: c.Port, TLS: c.TLS, Username: c.Username, Password: c.Password, Auth: c.Auth,
+		From: c.From, Helo: h.cfg.PublicHost(), Timeout: c.Timeout,
+	}
 	if h.cfg.LocalMailbox() {
 		out := e.stdout
 		if e.json { // which has standard output for itself

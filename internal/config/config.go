@@ -42,6 +42,8 @@ type Config struct {
 		Username string
 		Password string
 		From     string
+		Auth     string        // "auto" or the name of a SASL mechanism, in small letters
+		Timeout  time.Duration // for each answer of the server
 	}
 	OTP struct {
 		Window    int // steps of 30 seconds

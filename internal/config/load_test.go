@@ -98,6 +98,9 @@ func TestEveryBadValueIsNamedWithItsKeyAndWhatIsAllowed(t *testing.T) {
 		{"email.port", "65536", "to 65535"},
 		{"email.port", "smtp", "whole number"},
 		{"email.tls", "ssl", "one of starttls"},
+		{"email.auth", "ntlm", "one of auto, plain, login"},
+		{"email.timeout", "0", "from 1s to 1h"},
+		{"email.timeout", "2h", "from 1s to 1h"},
 		{"email.from", "", "noreply@example.org"},
 		{"email.from", "noreply", "a sender"},
 		{"email.from", "a@b, c@d", "a sender"},
@@ -299,5 +302,16 @@ func TestAnUnknownNameInTheEnvironmentIsAWarning(t *testing.T) {
 	_, warnings, err := load("", "DJAUTHY_EMIAL_HOST=x", "DJAUTHY_=x", "DJAUTHYX=1", "djauthy_mode=x", "DJAUTHY_CONFIG=/etc/x", "DJAUTHY_TEST_POSTGRES=x")
 	if err != nil || len(warnings) != 2 || !strings.Contains(strings.Join(warnings, "\n"), "DJAUTHY_EMIAL_HOST") {
 		t.Errorf("%q, %v", warnings, err)
+	}
+}
+
+func TestAMechanismIsNamedInAnyCase(t *testing.T) {
+	for text, wanted := range map[string]string{"AUTO": "auto", "Login": "login", "CRAM-MD5": "cram-md5", "SCRAM-SHA-256": "scram-sha-256"} {
+		if c := must(t, "[email]\nauth = \""+text+"\""); c.Email.Auth != wanted {
+			t.Errorf("%s is %q", text, c.Email.Auth)
+		}
+	}
+	if c := must(t, "", "DJAUTHY_EMAIL_TIMEOUT=90"); c.Email.Timeout != 90*time.Second {
+		t.Errorf("90 is %v", c.Email.Timeout)
 	}
 }

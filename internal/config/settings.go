@@ -73,6 +73,8 @@ func (c *Config) settings() []setting {
 		text("email.username", &c.Email.Username, "", "empty: no authentication", anything),
 		text("email.password", &c.Email.Password, "", "", anything).hide(),
 		text("email.from", &c.Email.From, "djauthy <noreply@localhost>", "sender of all messages", mailbox),
+		anyCase(choice("email.auth", &c.Email.Auth, "how to log in. auto: PLAIN, LOGIN, then what else both know, each tried until one is let in; or one by name", "auto", "plain", "login", "scram-sha-256", "scram-sha-1", "cram-md5")),
+		duration("email.timeout", &c.Email.Timeout, "5m", "for each answer of the server (RFC 5321 4.5.3.2); the end of a message has ten minutes", time.Second, time.Hour),
 
 		number("otp.window", &c.OTP.Window, 3, "how many steps of 30 seconds a micro service's token may be off, either way", 0, 10),
 		truth("otp.single_use", &c.OTP.SingleUse, false, "true: a verified token passes once; clients of the ungleichotp services expect that it passes again"),
@@ -124,6 +126,13 @@ func choice(key string, at *string, help string, values ...string) setting {
 		}
 		return nil
 	})
+}
+
+// anyCase takes a value in capitals, too.
+func anyCase(s setting) setting {
+	set := s.set
+	s.set = func(v string) error { return set(strings.ToLower(v)) }
+	return s
 }
 
 func truth(key string, at *bool, std bool, help string) setting {

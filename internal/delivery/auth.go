@@ -107,11 +107,11 @@ func (s *session) authenticate(c credentials) *failure {
 }
 
 // offered lists the ways to log in that may be tried on this connection: what
-// the setting names, or what both sides know, without what would show the
-// password to a stranger.
+// the setting names, whether the server offers it or not, else what both sides
+// know; and without what would show the password to a stranger.
 func (s *session) offered(chosen string, private bool) ([]string, error) {
-	common := []string{chosen}
-	if chosen == "" || chosen == "AUTO" {
+	common := []string{strings.ToUpper(chosen)}
+	if chosen == "" || strings.EqualFold(chosen, "auto") {
 		theirs := strings.Fields(s.ext["AUTH"])
 		if len(theirs) == 0 {
 			return nil, errNoAuth

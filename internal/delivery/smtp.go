@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"net/netip"
 	"net/textproto"
 	"strings"
 	"sync/atomic"
@@ -36,7 +37,7 @@ type SMTP struct {
 	TLS      string // "starttls", "implicit" or "none"
 	Username string // empty: no authentication
 	Password string
-	Auth     string        // "AUTO" or the name of a mechanism in capitals; empty: "AUTO"
+	Auth     string        // "auto", or the name of a SASL mechanism; empty: "auto"
 	From     string        // as in RFC 5322 3.4: Name <address>
 	Helo     string        // what to call ourselves; never the machine's own name
 	Timeout  time.Duration // for each answer (RFC 5321 4.5.3.2); 0: five minutes
@@ -78,8 +79,25 @@ func NewSMTP(s SMTP) (Sender, error) {
 	if s.Timeout == 0 {
 		s.Timeout = 5 * time.Minute
 	}
+	if s.Helo, err = heloName(s.Helo); err != nil {
+		return nil, err
+	}
 	domain := from.Address[strings.LastIndex(from.Address, "@")+1:]
 	return &smtpSender{SMTP: s, from: from, domain: domain, endTime: max(endLimit, s.Timeout), idle: make(chan kept, keptLimit)}, nil
+}
+
+// heloName is a host as EHLO takes it: a name in ASCII, or an address literal
+// (RFC 5321 4.1.3).
+func heloName(host string) (string, error) {
+	addr, err := netip.ParseAddr(host)
+	switch {
+	case err == nil && addr.Is4():
+		return "[" + host + "]", nil
+	case err == nil:
+		return "[IPv6:" + host + "]", nil
+	}
+	name, err := encodeDomain("@" + host)
+	return strings.TrimPrefix(name, "@"), err
 }
 
 // encodeDomain returns an address with its domain in ASCII (RFC 5890), as most
