@@ -28,7 +28,7 @@ func (s *smtpSender) open(ctx context.Context) (*session, *failure) {
 	if f != nil || s.Username == "" {
 		return conn, f
 	}
-	names, err := conn.offered(s.Auth, conn.secure != nil || local(s.Host))
+	names, err := conn.offered(s.Auth, conn.secure != nil || s.here)
 	if err != nil {
 		conn.quit()
 		return nil, &failure{stage: atAuth, err: err}
@@ -77,7 +77,7 @@ func (s *smtpSender) logIn(ctx context.Context, conn *session, names []string) (
 func (f *failure) add(mechanism string, one *failure) {
 	if one.reply.code == 0 {
 		if f.reply.code == 0 {
-			f.err = fmt.Errorf("%s: %w", mechanism, one.err)
+			f.err = fmt.Errorf("%s: %s", mechanism, broke(one.err))
 		}
 		return
 	}
@@ -172,8 +172,7 @@ func (s *smtpSender) speaksTLS(ctx context.Context) bool {
 	return err == nil || errors.As(err, &cert) || errors.As(err, &alert)
 }
 
-// local reports whether a host is this machine, to which a password may go in
-// the clear.
+// local reports whether a host is this machine.
 func local(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()

@@ -136,7 +136,7 @@ func (s *smtpSender) notLoggedIn(err error) string {
 	case errors.Is(err, errNoMechanism):
 		return err.Error()
 	}
-	return "logging in to the mail server fails: " + broke(err)
+	return "logging in to the mail server fails: " + err.Error()
 }
 
 // broke is why there was no answer.

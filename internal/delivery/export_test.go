@@ -29,3 +29,6 @@ func ReadReply(r io.Reader) (string, error) {
 	got, err := readReply(bufio.NewReader(r))
 	return got.text(), err
 }
+
+// Far makes the server one beyond this machine as far as a password is concerned.
+func Far(s Sender) { s.(*smtpSender).here = false }

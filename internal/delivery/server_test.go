@@ -2,11 +2,13 @@ package delivery_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/delivery"
 )
@@ -24,6 +26,12 @@ type server struct {
 	listener net.Listener
 	answer   func(step string, connection int) string
 	over     chan struct{}
+	// offers are what EHLO lists, "8BITMIME ENHANCEDSTATUSCODES SMTPUTF8" if nil.
+	offers   []string
+	tls      *tls.Config
+	implicit bool
+	// login answers AUTH; ask sends a challenge and returns the answer to it.
+	login func(mechanism, first string, ask func(challenge string) string) string
 
 	mu    sync.Mutex
 	lines []string // every command, in order
@@ -43,10 +51,25 @@ func serve(t *testing.T, answer func(step string, connection int) string) *serve
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
-	if answer == nil {
-		answer = func(string, int) string { return "" }
+	return start(t, &server{listener: l, answer: answer})
+}
+
+// start opens a server whose ways are set.
+func start(t *testing.T, s *server) *server {
+	t.Helper()
+	if s.listener == nil {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		check(t, err)
+		s.listener = l
 	}
-	s := &server{listener: l, answer: answer, over: make(chan struct{})}
+	if s.answer == nil {
+		s.answer = func(string, int) string { return "" }
+	}
+	if s.offers == nil {
+		s.offers = []string{"8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8"}
+	}
+	l := s.listener
+	s.over = make(chan struct{})
 	s.wg.Go(s.accept)
 	t.Cleanup(func() {
 		close(s.over)
@@ -66,12 +89,17 @@ func at(step, answer string) func(string, int) string {
 	}
 }
 
-func (s *server) sender(t *testing.T) delivery.Sender {
+// sender reaches the server; with changes its settings.
+func (s *server) sender(t *testing.T, with ...func(*delivery.SMTP)) delivery.Sender {
 	t.Helper()
-	sender, err := delivery.NewSMTP(delivery.SMTP{
+	settings := delivery.SMTP{
 		Host: "127.0.0.1", Port: s.listener.Addr().(*net.TCPAddr).Port, TLS: "none",
-		From: "Example <noreply@example.org>", Helo: "login.example.org",
-	})
+		From: "Example <noreply@example.org>", Helo: "login.example.org", Timeout: 5 * time.Second,
+	}
+	for _, change := range with {
+		change(&settings)
+	}
+	sender, err := delivery.NewSMTP(settings)
 	check(t, err)
 	return sender
 }
@@ -104,6 +132,9 @@ func (s *server) accept() {
 var errOver = errors.New("over")
 
 func (s *server) talk(c net.Conn, n int) {
+	if s.implicit {
+		c = tls.Server(c, s.tls)
+	}
 	in := bufio.NewReader(c)
 	e := envelope{connection: n}
 	say := func(step, right string, kept ...func()) error {
@@ -149,7 +180,25 @@ func (s *server) talk(c net.Conn, n int) {
 		switch verb {
 		case "EHLO", "HELO":
 			e.helo = rest
-			err = say(verb, "250-mx.example.org\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SMTPUTF8")
+			err = say(verb, "250-"+strings.Join(append([]string{"mx.example.org"}, s.offers...), "\r\n250-")+"\r\n250 OK")
+		case "STARTTLS":
+			if err = say(verb, "220 go on"); err == nil {
+				c = tls.Server(c, s.tls)
+				in = bufio.NewReader(c)
+			}
+		case "AUTH":
+			mechanism, first, _ := strings.Cut(rest, " ")
+			var lost error
+			answer := s.login(strings.ToUpper(mechanism), first, func(challenge string) string {
+				_, _ = c.Write([]byte("334 " + challenge + "\r\n"))
+				var line string
+				line, lost = in.ReadString('\n')
+				return strings.TrimRight(line, "\r\n")
+			})
+			if answer == hangUp || lost != nil {
+				return
+			}
+			_, err = c.Write([]byte(answer + "\r\n"))
 		case "MAIL":
 			e = envelope{helo: e.helo, from: rest, connection: n}
 			err = say(verb, "250 2.1.0 ok")

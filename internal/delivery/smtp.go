@@ -51,6 +51,7 @@ type smtpSender struct {
 	domain  string // of the sender, in ASCII
 	endTime time.Duration
 	idle    chan kept
+	here    bool // the server is on this machine, so that a password may go in the clear
 	// greeted says that the server has spoken SMTP to this process before.
 	greeted atomic.Bool
 	// worked is the mechanism of the last log-in, to begin with it next time.
@@ -83,7 +84,9 @@ func NewSMTP(s SMTP) (Sender, error) {
 		return nil, err
 	}
 	domain := from.Address[strings.LastIndex(from.Address, "@")+1:]
-	return &smtpSender{SMTP: s, from: from, domain: domain, endTime: max(endLimit, s.Timeout), idle: make(chan kept, keptLimit)}, nil
+	return &smtpSender{
+		SMTP: s, from: from, domain: domain, endTime: max(endLimit, s.Timeout), idle: make(chan kept, keptLimit), here: local(s.Host),
+	}, nil
 }
 
 // heloName is a host as EHLO takes it: a name in ASCII, or an address literal
