@@ -32,3 +32,9 @@ func ReadReply(r io.Reader) (string, error) {
 
 // Far makes the server one beyond this machine as far as a password is concerned.
 func Far(s Sender) { s.(*smtpSender).here = false }
+
+// Limits are the time limits of an SMTP sender, for an answer and for the end of
+// the data.
+func Limits(s Sender) (answer, end time.Duration) {
+	return s.(*smtpSender).Timeout, s.(*smtpSender).endTime
+}

@@ -2,7 +2,10 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path"
+	"strings"
 
 	"github.com/djauthy/djauthy/internal/db"
 )
@@ -38,7 +41,29 @@ func (o *Outbox) attempt(ctx context.Context, q Queued) (said string, err error)
 		return "", &SendError{Permanent: true, Reason: "wording: " + err.Error()}
 	}
 	w.ID, w.Date = fmt.Sprintf("%x.%d", uint64(q.id), q.tries), o.db.Now()
-	return sender.Send(ctx, w)
+	said, err = sender.Send(ctx, w)
+	return q.message.strike(said), q.message.struck(err)
+}
+
+// strike removes the message's own secrets from what the other side said about
+// it: some servers repeat the subject, which holds the code.
+func (m Message) strike(said string) string {
+	for _, secret := range []string{m.Text.Code, path.Base(m.Text.Link), path.Base(m.Text.NotMe)} {
+		if len(secret) >= minSecret {
+			said = strings.ReplaceAll(said, secret, "***")
+		}
+	}
+	return said
+}
+
+func (m Message) struck(err error) error {
+	var se *SendError
+	if !errors.As(err, &se) {
+		return err
+	}
+	clone := *se
+	clone.Reason, clone.Said = m.strike(se.Reason), m.strike(se.Said)
+	return &clone
 }
 
 // Now words and sends a message at once and past the table, for `djauthy

@@ -160,6 +160,12 @@ func (s *server) talk(c net.Conn, n int) {
 			if _, err := c.Write([]byte(answer + "\r\n")); err != nil || strings.HasPrefix(answer, "421") {
 				return errOver
 			}
+			if code, _, _ := strings.Cut(answer, " "); code < "300" { // another way to say yes
+				for _, fn := range kept {
+					fn()
+				}
+				return nil
+			}
 			return errors.ErrUnsupported
 		}
 	}
