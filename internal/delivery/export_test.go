@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"time"
 )
@@ -38,3 +39,15 @@ func Far(s Sender) { s.(*smtpSender).here = false }
 func Limits(s Sender) (answer, end time.Duration) {
 	return s.(*smtpSender).Timeout, s.(*smtpSender).endTime
 }
+
+// Pace changes an outbox's times: how often leases are renewed, when a message
+// counts as slow, and what messages under way have at the end. 0 leaves one as it is.
+func Pace(o *Outbox, renew, slow, finish time.Duration) {
+	o.renewEvery, o.slowAfter, o.finishFor = cmp.Or(renew, o.renewEvery), cmp.Or(slow, o.slowAfter), cmp.Or(finish, o.finishFor)
+}
+
+// What is sent at once.
+const (
+	BriskLimit = briskLimit
+	SendLimit  = sendLimit
+)

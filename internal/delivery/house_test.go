@@ -23,6 +23,7 @@ const patience = 30 * time.Second
 type post struct {
 	answer func(w delivery.Worded) error
 	said   string
+	wait   func(ctx context.Context, w delivery.Worded) error // before answer
 
 	arrived chan delivery.Worded
 	sent    chan time.Duration
@@ -34,8 +35,13 @@ func newPost() *post {
 	return &post{arrived: make(chan delivery.Worded, 4096), sent: make(chan time.Duration, 4096), failed: make(chan bool, 4096)}
 }
 
-func (p *post) Send(_ context.Context, w delivery.Worded) (string, error) {
+func (p *post) Send(ctx context.Context, w delivery.Worded) (string, error) {
 	p.arrived <- w
+	if p.wait != nil {
+		if err := p.wait(ctx, w); err != nil {
+			return "", err
+		}
+	}
 	if p.answer == nil {
 		return p.said, nil
 	}

@@ -7,6 +7,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,12 +24,10 @@ import (
 )
 
 const (
-	workers = 8
-	// lease is how long a claim holds: a message whose process died is taken
-	// up by another after that. It is longer than a Send, unless that begins
-	// late and lasts; then the message comes twice.
-	lease     = 30 * time.Second
-	sendLimit = 20 * time.Second
+	// lease is how long a claim holds: a message whose process died is taken up by
+	// another after that. While a message is being sent its lease is renewed, so a
+	// send may last much longer.
+	lease = 30 * time.Second
 	// finishLimit is what a message under way has when the outbox stops.
 	finishLimit = 5 * time.Second
 	pollEvery   = time.Second
@@ -37,14 +36,9 @@ const (
 	linger = 20 * time.Millisecond
 	// backlog bounds what waits in memory; the rest waits in the table.
 	backlog = 256
-)
-
-// State of a message.
-const (
-	pending = iota
-	sent
-	failed
-	silent // never to be sent: it stands for one, so that all ids look alike
+	// dueLimit is further ahead than due_at is ever set. A row that is due later was
+	// written while the clock was wrong, and counts as due now.
+	dueLimit = 6 * time.Minute
 )
 
 // Outbox queues and sends.
@@ -58,8 +52,14 @@ type Outbox struct {
 
 	ready  chan Queued
 	done   chan outcome
+	slots  slots
+	flight *flight
 	health health
 	usual  usual
+
+	renewEvery time.Duration
+	slowAfter  time.Duration
+	finishFor  time.Duration // what messages under way have when the outbox stops
 }
 
 // Stats is told what became of messages, for metrics.
@@ -77,7 +77,8 @@ func New(d *db.DB, keys *seal.Keys, files fs.FS, texts *words.Catalogue, senders
 	}
 	return &Outbox{
 		db: d, box: keys.Box("outbox"), wording: w, senders: senders, log: log, stats: stats,
-		ready: make(chan Queued, backlog), done: make(chan outcome, backlog), health: newHealth(),
+		ready: make(chan Queued, backlog), done: make(chan outcome, backlog), slots: newSlots(), flight: newFlight(), health: newHealth(),
+		renewEvery: lease / 4, slowAfter: slowAfter, finishFor: finishLimit,
 	}, nil
 }
 
@@ -88,6 +89,7 @@ type Queued struct {
 	notAfter  time.Time
 	leaseEnds time.Time
 	tries     int
+	bad       error // why the row cannot be read
 }
 
 // Enqueue queues a message in tx, already claimed by this process: call Deliver
@@ -99,12 +101,12 @@ func (o *Outbox) Enqueue(tx *db.Tx, m Message, notAfter time.Time, mute bool) (Q
 	if err != nil {
 		return q, err
 	}
-	state := pending
+	is := waiting
 	if mute {
-		state = silent
+		is = silent
 	}
-	_, err = tx.Exec(`INSERT INTO outbox (id, channel, sealed, not_after, due_at, tries, state) VALUES ($1, $2, $3, $4, $5, 1, $6)`,
-		q.id, m.Channel, o.box.Seal(plain, db.Bytes(q.id)), notAfter.UnixMilli(), q.leaseEnds.UnixMilli(), state)
+	_, err = tx.Exec(`INSERT INTO outbox (id, channel, recipient, sealed, not_after, due_at, tries, state, leased) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, 1)`,
+		q.id, m.Channel, Masked(m.To), o.box.Seal(plain, db.Bytes(q.id)), notAfter.UnixMilli(), q.leaseEnds.UnixMilli(), int64(is))
 	if mute {
 		q = Queued{}
 	}
@@ -123,38 +125,54 @@ func (o *Outbox) Deliver(q Queued) {
 	}
 }
 
-// Run sends messages until ctx ends; those being sent have a moment to be
-// finished, or else are sent again by whoever claims them next.
+// Run sends messages until ctx ends. Then it takes no more: what has not been
+// begun is released for other processes at once, and what is being sent has a
+// moment to be finished.
 func (o *Outbox) Run(ctx context.Context) error {
-	var sending sync.WaitGroup
+	var sending, helping sync.WaitGroup
 	under, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishLimit, cut) })()
-	for range workers {
-		sending.Go(func() { o.work(ctx, under) })
-	}
-	recorded := make(chan struct{})
-	go func() { o.record(); close(recorded) }()
-	o.poll(ctx)
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(o.finishFor, cut) })()
+	renewing, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRenewing()
+	helping.Go(o.record)
+	helping.Go(func() { o.renew(renewing) })
+	polled := make(chan []Queued, 1)
+	go func() { polled <- o.poll(ctx) }()
+	left := o.dispatch(ctx, under, &sending)
+	o.release(append(left, <-polled...))
 	sending.Wait()
+	o.release(nil) // what came in meanwhile
+	stopRenewing()
 	close(o.done)
-	<-recorded
+	helping.Wait()
 	return nil
 }
 
-func (o *Outbox) work(ctx, under context.Context) {
+// dispatch begins to send what is ready, as long as there is a slot, and returns
+// what it took and did not begin.
+func (o *Outbox) dispatch(ctx, under context.Context, sending *sync.WaitGroup) (left []Queued) {
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case q := <-o.ready:
-			o.send(under, q)
+			slot, ok := o.slots.take(ctx)
+			if !ok {
+				return []Queued{q}
+			}
+			o.flight.add(q.id)
+			sending.Go(func() {
+				defer slot.leave()
+				o.send(under, q, slot)
+			})
 		}
 	}
 }
 
 // poll claims what is due: after a failure, after a crash, from other machines.
-func (o *Outbox) poll(ctx context.Context) {
+// It returns what it has claimed and could not hand on.
+func (o *Outbox) poll(ctx context.Context) (left []Queued) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
@@ -162,11 +180,11 @@ func (o *Outbox) poll(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			o.log.Error("outbox: cannot look for messages", "err", err)
 		}
-		for _, q := range due {
+		for i, q := range due {
 			select {
 			case o.ready <- q:
 			case <-ctx.Done():
-				return
+				return due[i:]
 			}
 		}
 		if len(due) == claimSize {
@@ -174,11 +192,43 @@ func (o *Outbox) poll(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		}
 	}
 }
+
+// release gives up the claims of messages that nobody has begun to send, those
+// given and all that are ready, so that another process need not wait for the end
+// of the lease.
+func (o *Outbox) release(left []Queued) {
+	for len(o.ready) > 0 {
+		left = append(left, <-o.ready)
+	}
+	if len(left) == 0 {
+		return
+	}
+	slices.SortFunc(left, byID)
+	ctx, cancel := context.WithTimeout(context.Background(), finishLimit)
+	defer cancel()
+	if err := o.db.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+		for _, q := range left {
+			if err := unclaim(tx, q.id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})); err != nil {
+		o.log.Warn("outbox: messages that were not sent are taken up only when their lease ends", "messages", len(left), "lease", lease.String(), "err", err)
+	}
+}
+
+func unclaim(tx *db.Tx, id db.ID) error {
+	_, err := tx.Exec(`UPDATE outbox SET due_at = $2, tries = tries - 1, leased = 0 WHERE id = $1 AND state = 0`, id, tx.Millis())
+	return err
+}
+
+func byID(a, b Queued) int { return cmp.Compare(a.id, b.id) }
 
 const claimSize = 64
 
@@ -186,7 +236,8 @@ func (o *Outbox) claim(ctx context.Context) (due []Queued, err error) {
 	// Most seconds nothing is due: look first, for reading is free.
 	var found int64
 	err = o.db.Read(ctx, func(tx *db.Tx) error {
-		return tx.Get(`SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 0 AND due_at <= $1 LIMIT 1) waiting`, tx.Millis()).Scan(&found)
+		return tx.Get(`SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 0 AND (due_at <= $1 OR due_at > $2) LIMIT 1) waiting`,
+			tx.Millis(), tx.Now.Add(dueLimit).UnixMilli()).Scan(&found)
 	})
 	if err != nil || found == 0 {
 		return nil, err
@@ -197,28 +248,34 @@ func (o *Outbox) claim(ctx context.Context) (due []Queued, err error) {
 		return tx.Each(func(scan func(...any) error) error {
 			q, err := o.read(scan)
 			q.leaseEnds = ends
-			due = append(due, q)
+			if !o.flight.has(q.id) { // its lease ran out while it is being sent: the clock jumped, or the database was away
+				due = append(due, q)
+			}
 			return err
-		}, `UPDATE outbox SET tries = tries + 1, due_at = $2 WHERE id IN
-			(SELECT id FROM outbox WHERE state = 0 AND due_at <= $1 ORDER BY id LIMIT $3`+tx.SkipLocked()+`)
-			RETURNING id, sealed, not_after, tries`, tx.Millis(), ends.UnixMilli(), claimSize)
+		}, `UPDATE outbox SET tries = tries + 1, due_at = $2, leased = 1 WHERE id IN
+			(SELECT id FROM outbox WHERE state = 0 AND (due_at <= $1 OR due_at > $3) ORDER BY id LIMIT $4`+tx.SkipLocked()+`)
+			RETURNING id, channel, sealed, not_after, tries`, tx.Millis(), ends.UnixMilli(), tx.Now.Add(dueLimit).UnixMilli(), claimSize)
 	}))
-	slices.SortFunc(due, func(a, b Queued) int { return int(a.id.Time().Sub(b.id.Time())) })
+	slices.SortFunc(due, byID)
 	return due, err
 }
 
 func (o *Outbox) read(scan func(...any) error) (q Queued, err error) {
+	var channel string
 	var sealed []byte
 	var notAfter int64
-	if err := scan(&q.id, &sealed, &notAfter, &q.tries); err != nil {
+	if err := scan(&q.id, &channel, &sealed, &notAfter, &q.tries); err != nil {
 		return q, err
 	}
 	q.notAfter = db.Time(notAfter)
 	plain, err := o.box.Open(sealed, db.Bytes(q.id))
-	if err != nil {
-		return q, fmt.Errorf("outbox row %d: %w", q.id, err)
+	if err == nil {
+		err = json.Unmarshal(plain, &q.message)
 	}
-	return q, json.Unmarshal(plain, &q.message)
+	if err != nil { // it must not hold back the others
+		q.message, q.bad = Message{Channel: channel}, err
+	}
+	return q, nil
 }
 
 // Check tries the sender of every channel.
@@ -233,7 +290,14 @@ func (o *Outbox) Check(ctx context.Context) error {
 }
 
 // Sweep removes up to limit messages made before the given time, whatever
-// became of them. No message is useful for that long.
+// became of them. No message is useful for that long. What failed for good loses
+// its content as soon as its code is over. Rows are locked in the order of their
+// ids, as everywhere in this package.
 func Sweep(tx *db.Tx, before time.Time, limit int) (int64, error) {
-	return tx.Exec(`DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id < $1 ORDER BY id LIMIT $2)`, db.FirstID(before), limit)
+	if _, err := tx.Exec(`UPDATE outbox SET sealed = $1 WHERE id IN
+		(SELECT id FROM outbox WHERE state IN (2, 4) AND not_after < $2 AND length(sealed) > 0 ORDER BY id LIMIT $3`+tx.Lock()+`)`,
+		[]byte{}, tx.Millis(), limit); err != nil {
+		return 0, err
+	}
+	return tx.Exec(`DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id < $1 ORDER BY id LIMIT $2`+tx.Lock()+`)`, db.FirstID(before), limit)
 }

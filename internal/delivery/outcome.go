@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,11 +13,59 @@ import (
 
 // outcome is what became of one try.
 type outcome struct {
-	q    Queued
-	said string // by the other side, about a message that was sent
-	err  error
-	at   time.Time
+	q     Queued
+	at    time.Time
+	state state     // of the message from now on
+	next  time.Time // of a waiting message: when to try again
+	said  string    // by the other side, addresses masked
+	err   error
+	cut   bool // it was stopped by the end of this process and did not fail
 }
+
+// settle decides what comes after a try.
+func settle(q Queued, at time.Time, said string, err error) outcome {
+	out := outcome{q: q, at: at, said: said, err: err, state: sent}
+	if err == nil {
+		return out
+	}
+	var refusal *SendError
+	var never hopeless
+	if errors.As(err, &refusal) {
+		out.said = refusal.Said
+	}
+	out.next = at.Add(out.pause())
+	switch {
+	case refusal != nil && refusal.Permanent:
+		out.state = bounced
+	case errors.As(err, &never), out.next.After(q.notAfter):
+		out.state = givenUp
+	default:
+		out.state = waiting
+	}
+	return out
+}
+
+func (out outcome) unknown() bool {
+	var se *SendError
+	return errors.As(out.err, &se) && se.Unknown
+}
+
+// unknownPause is the time between tries of a message that may have arrived: ten
+// minutes see three of them at the most.
+const unknownPause = 4 * time.Minute
+
+// pause is how long to wait after a failure: 2 s, 4 s, … at most a minute, and up
+// to a quarter more so that not all come at once.
+func (out outcome) pause() time.Duration {
+	wait := min(time.Second<<min(out.q.tries, 6), time.Minute)
+	if out.unknown() {
+		wait = unknownPause
+	}
+	return wait + rand.N(wait/4+1) //nolint:gosec // jitter
+}
+
+// final reports whether the message is done with, for better or worse.
+func (out outcome) final() bool { return out.state != waiting }
 
 // record writes down what became of messages: all outcomes of a moment, in one
 // transaction.
@@ -29,21 +78,30 @@ func (o *Outbox) record() {
 		for len(o.done) > 0 && len(group) < backlog {
 			group = append(group, <-o.done)
 		}
-		// What is not recorded is sent again when its claim ends: doubled, not lost.
-		err := o.note(group)
-		if db.Unavailable(err) { // for all of them, and each would wait for it anew
-			o.log.Error("outbox: cannot record what was sent", "messages", len(group), "err", err)
-			continue
-		}
-		for i := 0; err != nil && i < len(group); i++ { // one that cannot be written holds back no other
-			if one := o.note(group[i : i+1]); one != nil {
-				o.log.Error("outbox: cannot record what was sent", "message", group[i].q.id, "err", one)
-			}
+		slices.SortFunc(group, func(a, b outcome) int { return byID(a.q, b.q) })
+		o.writeDown(group)
+		for _, out := range group {
+			o.flight.drop(out.q.id)
 		}
 	}
 }
 
-// note writes outcomes down and tells of them.
+// writeDown notes a group, or each by itself when that fails. What cannot be
+// noted is sent again when its lease ends: doubled, not lost.
+func (o *Outbox) writeDown(group []outcome) {
+	err := o.note(group)
+	if db.Unavailable(err) { // for all of them, and each would wait for it anew
+		o.log.Error("outbox: cannot record what was sent", "messages", len(group), "err", err)
+		return
+	}
+	for i := 0; err != nil && i < len(group); i++ { // one that cannot be written holds back no other
+		if one := o.note(group[i : i+1]); one != nil {
+			o.log.Error("outbox: cannot record what was sent", "message", Number(group[i].q.id), "err", one)
+		}
+	}
+}
+
+// note writes outcomes down, in the order of their ids, and tells of them.
 func (o *Outbox) note(group []outcome) error {
 	err := o.db.Sequence(context.Background(), db.Shared(func(tx *db.Tx) error {
 		for _, out := range group {
@@ -62,50 +120,48 @@ func (o *Outbox) note(group []outcome) error {
 	return nil
 }
 
-func write(tx *db.Tx, out outcome) error {
-	at := out.at.UnixMilli()
+func write(tx *db.Tx, out outcome) (err error) {
+	id, at := out.q.id, out.at.UnixMilli()
 	switch {
-	case out.err == nil:
-		_, err := tx.Exec(`UPDATE outbox SET state = 1, done_at = $2, sealed = $3 WHERE id = $1`, out.q.id, at, []byte{})
-		return err
-	case out.final():
-		_, err := tx.Exec(`UPDATE outbox SET state = 2, done_at = $2, sealed = $3, reason = $4 WHERE id = $1`, out.q.id, at, []byte{}, out.reason())
-		return err
+	case out.cut:
+		return unclaim(tx, id)
+	case out.state == sent:
+		_, err = tx.Exec(`UPDATE outbox SET state = 1, done_at = $2, sealed = $3, said = $4, reason = '', leased = 0 WHERE id = $1`, id, at, []byte{}, out.said)
+	case out.final(): // its content stays until its code is over: an operator may have it tried again
+		_, err = tx.Exec(`UPDATE outbox SET state = $2, done_at = $3, said = $4, reason = $5, leased = 0 WHERE id = $1 AND state = 0`,
+			id, int64(out.state), at, out.said, out.reason())
+	default:
+		_, err = tx.Exec(`UPDATE outbox SET due_at = $2, said = $3, reason = $4, leased = 0 WHERE id = $1 AND state = 0`,
+			id, out.next.UnixMilli(), out.said, out.reason())
 	}
-	_, err := tx.Exec(`UPDATE outbox SET due_at = $2, reason = $3 WHERE id = $1 AND state = 0`, out.q.id, out.retry().UnixMilli(), out.reason())
 	return err
 }
 
-// reason is the error as text that every database takes.
+// reason is the error in our own words, as text that every database takes.
 func (out outcome) reason() string {
-	return strings.ToValidUTF8(strings.ReplaceAll(out.err.Error(), "\x00", ""), "?")
-}
-
-// final reports whether a failed message is given up.
-func (out outcome) final() bool {
+	text := out.err.Error()
 	var se *SendError
-	return errors.As(out.err, &se) && se.Permanent || out.retry().After(out.q.notAfter)
-}
-
-// retry is when to try again: after 2 s, 4 s, … at most a minute, and up to a
-// quarter more so that not all come at once.
-func (out outcome) retry() time.Time {
-	wait := min(time.Second<<min(out.q.tries, 6), time.Minute)
-	return out.at.Add(wait + rand.N(wait/4+1)) //nolint:gosec // jitter
+	if errors.As(out.err, &se) {
+		text = se.Reason
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "?")
 }
 
 func (o *Outbox) tell(out outcome) {
 	channel := out.q.message.Channel
-	took := out.at.Sub(out.q.id.Time())
-	if out.err == nil {
+	took := max(out.at.Sub(out.q.id.Time()), 0) // less where the clock was set back
+	log := o.log.With("message", Number(out.q.id), "channel", channel, "tries", out.q.tries)
+	switch {
+	case out.cut:
+		log.Info("message released: this process stops")
+	case out.err == nil:
 		o.stats.Sent(channel, took)
-		o.log.Debug("message sent", "message", out.q.id, "channel", channel, "tries", out.q.tries, "took", took.String())
-		return
+		log.Debug("message sent", "took", took.String(), "said", out.said)
+	case out.final():
+		o.stats.Failed(channel, true)
+		log.Error("message given up", "state", out.state.String(), "reason", out.err)
+	default:
+		o.stats.Failed(channel, false)
+		log.Warn("message not sent yet, will try again", "next", out.next.UTC().Format(time.RFC3339), "reason", out.err)
 	}
-	o.stats.Failed(channel, out.final())
-	if out.final() {
-		o.log.Error("message given up", "message", out.q.id, "channel", channel, "tries", out.q.tries, "reason", out.err)
-		return
-	}
-	o.log.Warn("message not sent yet, will try again", "message", out.q.id, "channel", channel, "tries", out.q.tries, "reason", out.err)
 }

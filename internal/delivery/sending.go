@@ -6,41 +6,58 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-func (o *Outbox) send(under context.Context, q Queued) {
+// send sends a message and hands its outcome to record. It takes as long as the
+// message is useful, at the most.
+func (o *Outbox) send(under context.Context, q Queued, s slot) {
 	now := o.db.Now()
-	if now.After(q.leaseEnds.Add(-sendLimit / 2)) {
-		return // it waited so long that another may claim it; it stays in the table
+	if now.After(q.leaseEnds.Add(-lease / 3)) { // the next renewal might come too late
+		o.flight.drop(q.id)
+		return // it stays in the table, and whoever claims it next sends it
 	}
 	if now.After(q.notAfter) {
-		o.done <- outcome{q, "", &SendError{Permanent: true, Reason: "too late: the code has expired"}, now}
+		o.done <- settle(q, now, "", hopeless{"too late: the code has expired"})
 		return
 	}
-	ctx, cancel := context.WithTimeout(under, sendLimit)
+	defer time.AfterFunc(o.slowAfter, s.slow).Stop()
+	ctx, cancel := context.WithTimeout(under, q.notAfter.Sub(now))
 	defer cancel()
 	said, err := o.attempt(ctx, q)
-	o.health.note(q.message.Channel, err)
-	o.done <- outcome{q, said, err, o.db.Now()}
+	out := settle(q, o.db.Now(), said, err)
+	if out.cut = err != nil && under.Err() != nil && !out.unknown(); !out.cut {
+		o.health.note(q.message.Channel, err)
+	}
+	o.done <- out
 }
 
+// hopeless is why a message is given up that no server has refused.
+type hopeless struct{ reason string }
+
+func (e hopeless) Error() string { return e.reason }
+
 func (o *Outbox) attempt(ctx context.Context, q Queued) (said string, err error) {
+	if q.bad != nil {
+		return "", hopeless{"its row cannot be read: " + q.bad.Error()}
+	}
 	sender, ok := o.senders[q.message.Channel]
 	if !ok {
-		return "", &SendError{Permanent: true, Reason: "no sender for " + q.message.Channel}
+		return "", hopeless{"no sender for " + q.message.Channel}
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = &SendError{Permanent: true, Reason: fmt.Sprintf("panic: %v", p)}
+			err = hopeless{fmt.Sprintf("panic: %v", p)}
 		}
 	}()
 	w, err := o.wording.word(q.message)
 	if err != nil {
-		return "", &SendError{Permanent: true, Reason: "wording: " + err.Error()}
+		return "", hopeless{"wording: " + err.Error()}
 	}
-	w.ID, w.Date = fmt.Sprintf("%x.%d", uint64(q.id), q.tries), o.db.Now()
+	// The same at each try, so that a mail program shows a doubled message once.
+	w.ID, w.Date = fmt.Sprintf("%x", uint64(q.id)), o.db.Now()
 	said, err = sender.Send(ctx, w)
 	return q.message.strike(said), q.message.struck(err)
 }

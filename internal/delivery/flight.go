@@ -1,0 +1,123 @@
+package delivery
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+const (
+	// briskLimit is how many messages are sent at once to servers that answer
+	// promptly; more connections would only be refused.
+	briskLimit = 8
+	// sendLimit is how many are sent at once in all, with those that wait for a
+	// slow server: each holds a connection, about 50 KB.
+	sendLimit = 64
+	// slowAfter is when a message counts as slow.
+	slowAfter = 5 * time.Second
+)
+
+// slots bound how many messages are sent at once. One that turns out to be slow
+// makes room for another, so that a few slow recipients hold up nobody else.
+type slots struct{ brisk, all chan struct{} }
+
+func newSlots() slots {
+	return slots{make(chan struct{}, briskLimit), make(chan struct{}, sendLimit)}
+}
+
+// slot is the right to send one message.
+type slot struct {
+	of   slots
+	slow func() // makes room for another
+}
+
+// take waits for a slot; it reports false when ctx ends.
+func (s slots) take(ctx context.Context) (slot, bool) {
+	if ctx.Err() != nil {
+		return slot{}, false
+	}
+	select {
+	case s.all <- struct{}{}:
+	case <-ctx.Done():
+		return slot{}, false
+	}
+	select {
+	case s.brisk <- struct{}{}:
+	case <-ctx.Done():
+		<-s.all
+		return slot{}, false
+	}
+	return slot{s, sync.OnceFunc(func() { <-s.brisk })}, true
+}
+
+func (s slot) leave() {
+	s.slow()
+	<-s.of.all
+}
+
+// flight is which messages this process is sending.
+type flight struct {
+	mu  sync.Mutex
+	ids map[db.ID]bool
+}
+
+func newFlight() *flight { return &flight{ids: map[db.ID]bool{}} }
+
+func (f *flight) add(id db.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ids[id] = true
+}
+
+func (f *flight) drop(id db.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.ids, id)
+}
+
+func (f *flight) has(id db.ID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ids[id]
+}
+
+func (f *flight) sorted() []db.ID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.ids))
+}
+
+// renew renews the leases of the messages that are being sent, four times a
+// lease, until ctx ends.
+func (o *Outbox) renew(ctx context.Context) {
+	tick := time.NewTicker(o.renewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ids := o.flight.sorted()
+		if len(ids) == 0 {
+			continue
+		}
+		if err := o.db.Sequence(ctx, db.Shared(func(tx *db.Tx) error { return extend(tx, ids) })); err != nil && ctx.Err() == nil {
+			o.log.Warn("outbox: cannot renew leases; a message that takes long may be sent twice", "messages", len(ids), "err", err)
+		}
+	}
+}
+
+// extend renews leases in the order of the ids, in which all statements lock rows.
+func extend(tx *db.Tx, ids []db.ID) error {
+	for _, id := range ids {
+		if _, err := tx.Exec(`UPDATE outbox SET due_at = $2 WHERE id = $1 AND state = 0 AND leased = 1`, id, tx.Now.Add(lease).UnixMilli()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
