@@ -1,6 +1,10 @@
 package delivery
 
-import "github.com/djauthy/djauthy/internal/db"
+import (
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
 
 // state of a message, as the table holds it.
 type state int
@@ -21,3 +25,100 @@ func (s state) String() string {
 // exact in the numbers of JSON (RFC 8259 6). It is unique among the rows of 24
 // days, and the sweeper keeps those of one.
 func Number(id db.ID) int64 { return int64(id) & (1<<52 - 1) }
+
+// Entry is a message as operators see it.
+type Entry struct {
+	Number   int64
+	Created  time.Time
+	Channel  string // the implementation: "email"
+	To       string // masked
+	State    string // one of States
+	Tries    int
+	Due      time.Time // of a waiting message: its next try, or the end of its lease
+	NotAfter time.Time // when its code is over
+	Done     time.Time // zero while it waits
+	Said     string    // what the other side said last, addresses masked
+	Reason   string    // why the last try failed, in our words
+
+	id     db.ID
+	state  state
+	leased bool
+}
+
+// States are the states of messages by which List selects.
+func States() []string {
+	return []string{waiting.String(), sent.String(), bounced.String(), givenUp.String()}
+}
+
+const entryColumns = `SELECT id, channel, recipient, state, tries, due_at, not_after, done_at, said, reason, leased FROM outbox `
+
+func readEntry(scan func(...any) error) (e Entry, err error) {
+	var due, notAfter, done, is, leased int64
+	err = scan(&e.id, &e.Channel, &e.To, &is, &e.Tries, &due, &notAfter, &done, &e.Said, &e.Reason, &leased)
+	e.Number, e.Created, e.state, e.leased = Number(e.id), e.id.Time(), state(is), leased == 1
+	e.State, e.Due, e.NotAfter, e.Done = e.state.String(), db.Time(due), db.Time(notAfter), db.Time(done)
+	return e, err
+}
+
+// A Page is where List goes on; the zero value is the beginning.
+type Page struct{ after db.ID }
+
+// List returns up to limit messages, oldest first, and where the next ones begin.
+// state is one of States, or "" for all. Messages that stand for one that is never
+// sent are not among them.
+func List(tx *db.Tx, state string, from Page, limit int) (all []Entry, next Page, err error) {
+	next = from
+	err = tx.Each(func(scan func(...any) error) error {
+		e, err := readEntry(scan)
+		all, next = append(all, e), Page{e.id}
+		return err
+	}, entryColumns+`WHERE id > $1 AND state <> 3 AND (state = $2 OR $2 = -1) ORDER BY id LIMIT $3`, from.after, stateNumber(state), limit)
+	return all, next, err
+}
+
+func stateNumber(name string) int64 {
+	for s := waiting; s <= givenUp; s++ {
+		if s.String() == name {
+			return int64(s)
+		}
+	}
+	return -1
+}
+
+// Find returns a message by its number, or db.ErrNotFound.
+func Find(tx *db.Tx, number int64) (Entry, error) {
+	return readEntry(tx.Get(entryColumns+`WHERE id % 4503599627370496 = $1 AND state <> 3`, number).Scan)
+}
+
+// Retried is what came of a wish to try a message again.
+type Retried int
+
+// What Retry answers.
+const (
+	RetrySoon    Retried = iota // it is due now
+	RetrySent                   // it has been sent
+	RetrySending                // it is being sent
+	RetryOver                   // its code is over, so that it is of no use
+)
+
+// Retry makes a message due now, if that is of use. What a server has refused is
+// tried again, too.
+func Retry(tx *db.Tx, number int64) (Entry, Retried, error) {
+	e, err := Find(tx, number)
+	switch {
+	case err != nil:
+		return e, 0, err
+	case e.state == sent:
+		return e, RetrySent, nil
+	case tx.Now.After(e.NotAfter):
+		return e, RetryOver, nil
+	case e.state == waiting && e.leased && e.Due.After(tx.Now) && e.Due.Before(tx.Now.Add(dueLimit)):
+		return e, RetrySending, nil
+	}
+	n, err := tx.Exec(`UPDATE outbox SET state = 0, due_at = $2, done_at = 0, leased = 0 WHERE id = $1 AND state <> 1 AND length(sealed) > 0`, e.id, tx.Millis())
+	if err != nil || n == 0 {
+		return e, RetryOver, err
+	}
+	e, err = Find(tx, number)
+	return e, RetrySoon, err
+}

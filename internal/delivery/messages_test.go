@@ -1,0 +1,212 @@
+package delivery_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/delivery"
+)
+
+// listed are the messages of a state, "" for all, read two at a time.
+func listed(t *testing.T, d *db.DB, state string) (all []delivery.Entry) {
+	t.Helper()
+	var from delivery.Page
+	for {
+		var some []delivery.Entry
+		check(t, d.View(t.Context(), func(tx *db.Tx) (err error) {
+			some, from, err = delivery.List(tx, state, from, 2)
+			return err
+		}))
+		all = append(all, some...)
+		if len(some) < 2 {
+			return all
+		}
+	}
+}
+
+func retry(t *testing.T, d *db.DB, number int64) (e delivery.Entry, what delivery.Retried) {
+	t.Helper()
+	check(t, d.Update(t.Context(), func(tx *db.Tx) (err error) {
+		e, what, err = delivery.Retry(tx, number)
+		return err
+	}))
+	return e, what
+}
+
+// answers is what a mail server says to some people.
+func answers(w delivery.Worded) error {
+	switch {
+	case strings.HasPrefix(w.To, "refused"):
+		return &delivery.SendError{Permanent: true, Reason: "RCPT TO", Said: "550 5.1.1 <r***d@example.org>: no such user"}
+	case strings.HasPrefix(w.To, "grey"):
+		return &delivery.SendError{Reason: "RCPT TO", Said: "451 4.7.1 greylisted"}
+	case strings.HasPrefix(w.To, "down"):
+		return &delivery.SendError{Down: true, Reason: "cannot reach the mail server"}
+	}
+	return nil
+}
+
+func TestOperatorsSeeWhatBecameOfAMessage(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		p := newPost()
+		p.answer, p.said = answers, "250 2.0.0 Ok: queued as 4F"
+		o := p.outbox(t, d)
+		stop := runs(t, o)
+		enqueue(t, d, o, true, message("mute@example.org", "123456"))
+		for _, who := range []string{"annabella", "refused", "grey", "down"} {
+			o.Deliver(enqueue(t, d, o, false, message(who+"@example.org", "123456"))[0])
+			if next(t, p.arrived); who == "annabella" {
+				next(t, p.sent)
+			} else {
+				next(t, p.failed)
+			}
+		}
+		stop()
+		clock.Advance(9*time.Minute + 59*time.Second)
+		late := p.outbox(t, d)
+		stop = runs(t, late)
+		next(t, p.failed) // grey and down: the next try would come too late
+		next(t, p.failed)
+		stop()
+		var got []string
+		for _, e := range listed(t, d, "") {
+			got = append(got, fmt.Sprint(e.To, " ", e.State, " ", e.Channel, " ", e.Tries, " ", e.Said, "|", e.Reason))
+			want(t, e.Created.Equal(dbtest.Start), true)
+		}
+		want(t, strings.Join(got, "\n"), strings.Join([]string{
+			"a***a@example.org sent email 1 250 2.0.0 Ok: queued as 4F|",
+			"r***d@example.org bounced email 1 550 5.1.1 <r***d@example.org>: no such user|RCPT TO",
+			"g***y@example.org given-up email 2 451 4.7.1 greylisted|RCPT TO",
+			"d***n@example.org given-up email 2 |cannot reach the mail server",
+		}, "\n"))
+		for state, n := range map[string]int{"waiting": 0, "sent": 1, "bounced": 1, "given-up": 2} {
+			want(t, len(listed(t, d, state)), n)
+		}
+		if log := p.log.String(); !strings.Contains(log, "550 5.1.1 <r***d@example.org>") || !strings.Contains(log, fmt.Sprint(listed(t, d, "bounced")[0].Number)) {
+			t.Errorf("the log does not name the message and the server's words: %s", log)
+		}
+	})
+}
+
+func TestANumberIsExactInJSONAndFindsItsMessage(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
+		o := newPost().outbox(t, d)
+		var all []delivery.Message
+		for i := range 50 {
+			all = append(all, message(fmt.Sprintf("p%dx@example.org", i), "123456"))
+		}
+		enqueue(t, d, o, false, all...)
+		enqueue(t, d, o, true, message("mute@example.org", "123456"))
+		for i, e := range listed(t, d, "") {
+			if e.Number < 0 || int64(float64(e.Number)) != e.Number {
+				t.Fatalf("%d is not exact", e.Number)
+			}
+			check(t, d.View(t.Context(), func(tx *db.Tx) error {
+				found, err := delivery.Find(tx, e.Number)
+				want(t, found.Number, e.Number)
+				want(t, found.To, delivery.Masked(all[i].To))
+				return err
+			}))
+		}
+		mute := delivery.Number(db.ID(countID(t, d, `SELECT id FROM outbox WHERE state = 3`)))
+		for _, number := range []int64{0, -1, 12345, mute} {
+			err := d.View(t.Context(), func(tx *db.Tx) error {
+				_, err := delivery.Find(tx, number)
+				return err
+			})
+			want(t, errors.Is(err, db.ErrNotFound), true)
+		}
+	})
+}
+
+func countID(t *testing.T, d *db.DB, query string) (id int64) {
+	t.Helper()
+	check(t, d.View(t.Context(), func(tx *db.Tx) error { return tx.Get(query).Scan(&id) }))
+	return id
+}
+
+func TestARefusedMessageIsTriedAgainWhileItsCodeLives(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		p := newPost()
+		p.answer = answers
+		o := p.outbox(t, d)
+		stop := runs(t, o)
+		o.Deliver(enqueue(t, d, o, false, message("refused@example.org", "123456"))[0])
+		next(t, p.failed)
+		first := next(t, p.arrived)
+		stop()
+		number := listed(t, d, "")[0].Number
+		p.answer = nil
+		e, what := retry(t, d, number)
+		want(t, what, delivery.RetrySoon)
+		want(t, e.State, "waiting")
+		stop = runs(t, p.outbox(t, d))
+		next(t, p.sent)
+		stop()
+		again := next(t, p.arrived)
+		want(t, again.Text, first.Text)
+		want(t, again.ID, first.ID)
+		_, what = retry(t, d, number)
+		want(t, what, delivery.RetrySent)
+
+		// Of no use once the code is over; then nothing of it is kept.
+		p.answer = answers
+		o = p.outbox(t, d)
+		stop = runs(t, o)
+		o.Deliver(enqueue(t, d, o, false, message("refused@example.org", "123456"))[0])
+		next(t, p.failed)
+		stop()
+		sweep := func() {
+			check(t, d.Update(t.Context(), func(tx *db.Tx) error {
+				n, err := delivery.Sweep(tx, tx.Now.Add(-24*time.Hour), 100)
+				want(t, n, 0)
+				return err
+			}))
+		}
+		sweep()
+		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE length(sealed) > 0`), 1)
+		clock.Advance(10*time.Minute + time.Millisecond)
+		_, what = retry(t, d, listed(t, d, "bounced")[0].Number)
+		want(t, what, delivery.RetryOver)
+		sweep()
+		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE length(sealed) > 0`), 0)
+	})
+}
+
+func TestAMessageThatWaitsIsTriedAtOnceAndOneThatIsSentIsLeftAlone(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		p := newPost()
+		p.answer = answers
+		o := p.outbox(t, d)
+		q := enqueue(t, d, o, false, message("grey@example.org", "123456"))
+		number := listed(t, d, "waiting")[0].Number
+		_, what := retry(t, d, number)
+		want(t, what, delivery.RetrySending)
+		stop := runs(t, o)
+		o.Deliver(q[0])
+		next(t, p.failed)
+		stop()
+		e, what := retry(t, d, number)
+		want(t, what, delivery.RetrySoon)
+		want(t, e.Due.After(clock.Now()), false)
+		p.answer = nil
+		runs(t, p.outbox(t, d))
+		next(t, p.sent)
+	})
+}
+
+// Known and unknown ids look alike to who measures what is written.
+func TestAMuteMessageIsWrittenAsAnyOther(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
+		o := newPost().outbox(t, d)
+		enqueue(t, d, o, false, message("ann@example.org", "123456"))
+		enqueue(t, d, o, true, message("ann@example.org", "123456"))
+		want(t, count(t, d, `SELECT count(DISTINCT recipient || ' ' || length(sealed) || ' ' || not_after || ' ' || due_at || ' ' || tries || ' ' || leased || channel || said || reason || done_at) FROM outbox`), 1)
+		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE recipient = 'a***n@example.org'`), 2)
+	})
+}
