@@ -168,8 +168,8 @@ func (s *smtpSender) speaksTLS(ctx context.Context) bool {
 	defer func() { _ = conn.Close() }()
 	err = tls.Client(conn, &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12}).HandshakeContext(ctx)
 	var cert *tls.CertificateVerificationError
-	var alert tls.AlertError
-	return err == nil || errors.As(err, &cert) || errors.As(err, &alert)
+	var alert *net.OpError // crypto/tls reports an alert of the other side so
+	return err == nil || errors.As(err, &cert) || errors.As(err, &alert) && alert.Op == "remote error"
 }
 
 // local reports whether a host is this machine.

@@ -146,7 +146,7 @@ func broke(err error) string {
 	case timeout(err):
 		return "it does not answer in time (email.timeout)"
 	case errors.Is(err, net.ErrClosed):
-		return "stopped before it answered"
+		return "it had not answered when the try was ended"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "the connection broke"
 	case errors.As(err, &odd):
