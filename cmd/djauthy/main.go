@@ -36,6 +36,7 @@ type cli struct {
 	Sweep           sweepCmd           `cmd:"" help:"Clear away what is over, once; for cron."`
 	Users           usersCmd           `cmd:"" help:"List, show and change users. ID is a username, a user's id, or any address."`
 	Services        servicesCmd        `cmd:"" help:"Micro services: their triples (name, realm, seed) and realms."`
+	Messages        messagesCmd        `cmd:"" help:"The outbox: what was sent, to whom, and what the mail server said."`
 	Createsuperuser createSuperuserCmd `cmd:"" help:"Make a superuser."`
 	Client          clientCmd          `cmd:"" name:"ungleichotpclient" help:"Speak as a micro service: create, list, delete or verify entries."`
 	Backup          backupCmd          `cmd:"" help:"Write all rows into one file, beside a running server."`
