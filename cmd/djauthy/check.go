@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/mail"
+	"strings"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -21,8 +23,14 @@ type finding struct {
 	Note string `json:"note"`
 }
 
-// checkFor bounds one check.
-const checkFor = 20 * time.Second
+const (
+	// checkFor bounds the check of the mail server; a greeting may take half of it.
+	checkFor = time.Minute
+	// sendFor bounds the test message.
+	sendFor = 11 * time.Minute
+	// patientFor is when a person who waits is told what for.
+	patientFor = 10 * time.Second
+)
 
 // Run tries everything and reports it all before it fails.
 func (c checkCmd) Run(e *env) error {
@@ -45,12 +53,14 @@ func (c checkCmd) Run(e *env) error {
 			defer func() { _ = h.close() }()
 			add("database writes", h.tryWrite(e.ctx), h.db.Engine()+" takes and keeps rows")
 			add("clock", h.tryClock(e.ctx), "plausible")
+			add("sender", h.trySender(), "at "+senderDomain(h.cfg.Email.From))
 			add("email", h.tryMail(e.ctx), mailNote(h))
 			if h.bus != nil {
 				add("bus", h.bus.Check(e.ctx), "the broker answers, queues are there")
 			}
 			if c.Send != "" {
-				add("test message", h.trySend(e, c.Send), sendNote(h))
+				said, err := h.trySend(e, c.Send)
+				add("test message", err, sendNote(h, said))
 			}
 		}
 	}
@@ -87,11 +97,12 @@ func mailNote(h *house) string {
 	return fmt.Sprintf("%s:%d answers (tls %s)", h.cfg.Email.Host, h.cfg.Email.Port, h.cfg.Email.TLS)
 }
 
-func sendNote(h *house) string {
+// sendNote tells of a test message that was sent, in the mail server's words.
+func sendNote(h *house, said string) string {
 	if h.cfg.LocalMailbox() {
 		return "printed above; with email.host set it goes to a mail server"
 	}
-	return "handed over; look into the mailbox"
+	return "handed over; the mail server said: " + said
 }
 
 // tryWrite writes a row and takes it away again, in two durable steps.
@@ -128,6 +139,30 @@ func (h *house) tryClock(ctx context.Context) error {
 	return nil
 }
 
+// trySender looks whether messages of a public site come from a place that
+// exists: receivers refuse those that do not.
+func (h *house) trySender() error {
+	if !h.cfg.HTTPS() || h.cfg.LocalMailbox() {
+		return nil
+	}
+	domain := senderDomain(h.cfg.Email.From)
+	for _, private := range []string{"localhost", "local", "localdomain"} {
+		if domain == "" || domain == private || strings.HasSuffix(domain, "."+private) {
+			return fmt.Errorf("messages would come from %q, which most mail servers refuse: set email.from to an address at a domain of your own, such as noreply@%s", domain, h.cfg.PublicHost())
+		}
+	}
+	return nil
+}
+
+// senderDomain is the domain of a sender in small letters, without a final dot.
+func senderDomain(from string) string {
+	a, err := mail.ParseAddress(from)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(strings.TrimSuffix(a.Address[strings.LastIndex(a.Address, "@")+1:], "."))
+}
+
 // tryMail greets the mail server. The local mailbox needs no greeting.
 func (h *house) tryMail(ctx context.Context) error {
 	if h.cfg.LocalMailbox() {
@@ -135,25 +170,26 @@ func (h *house) tryMail(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkFor)
 	defer cancel()
-	if err := h.outbox.Check(ctx); err != nil {
-		return fmt.Errorf("%w (look at email.host, port, tls, username and password)", err)
-	}
-	return nil
+	return h.outbox.Check(ctx)
 }
 
-func (h *house) trySend(e *env, text string) error {
+// trySend sends a test message and returns what the mail server said. It has the
+// time that the server may take (RFC 5321 4.5.3.2.6).
+func (h *house) trySend(e *env, text string) (string, error) {
 	found, refusal := h.discovery.Resolve(text, "")
 	if refusal != "" {
-		return fmt.Errorf("%q: %s", text, h.words.Get("en").T("problem.id."+string(refusal)))
+		return "", fmt.Errorf("%q: %s", text, h.words.Get("en").T("problem.id."+string(refusal)))
 	}
-	ctx, cancel := context.WithTimeout(e.ctx, checkFor)
+	ctx, cancel := context.WithTimeout(e.ctx, sendFor)
 	defer cancel()
 	if h.mailbox != nil {
 		go func() { _ = h.mailbox.Run(ctx) }()
 	}
-	_, err := h.outbox.Now(ctx, delivery.Message{
+	defer time.AfterFunc(patientFor, func() {
+		fmt.Fprintln(e.stderr, "djauthy: the mail server takes its time, which large ones do; waiting for its answer")
+	}).Stop()
+	return h.outbox.Now(ctx, delivery.Message{
 		Channel: accounts.Email, To: found.Address.Deliverable(), Kind: "test", Lang: "en",
 		Text: delivery.Text{Site: h.cfg.Brand.Name, Host: h.cfg.PublicHost()},
 	})
-	return err
 }
