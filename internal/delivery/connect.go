@@ -20,10 +20,30 @@ const (
 	// probeAfter is how long a server may be silent before it is tried whether
 	// it waits for TLS.
 	probeAfter = 5 * time.Second
+	// stuckAfter is when a server that has not let us in counts as not working,
+	// though it is waited for.
+	stuckAfter = 30 * time.Second
 )
+
+// Stuck reports whether the server keeps us waiting before it has heard of any
+// message.
+func (s *smtpSender) Stuck() bool { return s.stuck.Load() }
 
 // open dials, greets, encrypts and logs in.
 func (s *smtpSender) open(ctx context.Context) (*session, *failure) {
+	fired := make(chan struct{})
+	timer := time.AfterFunc(s.stuckAfter, func() { s.stuck.Store(true); close(fired) })
+	conn, f := s.letIn(ctx)
+	if !timer.Stop() {
+		<-fired
+	}
+	if f == nil {
+		s.stuck.Store(false)
+	}
+	return conn, f
+}
+
+func (s *smtpSender) letIn(ctx context.Context) (*session, *failure) {
 	conn, f := s.connect(ctx)
 	if f != nil || s.Username == "" {
 		return conn, f

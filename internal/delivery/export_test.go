@@ -51,3 +51,6 @@ const (
 	BriskLimit = briskLimit
 	SendLimit  = sendLimit
 )
+
+// StuckAfter changes when a server that lets nobody in counts as not working.
+func StuckAfter(s Sender, d time.Duration) { s.(*smtpSender).stuckAfter = d }

@@ -27,8 +27,12 @@ func (h health) note(channel string, err error) {
 	h.down[channel] = errors.As(err, &se) && se.Down
 }
 
-// Down reports whether a channel did not work when it was last used.
+// Down reports whether a channel did not work when it was last used, or keeps
+// everybody waiting now.
 func (o *Outbox) Down(channel string) bool {
+	if s, ok := o.senders[channel].(stuckSender); ok && s.Stuck() {
+		return true
+	}
 	o.health.mu.Lock()
 	defer o.health.mu.Unlock()
 	return o.health.down[channel]

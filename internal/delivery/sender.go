@@ -14,6 +14,10 @@ type Sender interface {
 	Check(ctx context.Context) error
 }
 
+// A stuckSender knows that its channel keeps everybody waiting, before a Send has
+// ended.
+type stuckSender interface{ Stuck() bool }
+
 // SendError says what a failed Send means for the message and the channel.
 type SendError struct {
 	// Permanent: trying this message again is of no use.

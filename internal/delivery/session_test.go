@@ -295,3 +295,47 @@ func TestCheckEndsWithItsContext(t *testing.T) {
 		t.Error("a server that says nothing is found good")
 	}
 }
+
+// The page of a person who waits says that mail does not work long before the
+// time for a greeting is over.
+func TestAServerThatLetsNobodyInIsDownBeforeItIsGivenUp(t *testing.T) {
+	for _, step := range []string{"dial", "EHLO"} {
+		t.Run(step, func(t *testing.T) {
+			s := serve(t, at(step, stall))
+			sender := s.sender(t)
+			delivery.Hurry(sender, patience, patience)
+			delivery.StuckAfter(sender, 50*time.Millisecond)
+			p := newPost()
+			d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+			o := outbox(t, d, sender, p)
+			delivery.Pace(o, 0, 0, time.Millisecond)
+			runs(t, o)
+			o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
+			until(t, "the channel is not down", func() bool { return o.Down("email") })
+			want(t, len(p.failed), 0)
+			s.answers(func(string, int) string { return "" })
+			o.Deliver(enqueue(t, d, o, false, message("ben@example.org", "123456"))[0])
+			next(t, p.sent)
+			want(t, o.Down("email"), false)
+		})
+	}
+	// One slow message is nobody else's matter.
+	var o *delivery.Outbox
+	down := make(chan bool, 1)
+	s := serve(t, func(step string, _ int) string {
+		if step == "sent" {
+			<-time.After(200 * time.Millisecond)
+			down <- o.Down("email")
+		}
+		return ""
+	})
+	sender := s.sender(t)
+	delivery.StuckAfter(sender, 50*time.Millisecond)
+	p := newPost()
+	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	o = outbox(t, d, sender, p)
+	runs(t, o)
+	o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
+	want(t, next(t, down), false)
+	next(t, p.sent)
+}

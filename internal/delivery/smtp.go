@@ -52,6 +52,10 @@ type smtpSender struct {
 	endTime time.Duration
 	idle    chan kept
 	here    bool // the server is on this machine, so that a password may go in the clear
+	// stuck says that a server has not let us in for stuckAfter, and nobody else
+	// has been let in since.
+	stuck      atomic.Bool
+	stuckAfter time.Duration
 	// greeted says that the server has spoken SMTP to this process before.
 	greeted atomic.Bool
 	// worked is the mechanism of the last log-in, to begin with it next time.
@@ -86,6 +90,7 @@ func NewSMTP(s SMTP) (Sender, error) {
 	domain := from.Address[strings.LastIndex(from.Address, "@")+1:]
 	return &smtpSender{
 		SMTP: s, from: from, domain: domain, endTime: max(endLimit, s.Timeout), idle: make(chan kept, keptLimit), here: local(s.Host),
+		stuckAfter: stuckAfter,
 	}, nil
 }
 
