@@ -1,6 +1,7 @@
 package mail_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,37 @@ func TestPostfixDeliversTheCode(t *testing.T) {
 				t.Errorf("the test message reads:\n%s", m.Text)
 			}
 		})
+	}
+}
+
+// What Postfix says reaches the operator, with the addresses masked.
+func TestPostfixIsQuotedToTheOperator(t *testing.T) {
+	a := newAuthority(t)
+	cert, key := a.Files(t, "localhost")
+	p := startPostfix(t, cert, key)
+	s := program.New(t, binary, p.settings("starttls")...)
+	s.Env("SSL_CERT_FILE=" + a.File)
+	s.Start(t)
+	newVisitor(t, s).ask("ann@" + domain)
+	p.next(t, "ann@"+domain)
+	newVisitor(t, s).ask("nobody.there@" + domain)
+	awaitLog(t, s, "message given up")
+	if log := s.Errors(); !strings.Contains(log, "550 5.1.1") || strings.Contains(log, "nobody.there") {
+		t.Errorf("the log should quote Postfix and mask the address:\n%s", log)
+	}
+	var all []struct{ To, State, Said string }
+	stdout, stderr, code := s.Run(t, "messages", "list", "--json")
+	if err := json.Unmarshal([]byte(stdout), &all); code != 0 || err != nil || len(all) != 2 {
+		t.Fatalf("messages list: %v\n%s%s", err, stdout, stderr)
+	}
+	if m := all[0]; m.State != "sent" || !strings.HasPrefix(m.Said, "250 2.0.0 Ok: queued as ") {
+		t.Errorf("the message that was sent is %+v", m)
+	}
+	if m := all[1]; m.State != "bounced" || !strings.HasPrefix(m.Said, "550 5.1.1 <n***e@"+domain+">: Recipient address rejected: User unknown") {
+		t.Errorf("the message that was refused is %+v", m)
+	}
+	if text, ok := check(t, s, "--send", "cleo@"+domain); !ok || !strings.Contains(text, "250 2.0.0 Ok: queued as ") {
+		t.Errorf("check --send does not quote Postfix:\n%s", text)
 	}
 }
 
