@@ -18,12 +18,14 @@ func TestCheckTellsOfASenderThatNobodyTakes(t *testing.T) {
 			settings = append(settings, "DJAUTHY_EMAIL_FROM="+from)
 		}
 		s := &site{environ: settings}
+		s.must(t, "migrate")
 		out, errs, code := s.command("check")
 		if (code == exitOK) != ok || !ok && !strings.Contains(out, "email.from") {
 			t.Errorf("a sender %q: exit %d\n%s%s", from, code, out, errs)
 		}
 	}
 	s := &site{environ: []string{"DJAUTHY_DATABASE=sqlite:" + t.TempDir() + "/d.db"}} // a newcomer's
+	s.must(t, "migrate")
 	s.must(t, "check")
 }
 
@@ -63,6 +65,7 @@ func TestCheckFindsAServerThatWaitsForTLS(t *testing.T) {
 	}()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	s := &site{environ: []string{"DJAUTHY_DATABASE=sqlite:" + t.TempDir() + "/d.db", "DJAUTHY_EMAIL_HOST=127.0.0.1", "DJAUTHY_EMAIL_PORT=" + port}}
+	s.must(t, "migrate")
 	if out, _, code := s.command("check"); code != exitFailed || !strings.Contains(out, "this port speaks TLS at once: set email.tls to implicit") {
 		t.Errorf("check prints, with exit %d,\n%s", code, out)
 	}

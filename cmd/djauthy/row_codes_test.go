@@ -133,10 +133,8 @@ func TestRow04_AStrangerWhoBurnsTheBudgetsDoesNotLockTheOwnerOut(t *testing.T) {
 		}
 		owner.submit(l.code()).want(t, http.StatusSeeOther, "/account")
 
-		// Elsewhere the owner waits for a send to come back and types a long code.
+		// Elsewhere a send is kept for the owner, who types a long code.
 		other := s.browser(t)
-		other.post("/login", "id", id).want(t, http.StatusTooManyRequests, "")
-		s.clock.advance(2 * time.Minute)
 		l = other.ask(id)
 		if !regexp.MustCompile(`^[a-z]{10}$`).MatchString(l.code()) {
 			t.Errorf("an unknown browser got %q, want ten letters", l.code())

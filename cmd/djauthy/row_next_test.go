@@ -191,7 +191,7 @@ func TestOnlyAFormThatLeadsToAnAppIsWithoutFormAction(t *testing.T) {
 	}
 }
 
-var otherAddress = regexp.MustCompile(`<a class="(?:way|main)" href="(/login[^"]*)">`)
+var otherAddress = regexp.MustCompile(`<a (?:class="(?:way|main)" )?href="(/login(?:\?[^"]*)?)">`)
 
 // Who mistyped the address, or was too late, still wants to get to the app.
 func TestTheWayBackOutlivesAnotherAddressAndTheEndOfAnAttempt(t *testing.T) {

@@ -85,7 +85,7 @@ func (c *Config) settings() []setting {
 		duration("session.idle", &c.Session.Idle, "12h", "a session ends when it was not used for so long", time.Minute, 10*365*24*time.Hour),
 		duration("session.absolute", &c.Session.Absolute, "720h", "a session ends so long after the sign-in", time.Minute, 10*365*24*time.Hour),
 
-		rates("limits.send_per_id", &c.Limits.SendPerID, "5/15m, 40/24h", "messages to one mailbox, all rates must hold. Beyond them one a day is kept for each address, 60 in all; browsers that have signed in before have budgets of their own"),
+		rates("limits.send_per_id", &c.Limits.SendPerID, "5/15m, 40/24h", "messages to one mailbox, all rates must hold. Beyond them one in 5 minutes and 60 a day are kept for addresses that have taken none within a day; browsers that have signed in before have budgets of their own"),
 		rates("limits.send_per_ip", &c.Limits.SendPerIP, "30/15m", "messages asked for from one address (IPv6: one /64); in 24 times that time as many to one domain"),
 		rates("limits.send_per_id_prefix", &c.Limits.SendPerIDPrefix, "3/15m", "what one address may take of a mailbox's messages"),
 		rates("limits.tries_per_id", &c.Limits.TriesPerID, "20/1h, 60/24h", "tries at one id's codes; all must hold. Beyond them a browser unknown to this id gets a code of ten letters"),

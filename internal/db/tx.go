@@ -51,6 +51,20 @@ func (tx *Tx) SkipLocked() string { return tx.db.engine.skipLocked() }
 // may change until it ends. It is empty on SQLite, where there is one writer.
 func (tx *Tx) Lock() string { return tx.db.engine.lock() }
 
+// Unhurried lifts the limits on how long a statement and a pause may take, for a
+// transaction that reads all there is. It holds no row that others need.
+func (tx *Tx) Unhurried() error {
+	if tx.db.Engine() == "sqlite" {
+		return nil
+	}
+	for name := range limits {
+		if _, err := tx.Exec(`SET LOCAL ` + name + ` = 0`); err != nil { //nolint:gosec // names of our own
+			return err
+		}
+	}
+	return nil
+}
+
 // Exec runs one statement and returns how many rows it changed.
 func (tx *Tx) Exec(query string, args ...any) (int64, error) {
 	if tx.failed != nil {

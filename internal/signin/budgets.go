@@ -8,12 +8,19 @@ import (
 	"github.com/djauthy/djauthy/internal/limit"
 )
 
-// KeptSends is how many messages a day are kept for a mailbox beside SendPerID, for networks
-// that have taken none of them: one for each. Who knows an address can ask for messages
-// to it from a few networks, as fast as its budget comes back; the owner, who asks in a
-// fresh browser from another network, finds one that is kept. Whoever has more networks
-// than this takes these, too, and then a known browser is the way in.
-const KeptSends = 60
+// KeptSends are kept for a mailbox beside SendPerID, for networks that have taken none
+// of its messages lately. Who knows an address can ask for messages to it from a few
+// networks, as fast as its budget comes back; the owner, who asks in a fresh browser from
+// another network, finds one that is kept. They are few at once, so that a flood from many
+// networks at once is none of the mailbox, and so many a day: whoever has more networks than
+// that takes these, too, and then a known browser is the way in.
+func KeptSends() config.Rates {
+	return config.Rates{{N: 1, Per: 5 * time.Minute}, {N: 60, Per: 24 * time.Hour}}
+}
+
+// lately is a rate of which each message to a mailbox takes a day: a network that has
+// none of it taken has asked for none within that.
+var lately = config.Rate{N: 40, Per: 40 * 24 * time.Hour}
 
 const (
 	// knownShare is how many times send_per_id all known browsers of a mailbox may
@@ -44,7 +51,7 @@ func (s *Service) sendBudgets(a attempt) []limit.Budget {
 
 // keptBudgets are what a message takes that is kept for a network which has taken none.
 func (s *Service) keptBudgets(a attempt) []limit.Budget {
-	return append(s.networkBudgets(a), s.keptSend(a)...)
+	return append(s.networkBudgets(a), s.keptSend(a))
 }
 
 // networkBudgets are what any message takes that a stranger asks for.
@@ -55,19 +62,20 @@ func (s *Service) networkBudgets(a attempt) []limit.Budget {
 		{Name: "send_per_ip", Key: a.network, Rates: rates.SendPerIP},
 		{Name: "send_per_domain", Key: a.network + " " + domain, Rates: times(rates.SendPerIP, 1, domainPeriods), Near: a.network},
 		{Name: "send_per_id_prefix", Key: a.network + " " + to, Rates: rates.SendPerIDPrefix, Near: to},
+		sentLately(a),
 	}
+}
+
+func sentLately(a attempt) limit.Budget {
+	return limit.Budget{Name: "sent_lately", Key: a.network + " " + a.mailbox(), Rates: config.Rates{lately}, Near: a.mailbox()}
 }
 
 func (s *Service) perID(a attempt) limit.Budget {
 	return limit.Budget{Name: "send_per_id", Key: a.mailbox(), Rates: s.Settings.SendPerID, Near: a.mailbox()}
 }
 
-func (s *Service) keptSend(a attempt) []limit.Budget {
-	to, day := a.mailbox(), 24*time.Hour
-	return []limit.Budget{
-		{Name: "kept_per_network", Key: a.network + " " + to, Rates: config.Rates{{N: 1, Per: day}}, Near: to},
-		{Name: "kept_per_mailbox", Key: to, Rates: config.Rates{{N: s.Settings.KeptSends, Per: day}}, Near: to},
-	}
+func (s *Service) keptSend(a attempt) limit.Budget {
+	return limit.Budget{Name: "kept_send", Key: a.mailbox(), Rates: s.Settings.KeptSends, Near: a.mailbox()}
 }
 
 // times are rates with n times as many events, in so many times their periods.
@@ -102,9 +110,7 @@ func (s *Service) taken(a attempt) []limit.Amount {
 	default:
 		add(a.sends, s.networkBudgets(a)...)
 		add(a.sends-a.kept, s.perID(a))
-		if a.kept > 0 {
-			add(a.kept, s.keptSend(a)...)
-		}
+		add(a.kept, s.keptSend(a))
 	}
 	return all
 }

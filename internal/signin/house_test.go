@@ -66,7 +66,7 @@ func furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *house {
 	h.s = signin.New(d, outbox, codes, h.keys, signin.Settings{
 		OpenSignup: true, Admins: map[accounts.ID]bool{}, Tries: cfg.Code.Tries, Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute,
 		SendPerID: cfg.Limits.SendPerID, SendPerIP: cfg.Limits.SendPerIP, SendPerIDPrefix: cfg.Limits.SendPerIDPrefix,
-		TriesPerID: cfg.Limits.TriesPerID, ResendEvery: cfg.Limits.ResendEvery, KeptSends: signin.KeptSends, Site: "Example", PublicURL: site,
+		TriesPerID: cfg.Limits.TriesPerID, ResendEvery: cfg.Limits.ResendEvery, KeptSends: signin.KeptSends(), Site: "Example", PublicURL: site,
 	}, log)
 	return h
 }
@@ -81,7 +81,7 @@ func (h *house) deliver(t testing.TB) {
 }
 
 // nothingKept leaves the ordinary budgets alone, for tests that are about these.
-func (h *house) nothingKept() { h.s.Settings.KeptSends = 0 }
+func (h *house) nothingKept() { h.s.Settings.KeptSends = nil }
 
 // freely lifts the limits on messages, for tests that are about others.
 func (h *house) freely() {

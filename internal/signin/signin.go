@@ -45,7 +45,7 @@ type Settings struct {
 
 	SendPerID, SendPerIP, SendPerIDPrefix, TriesPerID config.Rates
 	ResendEvery                                       time.Duration
-	KeptSends                                         int // messages a day; see the constant
+	KeptSends                                         config.Rates // see the function
 
 	Site      string // what messages call this site
 	PublicURL string

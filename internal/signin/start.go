@@ -106,7 +106,10 @@ func (st *start) count(tx *db.Tx) (err error) {
 func (st *start) take(tx *db.Tx) (wait time.Duration, err error) {
 	st.kept = false
 	wait, err = limit.Take(tx, st.s.sendBudgets(st.a)...)
-	if err != nil || wait == 0 || st.a.known || st.s.Settings.KeptSends == 0 {
+	if err != nil || wait == 0 || st.a.known || len(st.s.Settings.KeptSends) == 0 {
+		return wait, err
+	}
+	if left, err := limit.Room(tx, sentLately(st.a)); err != nil || left < lately.N {
 		return wait, err
 	}
 	keptWait, err := limit.Take(tx, st.s.keptBudgets(st.a)...)
