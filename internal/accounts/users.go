@@ -36,20 +36,21 @@ type User struct {
 	Joined      time.Time
 	LastLogin   time.Time // zero: never
 	Deactivated time.Time // zero: not
+	Asked       time.Time // when somebody last asked to sign in as them before they had; zero: never
 }
 
 // Name is the user's full name, or "" if none was given.
 func (u User) Name() string { return strings.TrimSpace(u.FirstName + " " + u.LastName) }
 
 const userColumns = `u.id, u.username, u.first_name, u.last_name, u.email, u.language, u.is_active, u.is_staff,
-	u.is_superuser, u.is_invited, u.date_joined, u.last_login, u.deactivated_at`
+	u.is_superuser, u.is_invited, u.date_joined, u.last_login, u.deactivated_at, u.asked_at`
 
 // scan reads userColumns, with what stands before them in into.
 func (u *User) scan(scan func(...any) error, into ...any) error {
-	var joined, login, deactivated int64
+	var joined, login, deactivated, asked int64
 	err := scan(append(into, &u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Language, &u.Active,
-		&u.Staff, &u.Superuser, &u.Invited, &joined, &login, &deactivated)...)
-	u.Joined, u.LastLogin, u.Deactivated = db.Time(joined), db.Time(login), db.Time(deactivated)
+		&u.Staff, &u.Superuser, &u.Invited, &joined, &login, &deactivated, &asked)...)
+	u.Joined, u.LastLogin, u.Deactivated, u.Asked = db.Time(joined), db.Time(login), db.Time(deactivated), db.Time(asked)
 	return err
 }
 
@@ -162,15 +163,22 @@ func Delete(tx *db.Tx, id UserID, options ...Option) error {
 	return one(tx.Exec(`DELETE FROM users WHERE id = $1`, id))
 }
 
-// SweepUnproved removes up to limit users who came before the given time and
-// never proved an account, with their accounts.
-func SweepUnproved(tx *db.Tx, before time.Time, limit int) (int64, error) {
-	const unproved = `SELECT id FROM users WHERE is_active = 0 AND is_invited = 0 AND deactivated_at = 0 AND is_superuser = 0 AND id < $1 ORDER BY id LIMIT $2`
-	first := db.FirstID(before)
-	if _, err := tx.Exec(`DELETE FROM accounts WHERE user_id IN (`+unproved+`)`, first, limit); err != nil {
-		return 0, err
-	}
-	return tx.Exec(`DELETE FROM users WHERE id IN (`+unproved+`)`, first, limit)
+// Asked notes that somebody asks to sign in as a user who has not proved an account, so
+// that the sweeper leaves them while that is under way. It is false if the sweeper was
+// there first.
+func Asked(tx *db.Tx, id UserID) (there bool, err error) {
+	n, err := tx.Exec(`UPDATE users SET asked_at = $2 WHERE id = $1`, id, tx.Millis())
+	return n == 1, err
+}
+
+// SweepUnproved removes up to limit users who came before the given time, never proved
+// an account, and as whom nobody has asked to sign in since asked. Their accounts go with
+// them.
+func SweepUnproved(tx *db.Tx, before, asked time.Time, limit int) (int64, error) {
+	const unproved = `is_active = 0 AND is_invited = 0 AND deactivated_at = 0 AND is_superuser = 0`
+	// Materialized, or PostgreSQL may run the query for each row, and its limit is none.
+	return tx.Exec(`WITH gone AS MATERIALIZED (SELECT id FROM users WHERE `+unproved+` AND id < $1 AND asked_at < $2 ORDER BY id LIMIT $3`+tx.SkipLocked()+`)
+		DELETE FROM users WHERE id IN (SELECT id FROM gone)`, db.FirstID(before), asked.UnixMilli(), limit)
 }
 
 // one turns "no row changed" into db.ErrNotFound.

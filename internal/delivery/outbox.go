@@ -259,9 +259,10 @@ func (o *Outbox) claim(ctx context.Context) (due []Queued, err error) {
 				due = append(due, q)
 			}
 			return err
-		}, `UPDATE outbox SET tries = tries + 1, due_at = $2, leased = 1 WHERE id IN
-			(SELECT id FROM outbox WHERE state = 0 AND (due_at <= $1 OR due_at > $3) ORDER BY id LIMIT $4`+tx.SkipLocked()+`)
-			RETURNING id, channel, sealed, not_after, tries`, tx.Millis(), ends.UnixMilli(), tx.Now.Add(dueLimit).UnixMilli(), claimSize)
+			// Materialized, or PostgreSQL may run the query for each row, and its limit is none.
+		}, `WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE state = 0 AND (due_at <= $1 OR due_at > $2) ORDER BY id LIMIT $3`+tx.SkipLocked()+`)
+			UPDATE outbox SET tries = tries + 1, due_at = $4, leased = 1 WHERE id IN (SELECT id FROM due)
+			RETURNING id, channel, sealed, not_after, tries`, tx.Millis(), tx.Now.Add(dueLimit).UnixMilli(), claimSize, ends.UnixMilli())
 	}))
 	slices.SortFunc(due, byID)
 	return due, err

@@ -152,6 +152,7 @@ func (u use) write(tx *db.Tx) error {
 // before. It passes over rows that somebody else holds: it takes rows by their age, and
 // those who write uses by their place, so each could wait for the other.
 func SweepCallers(tx *db.Tx, before time.Time, limit int) (int64, error) {
-	return tx.Exec(`DELETE FROM service_callers WHERE (service_id, network) IN
-		(SELECT service_id, network FROM service_callers WHERE seen_at < $1 ORDER BY seen_at LIMIT $2`+tx.SkipLocked()+`)`, before.UnixMilli(), limit)
+	// Materialized, or PostgreSQL may run the query for each row, and its limit is none.
+	return tx.Exec(`WITH gone AS MATERIALIZED (SELECT service_id, network FROM service_callers WHERE seen_at < $1 ORDER BY seen_at LIMIT $2`+tx.SkipLocked()+`)
+		DELETE FROM service_callers WHERE (service_id, network) IN (SELECT service_id, network FROM gone)`, before.UnixMilli(), limit)
 }

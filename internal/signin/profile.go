@@ -106,6 +106,7 @@ type exportUser struct {
 	Joined      time.Time       `json:"date_joined"`
 	LastLogin   *time.Time      `json:"last_login"`
 	Deactivated *time.Time      `json:"deactivated_at"`
+	Asked       *time.Time      `json:"asked_at"`
 }
 
 type exportAccount struct {
@@ -155,7 +156,7 @@ func ExportUser(tx *db.Tx, user accounts.UserID, s Settings) (e Export, err erro
 	u := p.User
 	e.User = exportUser{
 		u.ID, u.Username, u.FirstName, u.LastName, u.Email, u.Language, u.Active, u.Staff, u.Superuser, u.Invited,
-		u.Joined, maybe(u.LastLogin), maybe(u.Deactivated),
+		u.Joined, maybe(u.LastLogin), maybe(u.Deactivated), maybe(u.Asked),
 	}
 	for _, a := range p.Accounts {
 		e.Accounts = append(e.Accounts, exportAccount{a.Addr.Implementation, a.Addr.Identifier, a.Active, maybe(a.Activated), maybe(a.LastUsed)})

@@ -212,6 +212,15 @@ func (st *start) reach(tx *db.Tx) (who accounts.Standing, mute bool, err error) 
 	if err != nil && !unknown {
 		return who, false, err
 	}
+	if !who.Active {
+		there, err := accounts.Asked(tx, who.User)
+		if err != nil {
+			return who, false, err
+		}
+		if !there { // unknown, or swept a moment ago
+			unknown, who = true, accounts.Standing{CodeGeneration: accounts.NoGeneration}
+		}
+	}
 	letIn := st.s.Settings.OpenSignup || who.Active || who.Invited || st.s.Settings.Admins[id]
 	if !letIn && len(st.first) > 0 {
 		if letIn, err = firstIs(tx, st.first); err != nil {

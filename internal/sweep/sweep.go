@@ -109,7 +109,9 @@ func (s *Sweeper) tasks() []task {
 		old("codes", kept, multifactor.SweepCodes),
 		old("attempts", kept, signin.Sweep),
 		old("messages", messagesKept, delivery.Sweep),
-		old("accounts", s.Settings.UnprovedAccounts, accounts.SweepUnproved),
+		old("accounts", s.Settings.UnprovedAccounts, func(tx *db.Tx, before time.Time, size int) (int64, error) {
+			return accounts.SweepUnproved(tx, before, tx.Now.Add(-kept), size)
+		}),
 		old("history", historyKept, audit.Sweep),
 		old("callers", callersKept, services.SweepCallers),
 		walk("sessions", &s.sessions, func(tx *db.Tx, from db.ID, size int) (int64, db.ID, bool, error) {

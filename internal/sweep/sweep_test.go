@@ -120,6 +120,36 @@ func TestAnAttemptThatCanStillGoOnStays(t *testing.T) {
 	})
 }
 
+// Somebody who never proved their address asks again, a day later.
+func TestTheSweeperTakesNoAccountBetweenAskAndAnswer(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.asks(t, "ann@example.org")
+		h.clock.Advance(h.sweeper.Settings.UnprovedAccounts + time.Hour)
+		by, code := h.asks(t, "ann@example.org")
+		h.clock.Advance(h.sweeper.Settings.CodeLife - time.Second)
+		h.once(t)
+		e, err := h.s.SubmitCode(t.Context(), code, by)
+		check(t, err)
+		if e.Verdict != signin.Accepted {
+			t.Errorf("the right code is answered with %v after a sweep", e.Verdict)
+		}
+		// Who asks and never answers goes in the end.
+		h.asks(t, "ben@example.org")
+		h.clock.Advance(h.sweeper.Settings.UnprovedAccounts + time.Hour)
+		h.asks(t, "ben@example.org")
+		h.once(t)
+		h.clock.Advance(signin.Kept(h.sweeper.Settings.CodeLife) + time.Second)
+		h.once(t)
+		err = h.d.View(t.Context(), func(tx *db.Tx) error {
+			_, _, err := accounts.Find(tx, accounts.ID{Implementation: accounts.Email, Identifier: "ben@example.org"})
+			return err
+		})
+		if !errors.Is(err, db.ErrNotFound) {
+			t.Errorf("an account that nobody proved is there after its time: %v", err)
+		}
+	})
+}
+
 func TestUsersWhoStayAreNeverSwept(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		h.signsIn(t, "proved@example.org")
