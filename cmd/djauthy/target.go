@@ -17,27 +17,26 @@ type target struct {
 
 // with finds the target and runs fn in one transaction.
 func (t target) with(e *env, fn func(h *house, tx *db.Tx, u accounts.User) error) error {
-	return t.run(e, (*db.DB).Update, fn)
+	return t.run(e, (*db.DB).Update, fn, func(*house) {})
 }
 
 // read is with for a command that changes nothing, so that it waits for no writer.
 func (t target) read(e *env, fn func(h *house, tx *db.Tx, u accounts.User) error) error {
-	return t.run(e, (*db.DB).View, fn)
+	return t.run(e, (*db.DB).View, fn, func(*house) {})
 }
 
 // method is how a command runs: db.View or db.Update.
 type method func(d *db.DB, ctx context.Context, fn func(*db.Tx) error) error
 
-func (t target) run(e *env, in method, fn func(h *house, tx *db.Tx, u accounts.User) error) error {
+// run is with in a transaction of this kind. then is called once it is durable.
+func (t target) run(e *env, in method, fn func(h *house, tx *db.Tx, u accounts.User) error, then func(h *house)) error {
 	h, err := e.open()
 	if err != nil {
 		return err
 	}
 	err = in(h.db, e.ctx, func(tx *db.Tx) error {
-		u, err := accounts.Lookup(tx, h.discovery, t.ID)
-		if errors.Is(err, db.ErrNotFound) {
-			return fmt.Errorf("no user has the username, id or address %q; `djauthy users list` shows all", t.ID)
-		} else if err != nil {
+		u, err := t.find(h, tx)
+		if err != nil {
 			return err
 		}
 		err = fn(h, tx, u)
@@ -46,6 +45,34 @@ func (t target) run(e *env, in method, fn func(h *house, tx *db.Tx, u accounts.U
 		}
 		return err
 	})
+	if err == nil {
+		then(h)
+	}
+	return errors.Join(err, h.close())
+}
+
+func (t target) find(h *house, tx *db.Tx) (accounts.User, error) {
+	u, err := accounts.Lookup(tx, h.discovery, t.ID)
+	if errors.Is(err, db.ErrNotFound) {
+		err = fmt.Errorf("no user has the username, id or address %q; `djauthy users list` shows all", t.ID)
+	}
+	return u, err
+}
+
+// found finds the target and runs fn outside a transaction.
+func (t target) found(e *env, fn func(h *house, u accounts.User) error) error {
+	h, err := e.open()
+	if err != nil {
+		return err
+	}
+	var u accounts.User
+	err = h.db.View(e.ctx, func(tx *db.Tx) (err error) {
+		u, err = t.find(h, tx)
+		return err
+	})
+	if err == nil {
+		err = fn(h, u)
+	}
 	return errors.Join(err, h.close())
 }
 

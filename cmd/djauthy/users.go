@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"strings"
@@ -287,14 +288,14 @@ type usersExportCmd struct{ target }
 
 // Run prints everything that is kept of a user.
 func (c usersExportCmd) Run(e *env) error {
-	var x signin.Export
-	if err := c.read(e, func(h *house, tx *db.Tx, u accounts.User) (err error) {
-		x, err = signin.ExportUser(tx, u.ID, h.signin.Settings)
-		return err
-	}); err != nil {
-		return err
-	}
-	return e.print(x)
+	return c.found(e, func(h *house, u accounts.User) error {
+		x, err := h.signin.ExportUser(e.ctx, u.ID)
+		if err != nil {
+			return err
+		}
+		w := bufio.NewWriter(e.stdout)
+		return errors.Join(x.Write(e.ctx, w), w.Flush())
+	})
 }
 
 type usersDeleteCmd struct {
@@ -305,10 +306,11 @@ type usersDeleteCmd struct {
 // Run forgets a user.
 func (c usersDeleteCmd) Run(e *env) error {
 	var name string
-	if err := c.with(e, func(_ *house, tx *db.Tx, u accounts.User) error {
+	forget := func(_ *house, tx *db.Tx, u accounts.User) error {
 		name = u.Username
 		return signin.Forget(tx, u.ID, c.options()...)
-	}); err != nil {
+	}
+	if err := c.run(e, (*db.DB).Update, forget, func(h *house) { h.signin.ForgetMore(e.ctx) }); err != nil {
 		return err
 	}
 	if e.json {

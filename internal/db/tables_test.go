@@ -95,7 +95,7 @@ func TestRowsComeBackAsTheyWerePutInTheSameOrderOnBothEngines(t *testing.T) {
 			texts = append(texts, []any{key, fmt.Sprintf("value\n%d '\"$1", i)})
 		}
 		for i, mac := range [][]byte{{}, {0}, []byte("text"), {0xff, 0xfe}} {
-			blobs = append(blobs, []any{int64(math.MinInt64), int64(i), int64(0), mac, []byte{}, []byte{1}, int64(-1), int64(math.MaxInt64)})
+			blobs = append(blobs, []any{int64(math.MinInt64), int64(i), int64(0), mac, []byte{}, []byte{1}, int64(-1), int64(math.MaxInt64), int64(3)})
 		}
 		if err := d.Update(t.Context(), func(tx *db.Tx) error {
 			if err := tx.InsertRows(meta, texts); err != nil {

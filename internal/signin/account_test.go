@@ -1,10 +1,14 @@
 package signin_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -99,9 +103,8 @@ func TestExportHoldsEverythingKept(t *testing.T) {
 		other.by.Attempt = h.browser("").by.Attempt
 		other.signsIn(t, ann)
 		check(t, h.s.SaveSettings(t.Context(), b.by, "Annabel", "Lee", "de"))
-		e, err := h.s.Export(t.Context(), b.by)
-		check(t, err)
-		text, err := json.Marshal(e)
+		text, history := h.exported(t, b)
+		e, err := h.s.ExportUser(t.Context(), h.user(t, b))
 		check(t, err)
 		for _, part := range []string{
 			`"first_name":"Annabel"`, `"last_name":"Lee"`, `"language":"de"`, `"email":"ann@example.org"`, `"is_active":true`,
@@ -113,7 +116,7 @@ func TestExportHoldsEverythingKept(t *testing.T) {
 		}
 		want(t, len(e.Sessions), 2)
 		want(t, len(e.Sessions[0].Proofs), 1)
-		want(t, len(e.History), len(h.events(t, h.user(t, b)))-1) // but for the line of the export itself
+		want(t, history, len(h.events(t, h.user(t, b)))) // with the line of the export itself
 
 		// A column that is added to a person's row has to be thought of here.
 		var columns []string
@@ -126,6 +129,100 @@ func TestExportHoldsEverythingKept(t *testing.T) {
 				t.Errorf("users.%s is not exported", name)
 			}
 		}
+	})
+}
+
+// exported is a person's export in compact form, and how many lines of history it has.
+func (h *house) exported(t *testing.T, b *browser) (text string, history int) {
+	t.Helper()
+	e, err := h.s.Export(t.Context(), b.by)
+	check(t, err)
+	var written, compact bytes.Buffer
+	check(t, e.Write(t.Context(), &written))
+	check(t, json.Compact(&compact, written.Bytes()))
+	var x struct{ History []struct{ At, Event string } }
+	check(t, json.Unmarshal(compact.Bytes(), &x))
+	return compact.String(), len(x.History)
+}
+
+func TestAPersonsOwnChangesHaveABudget(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b := h.browser("192.0.2.1")
+		b.signsIn(t, addr(t, "ann@example.org"))
+		user := h.user(t, b)
+		before := len(h.events(t, user))
+		ways := []func() error{
+			func() error { return h.s.SaveSettings(t.Context(), b.by, "A", "B", "en") },
+			func() error { return h.s.EndSession(t.Context(), b.by, 1) },
+			func() error { return h.s.EndOthers(t.Context(), b.by) },
+			func() error { _, err := h.s.Export(t.Context(), b.by); return err },
+		}
+		for i := range 30 {
+			check(t, ways[i%len(ways)]())
+		}
+		for _, way := range ways {
+			var often signin.TooOften
+			if err := way(); !errors.As(err, &often) || often.Wait <= 0 || often.Wait > 2*time.Second {
+				t.Errorf("the 31st in a minute: %v", err)
+			}
+		}
+		want(t, len(h.events(t, user)), before+30)
+		other := h.browser("192.0.2.1")
+		other.signsIn(t, addr(t, "ben@example.org"))
+		check(t, h.s.SaveSettings(t.Context(), other.by, "C", "D", "de"))
+		for range 24 * 60 {
+			h.clock.Advance(time.Minute)
+			_ = h.s.SaveSettings(t.Context(), b.by, "A", "B", "en")
+		}
+		if n := len(h.events(t, user)) - before; n > 2*300 {
+			t.Errorf("%d lines of history in a day", n)
+		}
+	})
+}
+
+func TestALongHistoryIsForgottenInPieces(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b := h.browser("192.0.2.1")
+		b.signsIn(t, addr(t, "ann@example.org"))
+		user, other := h.user(t, b), accounts.UserID(7)
+		h.update(t, func(tx *db.Tx) error {
+			var err error
+			for range 3500 {
+				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.CodeSent, audit.Client{}))
+			}
+			return errors.Join(err, audit.Write(tx, db.ID(other), audit.CodeSent, audit.Client{}))
+		})
+		// Only the first thousand go with the person: who waits for the writer waits no longer.
+		h.update(t, func(tx *db.Tx) error { return signin.Forget(tx, user) })
+		if n := h.count(t, `SELECT count(*) FROM audit WHERE user_id = $1`, user); n < 2500 || n > 2600 {
+			t.Errorf("%d lines are left", n)
+		}
+		h.s.ForgetMore(t.Context())
+		want(t, h.count(t, `SELECT count(*) FROM audit WHERE user_id = $1`, user), 0)
+		want(t, h.count(t, `SELECT count(*) FROM audit WHERE user_id = $1`, other), 1)
+		want(t, h.count(t, `SELECT count(*) FROM forgotten`), 0)
+	})
+}
+
+// The writer is busy for as long as this test likes, and reading goes on.
+func TestAnExportWaitsForTheWriterOnlyToSayThatItWasAskedFor(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b := h.browser("192.0.2.1")
+		b.signsIn(t, addr(t, "ann@example.org"))
+		e, err := h.s.Export(t.Context(), b.by)
+		check(t, err)
+		busy, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			var once sync.Once
+			_ = h.d.Update(context.Background(), func(*db.Tx) error {
+				once.Do(func() { close(busy) })
+				<-done
+				return nil
+			})
+		}()
+		<-busy
+		defer close(done)
+		check(t, e.Write(t.Context(), io.Discard))
 	})
 }
 
@@ -142,9 +239,8 @@ func TestExportPagesThroughALongHistory(t *testing.T) {
 			}
 			return err
 		})
-		e, err := h.s.Export(t.Context(), b.by)
-		check(t, err)
-		want(t, len(e.History), before+1200)
+		_, history := h.exported(t, b)
+		want(t, history, before+1200+1)
 	})
 }
 

@@ -1,7 +1,11 @@
 package signin
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -10,12 +14,14 @@ import (
 	"github.com/djauthy/djauthy/internal/multifactor"
 )
 
-// Export is everything that is kept of a user, as JSON.
+// Export is everything that is kept of a user, as JSON. History may be long: Write
+// reads it page by page.
 type Export struct {
 	User     exportUser      `json:"user"`
 	Accounts []exportAccount `json:"accounts"`
 	Sessions []exportSession `json:"sessions"`
-	History  []exportEvent   `json:"history"`
+
+	db *db.DB
 }
 
 type exportUser struct {
@@ -73,11 +79,19 @@ func maybe(t time.Time) *time.Time {
 	return &t
 }
 
-// ExportUser gathers everything that is kept of a user.
-func ExportUser(tx *db.Tx, user accounts.UserID, s Settings) (e Export, err error) {
+// ExportUser reads everything that is kept of a user, but for the history.
+func (s *Service) ExportUser(ctx context.Context, user accounts.UserID) (e Export, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		e = Export{db: s.DB}
+		return e.read(tx, user, s.Settings)
+	})
+	return e, err
+}
+
+func (e *Export) read(tx *db.Tx, user accounts.UserID, s Settings) error {
 	p, err := profile(tx, user, s)
 	if err != nil {
-		return e, err
+		return err
 	}
 	u := p.User
 	e.User = exportUser{
@@ -90,7 +104,7 @@ func ExportUser(tx *db.Tx, user accounts.UserID, s Settings) (e Export, err erro
 	for _, x := range p.Sessions {
 		proofs, err := multifactor.Proofs(tx, x.ID)
 		if err != nil {
-			return e, err
+			return err
 		}
 		out := exportSession{Created: x.Created(), LastSeen: x.LastSeen, Expires: x.Expires, Network: x.Client.Prefix, Agent: x.Client.Agent}
 		for _, p := range proofs {
@@ -98,25 +112,59 @@ func ExportUser(tx *db.Tx, user accounts.UserID, s Settings) (e Export, err erro
 		}
 		e.Sessions = append(e.Sessions, out)
 	}
-	for next := db.ID(0); ; {
+	return nil
+}
+
+// exportPage is how many lines of history one read takes.
+const exportPage = 500
+
+// Write writes the export as JSON, with the history as it is read, newest first. When
+// it fails, what was written is no JSON, and who reads it sees that it is not whole.
+func (e Export) Write(ctx context.Context, w io.Writer) error {
+	head, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "%s,\n  \"history\": [", bytes.TrimSuffix(head, []byte("\n}"))); err != nil {
+		return err
+	}
+	before, between := db.ID(0), "\n    "
+	for {
 		var lines []audit.Line
-		if lines, next, err = audit.Of(tx, db.ID(user), next, 500); err != nil {
-			return e, err
+		err := e.db.View(ctx, func(tx *db.Tx) (err error) {
+			lines, before, err = audit.Of(tx, db.ID(e.User.ID), before, exportPage)
+			return err
+		})
+		if err != nil {
+			return err
 		}
 		for _, l := range lines {
-			e.History = append(e.History, exportEvent{l.At, l.Event, l.Client.Prefix, l.Client.Agent})
+			text, err := json.MarshalIndent(exportEvent{l.At, l.Event, l.Client.Prefix, l.Client.Agent}, "    ", "  ")
+			if err != nil {
+				return err
+			}
+			if _, err := io.WriteString(w, between+string(text)); err != nil {
+				return err
+			}
+			between = ",\n    "
 		}
-		if next == 0 {
-			return e, nil
+		if before == 0 {
+			_, err := io.WriteString(w, "\n  ]\n}\n")
+			return err
 		}
 	}
 }
 
-// Export gathers everything that is kept of the person.
+// Export reads everything that is kept of the person, but for the history, and notes in
+// that that they asked for it.
 func (s *Service) Export(ctx context.Context, by Asker) (e Export, err error) {
-	err = s.change(ctx, by, audit.Exported, func(tx *db.Tx, sess Session) error {
-		e, err = ExportUser(tx, sess.User.ID, s.Settings)
-		return err
+	var user accounts.UserID
+	err = s.change(ctx, by, audit.Exported, func(_ *db.Tx, sess Session) error {
+		user = sess.User.ID
+		return nil
 	})
-	return e, err
+	if err != nil {
+		return e, err
+	}
+	return s.ExportUser(ctx, user)
 }

@@ -2,11 +2,14 @@ package signin
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/limit"
 	"github.com/djauthy/djauthy/internal/multifactor"
 )
 
@@ -37,13 +40,30 @@ func profile(tx *db.Tx, user accounts.UserID, s Settings) (p Profile, err error)
 	return p, err
 }
 
+// ownChanges is how often a person may change what is theirs, or have it exported. Each
+// writes a line of history, and nobody needs more.
+var ownChanges = config.Rates{{N: 30, Per: time.Minute}, {N: 300, Per: 24 * time.Hour}}
+
+// TooOften is the error of a change that comes too soon after others of the person.
+// Nothing was done.
+type TooOften struct{ Wait time.Duration }
+
+func (e TooOften) Error() string { return "too many changes; the next in " + e.Wait.String() }
+
 // change runs fn for the user of a session that is still good, and writes the
-// event into their history. A session that ended meanwhile changes nothing.
+// event into their history. A session that ended meanwhile changes nothing. It returns
+// TooOften beyond ownChanges.
 func (s *Service) change(ctx context.Context, by Asker, e audit.Event, fn func(*db.Tx, Session) error) error {
 	return s.DB.Update(ctx, func(tx *db.Tx) error {
 		sess, err := checkSession(tx, by.Session, s.Settings)
 		if err != nil {
 			return err
+		}
+		own := limit.Budget{Name: "own_changes", Key: strconv.FormatInt(int64(sess.User.ID), 10), Rates: ownChanges}
+		if wait, err := limit.Take(tx, own); err != nil {
+			return err
+		} else if wait > 0 {
+			return TooOften{wait}
 		}
 		if err := fn(tx, sess); err != nil {
 			return err
@@ -117,5 +137,25 @@ func (s *Service) DeleteAccount(ctx context.Context, by Asker) (ok bool, err err
 		ok = true
 		return Forget(tx, sess.User.ID)
 	})
+	if ok && err == nil {
+		s.ForgetMore(ctx)
+	}
 	return ok, err
 }
+
+// ForgetMore removes what Forget has left of a long history. What it does not come to,
+// the sweeper does.
+func (s *Service) ForgetMore(ctx context.Context) {
+	for more := true; more && ctx.Err() == nil; {
+		if err := s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) (err error) {
+			_, more, err = audit.ForgetMore(tx, forgetChunk)
+			return err
+		})); err != nil {
+			s.log.Warn("a long history is left to the sweeper", "err", err)
+			return
+		}
+	}
+}
+
+// forgetChunk is how many lines of history go in one transaction.
+const forgetChunk = 1000

@@ -1,9 +1,12 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -98,7 +101,7 @@ func (s *Service) Check(ctx context.Context, t seal.Token) (out Session, err err
 	switch {
 	case errors.Is(err, errOver):
 		s.note(sighting{db.ID(t.ID), now, true})
-	case err == nil && now.Sub(out.LastSeen) >= s.Settings.Idle/60:
+	case err == nil && (now.Sub(out.LastSeen) >= s.Settings.Idle/60 || out.LastSeen.After(now.Add(skew))):
 		s.note(sighting{out.ID, now, false})
 	}
 	return out, err
@@ -114,7 +117,10 @@ func (s *Service) Fresh(ctx context.Context, id db.ID, age time.Duration) (ok bo
 	return ok, err
 }
 
-// Sessions returns a user's live sessions, the latest first.
+// maxSessions bounds the sessions that are listed of one user.
+const maxSessions = 500
+
+// Sessions returns a user's live sessions, the latest first, at most maxSessions.
 func Sessions(tx *db.Tx, user accounts.UserID, s Settings) (all []Session, err error) {
 	err = tx.Each(func(scan func(...any) error) error {
 		var x Session
@@ -125,7 +131,7 @@ func Sessions(tx *db.Tx, user accounts.UserID, s Settings) (all []Session, err e
 			all = append(all, x)
 		}
 		return err
-	}, `SELECT id, account_id, last_seen_at, expires_at, prefix, agent FROM sessions WHERE user_id = $1 ORDER BY id DESC`, user)
+	}, `SELECT id, account_id, last_seen_at, expires_at, prefix, agent FROM sessions WHERE user_id = $1 ORDER BY id DESC LIMIT $2`, user, maxSessions)
 	return all, err
 }
 
@@ -204,6 +210,9 @@ func (s *Service) note(x sighting) {
 	}
 }
 
+// skew is how far the clocks of machines may lie apart.
+const skew = time.Minute
+
 // seenEvery is how often sightings are written.
 const seenEvery = time.Second
 
@@ -233,8 +242,10 @@ func (s *Service) writeSeen(ctx context.Context) error {
 	if len(latest) == 0 {
 		return nil
 	}
+	// In the order of their ids, or two processes wait for each other's rows.
+	all := slices.SortedFunc(maps.Values(latest), func(a, b sighting) int { return cmp.Compare(a.id, b.id) })
 	return s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
-		for _, x := range latest {
+		for _, x := range all {
 			if err := x.write(tx, s.Settings); err != nil {
 				return err
 			}
@@ -245,7 +256,8 @@ func (s *Service) writeSeen(ctx context.Context) error {
 
 func (x sighting) write(tx *db.Tx, s Settings) error {
 	if !x.over {
-		_, err := tx.Exec(`UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2`, x.id, x.at.UnixMilli())
+		// Also where a clock wrote it that was ahead.
+		_, err := tx.Exec(`UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at < $2 OR last_seen_at > $3)`, x.id, x.at.UnixMilli(), x.at.Add(skew).UnixMilli())
 		return err
 	}
 	n, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND (expires_at <= $2 OR last_seen_at <= $3)`,

@@ -113,6 +113,10 @@ func (s *Sweeper) tasks() []task {
 			return accounts.SweepUnproved(tx, before, tx.Now.Add(-kept), size)
 		}),
 		old("history", historyKept, audit.Sweep),
+		{"forgotten", func(tx *db.Tx, size int) (int64, bool, func(), error) {
+			n, more, err := audit.ForgetMore(tx, size)
+			return n, more, nil, err
+		}},
 		old("callers", callersKept, services.SweepCallers),
 		walk("sessions", &s.sessions, func(tx *db.Tx, from db.ID, size int) (int64, db.ID, bool, error) {
 			n, next, err := signin.SweepSessions(tx, s.Settings.Session, from, size)

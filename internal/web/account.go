@@ -1,7 +1,8 @@
 package web
 
 import (
-	"encoding/json"
+	"bufio"
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -126,7 +127,16 @@ func isLanguage(code string) bool {
 
 // changed leads back to the account with a word on what was done.
 func (s *Server) changed(c *fiber.Ctx, err error, done string) error {
-	return orRedirect(c, err, "/account?done="+done)
+	return orRedirect(c, ofPerson(err), "/account?done="+done)
+}
+
+// ofPerson makes the problem of what a person does too often.
+func ofPerson(err error) error {
+	var often signin.TooOften
+	if errors.As(err, &often) {
+		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: often.Wait}
+	}
+	return err
 }
 
 func (s *Server) postEndSession(c *fiber.Ctx) error {
@@ -191,18 +201,24 @@ func (s *Server) showHistory(c *fiber.Ctx) error {
 	return s.page(c, "account/history.html", p)
 }
 
+// exportFor is how long a browser may take to read an export.
+const exportFor = time.Minute
+
 func (s *Server) export(c *fiber.Ctx) error {
 	e, err := s.Signin.Export(c.UserContext(), s.asker(c))
 	if err != nil {
-		return err
-	}
-	body, err := json.MarshalIndent(e, "", "  ")
-	if err != nil {
-		return err
+		return ofPerson(err)
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSONCharsetUTF8)
 	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+e.User.Username+`.json"`)
-	return c.Send(append(body, '\n'))
+	door.Stream(c, func(w *bufio.Writer) {
+		ctx, cancel := context.WithTimeout(context.Background(), exportFor)
+		defer cancel()
+		if err := e.Write(ctx, w); err != nil {
+			s.Log.Error("an export was cut short", "user", e.User.ID, "err", err)
+		}
+	})
+	return nil
 }
 
 type deletePage struct {

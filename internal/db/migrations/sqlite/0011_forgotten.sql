@@ -1,0 +1,4 @@
+CREATE TABLE forgotten (
+    user_id INTEGER PRIMARY KEY,
+    since   INTEGER NOT NULL
+) STRICT;
