@@ -47,16 +47,17 @@ func dropFirst(tx *db.Tx) (int64, error) {
 }
 
 // takeFirst uses the token up: it is true for one caller, and for none while
-// there is a superuser.
+// there is a superuser. The row is removed as it was read: a restart may have put a
+// new token there meanwhile, which is not the caller's to use up.
 func takeFirst(tx *db.Tx, hash []byte) (bool, error) {
-	good, err := firstIs(tx, hash)
+	value, good, err := readFirst(tx, hash)
 	if err != nil || !good {
 		return false, err
 	}
 	if there, err := accounts.AnySuperuser(tx); err != nil || there {
 		return false, err
 	}
-	n, err := dropFirst(tx)
+	n, err := tx.Exec(`DELETE FROM meta WHERE key = $1 AND value = $2`, firstKey, value)
 	return n == 1, err
 }
 
@@ -74,21 +75,25 @@ func (s *Service) First(ctx context.Context, text string) (ok bool, err error) {
 }
 
 // firstIs reports whether hash is that of the token that is good now.
-func firstIs(tx *db.Tx, hash []byte) (bool, error) {
-	var value string
-	err := tx.Get(`SELECT value FROM meta WHERE key = $1`, firstKey).Scan(&value)
+func firstIs(tx *db.Tx, hash []byte) (good bool, err error) {
+	_, good, err = readFirst(tx, hash)
+	return good, err
+}
+
+func readFirst(tx *db.Tx, hash []byte) (value string, good bool, err error) {
+	err = tx.Get(`SELECT value FROM meta WHERE key = $1`, firstKey).Scan(&value)
 	if errors.Is(err, db.ErrNotFound) {
-		return false, nil
+		return "", false, nil
 	} else if err != nil {
-		return false, err
+		return "", false, err
 	}
 	kept, until, _ := strings.Cut(value, " ")
 	stored, err := hex.DecodeString(kept)
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
 	ends, err := strconv.ParseInt(until, 10, 64)
-	return seal.Equal(stored, hash) && tx.Millis() < ends, err
+	return value, seal.Equal(stored, hash) && tx.Millis() < ends, err
 }
 
 // promote makes a superuser of who signs in as first administrator, and of who

@@ -152,6 +152,8 @@ func (st *start) begin(tx *db.Tx) error {
 		if st.a, st.goesOn, err = st.current(tx, tx.Lock()); err != nil {
 			return err
 		}
+		// Another ask at the same moment may have made it long.
+		st.long = st.long || st.goesOn && !st.a.short
 	}
 	who, mute, err := st.reach(tx)
 	if err != nil {

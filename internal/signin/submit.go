@@ -22,12 +22,12 @@ type submit struct {
 	byLink bool // answered with the link in place of the code
 	link   seal.Token
 
-	code  string // in what was typed; "" cannot be the code by its shape
-	shape multifactor.Shape
-	tries int  // which answer to its attempt this is, from 1; one without a code is none
-	spent bool // the id's budget of tries had none left
-	a     attempt
-	out   Entered
+	code    string // in what was typed; "" cannot be the code by its shape
+	shape   multifactor.Shape
+	tries   int  // which answer to its attempt this is, from 1; one without a code is none
+	counted bool // the try is counted in the id's budget: short codes are compared
+	a       attempt
+	out     Entered
 }
 
 // SubmitCode answers the browser's attempt with a code.
@@ -72,7 +72,7 @@ func (sub *submit) committed(ctx context.Context) bool {
 // there, in the id's budget. What cannot be the code by its shape is no try. A link
 // has 256 bits: nobody guesses it.
 func (sub *submit) count(tx *db.Tx) error {
-	sub.tries, sub.spent, sub.code = 0, false, ""
+	sub.tries, sub.counted, sub.code = 0, false, ""
 	if sub.byLink {
 		return nil
 	}
@@ -87,7 +87,7 @@ func (sub *submit) count(tx *db.Tx) error {
 		return err
 	}
 	wait, err := limit.Take(tx, sub.s.triesBudget(a))
-	if sub.spent = wait > 0; err != nil || !sub.spent {
+	if sub.counted = err == nil && wait == 0; err != nil || sub.counted {
 		return err
 	}
 	return a.untake(tx)
@@ -117,7 +117,7 @@ func (sub *submit) decide(tx *db.Tx) error {
 		return err
 	}
 	reachable := err == nil && !sub.a.silent && !who.Deactivated
-	verdict, err := sub.s.Codes.Match(tx, sub.a.id, sub.code, who.CodeGeneration, sub.a.short && !sub.spent)
+	verdict, err := sub.s.Codes.Match(tx, sub.a.id, sub.code, who.CodeGeneration, sub.a.short && sub.counted)
 	if err != nil {
 		return err
 	}
