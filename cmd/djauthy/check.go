@@ -51,6 +51,9 @@ func (c checkCmd) Run(e *env) error {
 		h, err := e.open()
 		if add("database", err, "opens, up to date, secret key fits") {
 			defer func() { _ = h.close() }()
+			if h.db.BehindPooler() {
+				all = append(all, finding{"database", true, "behind a connection pooler: statements are not prepared there, which costs time"})
+			}
 			add("database writes", h.tryWrite(e.ctx), h.db.Engine()+" takes and keeps rows")
 			add("clock", h.tryClock(e.ctx), "plausible")
 			add("sender", h.trySender(), "at "+senderDomain(h.cfg.Email.From))

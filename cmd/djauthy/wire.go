@@ -76,6 +76,7 @@ func (e *env) openAt(least slog.Level, ready ready) (*house, error) {
 		return nil, err
 	}
 	h.db, h.keys = s.db, s.keys
+	h.db.Dropped = func(err error) { h.log.Warn("what comes after a decision was left undone", "err", err) }
 	if len(s.steps) > 0 {
 		h.log.Info("database brought up to date", "steps", s.steps)
 	}

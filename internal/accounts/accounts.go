@@ -78,6 +78,13 @@ func LockStanding(tx *db.Tx, id AccountID) (Standing, error) {
 	return standing(tx, `a.id = $1`+tx.Lock(), id)
 }
 
+// Lock keeps a user and their accounts as they are until the transaction ends, in the
+// order in which a sign-in takes them: before the sessions.
+func Lock(tx *db.Tx, user UserID) error {
+	return tx.Each(func(func(...any) error) error { return nil },
+		`SELECT a.id FROM accounts a JOIN users u ON u.id = a.user_id WHERE u.id = $1 ORDER BY a.id`+tx.Lock(), user)
+}
+
 func standing(tx *db.Tx, where string, args ...any) (s Standing, err error) {
 	var deactivated int64
 	err = tx.Get(`SELECT a.id, a.user_id, a.is_active, a.code_generation, u.email, u.is_active, u.is_invited, u.deactivated_at

@@ -138,6 +138,9 @@ func (l *loader) check(want []Sum) error {
 		all += s.Rows
 	}
 	err := l.target.DB.View(l.ctx, func(tx *db.Tx) error {
+		if err := tx.Unhurried(); err != nil {
+			return err
+		}
 		for _, t := range l.came {
 			s, err := dumpTable(l.ctx, tx, t, nowhere{}, func(n int64) { l.target.Progress.tell("reading back", done+n, all) })
 			if err != nil {

@@ -46,6 +46,9 @@ const checkEvery = 1000
 // to p.
 func dump(ctx context.Context, d *db.DB, h Header, to sink, what string, p Progress) (c Contents, err error) {
 	err = d.View(ctx, func(tx *db.Tx) error {
+		if err := tx.Unhurried(); err != nil {
+			return err
+		}
 		tables, err := describe(tx, &h)
 		if err != nil {
 			return err

@@ -1,6 +1,11 @@
 // Package db opens djauthy's database, SQLite or PostgreSQL, brings it up to
 // date, and runs transactions on it.
 //
+// Locks are taken in one order, or two transactions wait for each other: of tables
+// attempts, accounts and users, sessions and proofs, codes, services, budgets, outbox, and
+// of several rows of one table in the order of their keys. Who claims rows in another order
+// passes over those that are held (Tx.SkipLocked).
+//
 // It hides the engine, not the tables: every package above writes the SQL of
 // the tables it owns, one text for both engines (numbered placeholders,
 // RETURNING, ON CONFLICT, integers for times and truth). It does not know what

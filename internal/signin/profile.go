@@ -108,6 +108,9 @@ func (s *Service) History(ctx context.Context, user accounts.UserID, before db.I
 // lead nowhere without their account, and the sweeper takes them. It returns
 // accounts.ErrLastSuperuser for the last superuser, unless accounts.Force is given.
 func Forget(tx *db.Tx, user accounts.UserID, options ...accounts.Option) error {
+	if err := accounts.Lock(tx, user); err != nil {
+		return err
+	}
 	if _, err := EndAll(tx, user, 0); err != nil {
 		return err
 	}
