@@ -110,7 +110,7 @@ func TestExportHoldsEverythingKept(t *testing.T) {
 			`"first_name":"Annabel"`, `"last_name":"Lee"`, `"language":"de"`, `"email":"ann@example.org"`, `"is_active":true`,
 			`"implementation":"email","identifier":"ann@example.org"`, `"browser":"Safari/iOS"`, `"network":"2001:db8::/48"`, `"factor":"email"`,
 		} {
-			if !strings.Contains(string(text), part) {
+			if !strings.Contains(text, part) {
 				t.Errorf("%s is missing in %s", part, text)
 			}
 		}
@@ -125,7 +125,7 @@ func TestExportHoldsEverythingKept(t *testing.T) {
 			columns = append(columns, name)
 		}
 		for _, name := range columns {
-			if !strings.Contains(string(text), `"`+name+`":`) {
+			if !strings.Contains(text, `"`+name+`":`) {
 				t.Errorf("users.%s is not exported", name)
 			}
 		}
