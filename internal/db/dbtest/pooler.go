@@ -101,7 +101,7 @@ func bouncer(t testing.TB, ini, at string) {
 	go func() { ended <- c.Wait() }()
 	t.Cleanup(func() {
 		_ = c.Process.Kill()
-		<-ended // killed
+		t.Logf("pgbouncer: %v", <-ended)
 	})
 	for range 500 {
 		if conn, err := net.DialTimeout("tcp", at, time.Second); err == nil {
