@@ -20,7 +20,7 @@ const (
 
 // bounded refuses what would take much more memory than was sent: bodies that are
 // packed (the limit on a body counts the bytes that come, and unpacking multiplies
-// them), and forms and queries of many tiny fields.
+// them), and queries of many tiny fields.
 func bounded(c *fiber.Ctx) error {
 	for _, coding := range List(c, fiber.HeaderContentEncoding) {
 		if !strings.EqualFold(coding, "identity") {
@@ -31,10 +31,15 @@ func bounded(c *fiber.Ctx) error {
 	if bytes.Count(c.Context().QueryArgs().QueryString(), []byte("&")) >= maxFields {
 		return Fail(http.StatusBadRequest)
 	}
+	return nil
+}
+
+// FewFields refuses a form of many tiny fields.
+func FewFields(c *fiber.Ctx) error {
 	if isForm(c, fiber.MIMEApplicationForm) && bytes.Count(c.Request().Body(), []byte("&")) >= maxFields {
 		return Fail(http.StatusRequestEntityTooLarge)
 	}
-	return nil
+	return c.Next()
 }
 
 func isForm(c *fiber.Ctx, media string) bool {

@@ -105,7 +105,7 @@ func (s *Server) Open(d *door.Door) error {
 			s.add(r, s.door.SameOrigin)
 		}
 	}
-	s.door.App.Use(s.door.OwnHost, s.door.SameOrigin) // also before paths that do not exist
+	s.door.App.Use(s.door.OwnHost, s.door.SameOrigin, door.FewFields) // also before paths that do not exist
 	for _, r := range routes {
 		if r.who.checksHost() {
 			s.add(r)
