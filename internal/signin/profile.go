@@ -42,7 +42,7 @@ func profile(tx *db.Tx, user accounts.UserID, s Settings) (p Profile, err error)
 
 // ownChanges is how often a person may change what is theirs, or have it exported. Each
 // writes a line of history, and nobody needs more.
-var ownChanges = config.Rates{{N: 30, Per: time.Minute}, {N: 300, Per: 24 * time.Hour}}
+var ownChanges = config.Rates{{N: 100, Per: time.Minute}, {N: 300, Per: 24 * time.Hour}}
 
 // TooOften is the error of a change that comes too soon after others of the person.
 // Nothing was done.

@@ -51,6 +51,9 @@ func furnish(t *testing.T, name string, settings ...string) *place {
 	t.Helper()
 	p := &place{name: name, Site: program.New(t, binary, "BUS_URL="+rabbit.URL(t))}
 	p.Set(settings...)
+	if _, stderr, code := p.Run(t, "migrate"); code != 0 {
+		t.Fatalf("migrate: %d\n%s", code, stderr)
+	}
 	p.shop = p.addApp(t, "ann", "shop", "--trusted")
 	p.lab = p.addApp(t, "ann", "lab")
 	p.door = p.addApp(t, "ben", "door")
