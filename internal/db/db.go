@@ -17,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -28,7 +27,7 @@ var ErrNotFound = errors.New("not found")
 type DB struct {
 	engine engine
 	ids    idSource
-	wrote  atomic.Int64 // when Ready last wrote, unix milliseconds
+	ready  readiness
 
 	// Now is the clock that every transaction reads once. Tests own it.
 	Now func() time.Time
@@ -82,7 +81,7 @@ func (j job) on(ctx context.Context) func(conn) error {
 // Open opens "sqlite:PATH" or a "postgres://" URL. The schema is not touched;
 // see Migrate.
 func Open(ctx context.Context, url string) (*DB, error) {
-	d := &DB{Now: time.Now, Dropped: func(error) {}}
+	d := &DB{Now: time.Now, Dropped: func(error) {}, ready: readiness{turn: make(chan struct{}, 1)}}
 	var err error
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		d.engine, err = openSQLite(path)

@@ -93,6 +93,10 @@ func (w *writer) loop() {
 			continue
 		}
 		group := w.queue.take(groupSize)
+		if len(group) == 0 { // all were taken back meanwhile
+			_ = w.c.run("ROLLBACK")
+			continue
+		}
 		w.commit(group)
 		for _, r := range group {
 			close(r.done)
