@@ -46,6 +46,7 @@ func TestRow65_ABodyTakesNoMuchMoreThanItsSize(t *testing.T) {
 		"quoted":         {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"id\"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + strings.Repeat("=41", 20_000) + "\r\n--x--\r\n"},
 		"a file":         {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"id\"; filename=\"a\"\r\n\r\n" + strings.Repeat("a", 60_000) + "\r\n--x--\r\n"},
 		"fields":         {formKind, strings.Repeat("a&", 32_000)},
+		"a like type":    {formKind + "x", strings.Repeat("a&", 32_000)},
 		"percent":        {formKind, "id=" + strings.Repeat("%41", 20_000)},
 		"nested JSON":    {"application/json", strings.Repeat("[", 60_000)},
 		"wide JSON":      {"application/json", "{" + strings.Repeat(`"a":1,`, 10_000) + `"b":1}`},

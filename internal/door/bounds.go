@@ -36,7 +36,8 @@ func bounded(c *fiber.Ctx) error {
 
 // FewFields refuses a form of many tiny fields.
 func FewFields(c *fiber.Ctx) error {
-	if isForm(c, fiber.MIMEApplicationForm) && bytes.Count(c.Request().Body(), []byte("&")) >= maxFields {
+	// fasthttp parses whatever begins with the type's name.
+	if !isForm(c, fiber.MIMEMultipartForm) && bytes.Count(c.Request().Body(), []byte("&")) >= maxFields {
 		return Fail(http.StatusRequestEntityTooLarge)
 	}
 	return c.Next()

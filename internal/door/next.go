@@ -66,7 +66,11 @@ func control(r rune) bool { return r < ' ' || r == 0x7f || r == 0x2028 || r == 0
 func namesHost(path string) bool {
 	path = strings.ReplaceAll(path, `\`, "/")
 	var kept []string
-	for _, segment := range strings.Split(path, "/")[1:] {
+	segments := strings.Split(path, "/")[1:]
+	if last := segments[len(segments)-1]; last == "." || last == ".." {
+		segments = append(segments, "") // they end in a slash (RFC 3986 5.2.4)
+	}
+	for _, segment := range segments {
 		switch segment {
 		case ".":
 		case "..":

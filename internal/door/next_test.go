@@ -11,7 +11,7 @@ import (
 // evil are forms of next that some browser has led to another site, or that hold
 // what no address holds.
 var evil = []string{
-	"", "//evil.example", "///evil.example", "https://evil.example", "https:evil.example", "http:/evil.example", `/\evil.example`, `\/evil.example`, `\\evil.example`,
+	"/.//.", "/a/..//..//.", "/.//..//.", "", "//evil.example", "///evil.example", "https://evil.example", "https:evil.example", "http:/evil.example", `/\evil.example`, `\/evil.example`, `\\evil.example`,
 	"/%5cevil.example", "/%2fevil.example", "/%2F/evil.example", "/\t/evil.example", "/\n/evil.example", "/\r\n/evil.example", " /evil.example", "\t//evil.example",
 	"/%0a/evil.example", "/%0d%0aX: 1", "/x\r\nX: 1", "/\x00", "/%00", "/%7f", "javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:,x", "evil.example", "@evil.example",
 	"//user@evil.example", "?next=//evil.example", "#/evil", "../x", "./x", "/\u2028x", "/\u2029x", "/\xff", "/?\xff", "/?a=\n", "/#\r", "/%zz", "/%", "/%4",
