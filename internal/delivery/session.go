@@ -76,7 +76,8 @@ func newSession(conn net.Conn, timeout, endTime time.Duration) *session {
 
 // bound closes the connection when ctx ends, until release is called.
 func (s *session) bound(ctx context.Context) (release func() bool) {
-	return context.AfterFunc(ctx, func() { _ = s.conn.Close() })
+	conn := s.conn // TLS may take its place meanwhile, and ends with it
+	return context.AfterFunc(ctx, func() { _ = conn.Close() })
 }
 
 // answer waits for an answer and requires its first digit, unless that is 0.

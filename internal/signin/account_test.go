@@ -168,6 +168,13 @@ func TestAPersonsOwnChangesHaveABudget(t *testing.T) {
 			}
 		}
 		want(t, len(h.events(t, user)), before+100)
+		// Who has copied a session cannot keep its owner from ending it.
+		elsewhere := h.browser("192.0.2.1")
+		elsewhere.signsIn(t, addr(t, "ann@example.org"))
+		check(t, h.s.EndOthers(t.Context(), elsewhere.by))
+		want(t, b.isIn(t), false)
+		b = elsewhere
+		before = len(h.events(t, user))
 		other := h.browser("192.0.2.1")
 		other.signsIn(t, addr(t, "ben@example.org"))
 		check(t, h.s.SaveSettings(t.Context(), other.by, "C", "D", "de"))

@@ -66,8 +66,14 @@ func (s *Service) networkBudgets(a attempt) []limit.Budget {
 	}
 }
 
+// sentLately is what each message of a network takes. Of IPv6 it is the /48, for one
+// customer has many of the /64 that other limits count.
 func sentLately(a attempt) limit.Budget {
-	return limit.Budget{Name: "sent_lately", Key: a.network + " " + a.mailbox(), Rates: config.Rates{lately}, Near: a.mailbox()}
+	from := a.network
+	if strings.Contains(from, ":") {
+		from = a.client.Prefix
+	}
+	return limit.Budget{Name: "sent_lately", Key: from + " " + a.mailbox(), Rates: config.Rates{lately}, Near: a.mailbox()}
 }
 
 func (s *Service) perID(a attempt) limit.Budget {
@@ -110,7 +116,6 @@ func (s *Service) taken(a attempt) []limit.Amount {
 	default:
 		add(a.sends, s.networkBudgets(a)...)
 		add(a.sends-a.kept, s.perID(a))
-		add(a.kept, s.keptSend(a))
 	}
 	return all
 }

@@ -40,8 +40,8 @@ func profile(tx *db.Tx, user accounts.UserID, s Settings) (p Profile, err error)
 	return p, err
 }
 
-// ownChanges is how often a person may change what is theirs, or have it exported. Each
-// writes a line of history, and nobody needs more.
+// ownChanges is how often a person may change what is theirs in one session, or have it
+// exported. Each writes a line of history, and nobody needs more.
 var ownChanges = config.Rates{{N: 100, Per: time.Minute}, {N: 300, Per: 24 * time.Hour}}
 
 // TooOften is the error of a change that comes too soon after others of the person.
@@ -54,22 +54,27 @@ func (e TooOften) Error() string { return "too many changes; the next in " + e.W
 // event into their history. A session that ended meanwhile changes nothing. It returns
 // TooOften beyond ownChanges.
 func (s *Service) change(ctx context.Context, by Asker, e audit.Event, fn func(*db.Tx, Session) error) error {
-	return s.DB.Update(ctx, func(tx *db.Tx) error {
+	var wait time.Duration
+	err := s.DB.Update(ctx, func(tx *db.Tx) error {
 		sess, err := checkSession(tx, by.Session, s.Settings)
 		if err != nil {
 			return err
 		}
-		own := limit.Budget{Name: "own_changes", Key: strconv.FormatInt(int64(sess.User.ID), 10), Rates: ownChanges}
-		if wait, err := limit.Take(tx, own); err != nil {
+		// Of the session, so that a thief of one cannot keep its owner from ending it.
+		own := limit.Budget{Name: "own_changes", Key: strconv.FormatInt(int64(sess.ID), 10), Rates: ownChanges}
+		// A refusal is no error, or all who are written in one group would be again.
+		if wait, err = limit.Take(tx, own); err != nil || wait > 0 {
 			return err
-		} else if wait > 0 {
-			return TooOften{wait}
 		}
 		if err := fn(tx, sess); err != nil {
 			return err
 		}
 		return audit.Write(tx, db.ID(sess.User.ID), e, by.Client)
 	})
+	if err == nil && wait > 0 {
+		return TooOften{wait}
+	}
+	return err
 }
 
 // SaveSettings changes what a person says of themselves.

@@ -238,5 +238,9 @@ func (sub *submit) giveBack(tx *db.Tx) error {
 	if sub.out.Verdict != Accepted {
 		return nil
 	}
-	return limit.GiveBack(tx, sub.s.taken(sub.a)...)
+	if err := limit.GiveBack(tx, sub.s.taken(sub.a)...); err != nil || sub.a.kept == 0 {
+		return err
+	}
+	// By itself, and last, as it was taken: locks are taken in one order.
+	return limit.GiveBack(tx, limit.Amount{Budget: sub.s.keptSend(sub.a), N: sub.a.kept})
 }
