@@ -160,6 +160,7 @@ func TestACodeIsPastedAsItStands(t *testing.T) {
 	t.Run("full-width", func(t *testing.T) {
 		b := open(t, p.Site)
 		text := strings.Map(func(r rune) rune { return r - '0' + '０' }, p.ask(b, "ann@people.example").Code())
+		b.focused()
 		b.leave(insert(text))
 		b.at("/account", 200)
 	})

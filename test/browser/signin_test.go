@@ -15,6 +15,7 @@ func TestSignUpAndSignInAgain(t *testing.T) {
 	b := p.open()
 	b.visit("/")
 	b.at("/login", 200)
+	b.focused()
 	if focus := eval[string](b, `document.activeElement.id`); focus != "id" {
 		t.Errorf("the focus is on %q, not on the one field", focus)
 	}
