@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // minSecret is how long a secret has to be to be looked for: a shorter one would
@@ -61,11 +62,21 @@ func clean(text, to string, secrets ...string) string {
 	return text
 }
 
-// maskLocal masks a local part that stands as a word of its own.
+// maskLocal masks a local part that stands as a word of its own, in any case.
 func maskLocal(text, local string) string {
-	word, err := regexp.Compile(`(?i)(^|[^\pL\pN])` + regexp.QuoteMeta(local) + `($|[^\pL\pN])`)
-	if err != nil { // the address is not UTF-8
-		return text
+	runes, n := []rune(text), utf8.RuneCountInString(local)
+	inWord := func(i int) bool {
+		return i >= 0 && i < len(runes) && (unicode.IsLetter(runes[i]) || unicode.IsNumber(runes[i]))
 	}
-	return word.ReplaceAllString(text, "${1}"+strings.ReplaceAll(maskedWord(local), "$", "$$")+"${2}")
+	var b strings.Builder
+	for i := 0; i < len(runes); {
+		if end := i + n; end <= len(runes) && !inWord(i-1) && !inWord(end) && strings.EqualFold(string(runes[i:end]), local) {
+			b.WriteString(maskedWord(local))
+			i = end
+		} else {
+			b.WriteRune(runes[i])
+			i++
+		}
+	}
+	return b.String()
 }

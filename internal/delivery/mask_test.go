@@ -14,6 +14,7 @@ func TestAMailServersWordsAreKeptWithoutAddressesAndSecrets(t *testing.T) {
 		"550 5.1.1 <annabella@example.net>: Recipient address rejected":  "550 5.1.1 <a***a@example.net>: Recipient address rejected",
 		"550 5.1.1 annabella@example.net... User unknown":                "550 5.1.1 a***a@example.net... User unknown",
 		"550 annabella... User unknown":                                  "550 a***a... User unknown",
+		"550 annabella annabella_ xannabella annabella1 .annabella":      "550 a***a a***a_ xannabella annabella1 .a***a",
 		"550 no mailbox Annabella here, nor annabellas":                  "550 no mailbox a***a here, nor annabellas",
 		"550 ANNABELLA@EXAMPLE.NET unknown":                              "550 A***A@EXAMPLE.NET unknown",
 		"550 see https://mx.example/why?to=annabella%40example.net&x=1":  "550 see https://mx.example/why?to=a***a%40example.net&x=1",
