@@ -34,10 +34,6 @@ const (
 	// linger is how long outcomes wait for more of them, so that the answer to a
 	// code, which comes now, need not wait for their commit.
 	linger = 20 * time.Millisecond
-	// afterAnswer is how long a message waits for the answer to who asked for it. Begun
-	// at once, it competes with that answer for the processors, and ids that get a
-	// message are told from others by time.
-	afterAnswer = 500 * time.Microsecond
 	// backlog bounds what waits in memory; the rest waits in the table.
 	backlog = 256
 	// dueLimit is further ahead than due_at is ever set. A row that is due later was
@@ -93,8 +89,7 @@ type Queued struct {
 	notAfter  time.Time
 	leaseEnds time.Time
 	tries     int
-	bad       error     // why the row cannot be read
-	from      time.Time // when it may be begun, by the machine's clock; zero: at once
+	bad       error // why the row cannot be read
 }
 
 // Enqueue queues a message in tx, already claimed by this process: call Deliver
@@ -124,7 +119,6 @@ func (o *Outbox) Deliver(q Queued) {
 	if q.id == 0 {
 		return
 	}
-	q.from = time.Now().Add(afterAnswer)
 	select {
 	case o.ready <- q:
 	default:
@@ -163,7 +157,6 @@ func (o *Outbox) dispatch(ctx, under context.Context, sending *sync.WaitGroup) (
 		case <-ctx.Done():
 			return nil
 		case q := <-o.ready:
-			time.Sleep(time.Until(q.from))
 			slot, ok := o.slots.take(ctx)
 			if !ok {
 				return []Queued{q}

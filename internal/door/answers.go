@@ -3,6 +3,7 @@ package door
 import (
 	"bytes"
 	"net"
+	"sync/atomic"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -41,6 +42,16 @@ func Path(c *fiber.Ctx) string {
 	return "/"
 }
 
+// Answered runs fn, once, when the first bytes of the answer to the request have been
+// written, or its connection has ended without. It must not wait for anything.
+func Answered(c *fiber.Ctx, fn func()) {
+	if conn, ok := c.Context().Conn().(*lineConn); ok {
+		conn.then.Store(&fn)
+	} else {
+		fn()
+	}
+}
+
 // lineListener gives connections that remember how their request begins.
 type lineListener struct{ net.Listener }
 
@@ -61,6 +72,7 @@ type lineConn struct {
 	n     int
 	// answered: what is read next begins another request.
 	answered bool
+	then     atomic.Pointer[func()] // what is done once it is
 }
 
 // Read reads, and remembers the beginning of a request.
@@ -76,7 +88,21 @@ func (c *lineConn) Read(p []byte) (int, error) {
 // Write answers a request.
 func (c *lineConn) Write(p []byte) (int, error) {
 	c.answered = true
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	c.done()
+	return n, err
+}
+
+// Close ends the connection.
+func (c *lineConn) Close() error {
+	c.done()
+	return c.Conn.Close()
+}
+
+func (c *lineConn) done() {
+	if then := c.then.Swap(nil); then != nil {
+		(*then)()
+	}
 }
 
 // path is that of the request's first line (RFC 9112 3), "" if there is none.

@@ -77,6 +77,10 @@ type Asker struct {
 	Words   *words.Language
 	Session seal.Token // the session cookie, zero if none
 	Attempt seal.Token // the attempt cookie, zero if none
+	// Answered runs fn once the answer has been sent, where it is known when that is.
+	// A message that is begun before competes with the answer for the processors, and
+	// ids that get one are told from others by time. nil runs fn at once.
+	Answered func(fn func())
 }
 
 // Verdict is the outcome of an answer. What a person can cause is a verdict,

@@ -79,7 +79,12 @@ func (st *start) run(ctx context.Context) (Asked, error) {
 	if err != nil {
 		return Asked{}, err
 	}
-	st.s.Outbox.Deliver(st.queued)
+	deliver := func() { st.s.Outbox.Deliver(st.queued) }
+	if st.by.Answered == nil {
+		deliver()
+	} else {
+		st.by.Answered(deliver)
+	}
 	return st.asked, nil
 }
 

@@ -24,6 +24,7 @@ func (s *Server) asker(c *fiber.Ctx) signin.Asker {
 	return signin.Asker{
 		Browser: browser, Network: door.Network(address), Client: s.client(c), Words: s.language(c),
 		Session: s.door.Token(c, door.SessionCookie), Attempt: s.door.Token(c, door.AttemptCookie),
+		Answered: func(fn func()) { door.Answered(c, fn) },
 	}
 }
 
