@@ -69,3 +69,20 @@ func FuzzFind(f *testing.F) {
 		}
 	})
 }
+
+// A domain that is taken as it is would have come out of IDNA the same.
+func FuzzPlainHostname(f *testing.F) {
+	for _, domain := range []string{"example.org", "EXAMPLE.Org", "1.2.3.4", "a-b.c", "ab--c.d", "xn--r8jz45g.jp", "-a", "a-", "a..b", "a.", "", "a_b.c", "ü.de", strings.Repeat("a", 64), strings.Repeat("a.", 127) + "a", strings.Repeat("a.", 126) + "a"} {
+		f.Add(domain)
+	}
+	f.Fuzz(func(t *testing.T, domain string) {
+		if !accounts.PlainHostname(domain) {
+			return
+		}
+		ascii, err := accounts.IDNA.ToASCII(domain)
+		unicoded, err2 := accounts.IDNA.ToUnicode(ascii)
+		if want := strings.ToLower(domain); ascii != want || unicoded != want || err != nil || err2 != nil {
+			t.Errorf("%q is %q (%v), shown %q (%v)", domain, ascii, err, unicoded, err2)
+		}
+	})
+}

@@ -237,12 +237,18 @@ func hostname(domain string) (string, Refusal) {
 			break
 		}
 	}
-	ascii, err := toASCII.ToASCII(domain)
-	if err != nil || ascii == "" || strings.HasSuffix(ascii, ".") {
-		return "", Domain
+	ascii, plain := strings.ToLower(domain), plainHostname(domain)
+	if !plain {
+		var err error
+		if ascii, err = toASCII.ToASCII(domain); err != nil || ascii == "" || strings.HasSuffix(ascii, ".") {
+			return "", Domain
+		}
 	}
 	if numeric.MatchString(ascii) {
 		return "", Domain
+	}
+	if plain {
+		return ascii, ""
 	}
 	unicoded, err := toASCII.ToUnicode(ascii)
 	if err != nil {
@@ -254,6 +260,20 @@ func hostname(domain string) (string, Refusal) {
 		}
 	}
 	return ascii, ""
+}
+
+// plainHostname reports domains of which IDNA makes nothing but lower case: labels of
+// letters, digits and hyphens. Most are, and the tables cost more than all other checks.
+func plainHostname(domain string) bool {
+	for label := range strings.SplitSeq(domain, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || len(label) > 3 && label[2:4] == "--" ||
+			strings.ContainsFunc(label, func(r rune) bool {
+				return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+			}) {
+			return false
+		}
+	}
+	return len(domain) <= 253
 }
 
 // Shown is the identifier as people write it, with the domain in their script.

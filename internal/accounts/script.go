@@ -1,6 +1,9 @@
 package accounts
 
-import "unicode"
+import (
+	"strings"
+	"unicode"
+)
 
 // together are the scripts that one word may mix (UTS 39 5.2, "highly
 // restrictive"): Latin with the scripts of Japanese, of Chinese, or of Korean.
@@ -13,6 +16,9 @@ var together = [][]*unicode.RangeTable{
 // mixed reports whether a word mixes scripts, so that it could be taken for
 // another word. Digits, signs and marks belong to every script.
 func mixed(word string) bool {
+	if !strings.ContainsFunc(word, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return false // as is most of what is typed, and the tables take their time
+	}
 	sets := together
 	var only *unicode.RangeTable
 	single := true
