@@ -59,38 +59,16 @@ func (c messagesListCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	all, err := h.messages(e, c.State)
-	if err = errors.Join(err, h.close()); err != nil {
-		return err
-	}
-	if e.json {
-		return e.print(all)
-	}
-	var rows [][]string
-	for _, m := range all {
-		rows = append(rows, []string{fmt.Sprint(m.Number), m.Created.Format(time.DateTime), m.Implementation, m.To, m.State, fmt.Sprint(m.Tries), m.Said})
-	}
-	return e.table([]string{"NUMBER", "CREATED (UTC)", "BY", "TO", "STATE", "TRIES", "SAID"}, rows)
-}
-
-func (h *house) messages(e *env, state string) ([]messageJSON, error) {
-	all := []messageJSON{}
-	for from := (delivery.Page{}); ; {
-		var some []delivery.Entry
-		var next delivery.Page
-		if err := h.db.View(e.ctx, func(tx *db.Tx) (err error) {
-			some, next, err = delivery.List(tx, state, from, listSize)
-			return err
-		}); err != nil {
-			return nil, err
+	defer func() { _ = h.close() }()
+	head := []string{"NUMBER", "CREATED (UTC)", "BY", "TO", "STATE", "TRIES", "SAID"}
+	return list(e, h, head, func(tx *db.Tx, from delivery.Page) (lines []line, read int, next delivery.Page, err error) {
+		some, next, err := delivery.List(tx, c.State, from, listSize)
+		for _, x := range some {
+			m := toMessageJSON(x)
+			lines = append(lines, line{m, []string{fmt.Sprint(m.Number), m.Created.Format(time.DateTime), m.Implementation, m.To, m.State, fmt.Sprint(m.Tries), m.Said}})
 		}
-		for _, m := range some {
-			all = append(all, toMessageJSON(m))
-		}
-		if from = next; len(some) < listSize {
-			return all, nil
-		}
-	}
+		return lines, len(some), next, err
+	})
 }
 
 // numbered is the message that a command is about.

@@ -218,35 +218,25 @@ func (c servicesListCmd) Run(e *env) error {
 		return err
 	}
 	defer func() { _ = h.close() }()
-	all := []serviceJSON{}
-	for after, more := services.ID(0), true; more; {
-		if err := h.db.View(e.ctx, func(tx *db.Tx) error {
-			some, err := h.services.List(tx, after, listSize)
-			more = len(some) == listSize
-			for _, s := range some {
-				after = s.ID
-				if c.Realm != "" && s.Realm != c.Realm {
-					continue
-				}
-				j, err := h.describeService(tx, s)
-				if err != nil {
-					return err
-				}
-				all = append(all, j)
-			}
-			return err
-		}); err != nil {
-			return err
+	head := []string{"ID", "NAME", "REALM", "LAST USE", "RESULT", "BY", "EXPIRES"}
+	return list(e, h, head, func(tx *db.Tx, after services.ID) (lines []line, read int, last services.ID, err error) {
+		some, err := h.services.List(tx, after, listSize)
+		if err != nil {
+			return nil, 0, after, err
 		}
-	}
-	if e.json {
-		return e.print(all)
-	}
-	var rows [][]string
-	for _, j := range all {
-		rows = append(rows, []string{strconv.FormatInt(int64(j.ID), 10), j.Name, j.Realm, date(j.LastUsed), j.LastResult, j.LastCaller, date(j.Expires)})
-	}
-	return e.table([]string{"ID", "NAME", "REALM", "LAST USE", "RESULT", "BY", "EXPIRES"}, rows)
+		for _, s := range some {
+			after = s.ID
+			if c.Realm != "" && s.Realm != c.Realm {
+				continue
+			}
+			j, err := h.describeService(tx, s)
+			if err != nil {
+				return nil, 0, after, err
+			}
+			lines = append(lines, line{j, []string{strconv.FormatInt(int64(j.ID), 10), j.Name, j.Realm, date(j.LastUsed), j.LastResult, j.LastCaller, date(j.Expires)}})
+		}
+		return lines, len(some), after, nil
+	})
 }
 
 type servicesShowCmd struct{ serviceTarget }

@@ -103,9 +103,6 @@ func (j userJSON) show(e *env) error {
 
 type usersListCmd struct{}
 
-// listSize is how many users one read takes.
-const listSize = 500
-
 // Run lists all users.
 func (usersListCmd) Run(e *env) error {
 	h, err := e.open()
@@ -113,31 +110,16 @@ func (usersListCmd) Run(e *env) error {
 		return err
 	}
 	defer func() { _ = h.close() }()
-	all := []userJSON{}
-	for after := accounts.UserID(0); ; {
-		var some []accounts.User
-		if err := h.db.View(e.ctx, func(tx *db.Tx) (err error) {
-			some, err = accounts.List(tx, after, listSize)
-			return err
-		}); err != nil {
-			return err
-		}
+	head := []string{"USERNAME", "STATE", "EMAIL", "NAME", "LAST SIGN-IN"}
+	return list(e, h, head, func(tx *db.Tx, after accounts.UserID) (lines []line, read int, last accounts.UserID, err error) {
+		some, err := accounts.List(tx, after, listSize)
 		for _, u := range some {
-			all = append(all, toJSON(u))
+			j := toJSON(u)
+			lines = append(lines, line{j, []string{j.Username, j.state(), j.Email, j.Name, j.lastLogin()}})
 			after = u.ID
 		}
-		if len(some) < listSize {
-			break
-		}
-	}
-	if e.json {
-		return e.print(all)
-	}
-	var rows [][]string
-	for _, j := range all {
-		rows = append(rows, []string{j.Username, j.state(), j.Email, j.Name, j.lastLogin()})
-	}
-	return e.table([]string{"USERNAME", "STATE", "EMAIL", "NAME", "LAST SIGN-IN"}, rows)
+		return lines, len(some), after, err
+	})
 }
 
 type usersShowCmd struct{ target }
