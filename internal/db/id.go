@@ -21,6 +21,11 @@ func FirstID(t time.Time) ID { return ID(t.UnixMilli() << idBits) }
 // Time is when the row was made, to the millisecond.
 func (id ID) Time() time.Time { return time.UnixMilli(int64(id) >> idBits).UTC() }
 
+// Skew is how far the clocks of several machines, or of one before and after it was set,
+// may lie apart. A stored time further in the future was written by a clock that was
+// wrong.
+const Skew = time.Minute
+
 // idSource makes IDs that never fall, even when the clock does.
 type idSource struct {
 	mu   sync.Mutex

@@ -148,10 +148,7 @@ func take(tx *db.Tx, all []line) (wait time.Duration, err error) {
 // ahead reports whether a row was written by a clock that was ahead of this one: so
 // much is never taken. Then it is as good as none, or it would lock its budget for as
 // long as the clock was ahead.
-func (l line) ahead(now, spent int64) bool { return spent > now+l.per+skew.Microseconds() }
-
-// skew is how far the clocks of several machines may lie apart.
-const skew = time.Minute
+func (l line) ahead(now, spent int64) bool { return spent > now+l.per+db.Skew.Microseconds() }
 
 // refused gives back what a take was let have and returns how long to wait for
 // the rest.
@@ -301,7 +298,7 @@ func Blocked(tx *db.Tx, name, key string, longest time.Duration) (bool, error) {
 		return false, nil
 	}
 	now := tx.Now.UnixMicro()
-	return until > now && until <= now+(longest+skew).Microseconds(), err
+	return until > now && until <= now+(longest+db.Skew).Microseconds(), err
 }
 
 // Unblock ends a Block.

@@ -173,13 +173,10 @@ type row struct {
 	generation            accounts.Generation
 }
 
-// skew is how far the clocks of machines, or of one before and after it was set, may
-// lie apart. A code made further in the future is one of a clock that was wrong, and
-// would live for longer than it should.
-const skew = time.Minute
-
+// alive reports whether a code counts. One made in the future is of a clock that was
+// wrong, and would live for longer than it should.
 func (r row) alive(now time.Time) bool {
-	return now.Before(r.expires) && !r.created.After(now.Add(skew))
+	return now.Before(r.expires) && !r.created.After(now.Add(db.Skew))
 }
 
 func (c *Codes) load(tx *db.Tx, attempt db.ID) (all []row, err error) {

@@ -101,7 +101,7 @@ func (s *Service) Check(ctx context.Context, t seal.Token) (out Session, err err
 	switch {
 	case errors.Is(err, errOver):
 		s.note(sighting{db.ID(t.ID), now, true})
-	case err == nil && (now.Sub(out.LastSeen) >= s.Settings.Idle/60 || out.LastSeen.After(now.Add(skew))):
+	case err == nil && (now.Sub(out.LastSeen) >= s.Settings.Idle/60 || out.LastSeen.After(now.Add(db.Skew))):
 		s.note(sighting{out.ID, now, false})
 	}
 	return out, err
@@ -210,9 +210,6 @@ func (s *Service) note(x sighting) {
 	}
 }
 
-// skew is how far the clocks of machines may lie apart.
-const skew = time.Minute
-
 // seenEvery is how often sightings are written.
 const seenEvery = time.Second
 
@@ -257,7 +254,7 @@ func (s *Service) writeSeen(ctx context.Context) error {
 func (x sighting) write(tx *db.Tx, s Settings) error {
 	if !x.over {
 		// Also where a clock wrote it that was ahead.
-		_, err := tx.Exec(`UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at < $2 OR last_seen_at > $3)`, x.id, x.at.UnixMilli(), x.at.Add(skew).UnixMilli())
+		_, err := tx.Exec(`UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at < $2 OR last_seen_at > $3)`, x.id, x.at.UnixMilli(), x.at.Add(db.Skew).UnixMilli())
 		return err
 	}
 	n, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND (expires_at <= $2 OR last_seen_at <= $3)`,
