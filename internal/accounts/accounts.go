@@ -65,6 +65,9 @@ type Standing struct {
 	Invited        bool
 	Deactivated    bool
 	CodeGeneration Generation
+	// GivenBackTo is the state of the rate at which successes give back what their
+	// attempts took of limits: until when it is spent, in microseconds since 1970.
+	GivenBackTo int64
 }
 
 // StandingOf returns the standing of an id's account, or db.ErrNotFound.
@@ -87,9 +90,9 @@ func Lock(tx *db.Tx, user UserID) error {
 
 func standing(tx *db.Tx, where string, args ...any) (s Standing, err error) {
 	var deactivated int64
-	err = tx.Get(`SELECT a.id, a.user_id, a.is_active, a.code_generation, u.email, u.is_active, u.is_invited, u.deactivated_at
+	err = tx.Get(`SELECT a.id, a.user_id, a.is_active, a.code_generation, a.given_back_to, u.email, u.is_active, u.is_invited, u.deactivated_at
 		FROM accounts a JOIN users u ON u.id = a.user_id WHERE `+where, args...).
-		Scan(&s.Account, &s.User, &s.Proved, &s.CodeGeneration, &s.Email, &s.Active, &s.Invited, &deactivated)
+		Scan(&s.Account, &s.User, &s.Proved, &s.CodeGeneration, &s.GivenBackTo, &s.Email, &s.Active, &s.Invited, &deactivated)
 	s.Deactivated = deactivated != 0
 	if errors.Is(err, db.ErrNotFound) {
 		s.CodeGeneration = NoGeneration
@@ -142,8 +145,8 @@ func Of(tx *db.Tx, user UserID) (all []Account, err error) {
 // user are active from now on, and every code made for it so far is void. The
 // address is where the code went; the first that is proved becomes the user's email.
 func Succeed(tx *db.Tx, s Standing, id ID, address Address) error {
-	_, err := tx.Exec(`UPDATE accounts SET is_active = 1, last_used_at = $2, code_generation = code_generation + 1,
-		activated_at = CASE WHEN activated_at = 0 THEN $2 ELSE activated_at END WHERE id = $1`, s.Account, tx.Millis())
+	_, err := tx.Exec(`UPDATE accounts SET is_active = 1, last_used_at = $2, code_generation = code_generation + 1, given_back_to = $3,
+		activated_at = CASE WHEN activated_at = 0 THEN $2 ELSE activated_at END WHERE id = $1`, s.Account, tx.Millis(), s.GivenBackTo)
 	if err != nil {
 		return err
 	}

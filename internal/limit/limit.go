@@ -183,6 +183,20 @@ func refused(tx *db.Tx, all []line, id db.ID) (wait time.Duration, err error) {
 	return take(tx, all)
 }
 
+// Spend takes an event of a rate whose state is kept in a row of the caller's own, as
+// until when it is spent, in microseconds since 1970; 0 is a rate of which nothing is
+// taken. It returns the new state, and false with the old one if there is no room.
+func Spend(r config.Rate, spentTo int64, at time.Time) (int64, bool) {
+	l, now := line{cost: cost(r), per: r.Per.Microseconds()}, at.UnixMicro()
+	if l.ahead(now, spentTo) {
+		spentTo = now
+	}
+	if next := max(spentTo, now) + l.cost; next <= now+l.per {
+		return next, true
+	}
+	return spentTo, false
+}
+
 // takes are the statements that take few rates, made once.
 var takes = func() (texts [8]string) {
 	for n := range texts {

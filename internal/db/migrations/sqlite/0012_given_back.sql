@@ -1,0 +1,1 @@
+ALTER TABLE accounts ADD COLUMN given_back_to INTEGER NOT NULL DEFAULT 0;
