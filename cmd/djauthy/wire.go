@@ -141,7 +141,7 @@ func (h *house) signinSettings() (signin.Settings, error) {
 		OpenSignup: c.OpenSignup, Admins: map[accounts.ID]bool{}, Tries: c.Code.Tries,
 		Idle: c.Session.Idle, Absolute: c.Session.Absolute,
 		SendPerID: c.Limits.SendPerID, SendPerIP: c.Limits.SendPerIP, SendPerIDPrefix: c.Limits.SendPerIDPrefix,
-		TriesPerID: c.Limits.TriesPerID, ResendEvery: c.Limits.ResendEvery, KeptSends: signin.KeptSends(),
+		TriesPerID: c.Limits.TriesPerID, ResendEvery: c.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(),
 		Site: c.Brand.Name, PublicURL: c.PublicURL,
 	}
 	for _, text := range c.Admins {

@@ -22,6 +22,12 @@ func KeptSends() config.Rates {
 // none of it taken has asked for none within that. It is so large that it refuses nobody.
 var lately = config.Rate{N: 100_000, Per: 100_000 * 24 * time.Hour}
 
+// GivesBack is how often the successes of one account give back what their attempts
+// took. A person, and a program that looks each minute whether signing in works, sign in
+// less often; whoever does so in a loop comes to the limits of strangers, or history and
+// sessions would grow as fast as their mailbox answers.
+func GivesBack() config.Rate { return config.Rate{N: 2000, Per: 24 * time.Hour} }
+
 const (
 	// knownShare is how many times send_per_id all known browsers of a mailbox may
 	// take together.

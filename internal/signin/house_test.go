@@ -66,7 +66,7 @@ func furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *house {
 	h.s = signin.New(d, outbox, codes, h.keys, signin.Settings{
 		OpenSignup: true, Admins: map[accounts.ID]bool{}, Tries: cfg.Code.Tries, Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute,
 		SendPerID: cfg.Limits.SendPerID, SendPerIP: cfg.Limits.SendPerIP, SendPerIDPrefix: cfg.Limits.SendPerIDPrefix,
-		TriesPerID: cfg.Limits.TriesPerID, ResendEvery: cfg.Limits.ResendEvery, KeptSends: signin.KeptSends(), Site: "Example", PublicURL: site,
+		TriesPerID: cfg.Limits.TriesPerID, ResendEvery: cfg.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(), Site: "Example", PublicURL: site,
 	}, log)
 	return h
 }

@@ -169,3 +169,29 @@ func (b *browser) triesToSignIn(t *testing.T, id accounts.ID) int {
 	want(t, b.types(t, b.h.mail(t).code).Verdict, signin.Accepted)
 	return 1
 }
+
+// Whoever signs in without end comes to the limits of strangers; the account's owner
+// is not shut out by it, and time gives back.
+func TestSuccessesOfOneAccountGiveBackSoOftenOnly(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.s.Settings.GivesBack = config.Rate{N: 4, Per: 24 * time.Hour}
+		ann, ben := addr(t, "ann@example.org"), addr(t, "ben@example.org")
+		// signIns counts how often somebody signs in, each time in a fresh browser of one
+		// network, until that network has to wait.
+		signIns := func() (n int) {
+			for ; n < 20; n++ {
+				b := h.browser("192.0.2.1")
+				if b.asks(t, signin.Ask{ID: ann}).Wait > 0 {
+					break
+				}
+				want(t, b.types(t, h.mail(t).code).Verdict, signin.Accepted)
+			}
+			return n
+		}
+		want(t, signIns(), 4+3) // a network has three sends of one mailbox
+		h.browser("192.0.2.1").signsIn(t, ben)
+		h.browser("198.51.100.1").signsIn(t, ann)
+		h.clock.Advance(24 * time.Hour / 4) // in which one comes back
+		want(t, signIns(), 1+3)
+	})
+}

@@ -46,6 +46,7 @@ type Settings struct {
 	SendPerID, SendPerIP, SendPerIDPrefix, TriesPerID config.Rates
 	ResendEvery                                       time.Duration
 	KeptSends                                         config.Rates // see the function
+	GivesBack                                         config.Rate  // see the function
 
 	Site      string // what messages call this site
 	PublicURL string

@@ -27,6 +27,7 @@ type submit struct {
 	tries   int  // which answer to its attempt this is, from 1; one without a code is none
 	counted bool // the try is counted in the id's budget: short codes are compared
 	a       attempt
+	gives   bool // back what the attempt took
 	out     Entered
 }
 
@@ -207,6 +208,7 @@ func (sub *submit) enter(tx *db.Tx, who accounts.Standing, event audit.Event) er
 		sub.out.Verdict = Used
 		return err
 	}
+	who.GivenBackTo, sub.gives = limit.Spend(s.Settings.GivesBack, who.GivenBackTo, tx.Now)
 	if err := accounts.Succeed(tx, who, sub.a.addr, sub.a.address()); err != nil {
 		return err
 	}
@@ -235,7 +237,7 @@ func (sub *submit) enter(tx *db.Tx, who accounts.Standing, event audit.Event) er
 // giveBack returns to the budgets what the attempt took, now that its owner has
 // shown up.
 func (sub *submit) giveBack(tx *db.Tx) error {
-	if sub.out.Verdict != Accepted {
+	if sub.out.Verdict != Accepted || !sub.gives {
 		return nil
 	}
 	if err := limit.GiveBack(tx, sub.s.taken(sub.a)...); err != nil || sub.a.kept == 0 {
