@@ -58,7 +58,7 @@ func (s *Server) showLogin(c *fiber.Ctx) error {
 	case "signed_out":
 		p.Notice = p.T("logout.notice")
 	case lostCookie:
-		p.Notice = p.T("cookies.notice")
+		p.Alert = p.T("cookies.notice")
 	}
 	return s.page(c, "signin/login.html", p)
 }

@@ -79,6 +79,7 @@ type base struct {
 	CSS, JS, Icon, AccentCSS string
 	Problem                  string // what went wrong, in words; "" is nothing
 	Notice                   string // what went well
+	Alert                    string // what went wrong on the way to this page, at none of its fields
 	SignedIn                 bool
 	now                      time.Time
 }
