@@ -36,7 +36,7 @@ func (c backupCmd) Run(e *env) error {
 	if err := c.check(e); err != nil {
 		return err
 	}
-	cfg, _, err := e.settings()
+	cfg, err := e.toldSettings()
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (c copyCmd) Run(e *env) error {
 	if err := config.CheckDatabase(c.To); err != nil {
 		return usageError{fmt.Errorf("--to: %w", err)}
 	}
-	cfg, _, err := e.settings()
+	cfg, err := e.toldSettings()
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ type migrateCmd struct {
 // Run brings the database up to date. Of a new site it makes the database and the
 // secret key, as the server does at its start.
 func (m migrateCmd) Run(e *env) error {
-	c, _, err := e.settings()
+	c, err := e.toldSettings()
 	if err != nil {
 		return err
 	}

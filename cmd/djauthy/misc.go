@@ -38,12 +38,9 @@ type configCmd struct{}
 
 // Run prints the settings in force.
 func (configCmd) Run(e *env) error {
-	c, warnings, err := e.settings()
+	c, err := e.toldSettings()
 	if err != nil {
 		return err
-	}
-	for _, w := range warnings {
-		fmt.Fprintln(e.stderr, "djauthy: warning:", w)
 	}
 	if e.json {
 		return e.print(c.Map())

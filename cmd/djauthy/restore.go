@@ -24,7 +24,7 @@ type restoreCmd struct {
 // before anything is made.
 func (c restoreCmd) Run(e *env) error {
 	defer onHangup(e)()
-	cfg, _, err := e.settings()
+	cfg, err := e.toldSettings()
 	if err != nil {
 		return err
 	}

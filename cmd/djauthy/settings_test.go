@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"os"
@@ -235,5 +236,32 @@ func TestARefusedRecipientTellsNobodyThatTheChannelIsDown(t *testing.T) {
 	}
 	if strings.Contains(s.out.String(), "refused@") {
 		t.Error("the log holds the address")
+	}
+}
+
+// A setting that is misspelt is told by every command that goes by settings: what it was
+// to say, such as which database, is not known.
+func TestEveryCommandTellsASettingThatMeansNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	environ := []string{"DJAUTHY_DATABASE=sqlite:" + dir + "/a.db", "DJAUTHY_SECRET_KEY=" + testKey, "DJAUTHY_DATABASE_URL=sqlite:b.db"}
+	for _, args := range [][]string{
+		{"migrate"},
+		{"migrate", "--pending"},
+		{"config"},
+		{"check"},
+		{"users", "list"},
+		{"services", "list"},
+		{"messages", "list"},
+		{"sweep"},
+		{"backup", dir + "/a.djb"},
+		{"copy", "--to", "sqlite:" + dir + "/c.db"},
+		{"restore", dir + "/a.djb"},
+	} {
+		var out, errs bytes.Buffer
+		run(t.Context(), args, nil, &out, &errs, environ)
+		if all := out.String() + errs.String(); !strings.Contains(all, "DJAUTHY_DATABASE_URL is set but means nothing to djauthy") {
+			t.Errorf("djauthy %s says:\n%s", strings.Join(args, " "), all)
+		}
 	}
 }

@@ -49,6 +49,16 @@ func (e *env) settings() (*config.Config, []string, error) {
 	return config.Load(e.config, text, e.environ, config.ReadFile)
 }
 
+// toldSettings returns the settings and tells what is set and means nothing: a
+// mistyped DJAUTHY_DATABASE, say, lets a command work on another database.
+func (e *env) toldSettings() (*config.Config, error) {
+	c, warnings, err := e.settings()
+	for _, w := range warnings {
+		fmt.Fprintln(e.stderr, "djauthy: warning:", w)
+	}
+	return c, err
+}
+
 // open wires the house for a command on a database that is there and up to date.
 // It makes and changes none. The log tells only what is wrong: the command's answer
 // is what it prints.
