@@ -26,7 +26,7 @@ type server struct {
 	listener net.Listener
 	answer   func(step string, connection int) string
 	over     chan struct{}
-	// offers are what EHLO lists, "8BITMIME ENHANCEDSTATUSCODES SMTPUTF8" if nil.
+	// offers are what EHLO lists, "8BITMIME ENHANCEDSTATUSCODES PIPELINING SMTPUTF8" if nil.
 	offers   []string
 	tls      *tls.Config
 	implicit bool
@@ -66,7 +66,7 @@ func start(t *testing.T, s *server) *server {
 		s.answer = func(string, int) string { return "" }
 	}
 	if s.offers == nil {
-		s.offers = []string{"8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8"}
+		s.offers = []string{"8BITMIME", "ENHANCEDSTATUSCODES", "PIPELINING", "SMTPUTF8"}
 	}
 	l := s.listener
 	s.over = make(chan struct{})
