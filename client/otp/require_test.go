@@ -368,3 +368,24 @@ func (w writer) Write(p []byte) (int, error) {
 	w(string(p))
 	return len(p), nil
 }
+
+// bottomless is a body of blanks that never ends; it counts what was read.
+type bottomless struct{ read int }
+
+func (e *bottomless) Read(p []byte) (int, error) {
+	if e.read += len(p); e.read > 100*otp.MaxBody {
+		return 0, io.EOF
+	}
+	return copy(p, bytes.Repeat([]byte(" "), len(p))), nil
+}
+
+func TestABodyWithoutEndIsReadNoFurtherThanItsBound(t *testing.T) {
+	body := &bottomless{}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body)
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	(&otp.Client{}).Require()(http.NotFoundHandler()).ServeHTTP(w, r)
+	if w.Code != http.StatusRequestEntityTooLarge || body.read > 2*otp.MaxBody {
+		t.Errorf("%d after %d bytes", w.Code, body.read)
+	}
+}
