@@ -8,6 +8,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -126,6 +127,27 @@ func TestOneCustomersIPv6NetworksFindOneSendKept(t *testing.T) {
 		want(t, asks("2001:db8:1:1::/64", "2001:db8:1::/48"), false)
 		want(t, asks("2001:db8:1:2::/64", "2001:db8:1::/48"), true)
 		want(t, asks("2001:db8:2:1::/64", "2001:db8:2::/48"), false)
+	})
+}
+
+// All browsers that have signed in with an id have together four times what strangers
+// have, so that they make no flood of its mailbox either.
+func TestKnownBrowsersOfOneMailboxShareABudget(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.s.Settings.ResendEvery = 0
+		ann := addr(t, "ann@example.org")
+		sent := 0
+		for n := range 6 {
+			b := h.browser(fmt.Sprintf("192.0.2.%d", n))
+			b.signsIn(t, ann)
+			for range 7 {
+				if b.by.Attempt = (seal.Token{}); b.asks(t, signin.Ask{ID: ann}).Wait == 0 {
+					h.mail(t)
+					sent++
+				}
+			}
+		}
+		want(t, sent, 4*5)
 	})
 }
 
