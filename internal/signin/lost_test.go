@@ -33,12 +33,28 @@ func TestACommitThatIsNotHeardOfLosesNoSignIn(t *testing.T) {
 	for part, name := range []string{"the session", "giving back"} {
 		b := h.browser("192.0.2.1")
 		m := b.gets(t, addr(t, []string{"ann@example.org", "ben@example.org"}[part]))
-		way.LoseCommit(2 + part) // the first counts the try
+		way.LoseAnswer(2 + part) // the first counts the try
 		want(t, b.types(t, m.code).Verdict, signin.Accepted)
 		if !b.isIn(t) {
 			t.Errorf("the commit of %s is lost, and the session with it", name)
 		}
 	}
+}
+
+// Nor is a sign-in taken for one whose commit never came: the person is told that it did
+// not work, and the code is still good.
+func TestACommitThatNeverCameIsNoSignIn(t *testing.T) {
+	way := dbtest.NewLossy(t, dbtest.URL(t, "postgres"))
+	h := machine(t, way.URL, started())
+	h.d.Rehearse = false
+	b := h.browser("192.0.2.1")
+	m := b.gets(t, addr(t, "ann@example.org"))
+	way.LoseCommit(2) // the first counts the try
+	if e, err := h.s.SubmitCode(t.Context(), m.code, b.by); !db.Unavailable(err) || e.Verdict == signin.Accepted {
+		t.Errorf("%v, %v", e.Verdict, err)
+	}
+	want(t, b.types(t, m.code).Verdict, signin.Accepted)
+	want(t, b.isIn(t), true)
 }
 
 // Counting the try is no decision: the person is told that it did not work, and the
@@ -49,7 +65,7 @@ func TestALostCountLeavesTheCodeGood(t *testing.T) {
 	h.d.Rehearse = false
 	b := h.browser("192.0.2.1")
 	m := b.gets(t, addr(t, "ann@example.org"))
-	way.LoseCommit(1)
+	way.LoseAnswer(1)
 	if _, err := h.s.SubmitCode(t.Context(), m.code, b.by); !db.Unavailable(err) {
 		t.Errorf("got %v", err)
 	}

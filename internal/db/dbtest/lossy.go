@@ -9,13 +9,14 @@ import (
 	"testing"
 )
 
-// Lossy passes connections on to PostgreSQL and can lose the answer to a commit: the
-// server has committed, and the client's connection breaks before it hears of it.
+// Lossy passes connections on to PostgreSQL and can lose the answer to a commit, or the
+// commit itself: in both cases the client's connection breaks before it hears of it.
 type Lossy struct {
 	URL string // of the database by this way
 
 	mu   sync.Mutex
-	lose int // 1: the answer to the next commit; 0: none
+	lose int // 1: of the next commit; 0: none
+	all  bool
 }
 
 // NewLossy returns a lossy way to the database at a postgres:// URL, until the test
@@ -46,11 +47,17 @@ func NewLossy(t testing.TB, to string) *Lossy {
 	return x
 }
 
-// LoseCommit loses the answer to the n-th commit from now, counted from 1.
-func (x *Lossy) LoseCommit(n int) {
+// LoseAnswer loses the answer to the n-th commit from now, counted from 1: the server
+// has committed.
+func (x *Lossy) LoseAnswer(n int) { x.set(n, false) }
+
+// LoseCommit loses the n-th commit from now: the server rolls back.
+func (x *Lossy) LoseCommit(n int) { x.set(n, true) }
+
+func (x *Lossy) set(n int, all bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.lose = n
+	x.lose, x.all = n, all
 }
 
 func (x *Lossy) pass(near net.Conn, server string) {
@@ -84,6 +91,9 @@ func (x *Lossy) pass(near net.Conn, server string) {
 		}
 		// A simple query: Q, a length, the text, a zero byte.
 		if bytes.HasPrefix(b[:n], []byte("Q\x00\x00\x00\x0bcommit\x00")) && x.counted() {
+			if x.all {
+				return
+			}
 			lost.Store(true)
 		}
 		if _, err := far.Write(b[:n]); err != nil {
