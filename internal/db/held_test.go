@@ -87,3 +87,35 @@ func TestARowOfAFrozenProcessIsFreeAgainSoon(t *testing.T) {
 		})
 	}
 }
+
+// Whatever a transaction waits for, or is waited for, ends: for who waits for its rows,
+// for the rows it waits for, and for a statement without end. A URL may set others.
+func TestEveryTransactionOnPostgreSQLHasItsLimits(t *testing.T) {
+	direct := dbtest.URL(t, "postgres")
+	for name, c := range map[string]struct{ url, want string }{
+		"direct":           {direct, "5s 4s 30s"},
+		"pooler":           {dbtest.Pooler(t), "5s 4s 30s"},
+		"set by the URL":   {direct + "&lock_timeout=300&statement_timeout=1min", "5s 300ms 1min"},
+		"pooler, set, too": {dbtest.Pooler(t) + "&lock_timeout=300", "5s 300ms 30s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := dbtest.Open(t, c.url)
+			limits := func(tx *db.Tx) error {
+				var idle, lock, statement string
+				err := tx.Get(`SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout'), current_setting('statement_timeout')`).
+					Scan(&idle, &lock, &statement)
+				if got := idle + " " + lock + " " + statement; got != c.want {
+					t.Errorf("the limits are %s, want %s", got, c.want)
+				}
+				return err
+			}
+			for kind, err := range map[string]error{
+				"update": d.Update(t.Context(), limits), "sequence": d.Sequence(t.Context(), db.Shared(limits)), "view": d.View(t.Context(), limits),
+			} {
+				if err != nil {
+					t.Errorf("%s: %v", kind, err)
+				}
+			}
+		})
+	}
+}

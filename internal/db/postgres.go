@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -47,27 +49,38 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A pooler takes no limits at the start of a session.
+	own := maps.Clone(limits)
+	for name := range limits {
+		if value, set := cfg.RuntimeParams[name]; set {
+			own[name] = value
+			delete(cfg.RuntimeParams, name)
+		}
+	}
 	e := &postgres{}
 	if e.pooler, err = behindPooler(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("cannot reach PostgreSQL: %w", err)
 	}
-	for name, value := range limits {
-		if _, set := cfg.RuntimeParams[name]; !set {
-			cfg.RuntimeParams[name] = value
-		}
-	}
 	if e.pooler {
 		cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
-		for name := range limits {
-			e.local += "SET LOCAL " + name + " = '" + cfg.RuntimeParams[name] + "';"
-			delete(cfg.RuntimeParams, name)
-		}
+		e.local = setLocal(own)
+	} else {
+		maps.Copy(cfg.RuntimeParams, own)
 	}
 	e.pool = stdlib.OpenDB(*cfg)
 	e.pool.SetMaxOpenConns(poolSize)
 	e.pool.SetMaxIdleConns(poolSize)
 	e.pool.SetConnMaxIdleTime(5 * time.Minute)
 	return e, nil
+}
+
+// setLocal is the statements that set limits for one transaction.
+func setLocal(limits map[string]string) string {
+	var text strings.Builder
+	for name, value := range limits {
+		text.WriteString("SET LOCAL " + name + " = '" + strings.ReplaceAll(value, "'", "''") + "';")
+	}
+	return text.String()
 }
 
 // behindPooler reports whether something between here and PostgreSQL answers in its
