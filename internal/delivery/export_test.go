@@ -3,6 +3,7 @@ package delivery
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"io"
 	"time"
 )
@@ -54,3 +55,17 @@ const (
 
 // StuckAfter changes when a server that lets nobody in counts as not working.
 func StuckAfter(s Sender, d time.Duration) { s.(*smtpSender).stuckAfter = d }
+
+// PromptBeside is how many more messages to a domain may begin beside slow ones to it.
+func PromptBeside(slow int) (n int) {
+	s := newSlots()
+	for range slow {
+		one, _ := s.take(context.Background(), "example.org")
+		one.slowDown()
+	}
+	for n < briskLimit && s.fair("example.org") {
+		_, _ = s.take(context.Background(), "example.org")
+		n++
+	}
+	return n
+}

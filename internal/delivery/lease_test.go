@@ -97,7 +97,7 @@ func TestSlowRecipientsHoldUpNobodyElse(t *testing.T) {
 	const slow = delivery.SendLimit - 1
 	var all []delivery.Message
 	for i := range slow {
-		all = append(all, message(fmt.Sprintf("slow%d@example.org", i), "123456"))
+		all = append(all, message(fmt.Sprintf("slow@d%d.example", i), "123456"))
 	}
 	for _, q := range enqueue(t, d, o, false, all...) {
 		o.Deliver(q)

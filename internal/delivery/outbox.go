@@ -52,7 +52,7 @@ type Outbox struct {
 
 	ready  chan Queued
 	done   chan outcome
-	slots  slots
+	slots  *slots
 	flight *flight
 	health health
 	usual  usual
@@ -153,21 +153,46 @@ func (o *Outbox) Run(ctx context.Context) error {
 // what it took and did not begin.
 func (o *Outbox) dispatch(ctx, under context.Context, sending *sync.WaitGroup) (left []Queued) {
 	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case q := <-o.ready:
-			slot, ok := o.slots.take(ctx)
-			if !ok {
-				return []Queued{q}
+		q, ok := o.next(ctx)
+		if ctx.Err() != nil {
+			left = o.slots.clear()
+			if ok {
+				left = append(left, q)
 			}
-			o.flight.add(q.id)
-			sending.Go(func() {
-				defer slot.leave()
-				o.send(under, q, slot)
-			})
+			return left
 		}
+		if !ok {
+			continue
+		}
+		slot, ok := o.slots.take(ctx, q.domain())
+		if !ok {
+			return append(o.slots.clear(), q)
+		}
+		o.flight.add(q.id)
+		sending.Go(func() {
+			defer slot.leave()
+			o.send(under, q, slot)
+		})
 	}
+}
+
+// next waits for a message that is ready or parked, and reports whether it may be
+// sent now. The lease of one that is parked is renewed; one that finds no room
+// stays in the table, and whoever claims it next sends it.
+func (o *Outbox) next(ctx context.Context) (q Queued, ok bool) {
+	select {
+	case <-ctx.Done():
+	case q = <-o.ready:
+		now, parked := o.slots.admit(q)
+		if parked {
+			o.flight.add(q.id)
+		}
+		return q, now
+	case <-o.slots.freed:
+		q, ok = o.slots.next()
+		q.leaseEnds = o.db.Now().Add(lease)
+	}
+	return q, ok
 }
 
 // poll claims what is due: after a failure, after a crash, from other machines.

@@ -13,7 +13,7 @@ import (
 
 // send sends a message and hands its outcome to record. It takes as long as the
 // message is useful, at the most.
-func (o *Outbox) send(under context.Context, q Queued, s slot) {
+func (o *Outbox) send(under context.Context, q Queued, s *slot) {
 	now := o.db.Now()
 	if now.After(q.leaseEnds.Add(-lease / 3)) { // the next renewal might come too late
 		o.flight.drop(q.id)
@@ -23,7 +23,7 @@ func (o *Outbox) send(under context.Context, q Queued, s slot) {
 		o.done <- settle(q, now, "", hopeless{"too late: the code has expired"})
 		return
 	}
-	defer time.AfterFunc(o.slowAfter, s.slow).Stop()
+	defer time.AfterFunc(o.slowAfter, s.slowDown).Stop()
 	ctx, cancel := context.WithTimeout(under, q.notAfter.Sub(now))
 	defer cancel()
 	said, err := o.attempt(ctx, q)

@@ -1,0 +1,129 @@
+package delivery_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/delivery"
+)
+
+// flood has an outbox send n messages to one slow domain, and returns when the
+// domain has all the slots it may have.
+func flood(t *testing.T, d *db.DB, o *delivery.Outbox, p *post, n int) {
+	t.Helper()
+	var all []delivery.Message
+	for i := range n {
+		all = append(all, message(fmt.Sprintf("slow%d@Slow.example", i), "123456"))
+	}
+	for _, q := range enqueue(t, d, o, false, all...) {
+		o.Deliver(q)
+	}
+	for range delivery.SendLimit / 2 {
+		next(t, p.arrived)
+	}
+}
+
+func TestASlowDomainLeavesHalfOfTheSlots(t *testing.T) {
+	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	release := make(chan struct{})
+	p := newPost()
+	p.wait = held(release, "slow")
+	o := p.outbox(t, d)
+	delivery.Pace(o, 0, time.Millisecond, 0)
+	runs(t, o)
+	const slow = 2 * delivery.SendLimit
+	flood(t, d, o, p, slow)
+	for i := range 2 * delivery.SendLimit {
+		to := fmt.Sprintf("p%d@example.org", i)
+		o.Deliver(enqueue(t, d, o, false, message(to, "123456"))[0])
+		want(t, next(t, p.arrived).To, to)
+		next(t, p.sent)
+	}
+	close(release)
+	for range slow - delivery.SendLimit/2 {
+		next(t, p.arrived)
+	}
+	for range slow {
+		next(t, p.sent)
+	}
+	want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 1 AND tries = 1`), slow+2*delivery.SendLimit)
+}
+
+func TestOneOfASlowDomainFollowsTheOther(t *testing.T) {
+	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	release := make(chan struct{})
+	p := newPost()
+	p.wait = held(release, "slow")
+	o := p.outbox(t, d)
+	delivery.Pace(o, 0, time.Millisecond, 0)
+	runs(t, o)
+	flood(t, d, o, p, delivery.SendLimit)
+	for range delivery.SendLimit / 2 {
+		want(t, len(p.arrived), 0)
+		release <- struct{}{}
+		next(t, p.sent)
+		next(t, p.arrived)
+	}
+	close(release)
+	for range delivery.SendLimit / 2 {
+		next(t, p.sent)
+	}
+}
+
+func TestAMessageThatWaitsForItsDomainKeepsItsLease(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		release := make(chan struct{})
+		p, other := newPost(), newPost()
+		p.wait = held(release, "slow")
+		o := p.outbox(t, d)
+		delivery.Pace(o, 5*time.Millisecond, time.Millisecond, 0)
+		runs(t, o)
+		flood(t, d, o, p, delivery.SendLimit)
+		for range 8 { // four minutes
+			clock.Advance(delivery.Lease - time.Second)
+			until(t, "the leases are not renewed", func() bool {
+				return count(t, d, `SELECT count(*) FROM outbox WHERE state = 0 AND leased = 1 AND due_at = $1`, clock.Now().Add(delivery.Lease).UnixMilli()) == delivery.SendLimit
+			})
+		}
+		stop := runs(t, other.outbox(t, d)) // looks at once what is due
+		o.Deliver(enqueue(t, d, o, false, message("ben@example.org", "654321"))[0])
+		next(t, p.sent)
+		stop()
+		want(t, len(other.arrived), 0)
+		close(release)
+		for range delivery.SendLimit {
+			next(t, p.sent)
+		}
+		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 1 AND tries = 1`), delivery.SendLimit+1)
+	})
+}
+
+func TestAMessageThatWaitsForItsDomainIsReleasedAtTheEnd(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
+		p, other := newPost(), newPost()
+		p.wait = held(nil, "slow")
+		o := p.outbox(t, d)
+		delivery.Pace(o, 0, time.Millisecond, 10*time.Millisecond)
+		stop := runs(t, o)
+		flood(t, d, o, p, delivery.SendLimit)
+		stop()
+		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 0 AND leased = 0 AND tries = 0`), delivery.SendLimit)
+		runs(t, other.outbox(t, d)) // another process, at the same moment
+		for range delivery.SendLimit {
+			next(t, other.sent)
+		}
+		want(t, len(p.arrived), 0)
+	})
+}
+
+// A prompt slot is lost for as long as its message takes to count as slow.
+func TestADomainWithSlowMessagesLeavesPromptSlotsToOthers(t *testing.T) {
+	for slow, prompt := range map[int]int{0: delivery.BriskLimit, 1: delivery.BriskLimit - 2, delivery.SendLimit/2 - 1: 1, delivery.SendLimit / 2: 0} {
+		if got := delivery.PromptBeside(slow); got != prompt {
+			t.Errorf("beside %d slow messages %d prompt ones begin, not %d", slow, got, prompt)
+		}
+	}
+}
