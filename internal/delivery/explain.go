@@ -20,6 +20,7 @@ func (s *smtpSender) explain(f *failure, to string) *SendError {
 		e.Said = clean(f.reply.text(), to, s.Password)
 	}
 	switch code := f.reply.code; {
+	case f.crowded() && s.in.Load() > 0: // others of our connections are let in
 	case f.early(), code == 530: // RFC 4954 6: log in first; it is so for every message
 		e.Down = true
 	case errors.Is(f.err, errNoUTF8):

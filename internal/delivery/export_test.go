@@ -69,3 +69,6 @@ func PromptBeside(slow int) (n int) {
 	}
 	return n
 }
+
+// RoomLimit changes how long a message waits for room at the server.
+func RoomLimit(s Sender, d time.Duration) { s.(*smtpSender).roomLimit = d }

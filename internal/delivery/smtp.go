@@ -58,6 +58,13 @@ type smtpSender struct {
 	stuckAfter time.Duration
 	// greeted says that the server has spoken SMTP to this process before.
 	greeted atomic.Bool
+	// alive is how many connections there are, with those being opened and those
+	// kept; in is how many of them have been let in, gone how many of these have
+	// ended; ended gets an event then.
+	alive, in atomic.Int32
+	gone      atomic.Int64
+	ended     chan struct{}
+	roomLimit time.Duration
 	// worked is the mechanism of the last log-in, to begin with it next time.
 	worked atomic.Pointer[string]
 }
@@ -90,7 +97,7 @@ func NewSMTP(s SMTP) (Sender, error) {
 	domain := from.Address[strings.LastIndex(from.Address, "@")+1:]
 	return &smtpSender{
 		SMTP: s, from: from, domain: domain, endTime: max(endLimit, s.Timeout), idle: make(chan kept, keptLimit), here: local(s.Host),
-		stuckAfter: stuckAfter,
+		stuckAfter: stuckAfter, ended: make(chan struct{}, 1), roomLimit: roomLimit,
 	}, nil
 }
 
@@ -138,24 +145,32 @@ func plainAddress(address string) bool {
 
 // Send hands a message over. A kept connection that fails before the server
 // knows of the message, or that the server wants to end, is followed by a fresh
-// one at once.
+// one at once. One that the server turns away while it lets others of ours in waits
+// for one of these.
 func (s *smtpSender) Send(ctx context.Context, w Worded) (string, error) {
 	l, err := s.letter(w)
 	if err != nil {
 		return "", &SendError{Permanent: true, Reason: err.Error()}
 	}
-	fresh := 1
-	for conn := s.take(); ; conn = nil {
-		old := conn != nil
+	fresh, patience := 1, time.Now().Add(s.roomLimit)
+	for conn := s.take(); ; {
+		old, before := conn != nil, s.gone.Load()
 		r, f := s.over(ctx, conn, l)
 		if f == nil {
 			return clean(r.text(), w.To), nil
 		}
-		if ctx.Err() != nil || old && !f.freshMayHelp() || !old && (f.early() || f.reply.code != 421 || fresh == 0) {
-			return "", s.explain(f, w.To)
-		}
-		if !old {
+		again := ctx.Err() == nil
+		switch conn = nil; {
+		case old:
+			again = again && f.freshMayHelp()
+		case f.crowded():
+			conn, again = s.room(ctx, before, patience)
+		default:
+			again = again && !f.early() && f.reply.code == 421 && fresh > 0
 			fresh--
+		}
+		if !again {
+			return "", s.explain(f, w.To)
 		}
 	}
 }
@@ -176,12 +191,16 @@ func (f *failure) freshMayHelp() bool {
 // server.
 func (s *smtpSender) over(ctx context.Context, conn *session, l letter) (r reply, f *failure) {
 	if conn == nil {
+		s.alive.Add(1)
 		if conn, f = s.open(ctx); f != nil {
+			s.end(false)
 			return r, f
 		}
+		s.in.Add(1)
 	}
 	if r, f = conn.hand(ctx, l); f != nil {
 		conn.leave(f)
+		s.end(true)
 		return r, f
 	}
 	s.keep(conn)
@@ -206,6 +225,7 @@ func (s *smtpSender) take() *session {
 				return k.session
 			}
 			k.session.quit()
+			s.end(true)
 		default:
 			return nil
 		}
@@ -217,6 +237,7 @@ func (s *smtpSender) keep(conn *session) {
 	case s.idle <- kept{conn, time.Now()}:
 	default:
 		conn.quit()
+		s.end(true)
 	}
 }
 
