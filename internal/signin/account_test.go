@@ -168,6 +168,14 @@ func TestAPersonsOwnChangesHaveABudget(t *testing.T) {
 			}
 		}
 		want(t, len(h.events(t, user)), before+100)
+		// What is refused is not done either.
+		var often signin.TooOften
+		if err := h.s.SaveSettings(t.Context(), b.by, "Too", "Often", "de"); !errors.As(err, &often) {
+			t.Errorf("a change after all that: %v", err)
+		}
+		p, err := h.s.Profile(t.Context(), user)
+		check(t, err)
+		want(t, p.User.Name(), "A B")
 		// Who has copied a session cannot keep its owner from ending it.
 		elsewhere := h.browser("192.0.2.1")
 		elsewhere.signsIn(t, addr(t, "ann@example.org"))
@@ -212,6 +220,23 @@ func TestALongHistoryIsForgottenInPieces(t *testing.T) {
 	})
 }
 
+// busyWriter keeps the writer busy until the test ends.
+func (h *house) busyWriter(t *testing.T) {
+	t.Helper()
+	busy, done, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		var once sync.Once
+		_ = h.d.Update(context.Background(), func(*db.Tx) error {
+			once.Do(func() { close(busy) })
+			<-done
+			return nil
+		})
+	}()
+	<-busy
+	t.Cleanup(func() { close(done); <-ended })
+}
+
 // The writer is busy for as long as this test likes, and reading goes on.
 func TestAnExportWaitsForTheWriterOnlyToSayThatItWasAskedFor(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
@@ -219,18 +244,40 @@ func TestAnExportWaitsForTheWriterOnlyToSayThatItWasAskedFor(t *testing.T) {
 		b.signsIn(t, addr(t, "ann@example.org"))
 		e, err := h.s.Export(t.Context(), b.by)
 		check(t, err)
-		busy, done := make(chan struct{}), make(chan struct{})
-		go func() {
-			var once sync.Once
-			_ = h.d.Update(context.Background(), func(*db.Tx) error {
-				once.Do(func() { close(busy) })
-				<-done
-				return nil
-			})
-		}()
-		<-busy
-		defer close(done)
-		check(t, e.Write(t.Context(), io.Discard))
+		h.busyWriter(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		check(t, e.Write(ctx, io.Discard))
+	})
+}
+
+func TestWhatIsOnlyLookedAtWaitsForNoWriter(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		first := h.makesFirst(t)
+		b := h.browser("192.0.2.1")
+		b.signsIn(t, addr(t, "ann@example.org"))
+		user, sess := h.user(t, b), db.ID(b.by.Session.ID)
+		waits := h.browser("192.0.2.2")
+		m := waits.gets(t, addr(t, "ben@example.org"))
+		h.clock.Advance(time.Hour / 2) // that the session was seen is due to be written
+		h.busyWriter(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		for name, look := range map[string]func() error{
+			"a session":        func() error { _, err := h.s.Check(ctx, b.by.Session); return err },
+			"a proof":          func() error { _, err := h.s.Fresh(ctx, sess, time.Hour); return err },
+			"a profile":        func() error { _, err := h.s.Profile(ctx, user); return err },
+			"a history":        func() error { _, _, err := h.s.History(ctx, user, 0, 10); return err },
+			"what is exported": func() error { _, err := h.s.ExportUser(ctx, user); return err },
+			"an attempt":       func() error { _, err := h.s.Wait(ctx, waits.by); return err },
+			"a link":           func() error { _, err := h.s.Link(ctx, m.link, b.by); return err },
+			"it was not me":    func() error { _, err := h.s.NotMe(ctx, m.notMe, false, b.by); return err },
+			"the first token":  func() error { _, err := h.s.First(ctx, first); return err },
+		} {
+			if err := look(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	})
 }
 
