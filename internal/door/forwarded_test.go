@@ -66,6 +66,9 @@ func TestAnAddressIsReadInTheFormsThatProxiesWrite(t *testing.T) {
 		"198.51.100.1, 203.0.113.7:12x":   "127.0.0.1",
 		"198.51.100.1, [203.0.113.7]":     "127.0.0.1",
 		"198.51.100.1, [2001:db8::7":      "127.0.0.1",
+		"198.51.100.1, [2001:db8::7]:":    "127.0.0.1",
+		"198.51.100.1, [2001:db8::7]:12x": "127.0.0.1",
+		"198.51.100.1, [2001:db8::7]1":    "127.0.0.1",
 		"198.51.100.1, unknown":           "127.0.0.1",
 		"198.51.100.1, _hidden":           "127.0.0.1",
 		"198.51.100.1, unknown, 10.1.2.3": "10.1.2.3",
@@ -101,9 +104,12 @@ func TestAProxyThatNamesNoAddressIsLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	read := addresses(t, &log)
 	for i := range 20 {
-		read(fmt.Sprintf("evil\n%d, unknown", i))
+		read(fmt.Sprintf("evil, <\x1b]0;unknown%d>%s", i, strings.Repeat("a", 500)))
 	}
 	if n := strings.Count(log.String(), "no address"); n != 1 {
 		t.Errorf("%d lines in the log: %s", n, log.String())
+	}
+	if text := log.String(); len(text) > 500 || strings.ContainsAny(text, "<\x1b") || strings.Contains(text, `\x1b`) {
+		t.Errorf("what the header holds stands in the log as it came: %s", text)
 	}
 }
