@@ -299,6 +299,63 @@ func TestExportPagesThroughALongHistory(t *testing.T) {
 	})
 }
 
+// forgets is a writer that removes the history once some of it has been written.
+type forgets struct {
+	text   bytes.Buffer
+	forget func()
+}
+
+func (w *forgets) Write(p []byte) (int, error) {
+	if w.forget != nil && bytes.Contains(p, []byte(`"event"`)) {
+		w.forget()
+		w.forget = nil
+	}
+	return w.text.Write(p)
+}
+
+// What is removed while an export is written was not read before.
+func TestAnExportReadsItsHistoryPageByPage(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b := h.browser("192.0.2.1")
+		b.signsIn(t, addr(t, "ann@example.org"))
+		user := h.user(t, b)
+		h.update(t, func(tx *db.Tx) error {
+			var err error
+			for range 1200 {
+				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.CodeSent, audit.Client{}))
+			}
+			return err
+		})
+		e, err := h.s.ExportUser(t.Context(), user)
+		check(t, err)
+		w := &forgets{forget: func() { h.exec(t, `DELETE FROM audit`) }}
+		check(t, e.Write(t.Context(), w))
+		want(t, json.Valid(w.text.Bytes()), true)
+		if n := bytes.Count(w.text.Bytes(), []byte(`"event"`)); n > 500 {
+			t.Errorf("%d lines were read at once", n)
+		}
+	})
+}
+
+func TestAProfileListsFiveHundredSessions(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b := h.browser("192.0.2.1")
+		b.signsIn(t, addr(t, "ann@example.org"))
+		h.update(t, func(tx *db.Tx) error {
+			var err error
+			for range 600 {
+				_, one := tx.Exec(`INSERT INTO sessions (id, secret_hash, user_id, account_id, last_seen_at, expires_at, prefix, agent)
+					SELECT $1, secret_hash, user_id, account_id, last_seen_at, expires_at, prefix, agent FROM sessions WHERE id = $2`, tx.NewID(), b.by.Session.ID)
+				err = errors.Join(err, one)
+			}
+			return err
+		})
+		p, err := h.s.Profile(t.Context(), h.user(t, b))
+		check(t, err)
+		want(t, len(p.Sessions), 500)
+	})
+}
+
 func TestWhatAPersonDoesIsInTheirHistory(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		b := h.browser("192.0.2.1")

@@ -32,6 +32,23 @@ func TestANetworkThatHasTakenNoneFindsASendKept(t *testing.T) {
 	})
 }
 
+// One customer has many of the /64 that other limits count.
+func TestTheNetworksOfOneIPv6CustomerShareASendKept(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		ann := addr(t, "ann@example.org")
+		refused := func(site, subnet int) bool {
+			b := h.browser(fmt.Sprintf("2001:db8:%d:%d::/64", site, subnet))
+			b.by.Client.Prefix = fmt.Sprintf("2001:db8:%d::/48", site)
+			return b.asks(t, signin.Ask{ID: ann}).Wait > 0
+		}
+		for n := range 5 {
+			want(t, refused(1, n), false)
+		}
+		want(t, refused(1, 5), true)
+		want(t, refused(2, 0), false)
+	})
+}
+
 func TestAFloodFromManyNetworksIsSixMessages(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		want(t, h.granted(t, addr(t, "ann@example.org"), "198.51.100"), 6)
