@@ -124,29 +124,6 @@ func TestInventedNamesOfOneDomainAreFew(t *testing.T) {
 	})
 }
 
-// A customer of IPv6 has a /48, and so 65,536 networks as limits count them.
-func TestOneCustomersIPv6NetworksFindOneSendKept(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
-		ann := addr(t, "ann@example.org")
-		asks := func(network, prefix string) (refused bool) {
-			b := h.browser(network)
-			b.by.Client.Prefix = prefix
-			asked := b.asks(t, signin.Ask{ID: ann})
-			if asked.Wait == 0 {
-				h.mail(t)
-			}
-			return asked.Wait > 0
-		}
-		for n := range 20 { // what there is for all, and the one that is kept
-			asks(fmt.Sprintf("192.0.2.%d", n), "192.0.2.0/24")
-		}
-		h.clock.Advance(5 * time.Minute) // another is kept, and one for all comes back
-		want(t, asks("2001:db8:1:1::/64", "2001:db8:1::/48"), false)
-		want(t, asks("2001:db8:1:2::/64", "2001:db8:1::/48"), true)
-		want(t, asks("2001:db8:2:1::/64", "2001:db8:2::/48"), false)
-	})
-}
-
 // All browsers that have signed in with an id have together four times what strangers
 // have, so that they make no flood of its mailbox either.
 func TestKnownBrowsersOfOneMailboxShareABudget(t *testing.T) {
