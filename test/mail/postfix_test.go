@@ -1,9 +1,7 @@
 package mail_test
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -26,6 +24,7 @@ const (
 // postfix is a Postfix of this test alone: its settings, queue and mailboxes
 // lie in one directory, and nothing in /etc/postfix is read or changed.
 type postfix struct {
+	maildirs
 	dir                string
 	starttls, implicit int // ports
 }
@@ -83,7 +82,7 @@ default_transport = error:nothing leaves this test
 `
 
 // startPostfix starts Postfix with a certificate until the test ends.
-func startPostfix(t *testing.T, cert, key string) *postfix {
+func startPostfix(t *testing.T, cert, key string, more ...string) *postfix {
 	t.Helper()
 	command := program.Need(t, "postfix")
 	if os.Getuid() != 0 {
@@ -98,9 +97,9 @@ func startPostfix(t *testing.T, cert, key string) *postfix {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &postfix{dir: dir, starttls: program.Port(t), implicit: program.Port(t)}
+	p := &postfix{maildirs: maildirs(filepath.Join(dir, "mail")), dir: dir, starttls: program.Port(t), implicit: program.Port(t)}
 	t.Cleanup(func() { p.stop(t) })
-	p.furnish(t, owner, cert, key)
+	p.furnish(t, owner, cert, key, more)
 	out, err := os.Create(filepath.Join(dir, "out"))
 	if err != nil {
 		t.Fatal(err)
@@ -113,11 +112,11 @@ func startPostfix(t *testing.T, cert, key string) *postfix {
 	if err := start.Run(); err != nil {
 		t.Fatalf("Postfix does not start: %v\n%s", err, p.said())
 	}
-	p.await(t)
+	awaitGreeting(t, p.starttls, p.said)
 	return p
 }
 
-func (p *postfix) furnish(t *testing.T, owner *user.User, cert, key string) {
+func (p *postfix) furnish(t *testing.T, owner *user.User, cert, key string, more []string) {
 	t.Helper()
 	uid, err := strconv.Atoi(owner.Uid)
 	if err != nil {
@@ -137,34 +136,13 @@ func (p *postfix) furnish(t *testing.T, owner *user.User, cert, key string) {
 		}
 	}
 	for name, text := range map[string]string{
-		"etc/main.cf":   fmt.Sprintf(settings, p.dir, domain, owner.Uid, owner.Gid, cert, key),
+		"etc/main.cf":   fmt.Sprintf(settings, p.dir, domain, owner.Uid, owner.Gid, cert, key) + strings.Join(more, "\n") + "\n",
 		"etc/master.cf": fmt.Sprintf(master, p.starttls, p.implicit),
 		"etc/people":    people,
 	} {
 		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-// await waits until Postfix greets.
-func (p *postfix) await(t *testing.T) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		conn, err := net.DialTimeout("tcp", "127.0.0.1:"+strconv.Itoa(p.starttls), time.Second)
-		if err == nil {
-			_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-			greeting := make([]byte, 3)
-			_, err = conn.Read(greeting)
-			_ = conn.Close()
-			if err == nil && string(greeting) == "220" {
-				return
-			}
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("Postfix does not greet (%v):\n%s", err, p.said())
-		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -210,48 +188,6 @@ func (p *postfix) pid() int {
 		return 0
 	}
 	return pid
-}
-
-// next waits for a message in an address's maildir, reads it and takes it out.
-func (p *postfix) next(t *testing.T, to string) program.Mail {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if all := p.messages(t, to); len(all) > 0 {
-			f, err := os.Open(all[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			m, err := program.ReadMail(f)
-			_ = f.Close()
-			if err != nil {
-				t.Fatalf("message of %s: %v", to, err)
-			}
-			if err := os.Remove(all[0]); err != nil {
-				t.Fatal(err)
-			}
-			return m
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("no message to %s in its maildir", to)
-		}
-	}
-}
-
-// messages are the files in an address's maildir.
-func (p *postfix) messages(t *testing.T, to string) []string {
-	t.Helper()
-	name, _, _ := strings.Cut(to, "@")
-	all, err := filepath.Glob(filepath.Join(p.dir, "mail", name, "new", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
 }
 
 // settings lead a site to this Postfix.
