@@ -74,7 +74,23 @@ func refused(f *failure) string {
 	case f.stage == atRcpt && strings.Contains(text, "relay"):
 		return "RCPT TO: the mail server passes nothing on for this machine: set email.username and email.password, or have it relay for this address"
 	}
-	return f.stage
+	return f.stage + ": the mail server " + turnsAway(f)
+}
+
+func turnsAway(f *failure) string {
+	what := "the connection"
+	switch f.stage {
+	case atMail:
+		what = "the sender"
+	case atRcpt:
+		what = "the recipient"
+	case atData, atEnd:
+		what = "the message"
+	}
+	if f.reply.code/100 == 5 {
+		return "refuses " + what
+	}
+	return "does not take " + what + " for now"
 }
 
 func unreached(err error) string {

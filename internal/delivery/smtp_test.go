@@ -247,3 +247,18 @@ func TestManyWorkersShareTheSender(t *testing.T) {
 	}
 	want(t, s.dialled(), before)
 }
+
+func TestARefusalIsToldInPlainWords(t *testing.T) {
+	for _, c := range [][3]string{
+		{"dial", "554 5.3.2 no service", "the greeting: the mail server refuses the connection"},
+		{"dial", "421 4.3.2 busy", "the greeting: the mail server does not take the connection for now"},
+		{"RCPT", "550 5.1.1 no such user", "RCPT TO: the mail server refuses the recipient"},
+		{"RCPT", "450 4.2.0 greylisted", "RCPT TO: the mail server does not take the recipient for now"},
+		{"sent", "554 5.7.1 spam", "the end of DATA: the mail server refuses the message"},
+	} {
+		s := serve(t, at(c[0], c[1]))
+		se := refusal(t, send(t.Context(), s.sender(t), worded))
+		want(t, se.Reason, c[2])
+		want(t, se.Said, c[1])
+	}
+}
