@@ -70,3 +70,21 @@ func TestCheckFindsAServerThatWaitsForTLS(t *testing.T) {
 		t.Errorf("check prints, with exit %d,\n%s", code, out)
 	}
 }
+
+// What is wrong is said once, and a server that takes a minute to refuse a log-in is
+// asked once.
+func TestCheckSendsNothingByAServerThatFails(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_ = l.Close()
+	s := &site{environ: []string{"DJAUTHY_DATABASE=sqlite:" + t.TempDir() + "/d.db", "DJAUTHY_EMAIL_HOST=127.0.0.1", "DJAUTHY_EMAIL_PORT=" + port}}
+	s.must(t, "migrate")
+	out, _, code := s.command("check", "--send", "ann@people.example")
+	if code != exitFailed || strings.Count(out, "connection refused") != 1 || !strings.Contains(out, "not sent: see email") {
+		t.Errorf("check prints, with exit %d,\n%s", code, out)
+	}
+}
