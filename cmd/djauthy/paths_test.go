@@ -167,6 +167,27 @@ func TestForwardAuthTellsAProxyWhoItIs(t *testing.T) {
 	}
 }
 
+// A hundred go at once, and one more each 0.6 s.
+func TestOwnChangesThatComeTooOftenAreToldWhenToTryAgain(t *testing.T) {
+	t.Parallel()
+	p, _ := shared(t).person(t)
+	for name, change := range map[string]func() answer{
+		"the settings":   func() answer { return p.post("/account/settings", "first_name", "Ann") },
+		"a session":      func() answer { return p.post("/account/sessions/end", "session", "1") },
+		"other sessions": func() answer { return p.post("/account/sessions/end-others") },
+		"an export":      func() answer { return p.get("/account/export") },
+	} {
+		a := change()
+		for n := 0; n < 1000 && (a.status == http.StatusSeeOther || a.status == http.StatusOK); n++ {
+			a = change()
+		}
+		if a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "1" {
+			t.Errorf("%s: %d, Retry-After %q", name, a.status, a.header.Get("Retry-After"))
+		}
+	}
+	p.get("/account").want(t, http.StatusOK, "")
+}
+
 func TestTheAccountShowsSessionsHistoryAndExport(t *testing.T) {
 	t.Parallel()
 	s := shared(t)

@@ -145,6 +145,15 @@ func TestKnownBrowsersOfOneMailboxShareABudget(t *testing.T) {
 	})
 }
 
+func TestANetworkThatSpendsItsShareOfADomainSpendsNobodyElses(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.d.Rehearse = false // many asks, each rehearsed elsewhere
+		for n := 0; !h.refused(t, "192.0.2.1", addr(t, fmt.Sprintf("x%d@example.org", n))); n++ {
+		}
+		want(t, h.refused(t, "192.0.2.2", addr(t, "ann@example.org")), false)
+	})
+}
+
 // The first day of an attack: so many networks ask for the owner's codes as often as they
 // are let. The owner asks once in half an hour, each time in a browser that is
 // fresh and at home, and in one that is known, and signs in where a code comes.
