@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,5 +130,75 @@ func TestADatabaseThatIsLockedIsClosedAfterOneWait(t *testing.T) {
 		if err := <-errs; !db.Unavailable(err) {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// A group whose first run failed begins anew, and another process takes the lock in
+// between. It is nobody's fault, and nobody is answered with that of another.
+func TestAGroupThatHasToBeginAgainWaitsForTheLockAndBlamesNobody(t *testing.T) {
+	for name, c := range map[string]struct {
+		wait  time.Duration
+		fails func(error) bool // what those may be answered who did nothing wrong
+	}{
+		"in time":  {10 * time.Second, func(err error) bool { return err != nil }},
+		"too late": {time.Nanosecond, func(err error) bool { return err != nil && !db.Unavailable(err) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, path := sqlite(t)
+			other, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(0)")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = other.Close() })
+			own := errors.New("one's own")
+			for round := range 300 {
+				var once sync.Once
+				var between sync.WaitGroup
+				updates := []func() error{func() error {
+					return d.Update(t.Context(), func(tx *db.Tx) error {
+						once.Do(func() {
+							tried := make(chan struct{})
+							between.Go(func() { seize(t, other, sync.OnceFunc(func() { close(tried) })) })
+							<-tried
+						})
+						return own
+					})
+				}}
+				for i := range 3 {
+					updates = append(updates, func() error { return d.Update(t.Context(), put(fmt.Sprint(round, i), "1")) })
+				}
+				for i, err := range group(t, d, updates...) {
+					if i == 0 && err != nil && (errors.Is(err, own) || c.wait < time.Second) {
+						continue
+					}
+					if c.fails(err) {
+						t.Fatalf("update %d of round %d: %v", i, round, err)
+					}
+				}
+				between.Wait()
+				db.SetLockWait(d, c.wait) // the first of the next round finds the lock free
+			}
+		})
+	}
+}
+
+// seize takes the write lock as soon as it is free, or gives up, and lets it go.
+func seize(t *testing.T, other *sql.DB, tried func()) {
+	defer tried()
+	c, err := other.Conn(t.Context())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer func() { _ = c.Close() }()
+	for range 10_000 {
+		if _, err := c.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err == nil {
+			time.Sleep(time.Millisecond)
+			if _, err := c.ExecContext(t.Context(), `ROLLBACK`); err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		tried()
 	}
 }
