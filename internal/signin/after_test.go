@@ -110,3 +110,25 @@ func TestACodeOfAClockThatWasAheadLivesNoLonger(t *testing.T) {
 		want(t, b.types(t, b.getsAgain(t).code).Verdict, signin.Accepted)
 	})
 }
+
+// Else who finds a browser signed in could delete the account for as long as the clock
+// was ahead.
+func TestAProofOfAClockThatWasAheadIsNotFresh(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b := h.browser("192.0.2.1")
+		h.clock.Advance(24 * time.Hour)
+		b.signsIn(t, addr(t, "ann@example.org"))
+		h.clock.Advance(-23 * time.Hour)
+		want(t, b.isIn(t), true)
+		fresh, err := h.s.Fresh(t.Context(), db.ID(b.by.Session.ID), signin.FreshFor)
+		check(t, err)
+		want(t, fresh, false)
+		ok, err := h.s.DeleteAccount(t.Context(), b.by)
+		check(t, err)
+		want(t, ok, false)
+		b.signsIn(t, addr(t, "ann@example.org"))
+		ok, err = h.s.DeleteAccount(t.Context(), b.by)
+		check(t, err)
+		want(t, ok, true)
+	})
+}

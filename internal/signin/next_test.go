@@ -25,6 +25,8 @@ func TestNextAsksForACodeUnlessAProofIsThere(t *testing.T) {
 		{"older than wanted", []multifactor.Proof{proof(at.Add(-time.Millisecond))}, signin.Want{Since: at}, signin.AskCode},
 		{"as old as wanted", []multifactor.Proof{proof(at)}, signin.Want{Since: at}, signin.Done},
 		{"one of two is young enough", []multifactor.Proof{proof(at.Add(-time.Hour)), proof(at)}, signin.Want{Since: at}, signin.Done},
+		{"later than wanted", []multifactor.Proof{proof(at.Add(time.Millisecond))}, signin.Want{Since: at, Until: at}, signin.AskCode},
+		{"as late as wanted", []multifactor.Proof{proof(at)}, signin.Want{Since: at, Until: at}, signin.Done},
 		{"none of two", []multifactor.Proof{proof(at.Add(-time.Hour)), proof(at.Add(-time.Minute))}, signin.Want{Since: at}, signin.AskCode},
 	} {
 		if step := signin.Next(c.proofs, c.want); step != c.step {

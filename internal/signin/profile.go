@@ -139,7 +139,7 @@ func (s *Service) DeleteAccount(ctx context.Context, by Asker) (ok bool, err err
 			return err
 		}
 		proofs, err := multifactor.Proofs(tx, sess.ID)
-		if err != nil || Next(proofs, Want{Since: tx.Now.Add(-FreshFor)}) != Done {
+		if err != nil || Next(proofs, young(tx.Now, FreshFor)) != Done {
 			return err
 		}
 		ok = true

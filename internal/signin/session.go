@@ -111,7 +111,7 @@ func (s *Service) Check(ctx context.Context, t seal.Token) (out Session, err err
 func (s *Service) Fresh(ctx context.Context, id db.ID, age time.Duration) (ok bool, err error) {
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
 		proofs, err := multifactor.Proofs(tx, id)
-		ok = Next(proofs, Want{Since: tx.Now.Add(-age)}) == Done
+		ok = Next(proofs, young(tx.Now, age)) == Done
 		return err
 	})
 	return ok, err
