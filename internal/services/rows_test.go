@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/djauthy/djauthy/internal/services"
 )
@@ -128,5 +129,31 @@ func TestARowMayBeAsLongAsTheBound(t *testing.T) {
 	long := strings.Repeat("x", services.MaxRecord/2)
 	if rows, err := readAll("name,realm,seed\n"+strings.Repeat(long+",b,C\n", 4), true); err != nil || len(rows) != 4 {
 		t.Errorf("CSV: %d rows, %v", len(rows), err)
+	}
+}
+
+// Many rows are held at once: of a long one no more than a triple may have.
+func TestOfALongRowNoMoreIsKeptThanATripleMayHave(t *testing.T) {
+	long := strings.Repeat("é", 10_000)
+	for name, c := range map[string]struct {
+		text  string
+		isCSV bool
+	}{
+		"list":         {`[{"name": "` + long + `", "realm": "` + long + `", "seed": "` + long + `"}]`, false},
+		"lines":        {`{"name": "` + long + `", "realm": "b", "seed": "C"}` + "\n", false},
+		"another kind": {`[{"model": "` + long + `", "fields": {}}]`, false},
+		"CSV":          {"name,realm,seed\n" + long + ",b,C\n", true},
+	} {
+		rows, err := readAll(c.text, c.isCSV)
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("%s: %d rows, %v", name, len(rows), err)
+		}
+		r := rows[0]
+		if n := max(len(r.Name), len(r.Realm), len(r.Seed), len(r.Skip), len(r.Problem)); n > 4*services.MaxText || !utf8.ValidString(r.Name+r.Skip) {
+			t.Errorf("%s: %d bytes are kept of a value", name, n)
+		}
+		if r.Problem == "" && r.Skip == "" {
+			t.Errorf("%s: it is taken for a triple", name)
+		}
 	}
 }
