@@ -1,9 +1,13 @@
 package door_test
 
 import (
+	"log/slog"
+	"net"
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/valyala/fasthttp"
 
 	"github.com/djauthy/djauthy/internal/door"
 )
@@ -48,5 +52,44 @@ func TestRetryAfterIsRoundedUp(t *testing.T) {
 		if got := door.Seconds(d); got != want {
 			t.Errorf("%s is %d s, want %d", d, got, want)
 		}
+	}
+}
+
+func TestAtThisMachineIsWhoComesFromItByItsOwnNameAndThroughNoProxy(t *testing.T) {
+	d, err := door.New(door.Options{
+		PublicURL: "http://localhost:8080", Log: slog.New(slog.DiscardHandler), Observe: func(string, string, int, time.Duration) {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		peer, host, header string
+		is                 bool
+	}{
+		{"127.0.0.1", "localhost:8080", "", true},
+		{"127.0.0.9", "127.0.0.1:8080", "Accept", true},
+		{"::1", "[::1]:8080", "", true},
+		{"::ffff:127.0.0.1", "localhost", "", true},
+		{"192.0.2.1", "localhost:8080", "", false},
+		{"2001:db8::1", "localhost:8080", "", false},
+		{"::ffff:192.0.2.1", "localhost:8080", "", false},
+		{"127.0.0.1", "login.example", "", false},
+		{"127.0.0.1", "localhost:8080", "Forwarded", false},
+		{"127.0.0.1", "localhost:8080", "via", false},
+		{"127.0.0.1", "localhost:8080", "X-Forwarded-Anything", false},
+	} {
+		var ctx fasthttp.RequestCtx
+		var r fasthttp.Request
+		r.Header.SetHost(c.host)
+		r.Header.SetProtocol("HTTP/1.1")
+		if c.header != "" {
+			r.Header.Set(c.header, "")
+		}
+		ctx.Init(&r, &net.TCPAddr{IP: net.ParseIP(c.peer), Port: 4711}, nil)
+		fc := d.App.AcquireCtx(&ctx)
+		if is := d.AtThisMachine(fc); is != c.is {
+			t.Errorf("%s at %s with %q: %v", c.peer, c.host, c.header, is)
+		}
+		d.App.ReleaseCtx(fc)
 	}
 }
