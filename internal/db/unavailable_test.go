@@ -1,10 +1,13 @@
 package db_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/djauthy/djauthy/internal/db"
 )
@@ -121,5 +124,28 @@ func TestAFaultOfOursIsNotUnavailable(t *testing.T) {
 	}
 	if db.Unavailable(nil) {
 		t.Error("no error is unavailable")
+	}
+}
+
+func TestWhatPassesOnPostgresIsUnavailableAndAFaultOfOursIsNot(t *testing.T) {
+	for code, want := range map[string]bool{ // PostgreSQL's appendix A
+		"08006": true,  // connection_failure
+		"25006": true,  // read_only_sql_transaction
+		"25P03": true,  // idle_in_transaction_session_timeout
+		"40001": true,  // serialization_failure
+		"40P01": true,  // deadlock_detected
+		"53100": true,  // disk_full
+		"53300": true,  // too_many_connections
+		"55P03": true,  // lock_not_available
+		"57014": true,  // query_canceled, as by statement_timeout
+		"57P01": true,  // admin_shutdown
+		"58030": true,  // io_error
+		"22P02": false, // invalid_text_representation
+		"23505": false, // unique_violation
+		"42P01": false, // undefined_table
+	} {
+		if is := db.Unavailable(fmt.Errorf("statement: %w", &pgconn.PgError{Code: code})); is != want {
+			t.Errorf("%s: %v", code, is)
+		}
 	}
 }
