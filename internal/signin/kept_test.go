@@ -24,6 +24,7 @@ func TestANetworkThatHasTakenNoneFindsASendKept(t *testing.T) {
 		for range 3 {
 			h.browser("198.51.100.2").signsIn(t, ann)
 		}
+		want(t, h.refused(t, "192.0.2.2", ann), true) // it is given back where it was taken
 		want(t, h.refused(t, "198.51.100.1", ann), false)
 		want(t, h.refused(t, "198.51.100.1", ann), true) // one is kept, for each network
 		want(t, h.refused(t, "192.0.2.1", ann), true)
