@@ -29,6 +29,23 @@ func TestFiveWrongTriesEndAnAttempt(t *testing.T) {
 	})
 }
 
+// The id of an attempt is its time, and no secret.
+func TestWhoHasNotTheAttemptsSecretSpendsNoTry(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b := h.browser("192.0.2.1")
+		m := b.gets(t, addr(t, "ann@example.org"))
+		forged := &browser{h, b.by}
+		forged.by.Attempt.Secret[0] ^= 1
+		for range 10 {
+			want(t, forged.types(t, wrong(m.code)).Verdict, signin.Gone)
+		}
+		e := b.types(t, wrong(m.code))
+		want(t, e.Verdict, signin.Wrong)
+		want(t, e.TriesLeft, 4)
+		want(t, b.types(t, m.code).Verdict, signin.Accepted)
+	})
+}
+
 func TestTheFifthTryMayBeRight(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		b := h.browser("192.0.2.1")
