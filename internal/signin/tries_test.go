@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -26,6 +27,10 @@ func TestFiveWrongTriesEndAnAttempt(t *testing.T) {
 		want(t, b.types(t, m.code).Verdict, signin.Exhausted)
 		want(t, b.waiting(t).Verdict, signin.Exhausted)
 		want(t, h.count(t, `SELECT count(*) FROM sessions`), 0)
+		_, u := h.account(t, addr(t, "ann@example.org"))
+		if all := h.events(t, u.ID); len(all) < 6 || all[4] != audit.CodeWrong || all[5] != audit.CodeExhausted {
+			t.Errorf("the owner's history tells %v", all)
+		}
 	})
 }
 
