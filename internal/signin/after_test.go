@@ -132,3 +132,18 @@ func TestAProofOfAClockThatWasAheadIsNotFresh(t *testing.T) {
 		want(t, ok, true)
 	})
 }
+
+func TestASessionOfAClockThatWasAheadEndsByIdleTimeAllTheSame(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b := h.browser("192.0.2.1")
+		h.clock.Advance(7 * 24 * time.Hour)
+		b.signsIn(t, addr(t, "ann@example.org"))
+		h.clock.Advance(-7 * 24 * time.Hour)
+		want(t, b.isIn(t), true)
+		check(t, h.s.WriteSeen(t.Context()))
+		h.clock.Advance(h.s.Settings.Idle - time.Minute)
+		want(t, b.isIn(t), true)
+		h.clock.Advance(time.Minute)
+		want(t, b.isIn(t), false)
+	})
+}

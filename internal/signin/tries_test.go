@@ -11,6 +11,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -276,5 +277,38 @@ func TestASuccessGivesBackTheTriesOfItsOwnAttemptOnly(t *testing.T) {
 		h.clock.Advance(time.Millisecond)
 		h.burn(t, ann, 10)
 		want(t, len(h.browser("198.51.100.7").gets(t, ann).code), 10)
+	})
+}
+
+func TestAnswersToAnAttemptThatIsOverTakeNothingFromTheID(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.freely()
+		h.s.Settings.TriesPerID = config.Rates{{N: 1, Per: time.Hour}}
+		ann := addr(t, "ann@example.org")
+		b := h.browser("192.0.2.1")
+		m := b.gets(t, ann)
+		want(t, b.types(t, m.code).Verdict, signin.Accepted)
+		want(t, b.types(t, m.code).Verdict, signin.Again)
+		want(t, len(h.browser("192.0.2.2").gets(t, ann).code), 6)
+	})
+}
+
+func TestTriesThatTheIDHadNoRoomForAreNotGivenBack(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.freely()
+		h.s.Settings.TriesPerID = config.Rates{{N: 4, Per: time.Hour}}
+		ann := addr(t, "ann@example.org")
+		tries := func(b *browser, m mail, n int) {
+			for range n {
+				b.types(t, wrong(m.code))
+			}
+		}
+		stranger, owner, next := h.browser("192.0.2.1"), h.browser("192.0.2.2"), h.browser("192.0.2.3")
+		tries(stranger, stranger.gets(t, ann), 2)
+		tries(owner, owner.gets(t, ann), 4) // of which two find room
+		want(t, owner.types(t, owner.getsAgain(t).code).Verdict, signin.Accepted)
+		m := next.gets(t, ann)
+		tries(next, m, 2)
+		want(t, next.types(t, m.code).Verdict, signin.Spent)
 	})
 }
