@@ -2,6 +2,7 @@ package services_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -88,5 +89,15 @@ func TestARealmIsTakenBeforeWhomItMayVerify(t *testing.T) {
 			return tx.Get(`SELECT realm FROM realm_allows WHERE caller_realm = $1 FOR UPDATE NOWAIT`, shops.Name).Scan(&only)
 		})
 		check(t, <-dropped)
+	})
+}
+
+// Two processes that note the same uses do not wait for each other.
+func TestUsesAreWrittenInTheOrderOfTheirPlaces(t *testing.T) {
+	onPostgres(t, func(t *testing.T, h *house) {
+		for n := range 12 {
+			want(t, h.calls(t, h.add(t, fmt.Sprint("shop", n), services.AuthRealm), home), services.OK)
+		}
+		dbtest.InOrder(t, h.d, "services", "place", func() error { return h.s.WriteUses(t.Context()) })
 	})
 }

@@ -1,0 +1,60 @@
+package dbtest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+// InOrder checks on PostgreSQL that do takes the rows of a table in the order of a column.
+// Two who take the same rows in different orders wait for each other, and PostgreSQL ends
+// one of them. It holds the first row until somebody waits for that: do has taken none of
+// the others then. Every row of the table is one that do takes.
+func InOrder(t *testing.T, d *db.DB, table, column string, do func() error) {
+	t.Helper()
+	done := make(chan error, 1)
+	err := d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error {
+		if err := each(tx, `SELECT 1 FROM `+table+` ORDER BY `+column+` LIMIT 1 FOR UPDATE`); err != nil {
+			return err
+		}
+		go func() { done <- do() }()
+		if !waitedFor(tx) {
+			t.Error("nobody waits for the first row")
+			return nil
+		}
+		var all, free int
+		if err := tx.Get(`SELECT count(*) FROM ` + table).Scan(&all); err != nil {
+			return err
+		}
+		if err := tx.Get(`SELECT count(*) FROM (SELECT 1 FROM ` + table + ` FOR UPDATE SKIP LOCKED) free`).Scan(&free); err != nil {
+			return err
+		}
+		if all < 2 || free != all {
+			t.Errorf("who waits for the first of %d rows of %s holds %d others", all, table, all-free)
+		}
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func each(tx *db.Tx, query string) error {
+	return tx.Each(func(func(...any) error) error { return nil }, query)
+}
+
+// waitedFor reports whether another transaction comes to wait for what this one holds.
+func waitedFor(tx *db.Tx) bool {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+		var n int
+		err := tx.Get(`SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))`).Scan(&n)
+		if err != nil || n > 0 {
+			return err == nil
+		}
+	}
+	return false
+}
