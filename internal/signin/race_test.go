@@ -1,9 +1,12 @@
 package signin_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -84,4 +87,20 @@ func TestOneIDAskedForAtOnceIsOneAccount(t *testing.T) {
 			want(t, h.mail(t).to, "ann@example.org")
 		}
 	})
+}
+
+// Two processes that note the same sessions do not wait for each other.
+func TestSightingsAreWrittenInTheOrderOfTheirSessions(t *testing.T) {
+	h := momentHouse(t)
+	var all []*browser
+	for n := range 12 {
+		b := h.browser("192.0.2.1")
+		b.signsIn(t, person(t, n))
+		all = append(all, b)
+	}
+	h.clock.Advance(time.Hour)
+	for _, b := range slices.Backward(all) {
+		want(t, b.isIn(t), true)
+	}
+	dbtest.InOrder(t, h.d, "sessions", "id", func() error { return h.s.WriteSeen(t.Context()) })
 }
