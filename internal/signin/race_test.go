@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/signin"
 )
@@ -103,4 +104,34 @@ func TestSightingsAreWrittenInTheOrderOfTheirSessions(t *testing.T) {
 		want(t, b.isIn(t), true)
 	}
 	dbtest.InOrder(t, h.d, "sessions", "id", func() error { return h.s.WriteSeen(t.Context()) })
+}
+
+// A sign-in ends the browser's old session: it takes that, and then its proofs.
+func TestEndingAllSessionsTakesThemInTheirOrderAndThenTheirProofs(t *testing.T) {
+	h := momentHouse(t)
+	h.freely()
+	ann := addr(t, "ann@example.org")
+	for range 4 {
+		h.browser("192.0.2.1").signsIn(t, ann)
+	}
+	// The rows lie in the table in the order of the last write.
+	var ids []int64
+	h.update(t, func(tx *db.Tx) error {
+		ids = nil
+		return tx.Each(func(scan func(...any) error) error {
+			var id int64
+			err := scan(&id)
+			ids = append(ids, id)
+			return err
+		}, `SELECT id FROM sessions ORDER BY id DESC`)
+	})
+	for _, id := range ids {
+		h.exec(t, `UPDATE sessions SET expires_at = expires_at + 1 WHERE id = $1`, id)
+	}
+	_, u := h.account(t, ann)
+	dbtest.InOrder(t, h.d, "sessions", "id", func() error {
+		return h.d.Update(t.Context(), func(tx *db.Tx) error { _, err := signin.EndAll(tx, u.ID, 0); return err })
+	}, "proofs")
+	want(t, h.count(t, `SELECT count(*) FROM sessions`), 0)
+	want(t, h.count(t, `SELECT count(*) FROM proofs`), 0)
 }

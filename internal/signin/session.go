@@ -175,6 +175,12 @@ func End(tx *db.Tx, user accounts.UserID, id db.ID) error {
 
 // EndAll ends all sessions of a user but one (0: all) and returns how many.
 func EndAll(tx *db.Tx, user accounts.UserID, but db.ID) (int64, error) {
+	// The sessions are taken before their proofs and in the order of their ids, as
+	// everywhere.
+	if err := tx.Each(func(func(...any) error) error { return nil },
+		`SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 ORDER BY id`+tx.Lock(), user, but); err != nil {
+		return 0, err
+	}
 	if _, err := tx.Exec(`DELETE FROM proofs WHERE session_id IN (SELECT id FROM sessions WHERE user_id = $1 AND id <> $2)`, user, but); err != nil {
 		return 0, err
 	}

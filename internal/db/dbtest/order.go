@@ -10,8 +10,9 @@ import (
 // InOrder checks on PostgreSQL that do takes the rows of a table in the order of a column.
 // Two who take the same rows in different orders wait for each other, and PostgreSQL ends
 // one of them. It holds the first row until somebody waits for that: do has taken none of
-// the others then. Every row of the table is one that do takes.
-func InOrder(t *testing.T, d *db.DB, table, column string, do func() error) {
+// the others then, and none of the later tables'. Every row of the table is one that do
+// takes.
+func InOrder(t *testing.T, d *db.DB, table, column string, do func() error, later ...string) {
 	t.Helper()
 	done := make(chan error, 1)
 	err := d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error {
@@ -23,15 +24,17 @@ func InOrder(t *testing.T, d *db.DB, table, column string, do func() error) {
 			t.Error("nobody waits for the first row")
 			return nil
 		}
-		var all, free int
-		if err := tx.Get(`SELECT count(*) FROM ` + table).Scan(&all); err != nil {
-			return err
-		}
-		if err := tx.Get(`SELECT count(*) FROM (SELECT 1 FROM ` + table + ` FOR UPDATE SKIP LOCKED) free`).Scan(&free); err != nil {
-			return err
-		}
-		if all < 2 || free != all {
-			t.Errorf("who waits for the first of %d rows of %s holds %d others", all, table, all-free)
+		for _, name := range append(later, table) {
+			var all, free int
+			if err := tx.Get(`SELECT count(*) FROM ` + name).Scan(&all); err != nil {
+				return err
+			}
+			if err := tx.Get(`SELECT count(*) FROM (SELECT 1 FROM ` + name + ` FOR UPDATE SKIP LOCKED) free`).Scan(&free); err != nil {
+				return err
+			}
+			if all < 2 || free != all {
+				t.Errorf("who waits for the first row of %s holds %d of %d of %s", table, all-free, all, name)
+			}
 		}
 		return nil
 	}))
