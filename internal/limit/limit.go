@@ -324,7 +324,8 @@ func Unblock(tx *db.Tx, name, key string) error {
 // Sweep removes spent-out rows among the next limit rows after the key from, in
 // the order of keys, and returns how many went and where to go on; next is nil
 // at the end. Keys are random, so a walk is the one way that needs no index on
-// a column that changes with every event.
+// a column that changes with every event. It passes over rows that somebody else holds:
+// a take goes through them in the order of their keys, and this may not.
 func Sweep(tx *db.Tx, from []byte, limit int) (removed int64, next []byte, err error) {
 	if from == nil {
 		from = []byte{}
@@ -334,6 +335,6 @@ func Sweep(tx *db.Tx, from []byte, limit int) (removed int64, next []byte, err e
 	if err != nil || next == nil {
 		return 0, nil, err
 	}
-	removed, err = tx.Exec(`DELETE FROM budgets WHERE key > $1 AND key <= $2 AND spent_to <= $3`, from, next, tx.Now.UnixMicro())
+	removed, err = tx.Exec(`DELETE FROM budgets WHERE key IN (SELECT key FROM budgets WHERE key > $1 AND key <= $2 AND spent_to <= $3`+tx.SkipLocked()+`)`, from, next, tx.Now.UnixMicro())
 	return removed, next, err
 }

@@ -2,6 +2,7 @@ package limit_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -62,4 +63,24 @@ func keysAsTaken(t *testing.T, d *db.DB) (keys [][]byte) {
 		t.Fatal(err)
 	}
 	return keys
+}
+
+func TestTheSweeperPassesOverABudgetThatIsBeingTaken(t *testing.T) {
+	d := dbtest.Open(t, dbtest.URL(t, "postgres"))
+	for i := range 10 {
+		b := limit.Budget{Name: "x", Key: fmt.Sprint(i), Rates: config.Rates{{N: 1, Per: time.Microsecond}}}
+		if err := d.Update(t.Context(), func(tx *db.Tx) error { return limit.Charge(tx, b) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dbtest.PassesOver(t, d, "budgets", "key", func(ctx context.Context) error {
+		return d.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+			tx.Now = tx.Now.Add(time.Minute)
+			n, _, err := limit.Sweep(tx, nil, 100)
+			if err == nil && n != 9 {
+				t.Errorf("%d of 10 rows went, one is held", n)
+			}
+			return err
+		}))
+	})
 }

@@ -1,6 +1,7 @@
 package dbtest
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -42,6 +43,23 @@ func InOrder(t *testing.T, d *db.DB, table, column string, do func() error, late
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// PassesOver checks on PostgreSQL that do does not wait for the first row of a table, by a
+// column, which somebody holds.
+func PassesOver(t *testing.T, d *db.DB, table, column string, do func(ctx context.Context) error) {
+	t.Helper()
+	err := d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error {
+		if err := each(tx, `SELECT 1 FROM `+table+` ORDER BY `+column+` LIMIT 1 FOR UPDATE`); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // less than lock_timeout
+		defer cancel()
+		return do(ctx)
+	}))
+	if err != nil {
 		t.Error(err)
 	}
 }
