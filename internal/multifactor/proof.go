@@ -45,13 +45,15 @@ func EndProofs(tx *db.Tx, session db.ID) error {
 
 // SweepProofs walks on from the session given over up to limit proofs, removes
 // those that have expired, and returns how many and where to go on, 0 at the
-// end.
+// end. It passes over those that somebody else holds, who may take others in another
+// order.
 func SweepProofs(tx *db.Tx, from db.ID, limit int) (removed int64, next db.ID, err error) {
 	err = tx.Each(func(scan func(...any) error) error { return scan(&next) },
 		`SELECT session_id FROM (SELECT session_id FROM proofs WHERE session_id > $1 ORDER BY session_id LIMIT $2) walk ORDER BY session_id DESC LIMIT 1`, from, limit)
 	if err != nil || next == 0 {
 		return 0, 0, err
 	}
-	removed, err = tx.Exec(`DELETE FROM proofs WHERE session_id > $1 AND session_id <= $2 AND expires_at <= $3`, from, next, tx.Millis())
+	removed, err = tx.Exec(`DELETE FROM proofs WHERE (session_id, factor) IN
+		(SELECT session_id, factor FROM proofs WHERE session_id > $1 AND session_id <= $2 AND expires_at <= $3`+tx.SkipLocked()+`)`, from, next, tx.Millis())
 	return removed, next, err
 }

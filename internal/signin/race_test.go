@@ -1,6 +1,7 @@
 package signin_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -134,4 +136,26 @@ func TestEndingAllSessionsTakesThemInTheirOrderAndThenTheirProofs(t *testing.T) 
 	}, "proofs")
 	want(t, h.count(t, `SELECT count(*) FROM sessions`), 0)
 	want(t, h.count(t, `SELECT count(*) FROM proofs`), 0)
+}
+
+func TestTheSweeperPassesOverSessionsThatSomebodyHolds(t *testing.T) {
+	h := momentHouse(t)
+	h.freely()
+	for range 4 {
+		h.browser("192.0.2.1").signsIn(t, addr(t, "ann@example.org"))
+	}
+	h.clock.Advance(365 * 24 * time.Hour)
+	left := func(sweep func(tx *db.Tx) (int64, db.ID, error)) func(ctx context.Context) error {
+		return func(ctx context.Context) error {
+			return h.d.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+				n, _, err := sweep(tx)
+				if err == nil && n != 3 {
+					t.Errorf("%d of 4 went, one is held", n)
+				}
+				return err
+			}))
+		}
+	}
+	dbtest.PassesOver(t, h.d, "proofs", "session_id", left(func(tx *db.Tx) (int64, db.ID, error) { return multifactor.SweepProofs(tx, 0, 100) }))
+	dbtest.PassesOver(t, h.d, "sessions", "id", left(func(tx *db.Tx) (int64, db.ID, error) { return signin.SweepSessions(tx, h.s.Settings, 0, 100) }))
 }

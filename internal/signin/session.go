@@ -188,14 +188,15 @@ func EndAll(tx *db.Tx, user accounts.UserID, but db.ID) (int64, error) {
 }
 
 // SweepSessions walks on from the id given over up to limit sessions, removes
-// those that are over, and returns how many and where to go on, 0 at the end.
+// those that are over, and returns how many and where to go on, 0 at the end. It passes
+// over those that somebody else holds, who may take others in another order.
 func SweepSessions(tx *db.Tx, s Settings, from db.ID, limit int) (removed int64, next db.ID, err error) {
 	err = tx.Each(func(scan func(...any) error) error { return scan(&next) },
 		`SELECT id FROM (SELECT id FROM sessions WHERE id > $1 ORDER BY id LIMIT $2) walk ORDER BY id DESC LIMIT 1`, from, limit)
 	if err != nil || next == 0 {
 		return 0, 0, err
 	}
-	removed, err = tx.Exec(`DELETE FROM sessions WHERE id > $1 AND id <= $2 AND (expires_at <= $3 OR last_seen_at <= $4)`,
+	removed, err = tx.Exec(`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE id > $1 AND id <= $2 AND (expires_at <= $3 OR last_seen_at <= $4)`+tx.SkipLocked()+`)`,
 		from, next, tx.Millis(), tx.Now.Add(-s.Idle).UnixMilli())
 	return removed, next, err
 }
