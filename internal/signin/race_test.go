@@ -159,3 +159,16 @@ func TestTheSweeperPassesOverSessionsThatSomebodyHolds(t *testing.T) {
 	dbtest.PassesOver(t, h.d, "proofs", "session_id", left(func(tx *db.Tx) (int64, db.ID, error) { return multifactor.SweepProofs(tx, 0, 100) }))
 	dbtest.PassesOver(t, h.d, "sessions", "id", left(func(tx *db.Tx) (int64, db.ID, error) { return signin.SweepSessions(tx, h.s.Settings, 0, 100) }))
 }
+
+// As a sign-in does, which takes the account, and then ends a session.
+func TestForgettingTakesThePersonBeforeTheirSessions(t *testing.T) {
+	h := momentHouse(t)
+	ann := addr(t, "ann@example.org")
+	for range 2 {
+		h.browser("192.0.2.1").signsIn(t, ann)
+	}
+	_, u := h.account(t, ann)
+	dbtest.InOrder(t, h.d, "accounts", "id", func() error {
+		return h.d.Update(t.Context(), func(tx *db.Tx) error { return signin.Forget(tx, u.ID) })
+	}, "users", "sessions", "proofs")
+}
