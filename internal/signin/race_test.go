@@ -172,3 +172,33 @@ func TestForgettingTakesThePersonBeforeTheirSessions(t *testing.T) {
 		return h.d.Update(t.Context(), func(tx *db.Tx) error { return signin.Forget(tx, u.ID) })
 	}, "users", "sessions", "proofs")
 }
+
+// Between reading the account and opening the session nobody else's success comes: the
+// account is held. Another machine succeeds with it while the code is on its way in.
+func TestASuccessElsewhereAtTheSameMomentVoidsTheCode(t *testing.T) {
+	here, elsewhere := machines(t)
+	here.d.Rehearse, elsewhere.d.Rehearse = false, false // or the code comes a second time, after the other
+	ann := addr(t, "ann@example.org")
+	b := here.browser("192.0.2.1")
+	m := b.gets(t, ann)
+	entered := make(chan signin.Entered, 1)
+	failed := make(chan error, 1)
+	check(t, elsewhere.d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error {
+		if _, err := tx.Exec(`UPDATE accounts SET code_generation = code_generation + 1 WHERE identifier = $1`, ann.Identifier); err != nil {
+			return err
+		}
+		go func() {
+			e, err := here.s.SubmitCode(t.Context(), m.code, b.by)
+			failed <- err
+			entered <- e
+		}()
+		for waiting := int64(0); waiting == 0; {
+			if err := tx.Get(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting); err != nil {
+				return err
+			}
+		}
+		return nil
+	})))
+	check(t, <-failed)
+	want(t, (<-entered).Verdict, signin.Expired)
+}
