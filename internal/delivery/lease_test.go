@@ -179,6 +179,47 @@ func TestWhatIsNotSentAtTheEndIsReleasedAtOnce(t *testing.T) {
 	})
 }
 
+// More wait than this process holds in memory: some are claimed and in no queue.
+func TestWhatIsClaimedAndFindsNoRoomIsReleasedAtTheEnd(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		p := newPost()
+		p.wait = held(nil, "p")
+		o := p.outbox(t, d)
+		delivery.Pace(o, 0, 0, 10*time.Millisecond)
+		var all []delivery.Message
+		for range delivery.Backlog + 200 {
+			all = append(all, message("p@example.org", "123456"))
+		}
+		enqueue(t, d, o, false, all...)
+		clock.Advance(delivery.Lease + time.Second) // who queued them is gone
+		held := func() int {
+			return count(t, d, `SELECT count(*) FROM outbox WHERE due_at > $1`, clock.Now().UnixMilli())
+		}
+		stop := runs(t, o)
+		until(t, "no more is claimed than fits", func() bool { return held() > delivery.Backlog+delivery.BriskLimit+1 })
+		stop()
+		want(t, held(), 0)
+	})
+}
+
+// The end came after the data and before the server's answer.
+func TestWhatMayHaveArrivedIsNotSentAgainAtOnceByAnotherProcess(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		p := newPost()
+		p.wait = func(ctx context.Context, _ delivery.Worded) error {
+			<-ctx.Done()
+			return &delivery.SendError{Unknown: true, Reason: "no answer after the data"}
+		}
+		o := p.outbox(t, d)
+		delivery.Pace(o, 0, 0, 10*time.Millisecond)
+		stop := runs(t, o)
+		o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
+		next(t, p.arrived)
+		stop()
+		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 0 AND leased = 0 AND due_at >= $1`, clock.Now().Add(4*time.Minute).UnixMilli()), 1)
+	})
+}
+
 func TestAClockThatWasAheadLeavesNoMessageStuck(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		p := newPost()

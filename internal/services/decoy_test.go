@@ -32,6 +32,7 @@ func TestAWrongTokenIsComparedWithADecoyWhereASeedIsMissing(t *testing.T) {
 // them, and is good for nothing.
 func TestTheTokenOfTheDecoyIsComputedAndGoodForNothing(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
+		shop, _ := h.addPair(t)
 		seed, err := h.s.DecoySeed()
 		check(t, err)
 		for off := int64(-3); off <= 3; off++ {
@@ -41,6 +42,9 @@ func TestTheTokenOfTheDecoyIsComputedAndGoodForNothing(t *testing.T) {
 			want(t, step, totp.Step(h.clock.Now())+off)
 			want(t, ok, false)
 			show := services.Triple{Name: "nobody", Realm: "office", Token: token}
+			want(t, h.verify(t, from(home, show), nil), services.BadCaller)
+			// Nor for an entry without an older seed, beside which the decoy stands.
+			show = services.Triple{Name: shop.Name, Realm: shop.Realm, Token: token}
 			want(t, h.verify(t, from(home, show), nil), services.BadCaller)
 		}
 	})
