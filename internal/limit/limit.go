@@ -185,8 +185,12 @@ func refused(tx *db.Tx, all []line, id db.ID) (wait time.Duration, err error) {
 
 // Spend takes an event of a rate whose state is kept in a row of the caller's own, as
 // until when it is spent, in microseconds since 1970; 0 is a rate of which nothing is
-// taken. It returns the new state, and false with the old one if there is no room.
+// taken. It returns the new state, and false with the old one if there is no room. The
+// zero rate has room for everything.
 func Spend(r config.Rate, spentTo int64, at time.Time) (int64, bool) {
+	if r.N == 0 {
+		return spentTo, true
+	}
 	l, now := line{cost: cost(r), per: r.Per.Microseconds()}, at.UnixMicro()
 	if l.ahead(now, spentTo) {
 		spentTo = now

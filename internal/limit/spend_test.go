@@ -37,4 +37,7 @@ func TestSpendTakesAsABudgetDoes(t *testing.T) {
 	// A clock that was ahead by more than clocks may lie apart locks nobody out.
 	now = now.Add(-time.Hour)
 	spends(3)
+	if next, ok := limit.Spend(config.Rate{}, 42, now); next != 42 || !ok {
+		t.Errorf("no rate at all: %d, %v", next, ok)
+	}
 }
