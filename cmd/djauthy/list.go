@@ -22,8 +22,9 @@ type line struct {
 	cells []string
 }
 
-// list prints what page reads, which is called with where the page before ended and
-// returns fewer than listSize lines with the last. No more than a page is held in
+// list prints what page reads, which is called with where the page before ended. read is
+// how many entries it has read, fewer than listSize with the last page; not each of them
+// need be a line. No more than a page is held in
 // memory, and nothing is read while it is being written: who reads the output may be slow.
 func list[K any](e *env, h *house, head []string, page func(tx *db.Tx, from K) (lines []line, read int, next K, err error)) error {
 	l := e.listing(head)

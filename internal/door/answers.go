@@ -46,7 +46,10 @@ func Path(c *fiber.Ctx) string {
 // written, or its connection has ended without. It must not wait for anything.
 func Answered(c *fiber.Ctx, fn func()) {
 	if conn, ok := c.Context().Conn().(*lineConn); ok {
-		conn.then.Store(&fn)
+		// One that waits still is of a request whose answer goes out with this one's.
+		if earlier := conn.then.Swap(&fn); earlier != nil {
+			(*earlier)()
+		}
 	} else {
 		fn()
 	}

@@ -61,11 +61,11 @@ func TestWhatFollowsAnAnswerComesAfterIt(t *testing.T) {
 		handle func(*fiber.Ctx) error
 		want   []string
 	}{
-		"answered":   {false, func(c *fiber.Ctx) error { return c.SendString("yes") }, []string{"handled", "written", "then"}},
-		"failed":     {false, func(*fiber.Ctx) error { return io.ErrUnexpectedEOF }, []string{"handled", "written", "then"}},
-		"panicked":   {false, func(*fiber.Ctx) error { panic("oh") }, []string{"handled", "written", "then"}},
-		"not heard":  {true, func(c *fiber.Ctx) error { return c.SendString("yes") }, []string{"handled", "written", "then"}},
-		"hung up on": {false, func(c *fiber.Ctx) error { return c.Context().Conn().Close() }, []string{"handled", "then"}},
+		"answered":   {false, func(c *fiber.Ctx) error { return c.SendString("yes") }, []string{"earlier", "handled", "written", "then"}},
+		"failed":     {false, func(*fiber.Ctx) error { return io.ErrUnexpectedEOF }, []string{"earlier", "handled", "written", "then"}},
+		"panicked":   {false, func(*fiber.Ctx) error { panic("oh") }, []string{"earlier", "handled", "written", "then"}},
+		"not heard":  {true, func(c *fiber.Ctx) error { return c.SendString("yes") }, []string{"earlier", "handled", "written", "then"}},
+		"hung up on": {false, func(c *fiber.Ctx) error { return c.Context().Conn().Close() }, []string{"earlier", "handled", "then"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := door.New(door.Options{PublicURL: "http://localhost", Log: slog.New(slog.DiscardHandler), Observe: func(string, string, int, time.Duration) {}})
@@ -74,6 +74,7 @@ func TestWhatFollowsAnAnswerComesAfterIt(t *testing.T) {
 			}
 			o := &order{ends: make(chan struct{}, 10)}
 			d.App.Get("/", func(ctx *fiber.Ctx) error {
+				door.Answered(ctx, func() { o.add("earlier") }) // as of a request before it
 				door.Answered(ctx, func() {
 					o.add("then")
 					o.ends <- struct{}{}
