@@ -78,14 +78,14 @@ func StandingOf(tx *db.Tx, id ID) (Standing, error) {
 // LockStanding returns the standing of an account, or db.ErrNotFound, and keeps
 // it as it is until the transaction ends.
 func LockStanding(tx *db.Tx, id AccountID) (Standing, error) {
-	return standing(tx, `a.id = $1`+tx.Lock(), id)
+	return standing(tx, `a.id = $1`+tx.ForUpdate(), id)
 }
 
 // Lock keeps a user and their accounts as they are until the transaction ends, in the
 // order in which a sign-in takes them: before the sessions.
 func Lock(tx *db.Tx, user UserID) error {
 	return tx.Each(func(func(...any) error) error { return nil },
-		`SELECT a.id FROM accounts a JOIN users u ON u.id = a.user_id WHERE u.id = $1 ORDER BY a.id`+tx.Lock(), user)
+		`SELECT a.id FROM accounts a JOIN users u ON u.id = a.user_id WHERE u.id = $1 ORDER BY a.id`+tx.ForUpdate(), user)
 }
 
 func standing(tx *db.Tx, where string, args ...any) (s Standing, err error) {

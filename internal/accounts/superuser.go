@@ -34,7 +34,7 @@ func keepSuperuser(tx *db.Tx, id UserID, options []Option) error {
 		is, others = is || other == id, others || other != id
 		return err
 	}, `SELECT u.id FROM users u WHERE u.is_superuser = 1 AND u.deactivated_at = 0 AND (u.is_active = 1 OR u.is_invited = 1)
-		AND EXISTS (SELECT 1 FROM accounts a WHERE a.user_id = u.id) ORDER BY u.id`+tx.Lock())
+		AND EXISTS (SELECT 1 FROM accounts a WHERE a.user_id = u.id) ORDER BY u.id`+tx.ForUpdate())
 	if err == nil && is && !others {
 		err = ErrLastSuperuser
 	}

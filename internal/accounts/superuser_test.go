@@ -80,7 +80,7 @@ func TestOfTwoSuperusersWhoRemoveEachOtherAtOnceOneStays(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
 		d.Rehearse = false
 		for name, remove := range removals {
-			for _, part := range []func(func(*db.Tx) error) db.Part{db.Own, db.Shared} {
+			for _, part := range []func(func(*db.Tx) error) db.Part{db.Serializable, db.ReadCommitted} {
 				two := []accounts.User{promoted(t, d, "ann@example.org"), promoted(t, d, "ben@example.org")}
 				refused := make([]bool, len(two))
 				// Both have looked before either goes on, so far as the engine lets them.

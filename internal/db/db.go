@@ -57,17 +57,17 @@ type engine interface {
 	// skipLocked is the clause that makes a claim pass over rows which
 	// another process holds.
 	skipLocked() string
-	// lock is the clause that keeps others off rows which are read to be changed.
-	lock() string
+	// forUpdate is the clause that keeps others off rows which are read to be changed.
+	forUpdate() string
 	name() string
 	close() error
 }
 
 // job is one part of an Update as the engine sees it.
 type job struct {
-	shared   bool
-	rehearse bool
-	run      func(context.Context, conn) error
+	readCommitted bool
+	rehearse      bool
+	run           func(context.Context, conn) error
 	// dropped is told of its failure, which is then not that of the others; nil:
 	// its failure ends the Update.
 	dropped func(error)
@@ -122,32 +122,32 @@ func (d *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 
 // A Part is one transaction of a Sequence.
 type Part struct {
-	shared     bool
-	bestEffort bool
-	fn         func(*Tx) error
+	readCommitted bool
+	bestEffort    bool
+	fn            func(*Tx) error
 }
 
-// Own is a part that sees the database as if it were alone on it
+// Serializable is a part that sees the database as if it were alone on it
 // (SERIALIZABLE on PostgreSQL).
-func Own(fn func(*Tx) error) Part { return Part{fn: fn} }
+func Serializable(fn func(*Tx) error) Part { return Part{fn: fn} }
 
-// Shared is a part for what many do at once. On PostgreSQL it runs at READ
+// ReadCommitted is a part for what many do at once. On PostgreSQL it runs at READ
 // COMMITTED, where callers queue for a row instead of failing, so each of its
 // statements must be right by itself, or the rows it rests on be read with
-// Tx.Lock. A unique value that two take at once makes one of them run again.
-func Shared(fn func(*Tx) error) Part { return Part{shared: true, fn: fn} }
+// Tx.ForUpdate. A unique value that two take at once makes one of them run again.
+func ReadCommitted(fn func(*Tx) error) Part { return Part{readCommitted: true, fn: fn} }
 
-// Afterwards is a Shared part for what comes after the part that decides: its failure
+// Afterwards is a ReadCommitted part for what comes after the part that decides: its failure
 // goes to DB.Dropped, and the caller is told what is true, that the deciding part is
 // done.
-func Afterwards(fn func(*Tx) error) Part { return Part{shared: true, bestEffort: true, fn: fn} }
+func Afterwards(fn func(*Tx) error) Part { return Part{readCommitted: true, bestEffort: true, fn: fn} }
 
 // Update runs fn in a transaction of its own and makes it durable before it
 // returns nil. An error rolls everything back. fn may run more than once and
 // must have no effect outside its Tx but assignments that a later run
 // overwrites.
 func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
-	return d.Sequence(ctx, Own(fn))
+	return d.Sequence(ctx, Serializable(fn))
 }
 
 // Sequence runs parts one after the other, each a transaction as in Update.
@@ -157,7 +157,7 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 func (d *DB) Sequence(ctx context.Context, parts ...Part) error {
 	jobs := make([]job, len(parts))
 	for i, p := range parts {
-		jobs[i] = job{shared: p.shared, rehearse: d.Rehearse, run: func(ctx context.Context, c conn) error { return p.fn(d.tx(ctx, c)) }}
+		jobs[i] = job{readCommitted: p.readCommitted, rehearse: d.Rehearse, run: func(ctx context.Context, c conn) error { return p.fn(d.tx(ctx, c)) }}
 		if p.bestEffort {
 			jobs[i].dropped = d.Dropped
 		}

@@ -143,15 +143,15 @@ func TestAViewSeesOneMoment(t *testing.T) {
 
 func TestAFailedPartOfASequenceKeepsTheEarlierAndStopsTheLater(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
-		for _, first := range []func(func(*db.Tx) error) db.Part{db.Own, db.Shared} {
+		for _, first := range []func(func(*db.Tx) error) db.Part{db.Serializable, db.ReadCommitted} {
 			err := d.Update(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec(`DELETE FROM meta`); return err })
 			if err != nil {
 				t.Fatal(err)
 			}
 			later := false
 			err = d.Sequence(t.Context(), first(put("counted", "1")),
-				db.Own(func(tx *db.Tx) error { return errors.Join(put("undone", "1")(tx), errOops) }),
-				db.Own(func(*db.Tx) error { later = true; return nil }))
+				db.Serializable(func(tx *db.Tx) error { return errors.Join(put("undone", "1")(tx), errOops) }),
+				db.Serializable(func(*db.Tx) error { later = true; return nil }))
 			if !errors.Is(err, errOops) || later {
 				t.Fatalf("got %v, a later part ran: %v", err, later)
 			}
@@ -167,7 +167,7 @@ func TestWhatComesAfterTheDecidingPartDoesNotUndoItsAnswer(t *testing.T) {
 		// In one group with others, on SQLite, and past the end of the caller's time.
 		ctx, cancel := context.WithCancel(t.Context())
 		err := d.Sequence(ctx,
-			db.Shared(put("decided", "1")),
+			db.ReadCommitted(put("decided", "1")),
 			db.Afterwards(func(tx *db.Tx) error { return errors.Join(put("undone", "1")(tx), errOops) }),
 			db.Afterwards(func(tx *db.Tx) error { cancel(); return put("later", "1")(tx) }))
 		if err != nil {

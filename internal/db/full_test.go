@@ -22,7 +22,7 @@ func TestAFullDiskInAGroupFailsOnlyWhoDoesNotFit(t *testing.T) {
 		func() error { return d.Update(t.Context(), put("1 small", "1")) },
 		func() error { return d.Update(t.Context(), fill("2 large", 4<<20)) },
 		func() error {
-			return d.Sequence(t.Context(), db.Shared(put("3 counted", "1")), db.Own(fill("4 large", 4<<20)))
+			return d.Sequence(t.Context(), db.ReadCommitted(put("3 counted", "1")), db.Serializable(fill("4 large", 4<<20)))
 		},
 		func() error { return d.Update(t.Context(), put("5 small", "1")) },
 	)

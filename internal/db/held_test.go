@@ -64,7 +64,7 @@ func TestARowOfAFrozenProcessIsFreeAgainSoon(t *testing.T) {
 			holds, thaw, froze := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 			go func() {
 				var once bool
-				froze <- frozen.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error {
+				froze <- frozen.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) error {
 					if err := count(tx); err != nil || once {
 						return err
 					}
@@ -75,7 +75,7 @@ func TestARowOfAFrozenProcessIsFreeAgainSoon(t *testing.T) {
 				}))
 			}()
 			<-holds
-			if err := living.Sequence(t.Context(), db.Shared(count)); err != nil {
+			if err := living.Sequence(t.Context(), db.ReadCommitted(count)); err != nil {
 				t.Errorf("the living process: %v", err)
 			}
 			close(thaw)
@@ -110,7 +110,7 @@ func TestEveryTransactionOnPostgreSQLHasItsLimits(t *testing.T) {
 				return err
 			}
 			for kind, err := range map[string]error{
-				"update": d.Update(t.Context(), limits), "sequence": d.Sequence(t.Context(), db.Shared(limits)), "view": d.View(t.Context(), limits),
+				"update": d.Update(t.Context(), limits), "sequence": d.Sequence(t.Context(), db.ReadCommitted(limits)), "view": d.View(t.Context(), limits),
 			} {
 				if err != nil {
 					t.Errorf("%s: %v", kind, err)

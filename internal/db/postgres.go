@@ -173,7 +173,7 @@ func (e *postgres) retried(ctx context.Context, p job) error {
 
 func (e *postgres) once(ctx context.Context, p job, keep bool) error {
 	level := sql.LevelSerializable
-	if p.shared {
+	if p.readCommitted {
 		level = sql.LevelReadCommitted
 	}
 	tx, err := e.begin(ctx, &sql.TxOptions{Isolation: level})
@@ -208,7 +208,7 @@ func (e *postgres) ping(ctx context.Context) error {
 }
 
 func (e *postgres) skipLocked() string { return " FOR UPDATE SKIP LOCKED" }
-func (e *postgres) lock() string       { return " FOR UPDATE" }
+func (e *postgres) forUpdate() string  { return " FOR UPDATE" }
 func (e *postgres) name() string       { return "postgres" }
 
 func (e *postgres) close() error {

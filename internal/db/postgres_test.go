@@ -43,7 +43,7 @@ func TestManyCallersAddToOneSharedRowAtOnce(t *testing.T) {
 		var runs atomic.Int64
 		together(callers, func(int) {
 			for range each {
-				err := d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error {
+				err := d.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) error {
 					runs.Add(1)
 					_, err := tx.Exec(`INSERT INTO meta (key, value) VALUES ('n', '1')
 						ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(meta.value AS INTEGER) + 1 AS TEXT)`)
@@ -124,11 +124,11 @@ func TestAClaimSkipsRowsThatAnotherHolds(t *testing.T) {
 		return tx.Get(`SELECT key FROM meta ORDER BY key LIMIT 1` + tx.SkipLocked()).Scan(key)
 	}
 	var first, second string
-	err := d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error {
+	err := d.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) error {
 		if err := claim(tx, &first); err != nil {
 			return err
 		}
-		return d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error { return claim(tx, &second) }))
+		return d.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) error { return claim(tx, &second) }))
 	}))
 	if err != nil || first != "1" || second != "2" {
 		t.Fatalf("claimed %q and %q, %v", first, second, err)

@@ -37,7 +37,7 @@ func (d *DB) Ready(ctx context.Context) error {
 	if time.Since(d.ready.at) < readyFor {
 		return d.ready.err
 	}
-	d.ready.err = d.Sequence(ctx, Shared(func(tx *Tx) error {
+	d.ready.err = d.Sequence(ctx, ReadCommitted(func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT INTO meta (key, value) VALUES ('ready', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, tx.Now.Format(time.RFC3339))
 		return err
 	}))

@@ -152,7 +152,7 @@ func (e *sqlite) ping(ctx context.Context) error {
 }
 
 func (e *sqlite) skipLocked() string { return "" }
-func (e *sqlite) lock() string       { return "" }
+func (e *sqlite) forUpdate() string  { return "" }
 func (e *sqlite) name() string       { return "sqlite" }
 
 // close waits for the updates that are queued and the views under way.

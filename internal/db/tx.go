@@ -47,9 +47,9 @@ func (tx *Tx) Millis() int64 { return tx.Now.UnixMilli() }
 // processes never wait for each other's rows. It is empty on SQLite.
 func (tx *Tx) SkipLocked() string { return tx.db.engine.skipLocked() }
 
-// Lock is the clause that ends a SELECT in a Shared part whose rows nobody else
+// ForUpdate is the clause that ends a SELECT in a ReadCommitted part whose rows nobody else
 // may change until it ends. It is empty on SQLite, where there is one writer.
-func (tx *Tx) Lock() string { return tx.db.engine.lock() }
+func (tx *Tx) ForUpdate() string { return tx.db.engine.forUpdate() }
 
 // Unhurried lifts the limits on how long a statement and a pause may take, for a
 // transaction that reads all there is. It holds no row that others need.

@@ -57,7 +57,7 @@ func (o *Outbox) renew(ctx context.Context) {
 		if len(ids) == 0 {
 			continue
 		}
-		if err := o.db.Sequence(ctx, db.Shared(func(tx *db.Tx) error { return extend(tx, ids) })); err != nil && ctx.Err() == nil {
+		if err := o.db.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error { return extend(tx, ids) })); err != nil && ctx.Err() == nil {
 			o.log.Warn("outbox: cannot renew leases; a message that takes long may be sent twice", "messages", len(ids), "err", err)
 		}
 	}

@@ -236,7 +236,7 @@ func (o *Outbox) release(left []Queued) {
 	slices.SortFunc(left, byID)
 	ctx, cancel := context.WithTimeout(context.Background(), finishLimit)
 	defer cancel()
-	if err := o.db.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+	if err := o.db.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 		for _, q := range left {
 			if err := unclaim(tx, q.id); err != nil {
 				return err
@@ -267,7 +267,7 @@ func (o *Outbox) claim(ctx context.Context) (due []Queued, err error) {
 	if err != nil || found == 0 {
 		return nil, err
 	}
-	err = o.db.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+	err = o.db.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 		due = nil
 		ends := tx.Now.Add(lease)
 		return tx.Each(func(scan func(...any) error) error {
@@ -321,9 +321,9 @@ func (o *Outbox) Check(ctx context.Context) error {
 // ids, as everywhere in this package.
 func Sweep(tx *db.Tx, before time.Time, limit int) (int64, error) {
 	if _, err := tx.Exec(`UPDATE outbox SET sealed = $1 WHERE id IN
-		(SELECT id FROM outbox WHERE state IN (2, 4) AND not_after < $2 AND length(sealed) > 0 ORDER BY id LIMIT $3`+tx.Lock()+`)`,
+		(SELECT id FROM outbox WHERE state IN (2, 4) AND not_after < $2 AND length(sealed) > 0 ORDER BY id LIMIT $3`+tx.ForUpdate()+`)`,
 		[]byte{}, tx.Millis(), limit); err != nil {
 		return 0, err
 	}
-	return tx.Exec(`DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id < $1 ORDER BY id LIMIT $2`+tx.Lock()+`)`, db.FirstID(before), limit)
+	return tx.Exec(`DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id < $1 ORDER BY id LIMIT $2`+tx.ForUpdate()+`)`, db.FirstID(before), limit)
 }

@@ -103,7 +103,7 @@ func (o *Outbox) writeDown(group []outcome) {
 
 // note writes outcomes down, in the order of their ids, and tells of them.
 func (o *Outbox) note(group []outcome) error {
-	err := o.db.Sequence(context.Background(), db.Shared(func(tx *db.Tx) error {
+	err := o.db.Sequence(context.Background(), db.ReadCommitted(func(tx *db.Tx) error {
 		for _, out := range group {
 			if err := write(tx, out); err != nil {
 				return err

@@ -113,7 +113,7 @@ func rows(n, width, first int) string {
 
 // Take counts one event in every budget. It returns 0 if all of them allow it,
 // else how long until they do, and then it has taken nothing. It is right in a
-// db.Shared part.
+// db.ReadCommitted part.
 func Take(tx *db.Tx, budgets ...Budget) (wait time.Duration, err error) {
 	all := lines(each(budgets))
 	if len(all) == 0 {
@@ -265,7 +265,7 @@ func Left(tx *db.Tx, budgets ...Budget) (bool, error) {
 }
 
 // Charge counts one event in every budget whether or not there is room: it has
-// happened, and the budget is in debt for it. It is right in a db.Shared part.
+// happened, and the budget is in debt for it. It is right in a db.ReadCommitted part.
 func Charge(tx *db.Tx, budgets ...Budget) error {
 	all := lines(each(budgets))
 	args := []any{tx.Now.UnixMicro()}

@@ -22,7 +22,7 @@ func budget(key string) limit.Budget {
 // take counts one event as its callers do, in a shared part.
 func take(t testing.TB, d *db.DB, budgets ...limit.Budget) (wait time.Duration) {
 	t.Helper()
-	err := d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) (err error) {
+	err := d.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) (err error) {
 		wait, err = limit.Take(tx, budgets...)
 		return err
 	}))

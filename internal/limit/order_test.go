@@ -32,7 +32,7 @@ func TestEveryStatementTakesItsRowsInTheOrderOfTheirKeys(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := dbtest.Open(t, dbtest.URL(t, "postgres"))
-			if err := d.Sequence(t.Context(), db.Shared(do)); err != nil {
+			if err := d.Sequence(t.Context(), db.ReadCommitted(do)); err != nil {
 				t.Fatal(err)
 			}
 			keys := keysAsTaken(t, d)
@@ -74,7 +74,7 @@ func TestTheSweeperPassesOverABudgetThatIsBeingTaken(t *testing.T) {
 		}
 	}
 	dbtest.PassesOver(t, d, "budgets", "key", func(ctx context.Context) error {
-		return d.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+		return d.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 			tx.Now = tx.Now.Add(time.Minute)
 			n, _, err := limit.Sweep(tx, nil, 100)
 			if err == nil && n != 9 {

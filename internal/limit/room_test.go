@@ -47,7 +47,7 @@ func TestAChargeCountsWithoutRoomAndIsPaidBack(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) {
 		b := budget("ann")
 		charge := func() {
-			if err := d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error { return limit.Charge(tx, b) })); err != nil {
+			if err := d.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) error { return limit.Charge(tx, b) })); err != nil {
 				t.Fatal(err)
 			}
 		}

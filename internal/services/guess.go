@@ -143,7 +143,7 @@ func (s *Service) fail(ctx context.Context, g *guess) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
 	client := g.by.client()
-	err := s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+	err := s.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 		// Another process may have spent the room meanwhile: the guess was compared
 		// all the same, and counts.
 		if err := limit.Charge(tx, g.budgets()...); err != nil {

@@ -26,7 +26,7 @@ func onPostgres(t *testing.T, fn func(t *testing.T, h *house)) {
 // holding runs fn while a transaction holds the rows that take has taken.
 func (h *house) holding(t *testing.T, take, fn func(tx *db.Tx) error) {
 	t.Helper()
-	check(t, h.d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error {
+	check(t, h.d.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) error {
 		if err := take(tx); err != nil {
 			return err
 		}

@@ -113,7 +113,7 @@ func (s *Service) writeUses(ctx context.Context) error {
 }
 
 func (s *Service) writeChunk(ctx context.Context, chunk []use) error {
-	return s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+	return s.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 		for _, u := range chunk {
 			if err := u.write(tx); err != nil {
 				return err

@@ -137,7 +137,7 @@ func (s *Service) judge(ctx context.Context, now time.Time, by Caller, who entry
 // of this moment can have was used while a clock was ahead; it refuses nothing, or all
 // tokens would be refused until the clock arrives there.
 func (s *Service) spend(ctx context.Context, id ID, step int64) (ok bool, err error) {
-	err = s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+	err = s.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 		last := totp.Step(tx.Now) + int64(s.Settings.Window)
 		n, err := tx.Exec(`UPDATE services SET used_step = $1 WHERE id = $2 AND (used_step < $3 OR used_step > $4)`, step, id, step, max(step, last))
 		ok = n == 1

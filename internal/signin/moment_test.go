@@ -19,7 +19,7 @@ func (h *house) holding(t *testing.T, statement string, n int, hold func(tx *db.
 	t.Helper()
 	held, free, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- h.d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error {
+		done <- h.d.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) error {
 			if err := hold(tx); err != nil {
 				return err
 			}

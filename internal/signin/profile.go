@@ -155,7 +155,7 @@ func (s *Service) DeleteAccount(ctx context.Context, by Asker) (ok bool, err err
 // the sweeper does.
 func (s *Service) ForgetMore(ctx context.Context) {
 	for more := true; more && ctx.Err() == nil; {
-		if err := s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) (err error) {
+		if err := s.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) (err error) {
 			_, more, err = audit.ForgetMore(tx, forgetChunk)
 			return err
 		})); err != nil {

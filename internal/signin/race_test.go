@@ -147,7 +147,7 @@ func TestTheSweeperPassesOverSessionsThatSomebodyHolds(t *testing.T) {
 	h.clock.Advance(365 * 24 * time.Hour)
 	left := func(sweep func(tx *db.Tx) (int64, db.ID, error)) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
-			return h.d.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+			return h.d.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 				n, _, err := sweep(tx)
 				if err == nil && n != 3 {
 					t.Errorf("%d of 4 went, one is held", n)
@@ -183,7 +183,7 @@ func TestASuccessElsewhereAtTheSameMomentVoidsTheCode(t *testing.T) {
 	m := b.gets(t, ann)
 	entered := make(chan signin.Entered, 1)
 	failed := make(chan error, 1)
-	check(t, elsewhere.d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error {
+	check(t, elsewhere.d.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) error {
 		if _, err := tx.Exec(`UPDATE accounts SET code_generation = code_generation + 1 WHERE identifier = $1`, ann.Identifier); err != nil {
 			return err
 		}

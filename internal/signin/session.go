@@ -178,7 +178,7 @@ func EndAll(tx *db.Tx, user accounts.UserID, but db.ID) (int64, error) {
 	// The sessions are taken before their proofs and in the order of their ids, as
 	// everywhere.
 	if err := tx.Each(func(func(...any) error) error { return nil },
-		`SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 ORDER BY id`+tx.Lock(), user, but); err != nil {
+		`SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 ORDER BY id`+tx.ForUpdate(), user, but); err != nil {
 		return 0, err
 	}
 	if _, err := tx.Exec(`DELETE FROM proofs WHERE session_id IN (SELECT id FROM sessions WHERE user_id = $1 AND id <> $2)`, user, but); err != nil {
@@ -248,7 +248,7 @@ func (s *Service) writeSeen(ctx context.Context) error {
 	}
 	// In the order of their ids, or two processes wait for each other's rows.
 	all := slices.SortedFunc(maps.Values(latest), func(a, b sighting) int { return cmp.Compare(a.id, b.id) })
-	return s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) error {
+	return s.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 		for _, x := range all {
 			if err := x.write(tx, s.Settings); err != nil {
 				return err

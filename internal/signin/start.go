@@ -75,7 +75,7 @@ func (s *Service) Resend(ctx context.Context, by Asker) (Asked, error) {
 }
 
 func (st *start) run(ctx context.Context) (Asked, error) {
-	err := st.s.DB.Sequence(ctx, db.Shared(st.count), db.Shared(st.begin))
+	err := st.s.DB.Sequence(ctx, db.ReadCommitted(st.count), db.ReadCommitted(st.begin))
 	if err != nil {
 		return Asked{}, err
 	}
@@ -154,7 +154,7 @@ func (st *start) begin(tx *db.Tx) error {
 	s := st.s
 	if st.goesOn { // as it is now, and nobody else's until the end
 		var err error
-		if st.a, st.goesOn, err = st.current(tx, tx.Lock()); err != nil {
+		if st.a, st.goesOn, err = st.current(tx, tx.ForUpdate()); err != nil {
 			return err
 		}
 		// Another ask at the same moment may have made it long.

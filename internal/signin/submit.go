@@ -43,7 +43,7 @@ func (s *Service) SubmitLink(ctx context.Context, link seal.Token, by Asker) (En
 }
 
 func (sub *submit) run(ctx context.Context) (Entered, error) {
-	err := sub.s.DB.Sequence(ctx, db.Shared(sub.count), db.Shared(sub.decide), db.Afterwards(sub.giveBack))
+	err := sub.s.DB.Sequence(ctx, db.ReadCommitted(sub.count), db.ReadCommitted(sub.decide), db.Afterwards(sub.giveBack))
 	if err != nil && !sub.committed(ctx) {
 		return Entered{}, err
 	}
@@ -103,7 +103,7 @@ func (sub *submit) decide(tx *db.Tx) error {
 	}
 	var found bool
 	var err error
-	if sub.a, found, err = attemptOf(tx, sub.by.Attempt, tx.Lock()); err != nil || !found || sub.a.rescue {
+	if sub.a, found, err = attemptOf(tx, sub.by.Attempt, tx.ForUpdate()); err != nil || !found || sub.a.rescue {
 		return err
 	}
 	if !sub.a.open() {
@@ -169,7 +169,7 @@ func (sub *submit) repeated(tx *db.Tx) error {
 
 // decideLink opens the session for a link, in the browser that asked for it.
 func (sub *submit) decideLink(tx *db.Tx) (err error) {
-	if sub.a, err = loadAttempt(tx, db.ID(sub.link.ID), tx.Lock()); errors.Is(err, db.ErrNotFound) {
+	if sub.a, err = loadAttempt(tx, db.ID(sub.link.ID), tx.ForUpdate()); errors.Is(err, db.ErrNotFound) {
 		return nil
 	} else if err != nil {
 		return err

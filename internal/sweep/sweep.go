@@ -166,7 +166,7 @@ func (s *Sweeper) sweep(ctx context.Context, t task) (removed int64, err error) 
 		var took time.Duration
 		var moved func()
 		asked := time.Now()
-		err := s.DB.Sequence(ctx, db.Shared(func(tx *db.Tx) (err error) {
+		err := s.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) (err error) {
 			began := time.Now()
 			n, more, moved, err = t.do(tx, size)
 			took = time.Since(began)

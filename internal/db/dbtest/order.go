@@ -16,7 +16,7 @@ import (
 func InOrder(t *testing.T, d *db.DB, table, column string, do func() error, later ...string) {
 	t.Helper()
 	done := make(chan error, 1)
-	err := d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error {
+	err := d.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) error {
 		if err := each(tx, `SELECT 1 FROM `+table+` ORDER BY `+column+` LIMIT 1 FOR UPDATE`); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func InOrder(t *testing.T, d *db.DB, table, column string, do func() error, late
 // column, which somebody holds.
 func PassesOver(t *testing.T, d *db.DB, table, column string, do func(ctx context.Context) error) {
 	t.Helper()
-	err := d.Sequence(t.Context(), db.Shared(func(tx *db.Tx) error {
+	err := d.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) error {
 		if err := each(tx, `SELECT 1 FROM `+table+` ORDER BY `+column+` LIMIT 1 FOR UPDATE`); err != nil {
 			return err
 		}
