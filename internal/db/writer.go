@@ -161,18 +161,18 @@ func pause() { time.Sleep(gap/4 + rand.N(gap/2)) } //nolint:gosec // jitter
 // disk does that), each runs alone, and only the one at fault fails.
 func (w *writer) commit(group []*request) {
 	if !rehearsed(group) {
-		if w.transact(group, w.plain) == nil || !w.again(group) {
+		if w.transact(group, w.runFast) == nil || !w.again(group) {
 			return
 		}
 	}
-	if w.transact(group, w.careful) == nil || len(group) == 1 {
+	if w.transact(group, w.runIsolated) == nil || len(group) == 1 {
 		return
 	}
 	for i, r := range group {
 		if !w.again(group[i:]) {
 			return
 		}
-		_ = w.transact([]*request{r}, w.careful)
+		_ = w.transact([]*request{r}, w.runIsolated)
 	}
 }
 
@@ -207,8 +207,8 @@ func (w *writer) transact(group []*request, run func(*request) (whole error)) (e
 	return nil
 }
 
-// plain runs a member; its failure is that of the whole.
-func (w *writer) plain(r *request) error {
+// runFast runs a member; its failure is that of the whole.
+func (w *writer) runFast(r *request) error {
 	for _, p := range r.parts {
 		if err := guard(p.on(context.Background()), w.c); err != nil {
 			return err
@@ -217,8 +217,8 @@ func (w *writer) plain(r *request) error {
 	return nil
 }
 
-// careful runs a member so that its failure is its own.
-func (w *writer) careful(r *request) error {
+// runIsolated runs a member so that its failure is its own.
+func (w *writer) runIsolated(r *request) error {
 	if r.err = w.all(r.parts); errors.Is(r.err, errGone) {
 		return r.err
 	}
