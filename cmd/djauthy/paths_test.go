@@ -268,7 +268,7 @@ func TestALinkWhoseCookieIsLostIsNotCalledExpired(t *testing.T) {
 	}
 }
 
-func TestARescueLinkSignsInOnceInAnyBrowserAfterItsButton(t *testing.T) {
+func TestARecoveryLinkSignsInOnceInAnyBrowserAfterItsButton(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	id := anIDOf(t, s)
@@ -283,13 +283,13 @@ func TestARescueLinkSignsInOnceInAnyBrowserAfterItsButton(t *testing.T) {
 	c := s.browser(t)
 	c.get(path)
 	if a := c.post("/login/link"); a.status != http.StatusGone || c.in() {
-		t.Errorf("a used rescue link answers %d", a.status)
+		t.Errorf("a used recovery link answers %d", a.status)
 	}
 	path = mustURL(strings.TrimSpace(s.must(t, "users", "link", id))).Path
 	s.clock.advance(11 * time.Minute)
 	c.get(path)
 	if a := c.post("/login/link"); a.status != http.StatusGone || c.in() {
-		t.Errorf("an expired rescue link answers %d", a.status)
+		t.Errorf("an expired recovery link answers %d", a.status)
 	}
 }
 

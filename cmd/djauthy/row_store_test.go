@@ -176,12 +176,12 @@ func TestRow63_TheDatabaseWithoutTheKeyHoldsNoCodeTokenOrMessage(t *testing.T) {
 	mail.close()
 	stuck.post("/login", "id", "stuck@people.example").want(t, http.StatusSeeOther, "/login/code")
 	first := firstLine.FindStringSubmatch(s.out.String())[2]
-	rescue := strings.TrimSpace(s.must(t, "users", "link", anIDOf(t, s)))
+	recovery := strings.TrimSpace(s.must(t, "users", "link", anIDOf(t, s)))
 
 	secrets := map[string]string{"secret key": testKey, "code in use": waits.code(), "used code": l.code()}
 	for name, text := range map[string]string{
 		"link": waits.link(), "used link": l.link(), "not-me link": waits.notMe(), "session": used.cookies["djauthy"], "attempt": open.cookies["djauthy_attempt"],
-		"stuck attempt": stuck.cookies["djauthy_attempt"], "first administrator's token": first, "rescue link": rescue,
+		"stuck attempt": stuck.cookies["djauthy_attempt"], "first administrator's token": first, "recovery link": recovery,
 	} {
 		secrets[name] = text[strings.LastIndex(text, ".")+1:]
 	}

@@ -55,8 +55,8 @@ func Find(tx *db.Tx, id ID) (Account, User, error) {
 // Get returns an account and its user, or db.ErrNotFound.
 func Get(tx *db.Tx, id AccountID) (Account, User, error) { return find(tx, `a.id = $1`, id) }
 
-// Standing is what decides whether a person may come in by an account.
-type Standing struct {
+// AccountStatus is what decides whether a person may come in by an account.
+type AccountStatus struct {
 	Account        AccountID
 	User           UserID
 	Email          string // the user's
@@ -70,15 +70,15 @@ type Standing struct {
 	GivenBackTo int64
 }
 
-// StandingOf returns the standing of an id's account, or db.ErrNotFound.
-func StandingOf(tx *db.Tx, id ID) (Standing, error) {
-	return standing(tx, `a.implementation = $1 AND a.identifier = $2`, id.Implementation, id.Identifier)
+// StatusOf returns the status of an id's account, or db.ErrNotFound.
+func StatusOf(tx *db.Tx, id ID) (AccountStatus, error) {
+	return status(tx, `a.implementation = $1 AND a.identifier = $2`, id.Implementation, id.Identifier)
 }
 
-// LockStanding returns the standing of an account, or db.ErrNotFound, and keeps
+// StatusForUpdate returns the status of an account, or db.ErrNotFound, and keeps
 // it as it is until the transaction ends.
-func LockStanding(tx *db.Tx, id AccountID) (Standing, error) {
-	return standing(tx, `a.id = $1`+tx.ForUpdate(), id)
+func StatusForUpdate(tx *db.Tx, id AccountID) (AccountStatus, error) {
+	return status(tx, `a.id = $1`+tx.ForUpdate(), id)
 }
 
 // Lock keeps a user and their accounts as they are until the transaction ends, in the
@@ -88,7 +88,7 @@ func Lock(tx *db.Tx, user UserID) error {
 		`SELECT a.id FROM accounts a JOIN users u ON u.id = a.user_id WHERE u.id = $1 ORDER BY a.id`+tx.ForUpdate(), user)
 }
 
-func standing(tx *db.Tx, where string, args ...any) (s Standing, err error) {
+func status(tx *db.Tx, where string, args ...any) (s AccountStatus, err error) {
 	var deactivated int64
 	err = tx.Get(`SELECT a.id, a.user_id, a.is_active, a.code_generation, a.given_back_to, u.email, u.is_active, u.is_invited, u.deactivated_at
 		FROM accounts a JOIN users u ON u.id = a.user_id WHERE `+where, args...).
@@ -141,10 +141,10 @@ func Of(tx *db.Tx, user UserID) (all []Account, err error) {
 	return all, err
 }
 
-// Succeed records that somebody has proved control of an account: it and its
+// RecordSuccess records that somebody has proved control of an account: it and its
 // user are active from now on, and every code made for it so far is void. The
 // address is where the code went; the first that is proved becomes the user's email.
-func Succeed(tx *db.Tx, s Standing, id ID, address Address) error {
+func RecordSuccess(tx *db.Tx, s AccountStatus, id ID, address Address) error {
 	_, err := tx.Exec(`UPDATE accounts SET is_active = 1, last_used_at = $2, code_generation = code_generation + 1, given_back_to = $3,
 		activated_at = CASE WHEN activated_at = 0 THEN $2 ELSE activated_at END WHERE id = $1`, s.Account, tx.Millis(), s.GivenBackTo)
 	if err != nil {

@@ -41,7 +41,7 @@ func proved(t testing.TB, d *db.DB, text string) accounts.User {
 	t.Helper()
 	a, u := ensure(t, d, text)
 	update(t, d, func(tx *db.Tx) error {
-		return accounts.Succeed(tx, accounts.Standing{Account: a.ID, User: u.ID, Email: u.Email}, a.Addr, accounts.Address(text))
+		return accounts.RecordSuccess(tx, accounts.AccountStatus{Account: a.ID, User: u.ID, Email: u.Email}, a.Addr, accounts.Address(text))
 	})
 	return user(t, d, u.ID)
 }

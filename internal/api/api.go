@@ -150,7 +150,7 @@ func (s *Server) told(answer door.Answer, handle fiber.Handler) fiber.Handler {
 			c.Status(r.status)
 			return write(c, r.body)
 		} else if err != nil {
-			return s.door.Tell(c, err, answer)
+			return s.door.WriteProblem(c, err, answer)
 		}
 		return nil
 	}

@@ -66,9 +66,9 @@ type wording struct {
 }
 
 // kind is a kind of message in one language.
-type kind struct{ subject, text, html words.Mold }
+type kind struct{ subject, text, html words.Precompiled }
 
-// newWording makes mail/*.{subject.txt,txt,html} of files into molds, once for
+// newWording makes mail/*.{subject.txt,txt,html} of files into precompiled texts, once for
 // each language.
 func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
 	w := &wording{texts, map[string]kind{}}
@@ -111,7 +111,7 @@ func parseKind(files fs.FS, base string, l *words.Language) (k kind, err error) 
 		return k, err
 	}
 	n := len(marked.values())
-	return kind{words.NewMold(strings.TrimSpace(subject.String()), n), words.NewMold(text.String(), n), words.NewMold(page.String(), n)}, nil
+	return kind{words.Precompile(strings.TrimSpace(subject.String()), n), words.Precompile(text.String(), n), words.Precompile(page.String(), n)}, nil
 }
 
 func (w *wording) word(m Message) (Worded, error) {

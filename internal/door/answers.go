@@ -13,7 +13,7 @@ const MaxBody = maxBody
 
 // Answers sets how problems are told where no handler has told them: what the HTTP
 // library refuses before any handler, and paths that nobody serves. choose returns nil
-// for what is told as Otherwise says.
+// for what is told as SetFallback says.
 func (d *Door) Answers(choose func(*fiber.Ctx, *Problem) Answer) { d.choose = choose }
 
 // tellUnhandled is Tell for problems that no handler has told.
@@ -25,7 +25,7 @@ func (d *Door) tellUnhandled(c *fiber.Ctx, err error) error {
 		}
 	}
 	c.Response().SkipBody = c.Method() == fiber.MethodHead // the HTTP library forgets it of what it refuses
-	return d.Tell(c, err, answer)
+	return d.WriteProblem(c, err, answer)
 }
 
 // Path is a request's path as it was sent, without its query. Where the headers could

@@ -118,8 +118,8 @@ func New(o Options) (*Door, error) {
 	return d, nil
 }
 
-// Otherwise sets how problems are told where no handler has told them.
-func (d *Door) Otherwise(a Answer) { d.answer = a }
+// SetFallback sets how problems are told where no handler has told them.
+func (d *Door) SetFallback(a Answer) { d.answer = a }
 
 // otherMethod stands for every method that Fiber does not know, which it would
 // answer with 400 before any handler. No route but All has it.

@@ -70,9 +70,9 @@ func problemOf(err error) *Problem {
 	return &Problem{Status: http.StatusInternalServerError, Key: "internal", Cause: err}
 }
 
-// Tell is the one place where an error becomes a status, a log line and an
+// WriteProblem is the one place where an error becomes a status, a log line and an
 // answer.
-func (d *Door) Tell(c *fiber.Ctx, err error, answer Answer) error {
+func (d *Door) WriteProblem(c *fiber.Ctx, err error, answer Answer) error {
 	p := problemOf(err)
 	if p.Cause != nil {
 		d.log.Error("request failed", "id", d.RequestID(c), "method", c.Method(), "route", c.Route().Path, "status", p.Status, "err", p.Cause)

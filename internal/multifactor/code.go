@@ -125,9 +125,9 @@ func (c *Codes) Match(tx *db.Tx, attempt db.ID, text string, g accounts.Generati
 	return Wrong, nil
 }
 
-// Bury makes sure that a clock that jumps back brings none of an attempt's
+// ExpireForGood makes sure that a clock that jumps back brings none of an attempt's
 // expired codes to life.
-func (c *Codes) Bury(tx *db.Tx, attempt db.ID) error {
+func (c *Codes) ExpireForGood(tx *db.Tx, attempt db.ID) error {
 	_, err := tx.Exec(`UPDATE codes SET expires_at = 0 WHERE attempt_id = $1 AND expires_at <= $2`, attempt, tx.Millis())
 	return err
 }

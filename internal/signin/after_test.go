@@ -37,7 +37,7 @@ func TestAnOpenAttemptDoesNotTellWhatTheOwnerDid(t *testing.T) {
 			h.exec(t, `DELETE FROM accounts`)
 			h.exec(t, `DELETE FROM users`)
 		},
-		"gets a rescue link": func(t *testing.T, h *house, _ *browser) {
+		"gets a recovery link": func(t *testing.T, h *house, _ *browser) {
 			_, u := h.account(t, addr(t, ann))
 			h.update(t, func(tx *db.Tx) error { _, err := h.s.MakeLink(tx, u.ID); return err })
 		},

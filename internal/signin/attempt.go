@@ -29,10 +29,10 @@ type attempt struct {
 	silent     bool               // no message went out, and no code opens it
 	known      bool               // the browser had signed in with this id before
 	firstHash  []byte             // of the first administrator's token it came with, or empty
-	rescue     bool               // made by `users link`: its link works in any browser
+	recovery   bool               // made by `users link`: its link works in any browser
 	short      bool               // its newest code is short: tries are counted, and short codes work
 	next       string
-	network    string // the asker's address as limits count it
+	network    string // the requester's address as limits count it
 	client     audit.Client
 	tries      int
 	triesTaken int // of the id's budget
@@ -62,7 +62,7 @@ const attemptColumns = `id, secret_hash, browser, implementation, identifier, ty
 func (a *attempt) scan(row db.Row) error {
 	var sent, expires, used, voided int64
 	err := row.Scan(&a.id, &a.secretHash, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.account, &a.silent, &a.known, &a.firstHash,
-		&a.rescue, &a.short, &a.next, &a.network, &a.client.Prefix, &a.client.Agent, &a.tries, &a.triesTaken, &a.sends, &a.kept, &sent, &expires, &used, &voided, &a.session)
+		&a.recovery, &a.short, &a.next, &a.network, &a.client.Prefix, &a.client.Agent, &a.tries, &a.triesTaken, &a.sends, &a.kept, &sent, &expires, &used, &voided, &a.session)
 	a.sent, a.expires, a.used, a.voided = db.Time(sent), db.Time(expires), db.Time(used), db.Time(voided)
 	return err
 }
@@ -82,9 +82,9 @@ func attemptOf(tx *db.Tx, t seal.Token, lock string) (a attempt, found bool, err
 	return a.ifMatches(t, err)
 }
 
-// glance reads of an attempt what wait tells; it is attemptOf for who only waits,
+// loadStatus reads of an attempt what wait tells; it is attemptOf for who only waits,
 // at a third of the price.
-func glance(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
+func loadStatus(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
 	if t.ID == 0 {
 		return a, false, nil
 	}
@@ -133,7 +133,7 @@ func (a attempt) ifMatches(t seal.Token, err error) (attempt, bool, error) {
 func (a attempt) insert(tx *db.Tx) error {
 	_, err := tx.Exec(`INSERT INTO attempts (id, secret_hash, browser, implementation, identifier, typed, account_id, is_silent, is_known, first_hash, is_rescue, has_short,
 		next, network, prefix, agent, sends, kept, sent_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
-		a.id, a.secretHash, a.browser, a.addr.Implementation, a.addr.Identifier, a.typed, a.account, db.Int(a.silent), db.Int(a.known), append([]byte{}, a.firstHash...), db.Int(a.rescue), db.Int(a.short),
+		a.id, a.secretHash, a.browser, a.addr.Implementation, a.addr.Identifier, a.typed, a.account, db.Int(a.silent), db.Int(a.known), append([]byte{}, a.firstHash...), db.Int(a.recovery), db.Int(a.short),
 		a.next, a.network, a.client.Prefix, a.client.Agent, a.sends, a.kept, a.sent.UnixMilli(), a.expires.UnixMilli())
 	return err
 }

@@ -116,7 +116,7 @@ func (s *Service) taken(a attempt) []limit.Amount {
 		}
 	}
 	switch {
-	case a.rescue:
+	case a.recovery:
 	case a.known:
 		add(a.sends, s.sendBudgets(a)...)
 	default:

@@ -157,7 +157,7 @@ func TestASuccessNeverRevivesADeactivatedUser(t *testing.T) {
 	})
 }
 
-func signedIn(t *testing.T, h *house, id accounts.ID) signin.Asker {
+func signedIn(t *testing.T, h *house, id accounts.ID) signin.Requester {
 	t.Helper()
 	b := h.browser("203.0.113.9")
 	b.signsIn(t, id)

@@ -157,7 +157,7 @@ func (e Export) Write(ctx context.Context, w io.Writer) error {
 
 // Export reads everything that is kept of the person, but for the history, and notes in
 // that that they asked for it.
-func (s *Service) Export(ctx context.Context, by Asker) (e Export, err error) {
+func (s *Service) Export(ctx context.Context, by Requester) (e Export, err error) {
 	var user accounts.UserID
 	err = s.change(ctx, by, audit.Exported, func(_ *db.Tx, sess Session) error {
 		user = sess.User.ID

@@ -98,7 +98,7 @@ func readFirst(tx *db.Tx, hash []byte) (value string, good bool, err error) {
 
 // promote makes a superuser of who signs in as first administrator, and of who
 // is named in the settings and signs in for the first time.
-func (s *Service) promote(tx *db.Tx, a attempt, who accounts.Standing) error {
+func (s *Service) promote(tx *db.Tx, a attempt, who accounts.AccountStatus) error {
 	named := s.Settings.Admins[a.addr] && !who.Proved
 	first := false
 	if len(a.firstHash) > 0 {

@@ -219,13 +219,13 @@ func (h *house) dump(t testing.TB) map[string][]string {
 // browser is somebody at a browser: it keeps the cookies it is given.
 type browser struct {
 	h  *house
-	by signin.Asker
+	by signin.Requester
 }
 
 // browser opens a fresh browser at a network address.
 func (h *house) browser(network string) *browser {
 	b, _ := h.s.ReadBrowser("")
-	return &browser{h, signin.Asker{
+	return &browser{h, signin.Requester{
 		Browser: b, Network: network, Words: h.words.Get("en"), Client: audit.Client{Prefix: "192.0.2.0/24", Agent: "Firefox/Linux"},
 	}}
 }

@@ -13,18 +13,18 @@ import (
 
 // Linked is what an opened link shows. Looking changes nothing, however often.
 type Linked struct {
-	Verdict Verdict // Accepted: a button signs in; Foreign: Code is shown; else it is over
-	Code    string  // to type in the browser that asked
-	Masked  string
-	Rescue  bool   // made by `users link`
-	Next    string // where its button leads: a local path, or ""
-	Client  audit.Client
-	At      time.Time
-	NotMe   seal.Token
+	Verdict  Verdict // Accepted: a button signs in; Foreign: Code is shown; else it is over
+	Code     string  // to type in the browser that asked
+	Masked   string
+	Recovery bool   // made by `users link`
+	Next     string // where its button leads: a local path, or ""
+	Client   audit.Client
+	At       time.Time
+	NotMe    seal.Token
 }
 
 // Link looks at a mailed link.
-func (s *Service) Link(ctx context.Context, link seal.Token, by Asker) (l Linked, err error) {
+func (s *Service) Link(ctx context.Context, link seal.Token, by Requester) (l Linked, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		l = Linked{}
 		a, err := loadAttempt(tx, db.ID(link.ID), "")
@@ -43,7 +43,7 @@ func (s *Service) Link(ctx context.Context, link seal.Token, by Asker) (l Linked
 		if err != nil || !ok {
 			return err
 		}
-		l = Linked{Verdict: Foreign, Code: code.Text, Masked: a.addr.Masked(), Rescue: a.rescue, Next: a.next, Client: a.client, At: code.Created, NotMe: s.notMeToken(a.id)}
+		l = Linked{Verdict: Foreign, Code: code.Text, Masked: a.addr.Masked(), Recovery: a.recovery, Next: a.next, Client: a.client, At: code.Created, NotMe: s.notMeToken(a.id)}
 		switch {
 		case !a.voided.IsZero():
 			l.Verdict, l.Code = Stopped, ""
@@ -51,7 +51,7 @@ func (s *Service) Link(ctx context.Context, link seal.Token, by Asker) (l Linked
 			l.Verdict, l.Code = Used, ""
 		case !code.Open:
 			l.Verdict, l.Code = Expired, ""
-		case a.rescue || by.Attempt.ID == link.ID && by.Attempt.Matches(a.secretHash):
+		case a.recovery || by.Attempt.ID == link.ID && by.Attempt.Matches(a.secretHash):
 			l.Verdict, l.Code = Accepted, ""
 		}
 		return nil
@@ -69,7 +69,7 @@ func (s *Service) MakeLink(tx *db.Tx, user accounts.UserID) (seal.Token, error) 
 	if len(all) == 0 {
 		return seal.Token{}, errors.New("this user has no address to sign in with")
 	}
-	a := attempt{id: tx.NewID(), browser: []byte{}, addr: all[0].Addr, account: all[0].ID, firstHash: []byte{}, rescue: true, sends: 1, sent: tx.Now}
+	a := attempt{id: tx.NewID(), browser: []byte{}, addr: all[0].Addr, account: all[0].ID, firstHash: []byte{}, recovery: true, sends: 1, sent: tx.Now}
 	a.secretHash = seal.NewToken(0).Hash() // nobody has this cookie
 	code, err := s.Codes.Issue(tx, a.id, 0, true, all[0].CodeGeneration)
 	if err != nil {

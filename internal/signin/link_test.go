@@ -133,8 +133,8 @@ func TestAMissingLinkIsNoTryAtTheCode(t *testing.T) {
 	})
 }
 
-// rescue makes a link as `users link` does.
-func (h *house) rescue(t *testing.T, user accounts.UserID) (link seal.Token) {
+// recovery makes a link as `users link` does.
+func (h *house) recovery(t *testing.T, user accounts.UserID) (link seal.Token) {
 	t.Helper()
 	h.update(t, func(tx *db.Tx) (err error) {
 		link, err = h.s.MakeLink(tx, user)
@@ -149,11 +149,11 @@ func TestAnAdministratorsLinkWorksOnceInAnyBrowser(t *testing.T) {
 		h.browser("192.0.2.1").signsIn(t, ann)
 		_, u := h.account(t, ann)
 		h.clock.Advance(time.Second)
-		link := h.rescue(t, u.ID)
+		link := h.recovery(t, u.ID)
 		b := h.browser("198.51.100.7")
 		l := b.opens(t, link)
 		want(t, l.Verdict, signin.Accepted)
-		want(t, l.Rescue, true)
+		want(t, l.Recovery, true)
 		want(t, l.Code, "")
 		want(t, b.clicks(t, link).Verdict, signin.Accepted)
 		want(t, b.isIn(t), true)
@@ -169,7 +169,7 @@ func TestAnAdministratorsLinkExpires(t *testing.T) {
 		h.browser("192.0.2.1").signsIn(t, ann)
 		_, u := h.account(t, ann)
 		h.clock.Advance(time.Second)
-		link := h.rescue(t, u.ID)
+		link := h.recovery(t, u.ID)
 		h.clock.Advance(10 * time.Minute)
 		want(t, h.browser("198.51.100.7").clicks(t, link).Verdict, signin.Expired)
 	})
@@ -181,7 +181,7 @@ func TestAnAdministratorsLinkLetsNoDeactivatedUserIn(t *testing.T) {
 		h.browser("192.0.2.1").signsIn(t, ann)
 		_, u := h.account(t, ann)
 		h.clock.Advance(time.Second)
-		link := h.rescue(t, u.ID)
+		link := h.recovery(t, u.ID)
 		h.update(t, func(tx *db.Tx) error { return accounts.Deactivate(tx, u.ID) })
 		want(t, h.browser("198.51.100.7").clicks(t, link).Verdict, signin.Expired)
 	})

@@ -37,7 +37,7 @@ type Disowned struct {
 // NotMe looks at an attempt that its owner may disown, and with confirmed set
 // stops it: its codes are void, a session that came of it ends, and its browser
 // cannot ask for codes for this id for as long as a code lives.
-func (s *Service) NotMe(ctx context.Context, t seal.Token, confirmed bool, by Asker) (d Disowned, err error) {
+func (s *Service) NotMe(ctx context.Context, t seal.Token, confirmed bool, by Requester) (d Disowned, err error) {
 	if t.ID == 0 || !seal.Equal(t.Secret[:], s.notMe.Sum(db.Bytes(db.ID(t.ID)))) {
 		return d, nil
 	}
@@ -62,7 +62,7 @@ func (s *Service) NotMe(ctx context.Context, t seal.Token, confirmed bool, by As
 	return d, err
 }
 
-func (s *Service) disown(tx *db.Tx, a attempt, by Asker) error {
+func (s *Service) disown(tx *db.Tx, a attempt, by Requester) error {
 	if !a.voided.IsZero() {
 		return nil
 	}

@@ -132,7 +132,7 @@ func TestASuccessByAnAdministratorsLinkLiftsTheBrowsersBlock(t *testing.T) {
 		b.disowns(t, m.notMe, true) // by mistake
 		h.clock.Advance(time.Second)
 		_, u := h.account(t, ann)
-		want(t, b.clicks(t, h.rescue(t, u.ID)).Verdict, signin.Accepted)
+		want(t, b.clicks(t, h.recovery(t, u.ID)).Verdict, signin.Accepted)
 		h.clock.Advance(time.Second)
 		sent := h.messages(t)
 		b.asks(t, signin.Ask{ID: ann})

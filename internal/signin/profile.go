@@ -53,7 +53,7 @@ func (e TooOften) Error() string { return "too many changes; the next in " + e.W
 // change runs fn for the user of a session that is still good, and writes the
 // event into their history. A session that ended meanwhile changes nothing. It returns
 // TooOften beyond ownChanges.
-func (s *Service) change(ctx context.Context, by Asker, e audit.Event, fn func(*db.Tx, Session) error) error {
+func (s *Service) change(ctx context.Context, by Requester, e audit.Event, fn func(*db.Tx, Session) error) error {
 	var wait time.Duration
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
 		sess, err := checkSession(tx, by.Session, s.Settings)
@@ -78,21 +78,21 @@ func (s *Service) change(ctx context.Context, by Asker, e audit.Event, fn func(*
 }
 
 // SaveSettings changes what a person says of themselves.
-func (s *Service) SaveSettings(ctx context.Context, by Asker, first, last, language string) error {
+func (s *Service) SaveSettings(ctx context.Context, by Requester, first, last, language string) error {
 	return s.change(ctx, by, audit.SettingsChange, func(tx *db.Tx, sess Session) error {
 		return accounts.SetProfile(tx, sess.User.ID, first, last, language)
 	})
 }
 
 // EndSession ends another session of the person.
-func (s *Service) EndSession(ctx context.Context, by Asker, id db.ID) error {
+func (s *Service) EndSession(ctx context.Context, by Requester, id db.ID) error {
 	return s.change(ctx, by, audit.SessionEnded, func(tx *db.Tx, sess Session) error {
 		return End(tx, sess.User.ID, id)
 	})
 }
 
 // EndOthers ends all other sessions of the person.
-func (s *Service) EndOthers(ctx context.Context, by Asker) error {
+func (s *Service) EndOthers(ctx context.Context, by Requester) error {
 	return s.change(ctx, by, audit.SessionsEnded, func(tx *db.Tx, sess Session) error {
 		_, err := EndAll(tx, sess.User.ID, sess.ID)
 		return err
@@ -131,7 +131,7 @@ const FreshFor = 5 * time.Minute
 // DeleteAccount forgets the person, if they have just proved who they are; ok
 // is false if they have not. It returns accounts.ErrLastSuperuser for the last
 // superuser.
-func (s *Service) DeleteAccount(ctx context.Context, by Asker) (ok bool, err error) {
+func (s *Service) DeleteAccount(ctx context.Context, by Requester) (ok bool, err error) {
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		ok = false
 		sess, err := checkSession(tx, by.Session, s.Settings)

@@ -93,7 +93,7 @@ func TestOneIDAskedForAtOnceIsOneAccount(t *testing.T) {
 }
 
 // Two processes that note the same sessions do not wait for each other.
-func TestSightingsAreWrittenInTheOrderOfTheirSessions(t *testing.T) {
+func TestLastSeenIsWrittenInTheOrderOfTheirSessions(t *testing.T) {
 	h := momentHouse(t)
 	var all []*browser
 	for n := range 12 {

@@ -27,14 +27,14 @@ func TestNoSecretStandsInTheDatabase(t *testing.T) {
 		want(t, e.Verdict, signin.Accepted)
 		h.clock.Advance(time.Second)
 		_, u := h.account(t, addr(t, "ann@example.org"))
-		rescue := h.rescue(t, u.ID)
+		recovery := h.recovery(t, u.ID)
 
 		secrets := map[string]string{
 			"code": m.code, "code hashed without a key": sum(m.code), "the secret key": strings.Repeat("k", seal.KeySize),
 			"browser cookie": e.Browser, "message text": "with this code", "message link": "/login/link/",
 		}
 		for name, token := range map[string]seal.Token{
-			"mailed link": m.link, "not me": m.notMe, "session": e.Session, "attempt": b.by.Attempt, "users link": rescue, "first administrator": parse(t, first),
+			"mailed link": m.link, "not me": m.notMe, "session": e.Session, "attempt": b.by.Attempt, "users link": recovery, "first administrator": parse(t, first),
 		} {
 			_, secret, _ := strings.Cut(token.String(), ".")
 			secrets[name], secrets[name+" raw"], secrets[name+" in hex"] = secret, string(token.Secret[:]), hex.EncodeToString(token.Secret[:])

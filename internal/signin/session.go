@@ -32,13 +32,13 @@ func (s Session) Created() time.Time { return s.ID.Time() }
 // fresh is a session that is being made.
 type fresh struct {
 	token   seal.Token
-	who     accounts.Standing
+	who     accounts.AccountStatus
 	addr    accounts.ID
 	client  audit.Client
 	expires time.Time
 }
 
-func newSession(tx *db.Tx, who accounts.Standing, id accounts.ID, c audit.Client, s Settings) fresh {
+func newSession(tx *db.Tx, who accounts.AccountStatus, id accounts.ID, c audit.Client, s Settings) fresh {
 	return fresh{seal.NewToken(int64(tx.NewID())), who, id, c, tx.Now.Add(s.Absolute)}
 }
 
@@ -100,9 +100,9 @@ func (s *Service) Check(ctx context.Context, t seal.Token) (out Session, err err
 	})
 	switch {
 	case errors.Is(err, errOver):
-		s.note(sighting{db.ID(t.ID), now, true})
+		s.note(lastSeen{db.ID(t.ID), now, true})
 	case err == nil && (now.Sub(out.LastSeen) >= s.Settings.Idle/60 || out.LastSeen.After(now.Add(db.Skew))):
-		s.note(sighting{out.ID, now, false})
+		s.note(lastSeen{out.ID, now, false})
 	}
 	return out, err
 }
@@ -136,7 +136,7 @@ func Sessions(tx *db.Tx, user accounts.UserID, s Settings) (all []Session, err e
 }
 
 // SignOut ends the session of a cookie.
-func (s *Service) SignOut(ctx context.Context, by Asker) error {
+func (s *Service) SignOut(ctx context.Context, by Requester) error {
 	return s.DB.Update(ctx, func(tx *db.Tx) error {
 		sess, err := checkSession(tx, by.Session, s.Settings)
 		if errors.Is(err, db.ErrNotFound) {
@@ -201,23 +201,23 @@ func SweepSessions(tx *db.Tx, s Settings, from db.ID, limit int) (removed int64,
 	return removed, next, err
 }
 
-// sighting says that a session was used, or found over.
-type sighting struct {
+// lastSeen says that a session was used, or found over.
+type lastSeen struct {
 	id   db.ID
 	at   time.Time
 	over bool
 }
 
-// note keeps a sighting for Run; when too many wait, it is dropped, and the
+// note queues x for Run; when too many wait, it is dropped, and the
 // next use of the session brings another.
-func (s *Service) note(x sighting) {
+func (s *Service) note(x lastSeen) {
 	select {
 	case s.seen <- x:
 	default:
 	}
 }
 
-// seenEvery is how often sightings are written.
+// seenEvery is how often last-seen times are written.
 const seenEvery = time.Second
 
 // Run writes down when sessions were last used, many at once and off the
@@ -238,7 +238,7 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) writeSeen(ctx context.Context) error {
-	latest := map[db.ID]sighting{}
+	latest := map[db.ID]lastSeen{}
 	for len(s.seen) > 0 {
 		x := <-s.seen
 		latest[x.id] = x
@@ -247,7 +247,7 @@ func (s *Service) writeSeen(ctx context.Context) error {
 		return nil
 	}
 	// In the order of their ids, or two processes wait for each other's rows.
-	all := slices.SortedFunc(maps.Values(latest), func(a, b sighting) int { return cmp.Compare(a.id, b.id) })
+	all := slices.SortedFunc(maps.Values(latest), func(a, b lastSeen) int { return cmp.Compare(a.id, b.id) })
 	return s.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 		for _, x := range all {
 			if err := x.write(tx, s.Settings); err != nil {
@@ -258,7 +258,7 @@ func (s *Service) writeSeen(ctx context.Context) error {
 	}))
 }
 
-func (x sighting) write(tx *db.Tx, s Settings) error {
+func (x lastSeen) write(tx *db.Tx, s Settings) error {
 	if !x.over {
 		// Also where a clock wrote it that was ahead.
 		_, err := tx.Exec(`UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at < $2 OR last_seen_at > $3)`, x.id, x.at.UnixMilli(), x.at.Add(db.Skew).UnixMilli())

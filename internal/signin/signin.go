@@ -31,7 +31,7 @@ type Service struct {
 	notMe   *seal.MAC
 	browser *seal.Box
 	known   *seal.MAC
-	seen    chan sighting
+	seen    chan lastSeen
 	log     *slog.Logger
 }
 
@@ -57,7 +57,7 @@ func New(d *db.DB, out *delivery.Outbox, codes *multifactor.Codes, keys *seal.Ke
 	return &Service{
 		DB: d, Outbox: out, Codes: codes, Settings: s,
 		notMe: keys.MAC("not me"), browser: keys.Box("browser"), known: keys.MAC("browser knows"),
-		seen: make(chan sighting, 1024), log: log,
+		seen: make(chan lastSeen, 1024), log: log,
 	}
 }
 
@@ -70,8 +70,8 @@ func (s Settings) host() string {
 	return u.Hostname()
 }
 
-// Asker is who sits at the other end, as far as a door can tell.
-type Asker struct {
+// Requester is who sits at the other end, as far as a door can tell.
+type Requester struct {
 	Browser Browser
 	Network string       // the address as limits count it: IPv4 whole, IPv6 /64
 	Client  audit.Client // as people are shown it

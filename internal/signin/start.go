@@ -37,7 +37,7 @@ type Asked struct {
 type start struct {
 	s     *Service
 	ask   Ask
-	by    Asker
+	by    Requester
 	first []byte // hash of the first administrator's token it came with, or empty
 
 	asked  Asked
@@ -50,7 +50,7 @@ type start struct {
 
 // Start begins an attempt and sends its code. A browser that has an open
 // attempt for the id goes on with it.
-func (s *Service) Start(ctx context.Context, ask Ask, by Asker) (Asked, error) {
+func (s *Service) Start(ctx context.Context, ask Ask, by Requester) (Asked, error) {
 	first := []byte{}
 	if ask.First != "" {
 		token, _ := seal.ParseToken(ask.First)
@@ -61,14 +61,14 @@ func (s *Service) Start(ctx context.Context, ask Ask, by Asker) (Asked, error) {
 
 // Resend sends one more code of the browser's attempt. If that can go on no
 // more, a new attempt for the same id takes its place.
-func (s *Service) Resend(ctx context.Context, by Asker) (Asked, error) {
+func (s *Service) Resend(ctx context.Context, by Requester) (Asked, error) {
 	var a attempt
 	var found bool
 	err := s.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		a, found, err = attemptOf(tx, by.Attempt, "")
 		return err
 	})
-	if err != nil || !found || a.rescue {
+	if err != nil || !found || a.recovery {
 		return Asked{Gone: true}, err
 	}
 	return (&start{s: s, ask: Ask{ID: a.addr, Typed: a.typed, Next: a.next}, by: by, first: a.firstHash}).run(ctx)
@@ -132,7 +132,7 @@ func (st *start) current(tx *db.Tx, lock string) (a attempt, goesOn bool, err er
 	if err != nil {
 		return a, false, err
 	}
-	if found && a.open() && a.addr == st.ask.ID && a.tries < st.s.Settings.Tries && st.ask.First == "" && !a.rescue &&
+	if found && a.open() && a.addr == st.ask.ID && a.tries < st.s.Settings.Tries && st.ask.First == "" && !a.recovery &&
 		tx.Now.Sub(a.id.Time()) < attemptLife {
 		a.typed = st.ask.Typed
 		return a, true, nil
@@ -212,9 +212,9 @@ func (st *start) redirect(tx *db.Tx) error {
 // reach finds or makes the account. mute says that nothing may be sent: the
 // browser was told off by the owner, the user is deactivated, or sign-up is
 // closed to this id.
-func (st *start) reach(tx *db.Tx) (who accounts.Standing, mute bool, err error) {
+func (st *start) reach(tx *db.Tx) (who accounts.AccountStatus, mute bool, err error) {
 	id := st.ask.ID
-	who, err = accounts.StandingOf(tx, id)
+	who, err = accounts.StatusOf(tx, id)
 	unknown := errors.Is(err, db.ErrNotFound)
 	if err != nil && !unknown {
 		return who, false, err
@@ -225,7 +225,7 @@ func (st *start) reach(tx *db.Tx) (who accounts.Standing, mute bool, err error) 
 			return who, false, err
 		}
 		if !there { // unknown, or swept a moment ago
-			unknown, who = true, accounts.Standing{CodeGeneration: accounts.NoGeneration}
+			unknown, who = true, accounts.AccountStatus{CodeGeneration: accounts.NoGeneration}
 		}
 	}
 	letIn := st.s.Settings.OpenSignup || who.Active || who.Invited || st.s.Settings.Admins[id]
@@ -260,9 +260,9 @@ func (st *start) message(tx *db.Tx, a attempt, code string, link seal.Token) del
 }
 
 // Wait tells the browser of an attempt where it stands.
-func (s *Service) Wait(ctx context.Context, by Asker) (w Waiting, err error) {
+func (s *Service) Wait(ctx context.Context, by Requester) (w Waiting, err error) {
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
-		a, found, err := glance(tx, by.Attempt)
+		a, found, err := loadStatus(tx, by.Attempt)
 		if err != nil || !found {
 			w = Waiting{Verdict: Gone}
 			return err

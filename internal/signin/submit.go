@@ -16,7 +16,7 @@ import (
 // submit is one answer on its way through the parts of its sequence.
 type submit struct {
 	s     *Service
-	by    Asker
+	by    Requester
 	typed string
 
 	byLink bool // answered with the link in place of the code
@@ -32,13 +32,13 @@ type submit struct {
 }
 
 // SubmitCode answers the browser's attempt with a code.
-func (s *Service) SubmitCode(ctx context.Context, code string, by Asker) (Entered, error) {
+func (s *Service) SubmitCode(ctx context.Context, code string, by Requester) (Entered, error) {
 	return (&submit{s: s, by: by, typed: code}).run(ctx)
 }
 
 // SubmitLink answers with a mailed link, in the browser that asked; a link of
 // `users link` works in any.
-func (s *Service) SubmitLink(ctx context.Context, link seal.Token, by Asker) (Entered, error) {
+func (s *Service) SubmitLink(ctx context.Context, link seal.Token, by Requester) (Entered, error) {
 	return (&submit{s: s, by: by, byLink: true, link: link}).run(ctx)
 }
 
@@ -103,7 +103,7 @@ func (sub *submit) decide(tx *db.Tx) error {
 	}
 	var found bool
 	var err error
-	if sub.a, found, err = attemptOf(tx, sub.by.Attempt, tx.ForUpdate()); err != nil || !found || sub.a.rescue {
+	if sub.a, found, err = attemptOf(tx, sub.by.Attempt, tx.ForUpdate()); err != nil || !found || sub.a.recovery {
 		return err
 	}
 	if !sub.a.open() {
@@ -113,7 +113,7 @@ func (sub *submit) decide(tx *db.Tx) error {
 		sub.out.Verdict = Exhausted
 		return nil
 	}
-	who, err := accounts.LockStanding(tx, sub.a.account)
+	who, err := accounts.StatusForUpdate(tx, sub.a.account)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err
 	}
@@ -133,7 +133,7 @@ func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.UserID
 	switch {
 	case v == multifactor.Expired:
 		sub.out.Verdict = Expired
-		return sub.s.Codes.Bury(tx, sub.a.id)
+		return sub.s.Codes.ExpireForGood(tx, sub.a.id)
 	case sub.code == "":
 		sub.out.Verdict, sub.out.Shape = Misshapen, sub.shape
 		return nil
@@ -174,7 +174,7 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 	} else if err != nil {
 		return err
 	}
-	who, err := accounts.LockStanding(tx, sub.a.account)
+	who, err := accounts.StatusForUpdate(tx, sub.a.account)
 	if errors.Is(err, db.ErrNotFound) {
 		return nil
 	} else if err != nil {
@@ -185,7 +185,7 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 	switch {
 	case err != nil || !ok:
 		return err
-	case !asking && !sub.a.rescue:
+	case !asking && !sub.a.recovery:
 		sub.out.Verdict = Foreign
 	case !sub.a.voided.IsZero():
 		sub.out.Verdict = Stopped
@@ -200,7 +200,7 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 }
 
 // enter opens the session: the one place where somebody gets in.
-func (sub *submit) enter(tx *db.Tx, who accounts.Standing, event audit.Event) error {
+func (sub *submit) enter(tx *db.Tx, who accounts.AccountStatus, event audit.Event) error {
 	s := sub.s
 	session := newSession(tx, who, sub.a.addr, sub.by.Client, s.Settings)
 	used, err := sub.a.use(tx, db.ID(session.token.ID))
@@ -209,7 +209,7 @@ func (sub *submit) enter(tx *db.Tx, who accounts.Standing, event audit.Event) er
 		return err
 	}
 	who.GivenBackTo, sub.gives = limit.Spend(s.Settings.GivesBack, who.GivenBackTo, tx.Now)
-	if err := accounts.Succeed(tx, who, sub.a.addr, sub.a.address()); err != nil {
+	if err := accounts.RecordSuccess(tx, who, sub.a.addr, sub.a.address()); err != nil {
 		return err
 	}
 	if err := s.promote(tx, sub.a, who); err != nil {

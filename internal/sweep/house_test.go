@@ -89,10 +89,10 @@ func (h *house) Sent(string, time.Duration)  {}
 func (h *house) Failed(string, bool)         {}
 
 // asks makes an attempt for an address and returns who asked and the code.
-func (h *house) asks(t *testing.T, address string) (by signin.Asker, code string) {
+func (h *house) asks(t *testing.T, address string) (by signin.Requester, code string) {
 	t.Helper()
 	browser, _ := h.s.ReadBrowser("")
-	by = signin.Asker{Browser: browser, Network: "192.0.2.1", Words: h.words, Client: audit.Client{Prefix: "192.0.2.0/24"}}
+	by = signin.Requester{Browser: browser, Network: "192.0.2.1", Words: h.words, Client: audit.Client{Prefix: "192.0.2.0/24"}}
 	asked, err := h.s.Start(t.Context(), signin.Ask{ID: accounts.ID{Implementation: accounts.Email, Identifier: address}}, by)
 	check(t, err)
 	by.Attempt = asked.Attempt
@@ -105,7 +105,7 @@ func (h *house) asks(t *testing.T, address string) (by signin.Asker, code string
 	return by, code
 }
 
-func (h *house) signsIn(t *testing.T, address string) signin.Asker {
+func (h *house) signsIn(t *testing.T, address string) signin.Requester {
 	t.Helper()
 	by, code := h.asks(t, address)
 	e, err := h.s.SubmitCode(t.Context(), code, by)

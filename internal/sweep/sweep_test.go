@@ -229,7 +229,7 @@ func TestSignInsPassWhileMuchIsSwept(t *testing.T) {
 		wg.Go(func() { _ = h.sweeper.Run(ctx) })
 		defer wg.Wait()
 		defer stop()
-		var all []signin.Asker
+		var all []signin.Requester
 		for i := range 30 {
 			all = append(all, h.signsIn(t, fmt.Sprintf("new%d@example.net", i)))
 		}

@@ -109,7 +109,7 @@ func (s *Server) postSettings(c *fiber.Ctx) error {
 	if to.FirstProblem != "" || to.LastProblem != "" {
 		return s.accountPage(c.Status(http.StatusUnprocessableEntity), &to)
 	}
-	return s.changed(c, s.Signin.SaveSettings(c.UserContext(), s.asker(c), to.FirstName, to.LastName, to.Language), "saved")
+	return s.changed(c, s.Signin.SaveSettings(c.UserContext(), s.requester(c), to.FirstName, to.LastName, to.Language), "saved")
 }
 
 func isName(s string) bool {
@@ -144,7 +144,7 @@ func (s *Server) postEndSession(c *fiber.Ctx) error {
 	if err != nil {
 		return door.Fail(http.StatusBadRequest)
 	}
-	return s.changed(c, s.Signin.EndSession(c.UserContext(), s.asker(c), db.ID(id)), "session_ended")
+	return s.changed(c, s.Signin.EndSession(c.UserContext(), s.requester(c), db.ID(id)), "session_ended")
 }
 
 type endOthersPage struct {
@@ -165,7 +165,7 @@ func (s *Server) showEndOthers(c *fiber.Ctx) error {
 }
 
 func (s *Server) postEndOthers(c *fiber.Ctx) error {
-	return s.changed(c, s.Signin.EndOthers(c.UserContext(), s.asker(c)), "others_ended")
+	return s.changed(c, s.Signin.EndOthers(c.UserContext(), s.requester(c)), "others_ended")
 }
 
 type eventRow struct {
@@ -205,7 +205,7 @@ func (s *Server) showHistory(c *fiber.Ctx) error {
 const exportFor = time.Minute
 
 func (s *Server) export(c *fiber.Ctx) error {
-	e, err := s.Signin.Export(c.UserContext(), s.asker(c))
+	e, err := s.Signin.Export(c.UserContext(), s.requester(c))
 	if err != nil {
 		return ofPerson(err)
 	}
@@ -271,7 +271,7 @@ func (s *Server) postDelete(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.Signin.DeleteAccount(c.UserContext(), s.asker(c))
+	done, err := s.Signin.DeleteAccount(c.UserContext(), s.requester(c))
 	switch {
 	case errors.Is(err, accounts.ErrLastSuperuser):
 		return s.message(c.Status(http.StatusConflict), "account.last_superuser", "/account", "account.title")

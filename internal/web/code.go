@@ -40,13 +40,13 @@ func (s *Server) showCode(c *fiber.Ctx) error {
 	if s.door.Cookie(c, door.AttemptCookie) == "" {
 		return s.withoutAttempt(c)
 	}
-	return s.codePage(c, s.asker(c), "", false)
+	return s.codePage(c, s.requester(c), "", false)
 }
 
 // codePage shows where the browser's attempt stands: the field for the code, or
 // that it is over. It says what the answer's problem was, or that it was to be
 // sent again too soon.
-func (s *Server) codePage(c *fiber.Ctx, by signin.Asker, problem string, soon bool) error {
+func (s *Server) codePage(c *fiber.Ctx, by signin.Requester, problem string, soon bool) error {
 	w, err := s.Signin.Wait(c.UserContext(), by)
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func (s *Server) plainCode(c *fiber.Ctx, p codePage) error {
 		codeForm
 	}
 	form := key{p.Lang, p.SignedIn, p.codeForm}
-	mold, ok := s.molds.Load(form)
+	page, ok := s.precompiled.Load(form)
 	if !ok {
 		marked := p
 		marked.values().Mark()
@@ -97,14 +97,14 @@ func (s *Server) plainCode(c *fiber.Ctx, p codePage) error {
 		if err := s.views.execute(&made, "signin/code.html", marked); err != nil {
 			return err
 		}
-		mold, _ = s.molds.LoadOrStore(form, words.NewMold(made.String(), len(p.values())))
+		page, _ = s.precompiled.LoadOrStore(form, words.Precompile(made.String(), len(p.values())))
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	return c.SendString(mold.(words.Mold).HTML(p.values()))
+	return c.SendString(page.(words.Precompiled).HTML(p.values()))
 }
 
 func (s *Server) postCode(c *fiber.Ctx) error {
-	by := s.asker(c)
+	by := s.requester(c)
 	code := form(c, "auth_code")
 	if by.Attempt.ID != 0 && code == "" {
 		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, s.language(c).T("problem.code.empty"), false)

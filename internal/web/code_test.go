@@ -26,7 +26,7 @@ func opened(t *testing.T, s *Server) *door.Door {
 	return d
 }
 
-// The page of a fresh code is poured into a mold; it has to be the very page
+// The page of a fresh code is precompiled; it has to be the very page
 // that the template would make, whatever somebody's id is.
 func TestThePouredCodePageIsTheTemplates(t *testing.T) {
 	texts, err := words.Load()

@@ -23,18 +23,18 @@ func (s *Server) openLink(c *fiber.Ctx) error {
 
 type linkPage struct {
 	base
-	Asking, Rescue bool
-	Masked, Code   string
-	Browser, Place string
-	At             time.Time
-	NotMe, Login   string
+	Asking, Recovery bool
+	Masked, Code     string
+	Browser, Place   string
+	At               time.Time
+	NotMe, Login     string
 }
 
 func (s *Server) showLink(c *fiber.Ctx) error {
 	if s.door.Cookie(c, door.LinkCookie) == "" {
 		return s.message(c.Status(http.StatusGone), "link.lost", "/login", "error.go_on")
 	}
-	l, err := s.Signin.Link(c.UserContext(), s.door.Token(c, door.LinkCookie), s.asker(c))
+	l, err := s.Signin.Link(c.UserContext(), s.door.Token(c, door.LinkCookie), s.requester(c))
 	if err != nil {
 		return err
 	}
@@ -46,11 +46,11 @@ func (s *Server) showLink(c *fiber.Ctx) error {
 		return s.message(c.Status(http.StatusGone), "link.gone", "/login", "error.go_on")
 	}
 	p := linkPage{
-		base: s.base(c), Asking: l.Verdict == signin.Accepted, Rescue: l.Rescue, Masked: l.Masked, Code: l.Code,
+		base: s.base(c), Asking: l.Verdict == signin.Accepted, Recovery: l.Recovery, Masked: l.Masked, Code: l.Code,
 		Browser: s.language(c).Browser(l.Client.Agent), Place: s.language(c).Place(l.Client.Prefix), At: l.At,
 		NotMe: "/login/not-me/" + l.NotMe.String(), Login: loginFor(l.Next),
 	}
-	if (p.Asking || p.Rescue) && s.leadsOut(l.Next) {
+	if (p.Asking || p.Recovery) && s.leadsOut(l.Next) {
 		door.AllowFormRedirects(c)
 	}
 	return s.page(c, "signin/link.html", p)
@@ -60,7 +60,7 @@ func (s *Server) postLink(c *fiber.Ctx) error {
 	if s.door.Cookie(c, door.LinkCookie) == "" {
 		return s.message(c.Status(http.StatusForbidden), "link.lost", "/login", "error.go_on")
 	}
-	e, err := s.Signin.SubmitLink(c.UserContext(), s.door.Token(c, door.LinkCookie), s.asker(c))
+	e, err := s.Signin.SubmitLink(c.UserContext(), s.door.Token(c, door.LinkCookie), s.requester(c))
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (s *Server) postNotMe(c *fiber.Ctx) error {
 // notMe shows the first, the second or the last page; only the last one acts.
 func (s *Server) notMe(c *fiber.Ctx, step int) error {
 	token, _ := seal.ParseToken(c.Params("token"))
-	d, err := s.Signin.NotMe(c.UserContext(), token, step == 3, s.asker(c))
+	d, err := s.Signin.NotMe(c.UserContext(), token, step == 3, s.requester(c))
 	if err != nil {
 		return err
 	}

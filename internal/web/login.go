@@ -96,7 +96,7 @@ func (s *Server) ask(c *fiber.Ctx, p loginPage, first string) error {
 		p.Problem = p.T("problem.id." + string(refusal))
 		return s.page(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
 	}
-	by := s.asker(c)
+	by := s.requester(c)
 	asked, err := s.Signin.Start(c.UserContext(), signin.Ask{ID: found.ID, Typed: found.Address, Next: p.Next, First: first}, by)
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (s *Server) ask(c *fiber.Ctx, p loginPage, first string) error {
 }
 
 // asked answers an ask: on to the code page, or when to ask again.
-func (s *Server) asked(c *fiber.Ctx, asked signin.Asked, by signin.Asker) error {
+func (s *Server) asked(c *fiber.Ctx, asked signin.Asked, by signin.Requester) error {
 	switch {
 	case asked.Gone:
 		return s.ended(c, signin.Waiting{Verdict: signin.Gone})
@@ -121,7 +121,7 @@ func (s *Server) asked(c *fiber.Ctx, asked signin.Asked, by signin.Asker) error 
 }
 
 func (s *Server) postResend(c *fiber.Ctx) error {
-	by := s.asker(c)
+	by := s.requester(c)
 	asked, err := s.Signin.Resend(c.UserContext(), by)
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (s *Server) first(c *fiber.Ctx, post bool) error {
 }
 
 func (s *Server) postLogout(c *fiber.Ctx) error {
-	if err := s.Signin.SignOut(c.UserContext(), s.asker(c)); err != nil {
+	if err := s.Signin.SignOut(c.UserContext(), s.requester(c)); err != nil {
 		return err
 	}
 	s.door.DropCookie(c, door.SessionCookie)

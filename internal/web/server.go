@@ -40,14 +40,14 @@ type Server struct {
 	// Answered counts what people's answers led to.
 	Answered func(verdict string)
 
-	door  *door.Door
-	views *views
-	files *files
-	boxes sync.Map // language to the plain sign-in page
-	molds sync.Map // form of the code page to its words.Mold
-	drops dropLog
-	own   map[string]bool // paths of pages that redirect to no other origin
-	host  string          // of the public URL, without port
+	door        *door.Door
+	views       *views
+	files       *files
+	boxes       sync.Map // language to the plain sign-in page
+	precompiled sync.Map // form of the code page to its words.Precompiled
+	drops       dropLog
+	own         map[string]bool // paths of pages that redirect to no other origin
+	host        string          // of the public URL, without port
 }
 
 // Options are what an operator decides about pages.
@@ -94,7 +94,7 @@ func (s *Server) Open(d *door.Door) error {
 	}
 	s.views = newViews(s.Words, s.constants())
 	s.door = d
-	s.door.Otherwise(s.showProblem)
+	s.door.SetFallback(s.showProblem)
 	routes := s.routes()
 	s.own = map[string]bool{}
 	for _, r := range routes {

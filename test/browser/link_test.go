@@ -115,7 +115,7 @@ func TestALinkOfAnAdministratorWorksInAnyBrowser(t *testing.T) {
 	b := p.open()
 	b.visit(strings.Fields(link)[0])
 	b.at("/login/link", 200)
-	b.arrive("link-rescue")
+	b.arrive("link-recovery")
 	b.press("Sign in")
 	b.at("/account", 200)
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/djauthy/djauthy/internal/words"
 )
 
-// asker gathers who is at the other end. A browser without a browser cookie is
+// requester gathers who is at the other end. A browser without a browser cookie is
 // given one, whatever it asks for.
-func (s *Server) asker(c *fiber.Ctx) signin.Asker {
+func (s *Server) requester(c *fiber.Ctx) signin.Requester {
 	address := s.door.Address(c)
 	browser, isNew := s.Signin.ReadBrowser(s.door.Cookie(c, door.BrowserCookie))
 	if isNew {
 		s.door.SetCookie(c, door.BrowserCookie, s.Signin.Cookie(browser), browserLife)
 	}
-	return signin.Asker{
+	return signin.Requester{
 		Browser: browser, Network: door.Network(address), Client: s.client(c), Words: s.language(c),
 		Session: s.door.Token(c, door.SessionCookie), Attempt: s.door.Token(c, door.AttemptCookie),
 		Answered: func(fn func()) { door.Answered(c, fn) },

@@ -26,7 +26,7 @@ func TestAMoldSaysWhatTheTemplateSays(t *testing.T) {
 	}
 	marks := []string{"", "", "", "d"}
 	fields(marks[:3]).Mark()
-	mold := words.NewMold(execute(marks), 3)
+	mold := words.Precompile(execute(marks), 3)
 	for _, v := range [][]string{
 		{"Ann", "b", "https://example.org/x?a=b", "d"},
 		{`<b>"R" & 'D'</b>`, `" onclick="`, "https://example.org/", "d"},
@@ -37,7 +37,7 @@ func TestAMoldSaysWhatTheTemplateSays(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if got := words.NewMold("xqMarkOfValue and xqMarkOfValue9qx", 3).Text(nil); got != "xqMarkOfValue and xqMarkOfValue9qx" {
+	if got := words.Precompile("xqMarkOfValue and xqMarkOfValue9qx", 3).Text(nil); got != "xqMarkOfValue and xqMarkOfValue9qx" {
 		t.Errorf("half a mark became %q", got)
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Mold is a text made once by a template, with marks where values stand.
+// Precompiled is a text made once by a template, with marks where values stand.
 // Filling it costs a fiftieth of executing the template again; that is worth it
 // for what every sign-in shows.
-type Mold struct {
+type Precompiled struct {
 	texts  []string
 	values []int // what stands after each text but the last
 }
@@ -19,7 +19,7 @@ const (
 	markEnd   = "qx"
 )
 
-// Values are the fields of a page that a mold leaves open, in one order.
+// Values are the fields of a page that a precompiled text leaves open, in one order.
 type Values []*string
 
 // Mark puts marks into the fields. They are letters and digits, which no
@@ -30,15 +30,15 @@ func (v Values) Mark() {
 	}
 }
 
-// NewMold cuts what a template made of n marked values.
-func NewMold(text string, n int) (m Mold) {
+// Precompile makes a text of a template's output, in which n values are marked.
+func Precompile(text string, n int) (p Precompiled) {
 	literal := ""
 	for {
 		before, rest, found := strings.Cut(text, markStart)
 		literal += before
 		if !found {
-			m.texts = append(m.texts, literal)
-			return m
+			p.texts = append(p.texts, literal)
+			return p
 		}
 		number, after, closed := strings.Cut(rest, markEnd)
 		i, err := strconv.Atoi(number)
@@ -46,22 +46,22 @@ func NewMold(text string, n int) (m Mold) {
 			literal, text = literal+markStart, rest
 			continue
 		}
-		m.texts, m.values = append(m.texts, literal), append(m.values, i)
+		p.texts, p.values = append(p.texts, literal), append(p.values, i)
 		literal, text = "", after
 	}
 }
 
 // Text is the text with values.
-func (m Mold) Text(v Values) string { return m.fill(v, func(s string) string { return s }) }
+func (p Precompiled) Text(v Values) string { return p.fill(v, func(s string) string { return s }) }
 
 // HTML is the text with values escaped for HTML, as text and as quoted
 // attributes. A value that stands for a URL has to be one of ours.
-func (m Mold) HTML(v Values) string { return m.fill(v, html.EscapeString) }
+func (p Precompiled) HTML(v Values) string { return p.fill(v, html.EscapeString) }
 
-func (m Mold) fill(v Values, escape func(string) string) string {
-	parts := make([]string, 0, 2*len(m.texts))
-	for i, n := range m.values {
-		parts = append(parts, m.texts[i], escape(*v[n]))
+func (p Precompiled) fill(v Values, escape func(string) string) string {
+	parts := make([]string, 0, 2*len(p.texts))
+	for i, n := range p.values {
+		parts = append(parts, p.texts[i], escape(*v[n]))
 	}
-	return strings.Join(append(parts, m.texts[len(m.values)]), "")
+	return strings.Join(append(parts, p.texts[len(p.values)]), "")
 }
