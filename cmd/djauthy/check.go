@@ -97,7 +97,7 @@ func (e *env) report(all []finding) error {
 	return err
 }
 
-func mailNote(h *house) string {
+func mailNote(h *app) string {
 	if h.cfg.LocalMailbox() {
 		return "no mail server is set: messages stay in the local mailbox"
 	}
@@ -105,7 +105,7 @@ func mailNote(h *house) string {
 }
 
 // sendNote tells of a test message that was sent, in the mail server's words.
-func sendNote(h *house, said string) string {
+func sendNote(h *app, said string) string {
 	if h.cfg.LocalMailbox() {
 		return "printed above; with email.host set it goes to a mail server"
 	}
@@ -113,7 +113,7 @@ func sendNote(h *house, said string) string {
 }
 
 // tryWrite writes a row and takes it away again, in two durable steps.
-func (h *house) tryWrite(ctx context.Context) error {
+func (h *app) tryWrite(ctx context.Context) error {
 	for _, query := range []string{
 		`INSERT INTO meta (key, value) VALUES ('check', 'x') ON CONFLICT (key) DO UPDATE SET value = 'x'`,
 		`DELETE FROM meta WHERE key = 'check'`,
@@ -131,7 +131,7 @@ func (h *house) tryWrite(ctx context.Context) error {
 // built is a day before which no clock that is right can be.
 var built = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (h *house) tryClock(ctx context.Context) error {
+func (h *app) tryClock(ctx context.Context) error {
 	now := time.Now()
 	if now.Before(built) {
 		return fmt.Errorf("this machine believes it is %s: set its clock, or codes and sessions expire at the wrong time", now.Format(time.DateOnly))
@@ -148,7 +148,7 @@ func (h *house) tryClock(ctx context.Context) error {
 
 // trySender looks whether messages of a public site come from a place that
 // exists: receivers refuse those that do not.
-func (h *house) trySender() error {
+func (h *app) trySender() error {
 	if !h.cfg.HTTPS() || h.cfg.LocalMailbox() {
 		return nil
 	}
@@ -171,7 +171,7 @@ func senderDomain(from string) string {
 }
 
 // tryMail greets the mail server. The local mailbox needs no greeting.
-func (h *house) tryMail(ctx context.Context) error {
+func (h *app) tryMail(ctx context.Context) error {
 	if h.cfg.LocalMailbox() {
 		return nil
 	}
@@ -182,7 +182,7 @@ func (h *house) tryMail(ctx context.Context) error {
 
 // trySend sends a test message and returns what the mail server said. It has the
 // time that the server may take (RFC 5321 4.5.3.2.6).
-func (h *house) trySend(e *env, text string) (string, error) {
+func (h *app) trySend(e *env, text string) (string, error) {
 	found, refusal := h.discovery.Resolve(text, "")
 	if refusal != "" {
 		return "", fmt.Errorf("%q: %s", text, h.words.Get("en").T("problem.id."+string(refusal)))

@@ -57,7 +57,7 @@ func (c createSuperuserCmd) Run(e *env) error {
 
 // create makes the superuser and its triple, by which it administers micro
 // services. A triple that is there already is kept.
-func (c createSuperuserCmd) create(e *env, h *house) (u accounts.User, triple services.Entry, kept bool, err error) {
+func (c createSuperuserCmd) create(e *env, h *app) (u accounts.User, triple services.Entry, kept bool, err error) {
 	var id accounts.ID
 	if c.Email != "" {
 		var refusal accounts.Refusal

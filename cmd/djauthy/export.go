@@ -45,7 +45,7 @@ func (c servicesExportCmd) Run(e *env) error {
 }
 
 // exportPage writes the entries after one, and says with which to go on.
-func exportPage(e *env, h *house, x exporter, after services.ID) (last services.ID, more bool, err error) {
+func exportPage(e *env, h *app, x exporter, after services.ID) (last services.ID, more bool, err error) {
 	var some []services.Entry
 	if err := h.db.View(e.ctx, func(tx *db.Tx) (err error) {
 		some, err = h.services.List(tx, after, listSize)

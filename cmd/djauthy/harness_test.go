@@ -46,7 +46,7 @@ type site struct {
 	environ []string
 	mail    *inbox
 	clock   *clock
-	house   *house
+	house   *app
 	out     *book
 	stop    func() int // ends the server; the exit code
 }

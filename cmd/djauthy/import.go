@@ -84,7 +84,7 @@ func (c servicesImportCmd) Run(e *env) error {
 
 // all imports chunk by chunk. A dry run asks what would become of each chunk after
 // those before it.
-func (c servicesImportCmd) all(e *env, h *house, rows services.Rows) (r importReport, err error) {
+func (c servicesImportCmd) all(e *env, h *app, rows services.Rows) (r importReport, err error) {
 	r.DryRun, r.Refused = c.DryRun, []refusedRow{}
 	p, trial := newProgress(e), h.services.NewTrial()
 	defer p.end()
@@ -124,7 +124,7 @@ func nextRows(rows services.Rows, n int) (some []services.Row, err error) {
 }
 
 // storeRows imports rows in one transaction.
-func storeRows(ctx context.Context, h *house, rows []services.Row) (tried []services.Tried, err error) {
+func storeRows(ctx context.Context, h *app, rows []services.Row) (tried []services.Tried, err error) {
 	err = h.db.Update(ctx, func(tx *db.Tx) error {
 		tried = tried[:0]
 		for _, row := range rows {

@@ -26,7 +26,7 @@ type line struct {
 // how many entries it has read, fewer than listSize with the last page; not each of them
 // need be a line. No more than a page is held in
 // memory, and nothing is read while it is being written: who reads the output may be slow.
-func list[K any](e *env, h *house, head []string, page func(tx *db.Tx, from K) (lines []line, read int, next K, err error)) error {
+func list[K any](e *env, h *app, head []string, page func(tx *db.Tx, from K) (lines []line, read int, next K, err error)) error {
 	l := e.listing(head)
 	for from, more := *new(K), true; more; {
 		var lines []line

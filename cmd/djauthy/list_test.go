@@ -16,7 +16,7 @@ func numbers(t *testing.T, asJSON bool, n int, seen func(output string, from int
 	t.Helper()
 	var out bytes.Buffer
 	e := &env{ctx: t.Context(), stdout: &out, json: asJSON}
-	h := &house{db: dbtest.Open(t, dbtest.URL(t, "sqlite"))}
+	h := &app{db: dbtest.Open(t, dbtest.URL(t, "sqlite"))}
 	err := list(e, h, []string{"NUMBER", "", "OF"}, func(_ *db.Tx, from int) (lines []line, read, next int, err error) {
 		seen(out.String(), from)
 		next = min(from+listSize, n)

@@ -76,10 +76,10 @@ type listed struct {
 	method, path, example, who string
 }
 
-// door is the app that the house serves.
-func (h *house) door(t testing.TB) *fiber.App {
+// door is the app that is served.
+func (h *app) door(t testing.TB) *fiber.App {
 	t.Helper()
-	front, err := h.front()
+	front, err := h.handler()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func (h *house) door(t testing.TB) *fiber.App {
 }
 
 // routes lists the routes for people.
-func (h *house) routes(t testing.TB) (all []listed) {
+func (h *app) routes(t testing.TB) (all []listed) {
 	t.Helper()
 	seen := map[string]bool{}
 	for _, r := range h.door(t).GetRoutes(true) {

@@ -54,18 +54,18 @@ func ignoreHangups(hangups chan os.Signal) (stop func()) {
 }
 
 // tellHangups is for who sends SIGHUP to have the settings read again.
-func (h *house) tellHangups(hangups <-chan os.Signal) {
+func (h *app) tellHangups(hangups <-chan os.Signal) {
 	for range hangups {
 		h.log.Info("SIGHUP is ignored: settings are read at the start only; restart to change them")
 	}
 }
 
-func (h *house) serve(e *env) error {
+func (h *app) serve(e *env) error {
 	l, err := listen("listen", h.cfg.Listen)
 	if err != nil {
 		return err
 	}
-	front, err := h.front()
+	front, err := h.handler()
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -75,7 +75,7 @@ func (h *house) serve(e *env) error {
 			return errors.Join(err, l.Close())
 		}
 	}
-	if err := h.welcome(e); err != nil {
+	if err := h.printFirstAdmin(e); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	// Workers outlive the server: what it accepted, they finish.
@@ -108,8 +108,8 @@ func (h *house) serve(e *env) error {
 	return g.Wait()
 }
 
-// front is the door with all that is behind it.
-func (h *house) front() (*door.Door, error) {
+// handler is the door with all that is behind it.
+func (h *app) handler() (*door.Door, error) {
 	d, err := door.New(door.Options{
 		PublicURL: h.cfg.PublicURL, Trusted: h.cfg.TrustedProxies, MaxHeader: h.cfg.MaxHeaderKiB << 10, HSTSSubdomains: h.cfg.HSTSSubdomains,
 		Log: h.log, Observe: h.metrics.Request,
@@ -122,7 +122,7 @@ func (h *house) front() (*door.Door, error) {
 }
 
 // pages are what people see.
-func (h *house) pages() *web.Server {
+func (h *app) pages() *web.Server {
 	c := h.cfg
 	s := &web.Server{
 		DB: h.db, Signin: h.signin, Discovery: h.discovery, Words: h.words, Log: h.log, Answered: h.metrics.Answer,
@@ -143,8 +143,8 @@ func (h *house) pages() *web.Server {
 	return s
 }
 
-// welcome says how to become the first administrator, while there is none.
-func (h *house) welcome(e *env) error {
+// printFirstAdmin says how to become the first administrator, while there is none.
+func (h *app) printFirstAdmin(e *env) error {
 	token, needed, err := h.signin.MakeFirst(e.ctx)
 	if err != nil || !needed {
 		return err
@@ -153,7 +153,7 @@ func (h *house) welcome(e *env) error {
 	return nil
 }
 
-func (h *house) serveMetrics(ctx context.Context, l net.Listener) error {
+func (h *app) serveMetrics(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", h.metrics.Handler())
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}

@@ -34,16 +34,16 @@ type serviceTarget struct {
 }
 
 // with finds the target and runs fn in one transaction.
-func (t serviceTarget) with(e *env, fn func(h *house, tx *db.Tx, s services.Entry) error) error {
+func (t serviceTarget) with(e *env, fn func(h *app, tx *db.Tx, s services.Entry) error) error {
 	return t.run(e, (*db.DB).Update, fn)
 }
 
 // read is with for a command that changes nothing.
-func (t serviceTarget) read(e *env, fn func(h *house, tx *db.Tx, s services.Entry) error) error {
+func (t serviceTarget) read(e *env, fn func(h *app, tx *db.Tx, s services.Entry) error) error {
 	return t.run(e, (*db.DB).View, fn)
 }
 
-func (t serviceTarget) run(e *env, in method, fn func(h *house, tx *db.Tx, s services.Entry) error) error {
+func (t serviceTarget) run(e *env, in method, fn func(h *app, tx *db.Tx, s services.Entry) error) error {
 	if (t.UUID == "") == (t.Name == "" && t.Realm == "") || t.UUID == "" && (t.Name == "" || t.Realm == "") {
 		return usageError{errors.New("which one? --name and --realm of a triple, or --appuuid of an app")}
 	}
@@ -63,7 +63,7 @@ func (t serviceTarget) run(e *env, in method, fn func(h *house, tx *db.Tx, s ser
 	return errors.Join(err, h.close())
 }
 
-func (t serviceTarget) find(h *house, tx *db.Tx) (services.Entry, error) {
+func (t serviceTarget) find(h *app, tx *db.Tx) (services.Entry, error) {
 	if t.UUID != "" {
 		return h.services.GetApp(tx, t.UUID)
 	}
@@ -178,7 +178,7 @@ func pointer(t time.Time) *time.Time {
 }
 
 // describeService shows an entry; the name of who used it last is looked up.
-func (h *house) describeService(tx *db.Tx, s services.Entry) (serviceJSON, error) {
+func (h *app) describeService(tx *db.Tx, s services.Entry) (serviceJSON, error) {
 	j := serviceJSON{
 		ID: s.ID, Name: s.Name, Realm: s.Realm, Created: s.Created, Expires: pointer(s.Expires), OldUntil: pointer(s.OldUntil),
 		LastUsed: pointer(s.Use.At), LastResult: string(s.Use.Result), Network: s.Use.Network,
@@ -247,7 +247,7 @@ const historySize = 20
 // Run shows a triple.
 func (c servicesShowCmd) Run(e *env) error {
 	var j serviceJSON
-	if err := c.read(e, func(h *house, tx *db.Tx, s services.Entry) (err error) {
+	if err := c.read(e, func(h *app, tx *db.Tx, s services.Entry) (err error) {
 		if j, err = h.describeService(tx, s); err != nil {
 			return err
 		}
@@ -294,7 +294,7 @@ func (c servicesRotateCmd) Run(e *env) error {
 		tripleJSON
 		OldUntil time.Time `json:"old_seed_until"`
 	}
-	if err := c.with(e, func(h *house, tx *db.Tx, s services.Entry) error {
+	if err := c.with(e, func(h *app, tx *db.Tx, s services.Entry) error {
 		until := tx.Now.Add(keep)
 		seed, err := h.services.Rotate(tx, s.ID, until, audit.Client{})
 		made.tripleJSON, made.OldUntil = tripleJSON{s.Name, s.Realm, seed}, until
@@ -326,7 +326,7 @@ func (c servicesExpireCmd) Run(e *env) error {
 	}
 	var j serviceJSON
 	var already bool
-	if err := c.with(e, func(h *house, tx *db.Tx, s services.Entry) error {
+	if err := c.with(e, func(h *app, tx *db.Tx, s services.Entry) error {
 		if c.At == "now" {
 			at = tx.Now
 		}
@@ -355,7 +355,7 @@ type servicesDeleteCmd struct{ serviceTarget }
 
 // Run removes a triple.
 func (c servicesDeleteCmd) Run(e *env) error {
-	if err := c.with(e, func(h *house, tx *db.Tx, s services.Entry) error {
+	if err := c.with(e, func(h *app, tx *db.Tx, s services.Entry) error {
 		return h.services.Delete(tx, s.ID, audit.Client{})
 	}); err != nil {
 		return err

@@ -16,20 +16,20 @@ type target struct {
 }
 
 // with finds the target and runs fn in one transaction.
-func (t target) with(e *env, fn func(h *house, tx *db.Tx, u accounts.User) error) error {
-	return t.run(e, (*db.DB).Update, fn, func(*house) {})
+func (t target) with(e *env, fn func(h *app, tx *db.Tx, u accounts.User) error) error {
+	return t.run(e, (*db.DB).Update, fn, func(*app) {})
 }
 
 // read is with for a command that changes nothing, so that it waits for no writer.
-func (t target) read(e *env, fn func(h *house, tx *db.Tx, u accounts.User) error) error {
-	return t.run(e, (*db.DB).View, fn, func(*house) {})
+func (t target) read(e *env, fn func(h *app, tx *db.Tx, u accounts.User) error) error {
+	return t.run(e, (*db.DB).View, fn, func(*app) {})
 }
 
 // method is how a command runs: db.View or db.Update.
 type method func(d *db.DB, ctx context.Context, fn func(*db.Tx) error) error
 
 // run is with in a transaction of this kind. then is called once it is durable.
-func (t target) run(e *env, in method, fn func(h *house, tx *db.Tx, u accounts.User) error, then func(h *house)) error {
+func (t target) run(e *env, in method, fn func(h *app, tx *db.Tx, u accounts.User) error, then func(h *app)) error {
 	h, err := e.open()
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (t target) run(e *env, in method, fn func(h *house, tx *db.Tx, u accounts.U
 	return errors.Join(err, h.close())
 }
 
-func (t target) find(h *house, tx *db.Tx) (accounts.User, error) {
+func (t target) find(h *app, tx *db.Tx) (accounts.User, error) {
 	u, err := accounts.Lookup(tx, h.discovery, t.ID)
 	if errors.Is(err, db.ErrNotFound) {
 		err = fmt.Errorf("no user has the username, id or address %q; `djauthy users list` shows all", t.ID)
@@ -60,7 +60,7 @@ func (t target) find(h *house, tx *db.Tx) (accounts.User, error) {
 }
 
 // found finds the target and runs fn outside a transaction.
-func (t target) found(e *env, fn func(h *house, u accounts.User) error) error {
+func (t target) found(e *env, fn func(h *app, u accounts.User) error) error {
 	h, err := e.open()
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ type change struct {
 func (t target) act(e *env, c change) error {
 	var shown userJSON
 	var already bool
-	err := t.with(e, func(_ *house, tx *db.Tx, u accounts.User) error {
+	err := t.with(e, func(_ *app, tx *db.Tx, u accounts.User) error {
 		if already = c.so(u); !already {
 			if err := c.do(tx, u); err != nil {
 				return err

@@ -127,7 +127,7 @@ type usersShowCmd struct{ target }
 // Run shows a user.
 func (c usersShowCmd) Run(e *env) error {
 	var j userJSON
-	if err := c.read(e, func(_ *house, tx *db.Tx, u accounts.User) (err error) {
+	if err := c.read(e, func(_ *app, tx *db.Tx, u accounts.User) (err error) {
 		j, err = describe(tx, u.ID)
 		return err
 	}); err != nil {
@@ -160,7 +160,7 @@ func (c usersAddCmd) Run(e *env) error {
 }
 
 // invite makes sure that an address has an invited user; already says that it had.
-func (h *house) invite(e *env, address string) (j userJSON, already bool, err error) {
+func (h *app) invite(e *env, address string) (j userJSON, already bool, err error) {
 	id, refusal := h.discovery.Find(address, "")
 	if refusal != "" {
 		return j, false, usageError{fmt.Errorf("%q: %s", address, h.words.Get("en").T("problem.id."+string(refusal)))}
@@ -249,7 +249,7 @@ type usersLinkCmd struct{ target }
 // Run prints a one-time link.
 func (c usersLinkCmd) Run(e *env) error {
 	var url string
-	if err := c.with(e, func(h *house, tx *db.Tx, u accounts.User) error {
+	if err := c.with(e, func(h *app, tx *db.Tx, u accounts.User) error {
 		if !u.Deactivated.IsZero() {
 			return fmt.Errorf("%s is deactivated; `djauthy users activate %s` lets them in again", u.Username, u.Username)
 		}
@@ -270,7 +270,7 @@ type usersExportCmd struct{ target }
 
 // Run prints everything that is kept of a user.
 func (c usersExportCmd) Run(e *env) error {
-	return c.found(e, func(h *house, u accounts.User) error {
+	return c.found(e, func(h *app, u accounts.User) error {
 		x, err := h.signin.ExportUser(e.ctx, u.ID)
 		if err != nil {
 			return err
@@ -288,11 +288,11 @@ type usersDeleteCmd struct {
 // Run forgets a user.
 func (c usersDeleteCmd) Run(e *env) error {
 	var name string
-	forget := func(_ *house, tx *db.Tx, u accounts.User) error {
+	forget := func(_ *app, tx *db.Tx, u accounts.User) error {
 		name = u.Username
 		return signin.Forget(tx, u.ID, c.options()...)
 	}
-	if err := c.run(e, (*db.DB).Update, forget, func(h *house) { h.signin.ForgetMore(e.ctx) }); err != nil {
+	if err := c.run(e, (*db.DB).Update, forget, func(h *app) { h.signin.ForgetMore(e.ctx) }); err != nil {
 		return err
 	}
 	if e.json {

@@ -21,8 +21,8 @@ import (
 	"github.com/djauthy/djauthy/templates"
 )
 
-// house is everything below the doors, wired.
-type house struct {
+// app is everything below the doors, wired together.
+type app struct {
 	cfg       *config.Config
 	log       *slog.Logger
 	db        *db.DB
@@ -59,22 +59,22 @@ func (e *env) toldSettings() (*config.Config, error) {
 	return c, err
 }
 
-// open wires the house for a command on a database that is there and up to date.
+// open wires the program for a command on a database that is there and up to date.
 // It makes and changes none. The log tells only what is wrong: the command's answer
 // is what it prints.
-func (e *env) open() (*house, error) { return e.openAt(slog.LevelWarn, expectReady) }
+func (e *env) open() (*app, error) { return e.openAt(slog.LevelWarn, expectReady) }
 
-// openReady wires the house on a database that it makes and brings up to date, if
+// openReady wires it on a database that it makes and brings up to date, if
 // that is needed. It is for serve and migrate alone.
-func (e *env) openReady(least slog.Level) (*house, error) { return e.openAt(least, makeReady) }
+func (e *env) openReady(least slog.Level) (*app, error) { return e.openAt(least, makeReady) }
 
-// openAt wires the house. ready opens the database and finds the secret key.
-func (e *env) openAt(least slog.Level, ready ready) (*house, error) {
+// openAt wires the program. ready opens the database and finds the secret key.
+func (e *env) openAt(least slog.Level, ready ready) (*app, error) {
 	cfg, warnings, err := e.settings()
 	if err != nil {
 		return nil, err
 	}
-	h := &house{cfg: cfg, log: logger(e.stderr, cfg, least), metrics: metrics.New(), discovery: accounts.Discovery{FoldLocalPart: cfg.IDs.FoldLocalPart}}
+	h := &app{cfg: cfg, log: logger(e.stderr, cfg, least), metrics: metrics.New(), discovery: accounts.Discovery{FoldLocalPart: cfg.IDs.FoldLocalPart}}
 	for _, w := range warnings {
 		h.log.Warn(w)
 	}
@@ -90,13 +90,13 @@ func (e *env) openAt(least slog.Level, ready ready) (*house, error) {
 	if len(s.steps) > 0 {
 		h.log.Info("database brought up to date", "steps", s.steps)
 	}
-	if err := h.furnish(e); err != nil {
+	if err := h.wire(e); err != nil {
 		return nil, errors.Join(err, h.db.Close())
 	}
 	return h, nil
 }
 
-func (h *house) furnish(e *env) error {
+func (h *app) wire(e *env) error {
 	sender, err := h.sender(e)
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (h *house) furnish(e *env) error {
 }
 
 // sender is the way to send mail: the configured server, or the local mailbox.
-func (h *house) sender(e *env) (delivery.Sender, error) {
+func (h *app) sender(e *env) (delivery.Sender, error) {
 	c := h.cfg.Email
 	smtp := delivery.SMTP{
 		Host: c.Host, Port: c.Port, TLS: c.TLS, Username: c.Username, Password: c.Password, Auth: c.Auth,
@@ -145,7 +145,7 @@ func (h *house) sender(e *env) (delivery.Sender, error) {
 	return delivery.NewSMTP(smtp)
 }
 
-func (h *house) signinSettings() (signin.Settings, error) {
+func (h *app) signinSettings() (signin.Settings, error) {
 	c := h.cfg
 	s := signin.Settings{
 		OpenSignup: c.OpenSignup, Admins: map[accounts.ID]bool{}, Tries: c.Code.Tries,
@@ -164,10 +164,10 @@ func (h *house) signinSettings() (signin.Settings, error) {
 	return s, nil
 }
 
-func (h *house) sweeper() *sweep.Sweeper {
+func (h *app) sweeper() *sweep.Sweeper {
 	return &sweep.Sweeper{DB: h.db, Log: h.log, Removed: h.metrics.Swept, Settings: sweep.Settings{
 		Every: h.cfg.Sweep.Every, UnprovedAccounts: h.cfg.Sweep.UnprovedAccounts, CodeLife: h.cfg.ExpiryTime.Email, Session: h.signin.Settings,
 	}}
 }
 
-func (h *house) close() error { return h.db.Close() }
+func (h *app) close() error { return h.db.Close() }

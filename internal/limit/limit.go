@@ -30,30 +30,30 @@ type Budget struct {
 	Name  string // what is counted: "send_per_id"
 	Key   string // for whom: an address, a prefix
 	Rates config.Rates
-	// Near is what budgets that are taken together have in common; their rows
+	// Cluster is what budgets that are taken together have in common; their rows
 	// then lie on one page of the table. "" is the Key.
-	Near string
+	Cluster string
 }
 
-// nearBytes are the bytes of a key that neighbours share, of 16 in all. What is
+// clusterBytes are the bytes of a key that the rows of a cluster share, of 16 in all. What is
 // left, 80 bits, tells them apart.
-const nearBytes = 6
+const clusterBytes = 6
 
 // key is the row of one rate. It is a hash, so that the table holds no
 // addresses and every key has one length.
 func (b Budget) key(rate config.Rate) []byte {
-	near := b.Near
-	if near == "" {
-		near = b.Key
+	cluster := b.Cluster
+	if cluster == "" {
+		cluster = b.Key
 	}
-	place := sha256.Sum256([]byte(near))
+	prefix := sha256.Sum256([]byte(cluster))
 	h := sha256.New()
 	var n [16]byte
 	binary.BigEndian.PutUint64(n[:8], uint64(rate.N))
 	binary.BigEndian.PutUint64(n[8:], uint64(rate.Per))
 	h.Write(n[:])
 	h.Write([]byte(b.Name + "\x00" + b.Key))
-	return h.Sum(place[:nearBytes])[:16]
+	return h.Sum(prefix[:clusterBytes])[:16]
 }
 
 // cost is the time that one event takes of a rate.

@@ -112,18 +112,18 @@ type pair struct {
 // budget is where the database keeps the count.
 func (p pair) budget() limit.Budget {
 	entry, caller := p.entry.name+"\x00"+p.entry.realm, p.by.name+"\x00"+p.by.realm
-	b := limit.Budget{Rates: p.kind.rates(), Near: entry}
+	b := limit.Budget{Rates: p.kind.rates(), Cluster: entry}
 	switch p.kind {
 	case perPair:
 		b.Name, b.Key = "service_caller", p.by.name+"\x00"+entry
 	case perEntry:
 		b.Name, b.Key = "service_strangers", entry
 	case perNetwork:
-		b.Name, b.Key, b.Near = "service_network", p.by.name, ""
+		b.Name, b.Key, b.Cluster = "service_network", p.by.name, ""
 	case perClaim:
 		b.Name, b.Key = "service_claim", caller+"\x00"+entry
 	case perCaller:
-		b.Name, b.Key, b.Near = "service_claims", caller, ""
+		b.Name, b.Key, b.Cluster = "service_claims", caller, ""
 	}
 	return b
 }

@@ -48,8 +48,8 @@ func (s *Service) sendBudgets(a attempt) []limit.Budget {
 	to, rates := a.mailbox(), s.Settings
 	if a.known {
 		return []limit.Budget{
-			{Name: "send_per_browser", Key: string(a.browser) + to, Rates: rates.SendPerID, Near: to},
-			{Name: "send_per_known", Key: to, Rates: times(rates.SendPerID, knownShare, 1), Near: to},
+			{Name: "send_per_browser", Key: string(a.browser) + to, Rates: rates.SendPerID, Cluster: to},
+			{Name: "send_per_known", Key: to, Rates: times(rates.SendPerID, knownShare, 1), Cluster: to},
 		}
 	}
 	return append(s.networkBudgets(a), s.perID(a))
@@ -66,8 +66,8 @@ func (s *Service) networkBudgets(a attempt) []limit.Budget {
 	_, domain, _ := strings.Cut(to, "@")
 	return []limit.Budget{
 		{Name: "send_per_ip", Key: a.network, Rates: rates.SendPerIP},
-		{Name: "send_per_domain", Key: a.network + " " + domain, Rates: times(rates.SendPerIP, 1, domainPeriods), Near: a.network},
-		{Name: "send_per_id_prefix", Key: a.network + " " + to, Rates: rates.SendPerIDPrefix, Near: to},
+		{Name: "send_per_domain", Key: a.network + " " + domain, Rates: times(rates.SendPerIP, 1, domainPeriods), Cluster: a.network},
+		{Name: "send_per_id_prefix", Key: a.network + " " + to, Rates: rates.SendPerIDPrefix, Cluster: to},
 		sentLately(a),
 	}
 }
@@ -79,15 +79,15 @@ func sentLately(a attempt) limit.Budget {
 	if strings.Contains(from, ":") {
 		from = a.client.Prefix
 	}
-	return limit.Budget{Name: "sent_lately", Key: from + " " + a.mailbox(), Rates: config.Rates{lately}, Near: a.mailbox()}
+	return limit.Budget{Name: "sent_lately", Key: from + " " + a.mailbox(), Rates: config.Rates{lately}, Cluster: a.mailbox()}
 }
 
 func (s *Service) perID(a attempt) limit.Budget {
-	return limit.Budget{Name: "send_per_id", Key: a.mailbox(), Rates: s.Settings.SendPerID, Near: a.mailbox()}
+	return limit.Budget{Name: "send_per_id", Key: a.mailbox(), Rates: s.Settings.SendPerID, Cluster: a.mailbox()}
 }
 
 func (s *Service) keptSend(a attempt) limit.Budget {
-	return limit.Budget{Name: "kept_send", Key: a.mailbox(), Rates: s.Settings.KeptSends, Near: a.mailbox()}
+	return limit.Budget{Name: "kept_send", Key: a.mailbox(), Rates: s.Settings.KeptSends, Cluster: a.mailbox()}
 }
 
 // times are rates with n times as many events, in so many times their periods.
@@ -102,9 +102,9 @@ func times(rates config.Rates, n, periods int) (all config.Rates) {
 func (s *Service) triesBudget(a attempt) limit.Budget {
 	id, to := a.addr.Implementation+":"+a.addr.Identifier, a.mailbox()
 	if a.known {
-		return limit.Budget{Name: "tries_per_browser", Key: string(a.browser) + id, Rates: s.Settings.TriesPerID, Near: to}
+		return limit.Budget{Name: "tries_per_browser", Key: string(a.browser) + id, Rates: s.Settings.TriesPerID, Cluster: to}
 	}
-	return limit.Budget{Name: "tries_per_id", Key: id, Rates: s.Settings.TriesPerID, Near: to}
+	return limit.Budget{Name: "tries_per_id", Key: id, Rates: s.Settings.TriesPerID, Cluster: to}
 }
 
 // taken is what an attempt has taken of all budgets.
