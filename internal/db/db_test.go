@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -321,4 +322,42 @@ func TestCloseWaitsForAView(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTimesAreStoredInMillisecondsAndComeBack(t *testing.T) {
+	at := time.Date(2026, 11, 29, 12, 0, 0, 123_456_789, time.FixedZone("", 3600))
+	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
+		err := d.View(t.Context(), func(tx *db.Tx) error {
+			var stored int64
+			var back, never time.Time
+			err := tx.Get(`SELECT CAST($1 AS BIGINT), CAST($1 AS BIGINT), CAST($2 AS BIGINT)`, at, time.Time{}).Scan(&stored, &back, &never)
+			if stored != at.UnixMilli() || !back.Equal(at.Truncate(time.Millisecond)) || back.Location() != time.UTC || !never.IsZero() {
+				t.Errorf("%s is stored as %d and comes back as %s; no time comes back as %s", at, stored, back, never)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestAllReturnsEveryRowInOrder(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
+		var all []string
+		if err := d.Update(t.Context(), func(tx *db.Tx) (err error) {
+			for _, key := range []string{"b", "c", "a"} {
+				if err := put(key, "x")(tx); err != nil {
+					return err
+				}
+			}
+			all, err = db.All(tx, db.One[string], `SELECT key FROM meta WHERE value = $1 ORDER BY key`, "x")
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(all, []string{"a", "b", "c"}) {
+			t.Error(all)
+		}
+	})
 }

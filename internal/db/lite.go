@@ -114,6 +114,8 @@ func value(arg any) (driver.Value, error) {
 		return int64(v), nil
 	case int:
 		return int64(v), nil
+	case time.Time:
+		return millis(v), nil
 	}
 	switch v := reflect.ValueOf(arg); v.Kind() {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -235,6 +237,8 @@ func assignInt(dest any, v int64) bool {
 		*d = int(v)
 	case *bool:
 		*d = v != 0
+	case *time.Time:
+		*d = Time(v)
 	default:
 		at := reflect.ValueOf(dest).Elem()
 		if !at.CanInt() || at.OverflowInt(v) {

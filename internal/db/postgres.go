@@ -235,7 +235,8 @@ func (c pgConn) query(ctx context.Context, query string, args []any) (rows, erro
 	if err != nil {
 		return nil, err
 	}
-	return c.tx.QueryContext(ctx, query, args...)
+	r, err := c.tx.QueryContext(ctx, query, args...)
+	return pgRows{r}, err
 }
 
 // pgPool runs single queries on any connection.
@@ -250,7 +251,32 @@ func (c pgPool) query(ctx context.Context, query string, args []any) (rows, erro
 	if err != nil {
 		return nil, err
 	}
-	return c.pool.QueryContext(ctx, query, args...)
+	r, err := c.pool.QueryContext(ctx, query, args...)
+	return pgRows{r}, err
+}
+
+// pgRows are rows whose integers can be scanned into times.
+type pgRows struct{ *sql.Rows }
+
+func (r pgRows) Scan(dest ...any) error {
+	for i, d := range dest {
+		if t, ok := d.(*time.Time); ok {
+			dest[i] = storedTime{t}
+		}
+	}
+	return r.Rows.Scan(dest...)
+}
+
+// storedTime is a time that is stored in milliseconds, for database/sql.
+type storedTime struct{ t *time.Time }
+
+func (s storedTime) Scan(column any) error {
+	millis, ok := column.(int64)
+	if !ok {
+		return fmt.Errorf("a %T is no time in milliseconds", column)
+	}
+	*s.t = Time(millis)
+	return nil
 }
 
 // values are arguments as plain types, by which the driver tells PostgreSQL their

@@ -141,12 +141,40 @@ func (tx *Tx) Each(fn func(scan func(...any) error) error, query string, args ..
 	return nil
 }
 
-// Time turns stored milliseconds into a time; 0 is the zero time.
+// Scan reads the columns of one row into dest: integers, texts, bytes, booleans and
+// times, as tables have them.
+type Scan func(dest ...any) error
+
+// All returns what scan makes of every row of a query, in its order.
+func All[T any](tx *Tx, scan func(*T, Scan) error, query string, args ...any) (all []T, err error) {
+	err = tx.Each(func(columns func(...any) error) error {
+		var row T
+		err := scan(&row, columns)
+		all = append(all, row)
+		return err
+	}, query, args...)
+	return all, err
+}
+
+// One is the scan function of All for queries with a single column.
+func One[T any](value *T, scan Scan) error { return scan(value) }
+
+// Time turns stored milliseconds into a time; 0 is the zero time. Scanning into a
+// *time.Time does so by itself.
 func Time(millis int64) time.Time {
 	if millis == 0 {
 		return time.Time{}
 	}
 	return time.UnixMilli(millis).UTC()
+}
+
+// millis is a time as it is stored; a time.Time among the arguments of a query is
+// stored so by itself.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 // Int is a truth as it is stored: 1 or 0.
