@@ -20,7 +20,7 @@ var floors = [][]string{
 	{"internal/multifactor", "internal/services"},
 	{"internal/signin"},
 	{"internal/door", "internal/sweep"},
-	{"internal/web", "internal/api", "internal/bus"},
+	{"internal/web", "internal/ungleichotp", "internal/bus"},
 	{"client/otp"},
 	{"client/otp/fiberotp", "client/otp/bus"},
 	{"cmd/djauthy"},
@@ -39,8 +39,8 @@ var only = map[string][]string{
 	"database/sql":                {"internal/db"},
 	"github.com/jackc/pgx/v5":     {"internal/db"},
 	"modernc.org/sqlite":          {"internal/db"},
-	"github.com/gofiber/fiber/v2": {"internal/door", "internal/web", "internal/api", "cmd/djauthy", "client/otp/fiberotp"},
-	"net/http":                    {"internal/door", "internal/web", "internal/api", "internal/metrics", "cmd/djauthy", "client/otp", "client/otp/fiberotp"},
+	"github.com/gofiber/fiber/v2": {"internal/door", "internal/web", "internal/ungleichotp", "cmd/djauthy", "client/otp/fiberotp"},
+	"net/http":                    {"internal/door", "internal/web", "internal/ungleichotp", "internal/metrics", "cmd/djauthy", "client/otp", "client/otp/fiberotp"},
 }
 
 func TestImportsPointDown(t *testing.T) {

@@ -15,9 +15,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/djauthy/djauthy/internal/api"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/ungleichotp"
 	"github.com/djauthy/djauthy/internal/web"
 )
 
@@ -117,7 +117,7 @@ func (h *app) handler() (*door.Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	(&api.Server{Services: h.services, PublicURL: h.cfg.PublicURL, Log: h.log}).Open(d)
+	(&ungleichotp.Server{Services: h.services, PublicURL: h.cfg.PublicURL, Log: h.log}).Open(d)
 	return d, h.pages().Open(d)
 }
 

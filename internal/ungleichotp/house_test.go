@@ -1,4 +1,4 @@
-package api_test
+package ungleichotp_test
 
 import (
 	"bytes"
@@ -16,7 +16,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/djauthy/djauthy/internal/api"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
@@ -25,6 +24,7 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/totp"
+	"github.com/djauthy/djauthy/internal/ungleichotp"
 )
 
 const site = "https://login.example.org"
@@ -111,7 +111,7 @@ func (h *house) furnish(t testing.TB, settings services.Settings) {
 		Observe: func(string, string, int, time.Duration) {},
 	})
 	check(t, err)
-	(&api.Server{Services: h.s, PublicURL: site, Log: log}).Open(front)
+	(&ungleichotp.Server{Services: h.s, PublicURL: site, Log: log}).Open(front)
 	front.App.All("/", func(c *fiber.Ctx) error { return c.SendString(page) })
 	h.open(t, front)
 }

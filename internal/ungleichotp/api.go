@@ -1,9 +1,9 @@
-// Package api is the door for programs: the wire of the micro services, in every
+// Package ungleichotp is the door for programs: the wire of the micro services, in every
 // generation that the ungleichotp services have spoken since 2018.
 //
 // It reads requests and writes answers, to the letter; whether a token is good
 // is for package services to say. It takes no cookie and shows no page.
-package api
+package ungleichotp
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package api_test
+package ungleichotp_test
 
 import (
 	"fmt"
