@@ -17,7 +17,7 @@ const module = "github.com/djauthy/djauthy/"
 var floors = [][]string{
 	{"internal/db", "internal/seal", "internal/config", "internal/words", "internal/metrics", "internal/totp", "internal/plainjson", "templates", "static"},
 	{"internal/accounts", "internal/delivery", "internal/limit", "internal/audit", "internal/mailbox", "internal/backup"},
-	{"internal/multifactor", "internal/services"},
+	{"internal/multifactor", "internal/session", "internal/services"},
 	{"internal/signin"},
 	{"internal/door", "internal/sweep"},
 	{"internal/web", "internal/ungleichotp", "internal/bus"},

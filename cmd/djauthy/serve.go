@@ -83,7 +83,7 @@ func (h *app) serve(e *env) error {
 	defer stopWorkers()
 	g, ctx := errgroup.WithContext(e.ctx)
 	g.Go(func() error { return h.outbox.Run(workers) })
-	g.Go(func() error { return h.signin.Run(workers) })
+	g.Go(func() error { return h.sessions.Run(workers) })
 	g.Go(func() error { return h.services.Run(workers) })
 	g.Go(func() error { return h.sweeper().Run(workers) })
 	if h.bus != nil {

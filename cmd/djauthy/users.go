@@ -10,6 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -211,7 +212,7 @@ func (c usersDeactivateCmd) Run(e *env) error {
 			if err := accounts.Deactivate(tx, u.ID, c.options()...); err != nil {
 				return err
 			}
-			_, err := signin.EndAll(tx, u.ID, 0)
+			_, err := session.EndAll(tx, u.ID, 0)
 			return err
 		},
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/services"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/sweep"
 	"github.com/djauthy/djauthy/internal/words"
@@ -32,6 +33,7 @@ type app struct {
 	discovery accounts.Discovery
 	mailbox   *mailbox.Mailbox // nil with a mail server
 	outbox    *delivery.Outbox
+	sessions  *session.Store
 	signin    *signin.Service
 	services  *services.Service
 	bus       *bus.Bus // nil without bus.url
@@ -113,7 +115,8 @@ func (h *app) wire(e *env) error {
 	if err != nil {
 		return err
 	}
-	h.signin = signin.New(h.db, h.outbox, codes, h.keys, settings, h.log)
+	h.sessions = session.New(h.db, session.Settings{Idle: h.cfg.Session.Idle, Absolute: h.cfg.Session.Absolute}, h.log)
+	h.signin = signin.New(h.db, h.outbox, codes, h.sessions, h.keys, settings, h.log)
 	h.services = services.New(h.db, h.keys, services.Settings{Window: h.cfg.OTP.Window, SingleUse: h.cfg.OTP.SingleUse}, h.log)
 	h.services.Verified = h.metrics.Verify
 	if h.cfg.Bus.URL != "" {
@@ -149,7 +152,6 @@ func (h *app) signinSettings() (signin.Settings, error) {
 	c := h.cfg
 	s := signin.Settings{
 		OpenSignup: c.OpenSignup, Admins: map[accounts.ID]bool{}, Tries: c.Code.Tries,
-		Idle: c.Session.Idle, Absolute: c.Session.Absolute,
 		SendPerID: c.Limits.SendPerID, SendPerIP: c.Limits.SendPerIP, SendPerIDPrefix: c.Limits.SendPerIDPrefix,
 		TriesPerID: c.Limits.TriesPerID, ResendEvery: c.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(),
 		Site: c.Brand.Name, PublicURL: c.PublicURL,
@@ -165,8 +167,8 @@ func (h *app) signinSettings() (signin.Settings, error) {
 }
 
 func (h *app) sweeper() *sweep.Sweeper {
-	return &sweep.Sweeper{DB: h.db, Log: h.log, Removed: h.metrics.Swept, Settings: sweep.Settings{
-		Every: h.cfg.Sweep.Every, UnprovedAccounts: h.cfg.Sweep.UnprovedAccounts, CodeLife: h.cfg.ExpiryTime.Email, Session: h.signin.Settings,
+	return &sweep.Sweeper{DB: h.db, Sessions: h.sessions, Log: h.log, Removed: h.metrics.Swept, Settings: sweep.Settings{
+		Every: h.cfg.Sweep.Every, UnprovedAccounts: h.cfg.Sweep.UnprovedAccounts, CodeLife: h.cfg.ExpiryTime.Email,
 	}}
 }
 

@@ -54,6 +54,19 @@ func (u *User) scan(scan func(...any) error, into ...any) error {
 	return err
 }
 
+// For queries of other packages that read a row together with its user.
+const (
+	// JoinUser joins a table's user as u, by its column user_id.
+	JoinUser = `JOIN users u ON u.id = user_id`
+	// BriefColumns are what a page or an app may show of a user, in the order of Brief.
+	BriefColumns = `u.id, u.username, u.first_name, u.last_name, u.email, u.language, u.is_active, u.is_staff, u.is_superuser`
+)
+
+// Brief is where BriefColumns are scanned to.
+func (u *User) Brief() []any {
+	return []any{&u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Language, &u.Active, &u.Staff, &u.Superuser}
+}
+
 // GetUser returns a user, or db.ErrNotFound.
 func GetUser(tx *db.Tx, id UserID) (u User, err error) {
 	err = u.scan(tx.Get(`SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id).Scan)

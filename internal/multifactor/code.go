@@ -1,9 +1,7 @@
-// Package multifactor owns what proves a factor and how long it counts: the
-// one-time codes that are sent to an account (auth_code), and the proofs that
-// sessions hold (MultiFactorUser in the specification).
+// Package multifactor owns what proves a factor: the one-time codes that are sent to
+// an account (auth_code).
 //
-// It does not know attempts, sessions or messages beyond their ids, and opens
-// no door by itself.
+// It knows neither attempts nor messages beyond their ids, and nothing of sessions.
 package multifactor
 
 import (

@@ -264,7 +264,7 @@ func TestWhatIsOnlyLookedAtWaitsForNoWriter(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		for name, look := range map[string]func() error{
-			"a session":        func() error { _, err := h.s.Check(ctx, b.by.Session); return err },
+			"a session":        func() error { _, err := h.s.Sessions.Check(ctx, b.by.Session); return err },
 			"a proof":          func() error { _, err := h.s.Fresh(ctx, sess, time.Hour); return err },
 			"a profile":        func() error { _, err := h.s.Profile(ctx, user); return err },
 			"a history":        func() error { _, _, err := h.s.History(ctx, user, 0, 10); return err },

@@ -11,7 +11,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
-	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/session"
 )
 
 // Export is everything that is kept of a user, as JSON. History may be long: Write
@@ -83,13 +83,13 @@ func maybe(t time.Time) *time.Time {
 func (s *Service) ExportUser(ctx context.Context, user accounts.UserID) (e Export, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		e = Export{db: s.DB}
-		return e.read(tx, user, s.Settings)
+		return e.read(tx, user, s)
 	})
 	return e, err
 }
 
-func (e *Export) read(tx *db.Tx, user accounts.UserID, s Settings) error {
-	p, err := profile(tx, user, s)
+func (e *Export) read(tx *db.Tx, user accounts.UserID, s *Service) error {
+	p, err := s.profile(tx, user)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (e *Export) read(tx *db.Tx, user accounts.UserID, s Settings) error {
 		e.Accounts = append(e.Accounts, exportAccount{a.Addr.Implementation, a.Addr.Identifier, a.Active, maybe(a.Activated), maybe(a.LastUsed)})
 	}
 	for _, x := range p.Sessions {
-		proofs, err := multifactor.Proofs(tx, x.ID)
+		proofs, err := session.Proofs(tx, x.ID)
 		if err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (e Export) Write(ctx context.Context, w io.Writer) error {
 // that that they asked for it.
 func (s *Service) Export(ctx context.Context, by Requester) (e Export, err error) {
 	var user accounts.UserID
-	err = s.change(ctx, by, audit.Exported, func(_ *db.Tx, sess Session) error {
+	err = s.change(ctx, by, audit.Exported, func(_ *db.Tx, sess session.Session) error {
 		user = sess.User.ID
 		return nil
 	})

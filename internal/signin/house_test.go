@@ -22,6 +22,7 @@ import (
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/words"
 	"github.com/djauthy/djauthy/templates"
@@ -63,8 +64,9 @@ func furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *house {
 	check(t, err)
 	codes, err := multifactor.NewCodes(h.keys, cfg.Code.Alphabet, cfg.Code.Length, cfg.ExpiryTime.Email)
 	check(t, err)
-	h.s = signin.New(d, outbox, codes, h.keys, signin.Settings{
-		OpenSignup: true, Admins: map[accounts.ID]bool{}, Tries: cfg.Code.Tries, Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute,
+	sessions := session.New(d, session.Settings{Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute}, log)
+	h.s = signin.New(d, outbox, codes, sessions, h.keys, signin.Settings{
+		OpenSignup: true, Admins: map[accounts.ID]bool{}, Tries: cfg.Code.Tries,
 		SendPerID: cfg.Limits.SendPerID, SendPerIP: cfg.Limits.SendPerIP, SendPerIDPrefix: cfg.Limits.SendPerIDPrefix,
 		TriesPerID: cfg.Limits.TriesPerID, ResendEvery: cfg.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(), Site: "Example", PublicURL: site,
 	}, log)
@@ -303,7 +305,7 @@ func (b *browser) signsIn(t testing.TB, id accounts.ID) signin.Entered {
 // isIn reports whether the browser's session is good.
 func (b *browser) isIn(t testing.TB) bool {
 	t.Helper()
-	_, err := b.h.s.Check(t.Context(), b.by.Session)
+	_, err := b.h.s.Sessions.Check(t.Context(), b.by.Session)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		t.Fatal(err)
 	}

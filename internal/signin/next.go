@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/db"
-	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/session"
 )
 
 // Want is what somebody asks of a session before they trust it.
@@ -30,7 +30,7 @@ const (
 )
 
 // Next is the one place that decides what a person has to do next.
-func Next(proofs []multifactor.Proof, want Want) Step {
+func Next(proofs []session.Proof, want Want) Step {
 	for _, p := range proofs {
 		if !p.Verified.Before(want.Since) && (want.Until.IsZero() || !p.Verified.After(want.Until)) {
 			return Done

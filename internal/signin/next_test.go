@@ -4,30 +4,30 @@ import (
 	"testing"
 	"time"
 
-	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
 func TestNextAsksForACodeUnlessAProofIsThere(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	proof := func(verified time.Time) multifactor.Proof {
-		return multifactor.Proof{Factor: "email", Verified: verified}
+	proof := func(verified time.Time) session.Proof {
+		return session.Proof{Factor: "email", Verified: verified}
 	}
 	for _, c := range []struct {
 		name   string
-		proofs []multifactor.Proof
+		proofs []session.Proof
 		want   signin.Want
 		step   signin.Step
 	}{
 		{"nothing proved", nil, signin.Want{}, signin.AskCode},
 		{"nothing proved, fresh wanted", nil, signin.Want{Since: at}, signin.AskCode},
-		{"any proof will do", []multifactor.Proof{proof(at)}, signin.Want{}, signin.Done},
-		{"older than wanted", []multifactor.Proof{proof(at.Add(-time.Millisecond))}, signin.Want{Since: at}, signin.AskCode},
-		{"as old as wanted", []multifactor.Proof{proof(at)}, signin.Want{Since: at}, signin.Done},
-		{"one of two is young enough", []multifactor.Proof{proof(at.Add(-time.Hour)), proof(at)}, signin.Want{Since: at}, signin.Done},
-		{"later than wanted", []multifactor.Proof{proof(at.Add(time.Millisecond))}, signin.Want{Since: at, Until: at}, signin.AskCode},
-		{"as late as wanted", []multifactor.Proof{proof(at)}, signin.Want{Since: at, Until: at}, signin.Done},
-		{"none of two", []multifactor.Proof{proof(at.Add(-time.Hour)), proof(at.Add(-time.Minute))}, signin.Want{Since: at}, signin.AskCode},
+		{"any proof will do", []session.Proof{proof(at)}, signin.Want{}, signin.Done},
+		{"older than wanted", []session.Proof{proof(at.Add(-time.Millisecond))}, signin.Want{Since: at}, signin.AskCode},
+		{"as old as wanted", []session.Proof{proof(at)}, signin.Want{Since: at}, signin.Done},
+		{"one of two is young enough", []session.Proof{proof(at.Add(-time.Hour)), proof(at)}, signin.Want{Since: at}, signin.Done},
+		{"later than wanted", []session.Proof{proof(at.Add(time.Millisecond))}, signin.Want{Since: at, Until: at}, signin.AskCode},
+		{"as late as wanted", []session.Proof{proof(at)}, signin.Want{Since: at, Until: at}, signin.Done},
+		{"none of two", []session.Proof{proof(at.Add(-time.Hour)), proof(at.Add(-time.Minute))}, signin.Want{Since: at}, signin.AskCode},
 	} {
 		if step := signin.Next(c.proofs, c.want); step != c.step {
 			t.Errorf("%s: %s, want %s", c.name, step, c.step)

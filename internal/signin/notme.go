@@ -9,8 +9,8 @@ import (
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/limit"
-	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/session"
 )
 
 // notMeBlock names the blocks of browsers whose asks were disowned.
@@ -70,10 +70,7 @@ func (s *Service) disown(tx *db.Tx, a attempt, by Requester) error {
 		return err
 	}
 	if a.session != 0 {
-		if _, err := tx.Exec(`DELETE FROM sessions WHERE id = $1`, a.session); err != nil {
-			return err
-		}
-		if err := multifactor.EndProofs(tx, a.session); err != nil {
+		if err := session.EndByID(tx, a.session); err != nil {
 			return err
 		}
 	}

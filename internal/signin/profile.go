@@ -10,33 +10,33 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/limit"
-	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/session"
 )
 
 // Profile is what a person sees of themselves.
 type Profile struct {
 	User     accounts.User
 	Accounts []accounts.Account
-	Sessions []Session
+	Sessions []session.Session
 }
 
 // Profile returns a user with their accounts and live sessions.
 func (s *Service) Profile(ctx context.Context, user accounts.UserID) (p Profile, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		p, err = profile(tx, user, s.Settings)
+		p, err = s.profile(tx, user)
 		return err
 	})
 	return p, err
 }
 
-func profile(tx *db.Tx, user accounts.UserID, s Settings) (p Profile, err error) {
+func (s *Service) profile(tx *db.Tx, user accounts.UserID) (p Profile, err error) {
 	if p.User, err = accounts.GetUser(tx, user); err != nil {
 		return p, err
 	}
 	if p.Accounts, err = accounts.Of(tx, user); err != nil {
 		return p, err
 	}
-	p.Sessions, err = Sessions(tx, user, s)
+	p.Sessions, err = s.Sessions.Of(tx, user)
 	return p, err
 }
 
@@ -53,10 +53,10 @@ func (e TooOften) Error() string { return "too many changes; the next in " + e.W
 // change runs fn for the user of a session that is still good, and writes the
 // event into their history. A session that ended meanwhile changes nothing. It returns
 // TooOften beyond ownChanges.
-func (s *Service) change(ctx context.Context, by Requester, e audit.Event, fn func(*db.Tx, Session) error) error {
+func (s *Service) change(ctx context.Context, by Requester, e audit.Event, fn func(*db.Tx, session.Session) error) error {
 	var wait time.Duration
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
-		sess, err := checkSession(tx, by.Session, s.Settings)
+		sess, err := s.Sessions.Find(tx, by.Session)
 		if err != nil {
 			return err
 		}
@@ -79,22 +79,22 @@ func (s *Service) change(ctx context.Context, by Requester, e audit.Event, fn fu
 
 // SaveSettings changes what a person says of themselves.
 func (s *Service) SaveSettings(ctx context.Context, by Requester, first, last, language string) error {
-	return s.change(ctx, by, audit.SettingsChange, func(tx *db.Tx, sess Session) error {
+	return s.change(ctx, by, audit.SettingsChange, func(tx *db.Tx, sess session.Session) error {
 		return accounts.SetProfile(tx, sess.User.ID, first, last, language)
 	})
 }
 
 // EndSession ends another session of the person.
 func (s *Service) EndSession(ctx context.Context, by Requester, id db.ID) error {
-	return s.change(ctx, by, audit.SessionEnded, func(tx *db.Tx, sess Session) error {
-		return End(tx, sess.User.ID, id)
+	return s.change(ctx, by, audit.SessionEnded, func(tx *db.Tx, sess session.Session) error {
+		return session.EndOf(tx, sess.User.ID, id)
 	})
 }
 
 // EndOthers ends all other sessions of the person.
 func (s *Service) EndOthers(ctx context.Context, by Requester) error {
-	return s.change(ctx, by, audit.SessionsEnded, func(tx *db.Tx, sess Session) error {
-		_, err := EndAll(tx, sess.User.ID, sess.ID)
+	return s.change(ctx, by, audit.SessionsEnded, func(tx *db.Tx, sess session.Session) error {
+		_, err := session.EndAll(tx, sess.User.ID, sess.ID)
 		return err
 	})
 }
@@ -116,7 +116,7 @@ func Forget(tx *db.Tx, user accounts.UserID, options ...accounts.Option) error {
 	if err := accounts.Lock(tx, user); err != nil {
 		return err
 	}
-	if _, err := EndAll(tx, user, 0); err != nil {
+	if _, err := session.EndAll(tx, user, 0); err != nil {
 		return err
 	}
 	if err := audit.Forget(tx, db.ID(user)); err != nil {
@@ -134,11 +134,11 @@ const FreshFor = 5 * time.Minute
 func (s *Service) DeleteAccount(ctx context.Context, by Requester) (ok bool, err error) {
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		ok = false
-		sess, err := checkSession(tx, by.Session, s.Settings)
+		sess, err := s.Sessions.Find(tx, by.Session)
 		if err != nil {
 			return err
 		}
-		proofs, err := multifactor.Proofs(tx, sess.ID)
+		proofs, err := session.Proofs(tx, sess.ID)
 		if err != nil || Next(proofs, young(tx.Now, FreshFor)) != Done {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
-	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -105,7 +105,7 @@ func TestLastSeenIsWrittenInTheOrderOfTheirSessions(t *testing.T) {
 	for _, b := range slices.Backward(all) {
 		want(t, b.isIn(t), true)
 	}
-	dbtest.InOrder(t, h.d, "sessions", "id", func() error { return h.s.WriteSeen(t.Context()) })
+	dbtest.InOrder(t, h.d, "sessions", "id", func() error { return h.s.Sessions.WriteSeen(t.Context()) })
 }
 
 // A sign-in ends the browser's old session: it takes that, and then its proofs.
@@ -132,7 +132,7 @@ func TestEndingAllSessionsTakesThemInTheirOrderAndThenTheirProofs(t *testing.T) 
 	}
 	_, u := h.account(t, ann)
 	dbtest.InOrder(t, h.d, "sessions", "id", func() error {
-		return h.d.Update(t.Context(), func(tx *db.Tx) error { _, err := signin.EndAll(tx, u.ID, 0); return err })
+		return h.d.Update(t.Context(), func(tx *db.Tx) error { _, err := session.EndAll(tx, u.ID, 0); return err })
 	}, "proofs")
 	want(t, h.count(t, `SELECT count(*) FROM sessions`), 0)
 	want(t, h.count(t, `SELECT count(*) FROM proofs`), 0)
@@ -156,8 +156,8 @@ func TestTheSweeperPassesOverSessionsThatSomebodyHolds(t *testing.T) {
 			}))
 		}
 	}
-	dbtest.PassesOver(t, h.d, "proofs", "session_id", left(func(tx *db.Tx) (int64, db.ID, error) { return multifactor.SweepProofs(tx, 0, 100) }))
-	dbtest.PassesOver(t, h.d, "sessions", "id", left(func(tx *db.Tx) (int64, db.ID, error) { return signin.SweepSessions(tx, h.s.Settings, 0, 100) }))
+	dbtest.PassesOver(t, h.d, "proofs", "session_id", left(func(tx *db.Tx) (int64, db.ID, error) { return session.SweepProofs(tx, 0, 100) }))
+	dbtest.PassesOver(t, h.d, "sessions", "id", left(func(tx *db.Tx) (int64, db.ID, error) { return h.s.Sessions.Sweep(tx, 0, 100) }))
 }
 
 // As a sign-in does, which takes the account, and then ends a session.

@@ -35,7 +35,7 @@ func TestASessionEnds(t *testing.T) {
 				want(t, b.isIn(t), true)
 				h.clock.Advance(-12*time.Hour + time.Millisecond)
 				end(t, h, b)
-				if _, err := h.s.Check(t.Context(), b.by.Session); !errors.Is(err, db.ErrNotFound) {
+				if _, err := h.s.Sessions.Check(t.Context(), b.by.Session); !errors.Is(err, db.ErrNotFound) {
 					t.Fatalf("Check says %v", err)
 				}
 				if err := h.s.SaveSettings(t.Context(), b.by, "A", "B", "de"); !errors.Is(err, db.ErrNotFound) {
@@ -52,7 +52,7 @@ func TestASessionEnds(t *testing.T) {
 
 func (h *house) user(t *testing.T, b *browser) accounts.UserID {
 	t.Helper()
-	s, err := h.s.Check(t.Context(), b.by.Session)
+	s, err := h.s.Sessions.Check(t.Context(), b.by.Session)
 	check(t, err)
 	return s.User.ID
 }
@@ -104,7 +104,7 @@ func TestASessionFoundOverStaysOverWhenTheClockJumpsBack(t *testing.T) {
 // writeSeen does what Run does each second.
 func (h *house) writeSeen(t *testing.T) {
 	t.Helper()
-	check(t, h.s.WriteSeen(t.Context()))
+	check(t, h.s.Sessions.WriteSeen(t.Context()))
 }
 
 func TestRunWritesDownWhatWasSeen(t *testing.T) {
@@ -113,11 +113,11 @@ func TestRunWritesDownWhatWasSeen(t *testing.T) {
 		b.signsIn(t, addr(t, "ann@example.org"))
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- h.s.Run(ctx) }()
+		go func() { ended <- h.s.Sessions.Run(ctx) }()
 		h.clock.Advance(time.Hour)
 		want(t, b.isIn(t), true)
 		for deadline := time.Now().Add(30 * time.Second); ; {
-			s, err := h.s.Check(t.Context(), b.by.Session)
+			s, err := h.s.Sessions.Check(t.Context(), b.by.Session)
 			check(t, err)
 			if s.LastSeen.Equal(h.clock.Now()) {
 				break

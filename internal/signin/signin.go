@@ -2,7 +2,7 @@
 // people answer, and says what a person has to do next.
 //
 // An attempt is one browser that wants to sign in with one id. It owns the
-// tables attempts and sessions. It knows no HTTP: cookies come and go as
+// table attempts. It knows no HTTP: cookies come and go as
 // values.
 package signin
 
@@ -18,6 +18,7 @@ import (
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/words"
 )
 
@@ -26,12 +27,12 @@ type Service struct {
 	DB       *db.DB
 	Outbox   *delivery.Outbox
 	Codes    *multifactor.Codes
+	Sessions *session.Store
 	Settings Settings
 
 	notMe   *seal.MAC
 	browser *seal.Box
 	known   *seal.MAC
-	seen    chan lastSeen
 	log     *slog.Logger
 }
 
@@ -40,8 +41,6 @@ type Settings struct {
 	OpenSignup bool
 	Admins     map[accounts.ID]bool // become superusers at their first success
 	Tries      int                  // per attempt, over all its codes
-
-	Idle, Absolute time.Duration // ends of a session
 
 	SendPerID, SendPerIP, SendPerIDPrefix, TriesPerID config.Rates
 	ResendEvery                                       time.Duration
@@ -53,11 +52,11 @@ type Settings struct {
 }
 
 // New returns a service; its keys come from keys.
-func New(d *db.DB, out *delivery.Outbox, codes *multifactor.Codes, keys *seal.Keys, s Settings, log *slog.Logger) *Service {
+func New(d *db.DB, out *delivery.Outbox, codes *multifactor.Codes, sessions *session.Store, keys *seal.Keys, s Settings, log *slog.Logger) *Service {
 	return &Service{
-		DB: d, Outbox: out, Codes: codes, Settings: s,
+		DB: d, Outbox: out, Codes: codes, Sessions: sessions, Settings: s,
 		notMe: keys.MAC("not me"), browser: keys.Box("browser"), known: keys.MAC("browser knows"),
-		seen: make(chan lastSeen, 1024), log: log,
+		log: log,
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/djauthy/djauthy/internal/limit"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/session"
 )
 
 // submit is one answer on its way through the parts of its sequence.
@@ -159,7 +160,7 @@ func (sub *submit) repeated(tx *db.Tx) error {
 	if err != nil || !same || sub.a.session == 0 || db.ID(sub.by.Session.ID) != sub.a.session {
 		return err
 	}
-	if _, err := checkSession(tx, sub.by.Session, sub.s.Settings); err == nil {
+	if _, err := sub.s.Sessions.Find(tx, sub.by.Session); err == nil {
 		sub.out.Verdict, sub.out.Next = Again, sub.a.next
 	} else if !errors.Is(err, db.ErrNotFound) {
 		return err
@@ -202,8 +203,8 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 // enter opens the session: the one place where somebody gets in.
 func (sub *submit) enter(tx *db.Tx, who accounts.AccountStatus, event audit.Event) error {
 	s := sub.s
-	session := newSession(tx, who, sub.a.addr, sub.by.Client, s.Settings)
-	used, err := sub.a.use(tx, db.ID(session.token.ID))
+	token := session.NewToken(tx)
+	used, err := sub.a.use(tx, db.ID(token.ID))
 	if err != nil || !used {
 		sub.out.Verdict = Used
 		return err
@@ -215,10 +216,11 @@ func (sub *submit) enter(tx *db.Tx, who accounts.AccountStatus, event audit.Even
 	if err := s.promote(tx, sub.a, who); err != nil {
 		return err
 	}
-	if err := endSession(tx, sub.by.Session); err != nil {
+	if err := session.End(tx, sub.by.Session); err != nil {
 		return err
 	}
-	if err := session.insert(tx); err != nil {
+	opened, err := s.Sessions.Open(tx, token, who.User, session.Proof{Factor: sub.a.addr.Implementation, Account: who.Account}, sub.by.Client)
+	if err != nil {
 		return err
 	}
 	if err := limit.Unblock(tx, notMeBlock, blockKey(sub.by.Browser.ID[:], sub.a.addr)); err != nil {
@@ -228,7 +230,7 @@ func (sub *submit) enter(tx *db.Tx, who accounts.AccountStatus, event audit.Even
 		return err
 	}
 	sub.out = Entered{
-		Verdict: Accepted, Session: session.token, Expires: session.expires, Next: sub.a.next, User: who.User,
+		Verdict: Accepted, Session: opened.Token, Expires: opened.Expires, Next: sub.a.next, User: who.User,
 		Browser: s.Cookie(s.learn(sub.by.Browser, sub.a.addr)),
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/sweep"
 	"github.com/djauthy/djauthy/internal/words"
@@ -59,12 +60,13 @@ func furnish(t *testing.T, d *db.DB, c *dbtest.Clock) *house {
 	check(t, err)
 	many := config.Rates{{N: 100_000, Per: time.Minute}}
 	settings := signin.Settings{
-		OpenSignup: true, Tries: cfg.Code.Tries, Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute,
+		OpenSignup: true, Tries: cfg.Code.Tries,
 		SendPerID: many, SendPerIP: many, SendPerIDPrefix: many, TriesPerID: many, Site: "Example", PublicURL: "https://login.example.org",
 	}
-	h.s = signin.New(d, outbox, codes, keys, settings, log)
-	h.sweeper = &sweep.Sweeper{DB: d, Log: log, Removed: h.removed, Settings: sweep.Settings{
-		Every: time.Millisecond, UnprovedAccounts: cfg.Sweep.UnprovedAccounts, CodeLife: cfg.ExpiryTime.Email, Session: settings,
+	sessions := session.New(d, session.Settings{Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute}, log)
+	h.s = signin.New(d, outbox, codes, sessions, keys, settings, log)
+	h.sweeper = &sweep.Sweeper{DB: d, Sessions: sessions, Log: log, Removed: h.removed, Settings: sweep.Settings{
+		Every: time.Millisecond, UnprovedAccounts: cfg.Sweep.UnprovedAccounts, CodeLife: cfg.ExpiryTime.Email,
 	}}
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup

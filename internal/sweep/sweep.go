@@ -19,6 +19,7 @@ import (
 	"github.com/djauthy/djauthy/internal/limit"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/services"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -42,6 +43,7 @@ const (
 // Sweeper sweeps.
 type Sweeper struct {
 	DB       *db.DB
+	Sessions *session.Store
 	Log      *slog.Logger
 	Settings Settings
 	// Removed is told how many rows of a kind went, for metrics.
@@ -56,7 +58,6 @@ type Settings struct {
 	Every            time.Duration
 	UnprovedAccounts time.Duration
 	CodeLife         time.Duration
-	Session          signin.Settings
 	// WalkMost bounds the rows that stay which one sweep looks at in a table
 	// that has to be walked; the next sweep goes on from there. 0: a million.
 	WalkMost int64
@@ -119,11 +120,11 @@ func (s *Sweeper) tasks() []task {
 		}},
 		old("callers", callersKept, services.SweepCallers),
 		walk("sessions", &s.sessions, func(tx *db.Tx, from db.ID, size int) (int64, db.ID, bool, error) {
-			n, next, err := signin.SweepSessions(tx, s.Settings.Session, from, size)
+			n, next, err := s.Sessions.Sweep(tx, from, size)
 			return n, next, next != 0, err
 		}),
 		walk("proofs", &s.proofs, func(tx *db.Tx, from db.ID, size int) (int64, db.ID, bool, error) {
-			n, next, err := multifactor.SweepProofs(tx, from, size)
+			n, next, err := session.SweepProofs(tx, from, size)
 			return n, next, next != 0, err
 		}),
 		walk("budgets", &s.budgets, func(tx *db.Tx, from []byte, size int) (int64, []byte, bool, error) {

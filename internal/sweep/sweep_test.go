@@ -13,7 +13,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/limit"
-	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -60,7 +60,7 @@ var kinds = map[string]struct {
 		return err
 	}},
 	"proofs": {"proofs", 720 * time.Hour, func(tx *db.Tx, id db.ID, _ int) error {
-		return multifactor.AddProof(tx, id, 1, multifactor.Proof{Factor: "email", Account: 1, Verified: id.Time(), Expires: id.Time().Add(720 * time.Hour)})
+		return session.AddProof(tx, id, 1, session.Proof{Factor: "email", Account: 1, Verified: id.Time(), Expires: id.Time().Add(720 * time.Hour)})
 	}},
 	"budgets": {"budgets", 15 * time.Minute, func(tx *db.Tx, id db.ID, i int) error {
 		return limit.Block(tx, "test", fmt.Sprint(id, i), id.Time().Add(15*time.Minute))
@@ -186,7 +186,7 @@ func TestSessionsInUseStay(t *testing.T) {
 		h.exec(t, `UPDATE sessions SET last_seen_at = $2 WHERE id = $1`, by.Session.ID, h.clock.Now().UnixMilli())
 		h.clock.Advance(2 * time.Hour)
 		want(t, h.once(t)["sessions"], 1)
-		_, err := h.s.Check(t.Context(), by.Session)
+		_, err := h.s.Sessions.Check(t.Context(), by.Session)
 		check(t, err)
 	})
 }
@@ -246,7 +246,7 @@ func TestSignInsPassWhileMuchIsSwept(t *testing.T) {
 			<-time.After(20 * time.Millisecond)
 		}
 		for _, by := range all {
-			_, err := h.s.Check(t.Context(), by.Session)
+			_, err := h.s.Sessions.Check(t.Context(), by.Session)
 			check(t, err)
 		}
 		want(t, h.count(t, `SELECT count(*) FROM users`), 30)

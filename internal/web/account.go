@@ -16,6 +16,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/words"
 )
@@ -239,7 +240,7 @@ func (s *Server) showDelete(c *fiber.Ctx) error {
 	return s.deletePage(c, sess, fresh)
 }
 
-func (s *Server) deletePage(c *fiber.Ctx, sess signin.Session, fresh bool) error {
+func (s *Server) deletePage(c *fiber.Ctx, sess session.Session, fresh bool) error {
 	profile, err := s.Signin.Profile(c.UserContext(), sess.User.ID)
 	if err != nil {
 		return err
@@ -285,6 +286,6 @@ func (s *Server) postDelete(c *fiber.Ctx) error {
 	s.door.DropCookie(c, door.AttemptCookie)
 	dropPages(c)
 	s.Log.Info("account deleted by its owner", "request", s.door.RequestID(c), "user", sess.User.ID)
-	c.Locals("session", signin.Session{})
+	c.Locals("session", session.Session{})
 	return s.message(c, "account.deleted", "/login", "error.go_on")
 }

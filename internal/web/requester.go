@@ -9,6 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/words"
 )
@@ -37,16 +38,16 @@ func (s *Server) client(c *fiber.Ctx) audit.Client {
 
 // session returns the request's session, looked up once; its zero value is
 // none.
-func (s *Server) session(c *fiber.Ctx) (signin.Session, error) {
+func (s *Server) session(c *fiber.Ctx) (session.Session, error) {
 	const key = "session"
-	if sess, ok := c.Locals(key).(signin.Session); ok {
+	if sess, ok := c.Locals(key).(session.Session); ok {
 		return sess, nil
 	}
 	t := s.door.Token(c, door.SessionCookie)
 	if t.ID == 0 {
-		return signin.Session{}, nil
+		return session.Session{}, nil
 	}
-	sess, err := s.Signin.Check(c.UserContext(), t)
+	sess, err := s.Signin.Sessions.Check(c.UserContext(), t)
 	if errors.Is(err, db.ErrNotFound) {
 		err = nil
 	}
@@ -58,7 +59,7 @@ func (s *Server) session(c *fiber.Ctx) (signin.Session, error) {
 
 // language is the person's own after a proof, else the browser's.
 func (s *Server) language(c *fiber.Ctx) *words.Language {
-	if sess, ok := c.Locals("session").(signin.Session); ok && sess.User.Language != "" {
+	if sess, ok := c.Locals("session").(session.Session); ok && sess.User.Language != "" {
 		return s.Words.Get(sess.User.Language)
 	}
 	return s.Words.Match(c.Get(fiber.HeaderAcceptLanguage))

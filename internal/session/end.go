@@ -1,0 +1,74 @@
+package session
+
+import (
+	"errors"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+// End ends the session of a cookie, if the cookie is good.
+func End(tx *db.Tx, t seal.Token) error {
+	if t.ID == 0 {
+		return nil
+	}
+	n, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND secret_hash = $2`, t.ID, t.Hash())
+	if err != nil || n == 0 {
+		return err
+	}
+	return endProofs(tx, db.ID(t.ID))
+}
+
+// EndOf ends one session of a user by its id. It is no error if there is no such
+// session.
+func EndOf(tx *db.Tx, user accounts.UserID, id db.ID) error {
+	n, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND user_id = $2`, id, user)
+	if err != nil || n == 0 {
+		return err
+	}
+	return endProofs(tx, id)
+}
+
+// EndByID ends a session, whosever it is.
+func EndByID(tx *db.Tx, id db.ID) error {
+	if _, err := tx.Exec(`DELETE FROM sessions WHERE id = $1`, id); err != nil {
+		return err
+	}
+	return endProofs(tx, id)
+}
+
+// EndAll ends all sessions of a user but one (0: all) and returns how many.
+func EndAll(tx *db.Tx, user accounts.UserID, but db.ID) (int64, error) {
+	// The sessions are locked before their proofs and in the order of their ids, as
+	// everywhere.
+	if _, err := db.All(tx, db.One[db.ID], `SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 ORDER BY id`+tx.ForUpdate(), user, but); err != nil {
+		return 0, err
+	}
+	if _, err := tx.Exec(`DELETE FROM proofs WHERE session_id IN (SELECT id FROM sessions WHERE user_id = $1 AND id <> $2)`, user, but); err != nil {
+		return 0, err
+	}
+	return tx.Exec(`DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, user, but)
+}
+
+// Sweep walks on from the id given over up to limit sessions, removes those that have
+// ended, and returns how many and where to go on, 0 at the end. It passes over rows that
+// another transaction holds, which may take several in another order.
+func (s *Store) Sweep(tx *db.Tx, from db.ID, limit int) (removed int64, next db.ID, err error) {
+	next, err = walk(tx, `SELECT id FROM (SELECT id FROM sessions WHERE id > $1 ORDER BY id LIMIT $2) walk ORDER BY id DESC LIMIT 1`, from, limit)
+	if err != nil || next == 0 {
+		return 0, 0, err
+	}
+	removed, err = tx.Exec(`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE id > $1 AND id <= $2 AND (expires_at <= $3 OR last_seen_at <= $4)`+tx.SkipLocked()+`)`,
+		from, next, tx.Now, tx.Now.Add(-s.Settings.Idle))
+	return removed, next, err
+}
+
+// walk runs the query for the last of the next rows of a table; 0: there are none.
+func walk(tx *db.Tx, query string, from db.ID, limit int) (last db.ID, err error) {
+	err = tx.Get(query, from, limit).Scan(&last)
+	if errors.Is(err, db.ErrNotFound) {
+		return 0, nil
+	}
+	return last, err
+}

@@ -1,0 +1,52 @@
+package session
+
+import (
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+// Proof records that a session has verified a factor (MultiFactorUser in the
+// specification). It is bound to the session, so that a proof in one browser never
+// lifts another.
+type Proof struct {
+	Factor   string // the implementation: "email"
+	Account  accounts.AccountID
+	Verified time.Time
+	Expires  time.Time
+}
+
+// AddProof stores a proof of a session, in place of an older one of its factor.
+func AddProof(tx *db.Tx, session db.ID, user accounts.UserID, p Proof) error {
+	_, err := tx.Exec(`INSERT INTO proofs (session_id, factor, user_id, account_id, verified_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (session_id, factor) DO UPDATE SET account_id = excluded.account_id, verified_at = excluded.verified_at, expires_at = excluded.expires_at`,
+		session, p.Factor, user, p.Account, p.Verified, p.Expires)
+	return err
+}
+
+// Proofs returns the proofs of a session that have not expired.
+func Proofs(tx *db.Tx, session db.ID) ([]Proof, error) {
+	return db.All(tx, func(p *Proof, scan db.Scan) error {
+		return scan(&p.Factor, &p.Account, &p.Verified, &p.Expires)
+	}, `SELECT factor, account_id, verified_at, expires_at FROM proofs WHERE session_id = $1 AND expires_at > $2 ORDER BY factor`, session, tx.Now)
+}
+
+// endProofs removes the proofs of a session.
+func endProofs(tx *db.Tx, session db.ID) error {
+	_, err := tx.Exec(`DELETE FROM proofs WHERE session_id = $1`, session)
+	return err
+}
+
+// SweepProofs walks on from the session given over up to limit proofs, removes those
+// that have expired, and returns how many and where to go on, 0 at the end. It passes
+// over rows that another transaction holds, which may take several in another order.
+func SweepProofs(tx *db.Tx, from db.ID, limit int) (removed int64, next db.ID, err error) {
+	next, err = walk(tx, `SELECT session_id FROM (SELECT session_id FROM proofs WHERE session_id > $1 ORDER BY session_id LIMIT $2) walk ORDER BY session_id DESC LIMIT 1`, from, limit)
+	if err != nil || next == 0 {
+		return 0, 0, err
+	}
+	removed, err = tx.Exec(`DELETE FROM proofs WHERE (session_id, factor) IN
+		(SELECT session_id, factor FROM proofs WHERE session_id > $1 AND session_id <= $2 AND expires_at <= $3`+tx.SkipLocked()+`)`, from, next, tx.Now)
+	return removed, next, err
+}

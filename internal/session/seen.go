@@ -1,0 +1,82 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
+
+// lastSeen records that a session was used, or found to have ended.
+type lastSeen struct {
+	id    db.ID
+	at    time.Time
+	ended bool
+}
+
+// record queues x for Run. When too many wait it is dropped; the next use of the session
+// records another.
+func (s *Store) record(x lastSeen) {
+	select {
+	case s.seen <- x:
+	default:
+	}
+}
+
+// seenEvery is how often last-seen times are written.
+const seenEvery = time.Second
+
+// Run writes when sessions were last used, many in one transaction and outside of the
+// requests, until ctx ends.
+func (s *Store) Run(ctx context.Context) error {
+	tick := time.NewTicker(seenEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+		if err := s.WriteSeen(context.WithoutCancel(ctx)); err != nil {
+			s.log.Error("cannot record when sessions were used", "err", err)
+		}
+	}
+	return nil
+}
+
+// WriteSeen writes what is queued. Run does so each second.
+func (s *Store) WriteSeen(ctx context.Context) error {
+	latest := map[db.ID]lastSeen{}
+	for len(s.seen) > 0 {
+		x := <-s.seen
+		latest[x.id] = x
+	}
+	if len(latest) == 0 {
+		return nil
+	}
+	// In the order of their ids, or two processes wait for each other's rows.
+	all := slices.SortedFunc(maps.Values(latest), func(a, b lastSeen) int { return cmp.Compare(a.id, b.id) })
+	return s.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
+		for _, x := range all {
+			if err := x.write(tx, s.Settings.Idle); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+func (x lastSeen) write(tx *db.Tx, idle time.Duration) error {
+	if !x.ended {
+		// Also a time that was written while the clock was ahead.
+		_, err := tx.Exec(`UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at < $2 OR last_seen_at > $3)`, x.id, x.at, x.at.Add(db.Skew))
+		return err
+	}
+	n, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND (expires_at <= $2 OR last_seen_at <= $3)`, x.id, x.at, x.at.Add(-idle))
+	if err != nil || n == 0 {
+		return err
+	}
+	return endProofs(tx, x.id)
+}

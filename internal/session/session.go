@@ -1,0 +1,143 @@
+// Package session owns sessions, a signed-in browser each, and the proofs that they
+// hold. Tables sessions and proofs: nobody else reads or removes their rows.
+//
+// A session holds proofs, never a level: what a proof is good for is decided where it is
+// asked for. The package does not know how anybody proves anything, and opens a session
+// for no reason of its own; see package signin.
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+// Settings are when sessions end.
+type Settings struct {
+	Idle     time.Duration // after the last request
+	Absolute time.Duration // after signing in
+}
+
+// Store keeps sessions.
+type Store struct {
+	DB       *db.DB
+	Settings Settings
+
+	seen chan lastSeen
+	log  *slog.Logger
+}
+
+// New returns a store. Its Run has to run, or sessions end at their idle time although
+// they are used.
+func New(d *db.DB, s Settings, log *slog.Logger) *Store {
+	return &Store{DB: d, Settings: s, seen: make(chan lastSeen, 1024), log: log}
+}
+
+// Session is a signed-in browser.
+type Session struct {
+	ID       db.ID
+	User     accounts.User      // its brief columns
+	Account  accounts.AccountID // through which the person came in
+	LastSeen time.Time          // to a sixtieth of the idle time
+	Expires  time.Time          // at the latest
+	Client   audit.Client
+}
+
+// Created is when the person signed in.
+func (s Session) Created() time.Time { return s.ID.Time() }
+
+// Opened is a session that has just begun.
+type Opened struct {
+	Token   seal.Token // for the browser's cookie
+	Expires time.Time  // at the latest
+}
+
+// NewToken returns the token of a session that Open may open later in the transaction.
+func NewToken(tx *db.Tx) seal.Token { return seal.NewToken(int64(tx.NewID())) }
+
+// Open opens a session of a user with the proof of a factor that was verified at this
+// moment. The proof expires with the session.
+func (s *Store) Open(tx *db.Tx, t seal.Token, user accounts.UserID, p Proof, c audit.Client) (Opened, error) {
+	p.Verified, p.Expires = tx.Now, tx.Now.Add(s.Settings.Absolute)
+	_, err := tx.Exec(`INSERT INTO sessions (id, secret_hash, user_id, account_id, last_seen_at, expires_at, prefix, agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		t.ID, t.Hash(), user, p.Account, tx.Now, p.Expires, c.Prefix, c.Agent)
+	if err != nil {
+		return Opened{}, err
+	}
+	return Opened{t, p.Expires}, AddProof(tx, db.ID(t.ID), user, p)
+}
+
+// errEnded is db.ErrNotFound for a session that is out of time.
+var errEnded = fmt.Errorf("the session has ended: %w", db.ErrNotFound)
+
+// Find returns the session of a cookie, or db.ErrNotFound if there is none that is good:
+// its secret is wrong, it is out of time, or its user is deactivated.
+func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
+	if t.ID == 0 {
+		return out, db.ErrNotFound
+	}
+	var hash []byte
+	err = tx.Get(`SELECT secret_hash, account_id, last_seen_at, expires_at, prefix, agent, `+accounts.BriefColumns+` FROM sessions s `+accounts.JoinUser+` WHERE s.id = $1`, t.ID).
+		Scan(append([]any{&hash, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent}, out.User.Brief()...)...)
+	if err != nil {
+		return Session{}, err
+	}
+	out.ID = db.ID(t.ID)
+	if !t.Matches(hash) || !out.User.Active {
+		return Session{}, db.ErrNotFound
+	}
+	if s.ended(out, tx.Now) {
+		return Session{}, errEnded
+	}
+	return out, nil
+}
+
+func (s *Store) ended(x Session, now time.Time) bool {
+	return !now.Before(x.Expires) || now.Sub(x.LastSeen) >= s.Settings.Idle
+}
+
+// Check returns the session of a cookie, or db.ErrNotFound. It is one read. That the
+// session was used is written later, and so is that it has ended, so that it stays
+// ended when the clock is set back.
+func (s *Store) Check(ctx context.Context, t seal.Token) (out Session, err error) {
+	if t.ID == 0 {
+		return out, db.ErrNotFound
+	}
+	var now time.Time
+	err = s.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		now = tx.Now
+		out, err = s.Find(tx, t)
+		return err
+	})
+	switch {
+	case errors.Is(err, errEnded):
+		s.record(lastSeen{db.ID(t.ID), now, true})
+	case err == nil && (now.Sub(out.LastSeen) >= s.Settings.Idle/60 || out.LastSeen.After(now.Add(db.Skew))):
+		s.record(lastSeen{out.ID, now, false})
+	}
+	return out, err
+}
+
+// maxListed bounds the sessions that are listed of one user.
+const maxListed = 500
+
+// Of returns a user's sessions that have not ended, the latest first, at most
+// maxListed. Their User is empty.
+func (s *Store) Of(tx *db.Tx, user accounts.UserID) (live []Session, err error) {
+	all, err := db.All(tx, func(x *Session, scan db.Scan) error {
+		return scan(&x.ID, &x.Account, &x.LastSeen, &x.Expires, &x.Client.Prefix, &x.Client.Agent)
+	}, `SELECT id, account_id, last_seen_at, expires_at, prefix, agent FROM sessions WHERE user_id = $1 ORDER BY id DESC LIMIT $2`, user, maxListed)
+	for _, x := range all {
+		if !s.ended(x, tx.Now) {
+			live = append(live, x)
+		}
+	}
+	return live, err
+}

@@ -1,0 +1,37 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/session"
+)
+
+// Fresh reports whether a session has a proof no older than age.
+func (s *Service) Fresh(ctx context.Context, id db.ID, age time.Duration) (ok bool, err error) {
+	err = s.DB.Read(ctx, func(tx *db.Tx) error {
+		proofs, err := session.Proofs(tx, id)
+		ok = Next(proofs, young(tx.Now, age)) == Done
+		return err
+	})
+	return ok, err
+}
+
+// SignOut ends the session of a cookie.
+func (s *Service) SignOut(ctx context.Context, by Requester) error {
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
+		sess, err := s.Sessions.Find(tx, by.Session)
+		if errors.Is(err, db.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := session.End(tx, by.Session); err != nil {
+			return err
+		}
+		return audit.Write(tx, db.ID(sess.User.ID), audit.SignedOut, by.Client)
+	})
+}
