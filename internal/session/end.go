@@ -13,39 +13,27 @@ func End(tx *db.Tx, t seal.Token) error {
 	if t.ID == 0 {
 		return nil
 	}
-	n, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND secret_hash = $2`, t.ID, t.Hash())
-	if err != nil || n == 0 {
-		return err
-	}
-	return endProofs(tx, db.ID(t.ID))
+	_, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND secret_hash = $2`, t.ID, t.Hash())
+	return err
 }
 
 // EndOf ends one session of a user by its id. It is no error if there is no such
 // session.
 func EndOf(tx *db.Tx, user accounts.UserID, id db.ID) error {
-	n, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND user_id = $2`, id, user)
-	if err != nil || n == 0 {
-		return err
-	}
-	return endProofs(tx, id)
+	_, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND user_id = $2`, id, user)
+	return err
 }
 
 // EndByID ends a session, whosever it is.
 func EndByID(tx *db.Tx, id db.ID) error {
-	if _, err := tx.Exec(`DELETE FROM sessions WHERE id = $1`, id); err != nil {
-		return err
-	}
-	return endProofs(tx, id)
+	_, err := tx.Exec(`DELETE FROM sessions WHERE id = $1`, id)
+	return err
 }
 
 // EndAll ends all sessions of a user but one (0: all) and returns how many.
 func EndAll(tx *db.Tx, user accounts.UserID, but db.ID) (int64, error) {
-	// The sessions are locked before their proofs and in the order of their ids, as
-	// everywhere.
+	// The sessions are locked in the order of their ids, as everywhere.
 	if _, err := db.All(tx, db.One[db.ID], `SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 ORDER BY id`+tx.ForUpdate(), user, but); err != nil {
-		return 0, err
-	}
-	if _, err := tx.Exec(`DELETE FROM proofs WHERE session_id IN (SELECT id FROM sessions WHERE user_id = $1 AND id <> $2)`, user, but); err != nil {
 		return 0, err
 	}
 	return tx.Exec(`DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, user, but)

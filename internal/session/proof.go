@@ -9,7 +9,7 @@ import (
 
 // Proof records that a session has verified a factor (MultiFactorUser in the
 // specification). It is bound to the session, so that a proof in one browser never
-// lifts another.
+// lifts another. It goes with its session, by the foreign key of its row.
 type Proof struct {
 	Factor   string // the implementation: "email"
 	Account  accounts.AccountID
@@ -30,12 +30,6 @@ func Proofs(tx *db.Tx, session db.ID) ([]Proof, error) {
 	return db.All(tx, func(p *Proof, scan db.Scan) error {
 		return scan(&p.Factor, &p.Account, &p.Verified, &p.Expires)
 	}, `SELECT factor, account_id, verified_at, expires_at FROM proofs WHERE session_id = $1 AND expires_at > $2 ORDER BY factor`, session, tx.Now)
-}
-
-// endProofs removes the proofs of a session.
-func endProofs(tx *db.Tx, session db.ID) error {
-	_, err := tx.Exec(`DELETE FROM proofs WHERE session_id = $1`, session)
-	return err
 }
 
 // SweepProofs walks on from the session given over up to limit proofs, removes those

@@ -74,9 +74,6 @@ func (x lastSeen) write(tx *db.Tx, idle time.Duration) error {
 		_, err := tx.Exec(`UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at < $2 OR last_seen_at > $3)`, x.id, x.at, x.at.Add(db.Skew))
 		return err
 	}
-	n, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND (expires_at <= $2 OR last_seen_at <= $3)`, x.id, x.at, x.at.Add(-idle))
-	if err != nil || n == 0 {
-		return err
-	}
-	return endProofs(tx, x.id)
+	_, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND (expires_at <= $2 OR last_seen_at <= $3)`, x.id, x.at, x.at.Add(-idle))
+	return err
 }
