@@ -16,8 +16,8 @@ const module = "github.com/djauthy/djauthy/"
 // of lower floors; those on one floor do not know each other.
 var floors = [][]string{
 	{"internal/db", "internal/seal", "internal/config", "internal/words", "internal/metrics", "internal/totp", "internal/plainjson", "templates", "static"},
-	{"internal/accounts", "internal/delivery", "internal/limit", "internal/audit", "internal/mailbox", "internal/backup"},
-	{"internal/multifactor", "internal/session", "internal/services"},
+	{"internal/accounts", "internal/outbox", "internal/limit", "internal/audit", "internal/mailbox", "internal/backup"},
+	{"internal/delivery", "internal/multifactor", "internal/session", "internal/services"},
 	{"internal/signin"},
 	{"internal/door", "internal/sweep"},
 	{"internal/web", "internal/ungleichotp", "internal/bus"},

@@ -177,7 +177,7 @@ func (h *app) tryMail(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkFor)
 	defer cancel()
-	return h.outbox.Check(ctx)
+	return h.channels.Check(ctx)
 }
 
 // trySend sends a test message and returns what the mail server said. It has the
@@ -195,8 +195,8 @@ func (h *app) trySend(e *env, text string) (string, error) {
 	defer time.AfterFunc(patientFor, func() {
 		fmt.Fprintln(e.stderr, "djauthy: the mail server takes its time, which large ones do; waiting for its answer")
 	}).Stop()
-	return h.outbox.Now(ctx, delivery.Message{
-		Channel: accounts.Email, To: found.Address.Deliverable(), Kind: "test", Lang: "en",
+	return h.channels.Send(ctx, delivery.Message{
+		To: accounts.ID{Implementation: accounts.Email, Identifier: found.Address.Deliverable()}, Kind: "test", Lang: "en",
 		Text: delivery.Text{Site: h.cfg.Brand.Name, Host: h.cfg.PublicHost()},
-	})
+	}, h.db.Now())
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/db"
-	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 type messagesCmd struct {
@@ -36,16 +36,16 @@ type messageDetail struct {
 }
 
 // said is what the server said, or what we say where it said nothing.
-func said(m delivery.Entry) string {
+func said(m outbox.Entry) string {
 	if m.Said == "" {
 		return m.Reason
 	}
 	return m.Said
 }
 
-func toMessageJSON(m delivery.Entry) messageJSON {
+func toMessageJSON(m outbox.Entry) messageJSON {
 	return messageJSON{
-		Number: m.Number, Created: m.Created, Implementation: m.Channel, To: m.To, State: m.State, Tries: m.Tries, Said: said(m),
+		Number: m.Number, Created: m.Created, Implementation: m.Kind, To: m.Recipient, State: m.State, Tries: m.Tries, Said: said(m),
 	}
 }
 
@@ -61,8 +61,8 @@ func (c messagesListCmd) Run(e *env) error {
 	}
 	defer func() { _ = h.close() }()
 	head := []string{"NUMBER", "CREATED (UTC)", "BY", "TO", "STATE", "TRIES", "SAID"}
-	return list(e, h, head, func(tx *db.Tx, from delivery.Page) (lines []line, read int, next delivery.Page, err error) {
-		some, next, err := delivery.List(tx, c.State, from, listSize)
+	return list(e, h, head, func(tx *db.Tx, from outbox.Page) (lines []line, read int, next outbox.Page, err error) {
+		some, next, err := outbox.List(tx, c.State, from, listSize)
 		for _, x := range some {
 			m := toMessageJSON(x)
 			lines = append(lines, line{m, []string{fmt.Sprint(m.Number), m.Created.Format(time.DateTime), m.Implementation, m.To, m.State, fmt.Sprint(m.Tries), m.Said}})
@@ -91,9 +91,9 @@ func (c messagesShowCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	var m delivery.Entry
+	var m outbox.Entry
 	err = h.db.View(e.ctx, func(tx *db.Tx) (err error) {
-		m, err = delivery.Find(tx, c.Number)
+		m, err = outbox.Find(tx, c.Number)
 		return err
 	})
 	if err = errors.Join(c.missing(err), h.close()); err != nil {
@@ -102,7 +102,7 @@ func (c messagesShowCmd) Run(e *env) error {
 	return e.showMessage(m)
 }
 
-func (e *env) showMessage(m delivery.Entry) error {
+func (e *env) showMessage(m outbox.Entry) error {
 	d := messageDetail{messageJSON: toMessageJSON(m), Reason: m.Reason, NotAfter: m.NotAfter}
 	next, done := "", ""
 	if m.Done.IsZero() {
@@ -115,8 +115,8 @@ func (e *env) showMessage(m delivery.Entry) error {
 	}
 	return e.table([]string{"NUMBER", fmt.Sprint(m.Number)}, [][]string{
 		{"CREATED (UTC)", m.Created.Format(time.DateTime)},
-		{"BY", m.Channel},
-		{"TO", m.To},
+		{"BY", m.Kind},
+		{"TO", m.Recipient},
 		{"STATE", m.State},
 		{"TRIES", fmt.Sprint(m.Tries)},
 		{"NEXT TRY", next},
@@ -135,21 +135,21 @@ func (c messagesRetryCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	var m delivery.Entry
-	var what delivery.Retried
+	var m outbox.Entry
+	var what outbox.Retried
 	err = h.db.Update(e.ctx, func(tx *db.Tx) (err error) {
-		m, what, err = delivery.Retry(tx, c.Number)
+		m, what, err = outbox.Retry(tx, c.Number)
 		return err
 	})
 	if err = errors.Join(c.missing(err), h.close()); err != nil {
 		return err
 	}
 	switch what {
-	case delivery.RetrySent:
+	case outbox.RetrySent:
 		return fmt.Errorf("message %d was sent at %s: %s", m.Number, m.Done.Format(time.DateTime), said(m))
-	case delivery.RetryOver:
+	case outbox.RetryOver:
 		return fmt.Errorf("the code of message %d was over at %s, it would let nobody in: the person has to ask for another one", m.Number, m.NotAfter.Format(time.DateTime))
-	case delivery.RetrySending:
+	case outbox.RetrySending:
 		return fmt.Errorf("message %d is being sent at this moment: look again with `djauthy messages show %d`", m.Number, m.Number)
 	}
 	return e.showMessage(m)

@@ -13,6 +13,7 @@ import (
 	"github.com/djauthy/djauthy/internal/mailbox"
 	"github.com/djauthy/djauthy/internal/metrics"
 	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/session"
@@ -32,7 +33,8 @@ type app struct {
 	metrics   *metrics.Metrics
 	discovery accounts.Discovery
 	mailbox   *mailbox.Mailbox // nil with a mail server
-	outbox    *delivery.Outbox
+	channels  *delivery.Channels
+	outbox    *outbox.Outbox
 	sessions  *session.Store
 	signin    *signin.Service
 	services  *services.Service
@@ -104,9 +106,10 @@ func (h *app) wire(e *env) error {
 		return err
 	}
 	senders := map[string]delivery.Sender{accounts.Email: sender}
-	if h.outbox, err = delivery.New(h.db, h.keys, templates.FS, h.words, senders, h.metrics, h.log); err != nil {
+	if h.channels, err = delivery.New(templates.FS, h.words, senders); err != nil {
 		return err
 	}
+	h.outbox = outbox.New(h.db, h.keys, h.channels.Handlers(), h.metrics, h.log)
 	codes, err := multifactor.NewCodes(h.keys, h.cfg.Code.Alphabet, h.cfg.Code.Length, h.cfg.ExpiryTime.Email)
 	if err != nil {
 		return err

@@ -10,12 +10,14 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 // explain says what a failure means and what to do about it, in plain words,
 // with the server's own beside them. to is the recipient.
-func (s *smtpSender) explain(f *failure, to string) *SendError {
-	e := &SendError{Unknown: f.unknown()}
+func (s *smtpSender) explain(f *failure, to string) *outbox.Error {
+	e := &outbox.Error{Unknown: f.unknown()}
 	if f.reply.code != 0 {
 		e.Said = clean(f.reply.text(), to, s.Password)
 	}

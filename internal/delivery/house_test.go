@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/words"
 	"github.com/djauthy/djauthy/templates"
@@ -77,25 +79,26 @@ func keys(t *testing.T) *seal.Keys {
 	return k
 }
 
-// outbox is one that sends by p and is not running.
-func (p *post) outbox(t *testing.T, d *db.DB) *delivery.Outbox {
-	t.Helper()
-	return outbox(t, d, p, p)
-}
-
-func outbox(t *testing.T, d *db.DB, s delivery.Sender, p *post) *delivery.Outbox {
+// channels are email by s alone.
+func channels(t *testing.T, s delivery.Sender) *delivery.Channels {
 	t.Helper()
 	texts, err := words.Load()
 	check(t, err)
-	log := slog.New(slog.NewTextHandler(&p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	o, err := delivery.New(d, keys(t), templates.FS, texts, map[string]delivery.Sender{"email": s}, p, log)
+	c, err := delivery.New(templates.FS, texts, map[string]delivery.Sender{accounts.Email: s})
 	check(t, err)
-	return o
+	return c
+}
+
+// queue is an outbox that sends by s and is not running.
+func queue(t *testing.T, d *db.DB, s delivery.Sender, p *post) *outbox.Outbox {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(&p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return outbox.New(d, keys(t), channels(t, s).Handlers(), p, log)
 }
 
 // runs runs an outbox; stop ends it and waits, and is called at the test's end
 // at the latest.
-func runs(t *testing.T, o *delivery.Outbox) (stop func()) {
+func runs(t *testing.T, o *outbox.Outbox) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -112,19 +115,19 @@ func runs(t *testing.T, o *delivery.Outbox) (stop func()) {
 
 // message is a code's message as sign-in makes it.
 func message(to, code string) delivery.Message {
-	return delivery.Message{Channel: "email", To: to, Kind: "code", Lang: "en", Text: delivery.Text{
+	return delivery.Message{To: accounts.ID{Implementation: accounts.Email, Identifier: to}, Kind: "code", Lang: "en", Text: delivery.Text{
 		Code: code, Site: "Example", Host: "login.example.org", Browser: "Firefox on Linux", Place: "192.0.2.0/24", At: "03:04 UTC", Minutes: 10,
 		Link: "https://login.example.org/login/link/abc.def", NotMe: "https://login.example.org/login/not-me/abc.def",
 	}}
 }
 
 // enqueue queues messages useful for ten minutes, in one transaction.
-func enqueue(t *testing.T, d *db.DB, o *delivery.Outbox, mute bool, all ...delivery.Message) (queued []delivery.Queued) {
+func enqueue(t *testing.T, d *db.DB, o *outbox.Outbox, mute bool, all ...delivery.Message) (queued []outbox.Queued) {
 	t.Helper()
 	check(t, d.Update(t.Context(), func(tx *db.Tx) error {
 		queued = nil
 		for _, m := range all {
-			q, err := o.Enqueue(tx, m, tx.Now.Add(10*time.Minute), mute)
+			q, err := o.Enqueue(tx, m.Job(tx.Now.Add(10*time.Minute)), mute)
 			if err != nil {
 				return err
 			}
@@ -164,5 +167,14 @@ func want[T comparable](t *testing.T, got, wanted T) {
 	t.Helper()
 	if got != wanted {
 		t.Fatalf("got %v, want %v", got, wanted)
+	}
+}
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(what)
+		}
 	}
 }

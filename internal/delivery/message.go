@@ -10,16 +10,38 @@ import (
 	texttemplate "text/template"
 	"time"
 
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/words"
 )
 
 // Message is one message to one person, before it is worded.
 type Message struct {
-	Channel string // the implementation: "email"
-	To      string // the identifier there
-	Kind    string // the templates mail/KIND.*: "code", "test"
-	Lang    string
-	Text    Text
+	// To is who gets it: on which channel, and the identifier there in the spelling to
+	// which it is delivered.
+	To   accounts.ID
+	Kind string // the templates mail/KIND.*: "code", "test"
+	Lang string
+	Text Text
+}
+
+// payload is a message as the outbox stores it. Its names are in databases.
+type payload struct {
+	Channel, To, Kind, Lang string
+	Text                    Text
+}
+
+func (p payload) message() Message {
+	return Message{To: accounts.ID{Implementation: p.Channel, Identifier: p.To}, Kind: p.Kind, Lang: p.Lang, Text: p.Text}
+}
+
+// Job is the message for the outbox. After notAfter it is of no use.
+func (m Message) Job(notAfter time.Time) outbox.Job {
+	to := m.To.Identifier
+	return outbox.Job{
+		Kind: m.To.Implementation, Recipient: Masked(to), Lane: strings.ToLower(to[strings.LastIndex(to, "@")+1:]), NotAfter: notAfter,
+		Payload: payload{m.To.Implementation, to, m.Kind, m.Lang, m.Text},
+	}
 }
 
 // Text is what a message says, apart from its words.
@@ -121,5 +143,5 @@ func (w *wording) word(m Message) (Worded, error) {
 		return Worded{}, fmt.Errorf("message of unknown kind %q", m.Kind)
 	}
 	values := m.Text.in(l).values()
-	return Worded{To: m.To, Subject: k.subject.Text(values), Text: k.text.Text(values), HTML: k.html.HTML(values)}, nil
+	return Worded{To: m.To.Identifier, Subject: k.subject.Text(values), Text: k.text.Text(values), HTML: k.html.HTML(values)}, nil
 }

@@ -17,7 +17,6 @@ import (
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/config"
-	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/mailbox"
 	"github.com/djauthy/djauthy/internal/seal"
@@ -28,8 +27,7 @@ import (
 func sent(t *testing.T, m delivery.Message) envelope {
 	t.Helper()
 	s := serve(t, nil)
-	o := outbox(t, dbtest.Open(t, dbtest.URL(t, "sqlite")), s.sender(t), newPost())
-	said, err := o.Now(t.Context(), m)
+	said, err := channels(t, s.sender(t)).Send(t.Context(), m, time.Now())
 	check(t, err)
 	want(t, said, "250 2.0.0 queued")
 	all := s.received()

@@ -9,6 +9,9 @@ import (
 	"github.com/djauthy/djauthy/internal/delivery"
 )
 
+// atOnce is how many messages the outbox sends at once.
+const atOnce = 8
+
 // crowd sends messages at once and returns what comes of them.
 func crowd(t *testing.T, sender delivery.Sender, n int) <-chan error {
 	t.Helper()
@@ -22,7 +25,7 @@ func crowd(t *testing.T, sender delivery.Sender, n int) <-chan error {
 }
 
 func TestAServerThatTakesOneConnectionGetsOneMessageAfterTheOther(t *testing.T) {
-	const n = delivery.BriskLimit
+	const n = atOnce
 	all := make(chan struct{}, n)
 	var first sync.Once
 	s := serve(t, func(step string, connection int) string {
@@ -95,12 +98,12 @@ func TestAServerThatLetsNobodyInIsNotWaitedFor(t *testing.T) {
 	s := serve(t, at("dial", "421 4.7.0 too many connections"))
 	sender := s.sender(t)
 	delivery.RoomLimit(sender, time.Hour)
-	came := crowd(t, sender, delivery.BriskLimit)
-	for range delivery.BriskLimit {
+	came := crowd(t, sender, atOnce)
+	for range atOnce {
 		se := refusal(t, next(t, came))
 		want(t, se.Down, true)
 	}
-	if n := s.dialled(); n > 2*delivery.BriskLimit {
-		t.Errorf("%d connections for %d messages", n, delivery.BriskLimit)
+	if n := s.dialled(); n > 2*atOnce {
+		t.Errorf("%d connections for %d messages", n, atOnce)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 // after answers rightly, but late.
@@ -222,8 +223,7 @@ func TestARefusalIsForTheMessageOrForAllOrForNow(t *testing.T) {
 		{"sent", "554 5.6.0 subject 123456 is your code", true, false, ""},
 	} {
 		s := serve(t, at(c.step, c.answer))
-		o := outbox(t, dbtest.Open(t, dbtest.URL(t, "sqlite")), s.sender(t), newPost())
-		_, err := o.Now(t.Context(), delivery.Message{Channel: "email", To: worded.To, Kind: "code", Lang: "en", Text: delivery.Text{Code: "123456", Site: "x"}})
+		_, err := channels(t, s.sender(t)).Send(t.Context(), message(worded.To, "123456"), time.Now())
 		se := refusal(t, err)
 		if se.Permanent != c.permanent || se.Down != c.down || !strings.Contains(se.Reason, c.says) {
 			t.Errorf("%s %s: permanent %v, down %v: %s", c.step, c.answer, se.Permanent, se.Down, se.Reason)
@@ -307,8 +307,8 @@ func TestAServerThatLetsNobodyInIsDownBeforeItIsGivenUp(t *testing.T) {
 			delivery.StuckAfter(sender, 50*time.Millisecond)
 			p := newPost()
 			d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
-			o := outbox(t, d, sender, p)
-			delivery.Pace(o, 0, 0, time.Millisecond)
+			o := queue(t, d, sender, p)
+			o.FinishFor = time.Millisecond
 			runs(t, o)
 			o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
 			until(t, "the channel is not down", func() bool { return o.Down("email") })
@@ -320,7 +320,7 @@ func TestAServerThatLetsNobodyInIsDownBeforeItIsGivenUp(t *testing.T) {
 		})
 	}
 	// One slow message is nobody else's matter.
-	var o *delivery.Outbox
+	var o *outbox.Outbox
 	down := make(chan bool, 1)
 	s := serve(t, func(step string, _ int) string {
 		if step == "sent" {
@@ -333,7 +333,7 @@ func TestAServerThatLetsNobodyInIsDownBeforeItIsGivenUp(t *testing.T) {
 	delivery.StuckAfter(sender, 50*time.Millisecond)
 	p := newPost()
 	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
-	o = outbox(t, d, sender, p)
+	o = queue(t, d, sender, p)
 	runs(t, o)
 	o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
 	want(t, next(t, down), false)

@@ -17,6 +17,8 @@ import (
 
 	gomail "github.com/wneessen/go-mail"
 	"golang.org/x/net/idna"
+
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 const (
@@ -150,7 +152,7 @@ func plainAddress(address string) bool {
 func (s *smtpSender) Send(ctx context.Context, w Worded) (string, error) {
 	l, err := s.letter(w)
 	if err != nil {
-		return "", &SendError{Permanent: true, Reason: err.Error()}
+		return "", &outbox.Error{Permanent: true, Reason: err.Error()}
 	}
 	fresh, patience := 1, time.Now().Add(s.roomLimit)
 	for conn := s.take(); ; {

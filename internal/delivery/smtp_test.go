@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 var worded = delivery.Worded{
@@ -25,9 +26,9 @@ func send(ctx context.Context, s delivery.Sender, w delivery.Worded) error {
 }
 
 // refusal is what a failed Send says.
-func refusal(t *testing.T, err error) delivery.SendError {
+func refusal(t *testing.T, err error) outbox.Error {
 	t.Helper()
-	var se *delivery.SendError
+	var se *outbox.Error
 	if !errors.As(err, &se) {
 		t.Fatalf("Send says %v", err)
 	}
@@ -260,5 +261,16 @@ func TestARefusalIsToldInPlainWords(t *testing.T) {
 		se := refusal(t, send(t.Context(), s.sender(t), worded))
 		want(t, se.Reason, c[2])
 		want(t, se.Said, c[1])
+	}
+}
+
+func TestCheckNamesTheChannelThatFails(t *testing.T) {
+	s, err := delivery.NewSMTP(delivery.SMTP{Host: "127.0.0.1", Port: 1, TLS: "none", From: "noreply@example.org", Helo: "login.example.org"})
+	check(t, err)
+	if err := channels(t, s).Check(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "email: ") {
+		t.Errorf("Check says %v", err)
+	}
+	if err := channels(t, newPost()).Check(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
@@ -60,12 +61,13 @@ func furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *house {
 	h.words, err = words.Load()
 	check(t, err)
 	log := slog.New(slog.DiscardHandler)
-	outbox, err := delivery.New(d, h.keys, templates.FS, h.words, map[string]delivery.Sender{accounts.Email: h.post}, h.post, log)
+	channels, err := delivery.New(templates.FS, h.words, map[string]delivery.Sender{accounts.Email: h.post})
 	check(t, err)
+	queue := outbox.New(d, h.keys, channels.Handlers(), h.post, log)
 	codes, err := multifactor.NewCodes(h.keys, cfg.Code.Alphabet, cfg.Code.Length, cfg.ExpiryTime.Email)
 	check(t, err)
 	sessions := session.New(d, session.Settings{Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute}, log)
-	h.s = signin.New(d, outbox, codes, sessions, h.keys, signin.Settings{
+	h.s = signin.New(d, queue, codes, sessions, h.keys, signin.Settings{
 		OpenSignup: true, Admins: map[accounts.ID]bool{}, Tries: cfg.Code.Tries,
 		SendPerID: cfg.Limits.SendPerID, SendPerIP: cfg.Limits.SendPerIP, SendPerIDPrefix: cfg.Limits.SendPerIDPrefix,
 		TriesPerID: cfg.Limits.TriesPerID, ResendEvery: cfg.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(), Site: "Example", PublicURL: site,

@@ -15,8 +15,8 @@ import (
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
-	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/words"
@@ -25,7 +25,7 @@ import (
 // Service runs sign-ins.
 type Service struct {
 	DB       *db.DB
-	Outbox   *delivery.Outbox
+	Outbox   *outbox.Outbox
 	Codes    *multifactor.Codes
 	Sessions *session.Store
 	Settings Settings
@@ -52,7 +52,7 @@ type Settings struct {
 }
 
 // New returns a service; its keys come from keys.
-func New(d *db.DB, out *delivery.Outbox, codes *multifactor.Codes, sessions *session.Store, keys *seal.Keys, s Settings, log *slog.Logger) *Service {
+func New(d *db.DB, out *outbox.Outbox, codes *multifactor.Codes, sessions *session.Store, keys *seal.Keys, s Settings, log *slog.Logger) *Service {
 	return &Service{
 		DB: d, Outbox: out, Codes: codes, Sessions: sessions, Settings: s,
 		notMe: keys.MAC("not me"), browser: keys.Box("browser"), known: keys.MAC("browser knows"),

@@ -10,6 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/limit"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
@@ -45,7 +46,7 @@ type start struct {
 	goesOn bool // a is an open attempt of this browser for this id
 	long   bool
 	kept   bool // its message is one that is kept for networks which have taken none
-	queued delivery.Queued
+	queued outbox.Queued
 }
 
 // Start begins an attempt and sends its code. A browser that has an open
@@ -147,7 +148,7 @@ func (st *start) current(tx *db.Tx, lock string) (a attempt, goesOn bool, err er
 // begin makes or goes on with the attempt. Known, unknown, closed, blocked and
 // deactivated ids do the same work up to the flag that nothing is sent.
 func (st *start) begin(tx *db.Tx) error {
-	st.queued = delivery.Queued{}
+	st.queued = outbox.Queued{}
 	if st.asked.Wait > 0 {
 		return st.redirect(tx)
 	}
@@ -193,7 +194,7 @@ func (st *start) begin(tx *db.Tx) error {
 	if err := st.redirect(tx); err != nil {
 		return err
 	}
-	if st.queued, err = s.Outbox.Enqueue(tx, st.message(tx, a, code.Text, code.Link), code.Expires, mute); err != nil {
+	if st.queued, err = s.Outbox.Enqueue(tx, st.message(tx, a, code.Text, code.Link).Job(code.Expires), mute); err != nil {
 		return err
 	}
 	return audit.Write(tx, db.ID(who.User), audit.CodeSent, st.by.Client)
@@ -248,7 +249,7 @@ func (st *start) reach(tx *db.Tx) (who accounts.AccountStatus, mute bool, err er
 func (st *start) message(tx *db.Tx, a attempt, code string, link seal.Token) delivery.Message {
 	l, s := st.by.Words, st.s.Settings
 	return delivery.Message{
-		Channel: a.addr.Implementation, To: a.address().Deliverable(), Kind: "code", Lang: l.Lang,
+		To: accounts.ID{Implementation: a.addr.Implementation, Identifier: a.address().Deliverable()}, Kind: "code", Lang: l.Lang,
 		Text: delivery.Text{
 			Code: code, Site: s.Site, Host: s.host(),
 			Browser: l.Browser(st.by.Client.Agent), Place: l.Place(st.by.Client.Prefix), At: tx.Now.Format("15:04 MST"),

@@ -17,6 +17,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
@@ -54,8 +55,9 @@ func furnish(t *testing.T, d *db.DB, c *dbtest.Clock) *house {
 	check(t, err)
 	h.words = texts.Get("en")
 	log := slog.New(slog.DiscardHandler)
-	outbox, err := delivery.New(d, keys, templates.FS, texts, map[string]delivery.Sender{accounts.Email: h}, h, log)
+	channels, err := delivery.New(templates.FS, texts, map[string]delivery.Sender{accounts.Email: h})
 	check(t, err)
+	queue := outbox.New(d, keys, channels.Handlers(), h, log)
 	codes, err := multifactor.NewCodes(keys, cfg.Code.Alphabet, cfg.Code.Length, cfg.ExpiryTime.Email)
 	check(t, err)
 	many := config.Rates{{N: 100_000, Per: time.Minute}}
@@ -64,13 +66,13 @@ func furnish(t *testing.T, d *db.DB, c *dbtest.Clock) *house {
 		SendPerID: many, SendPerIP: many, SendPerIDPrefix: many, TriesPerID: many, Site: "Example", PublicURL: "https://login.example.org",
 	}
 	sessions := session.New(d, session.Settings{Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute}, log)
-	h.s = signin.New(d, outbox, codes, sessions, keys, settings, log)
+	h.s = signin.New(d, queue, codes, sessions, keys, settings, log)
 	h.sweeper = &sweep.Sweeper{DB: d, Sessions: sessions, Log: log, Removed: h.removed, Settings: sweep.Settings{
 		Every: time.Millisecond, UnprovedAccounts: cfg.Sweep.UnprovedAccounts, CodeLife: cfg.ExpiryTime.Email,
 	}}
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = outbox.Run(ctx) })
+	wg.Go(func() { _ = queue.Run(ctx) })
 	t.Cleanup(func() { stop(); wg.Wait() })
 	return h
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
-	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/limit"
 	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
@@ -109,7 +109,7 @@ func (s *Sweeper) tasks() []task {
 	return []task{
 		old("codes", kept, multifactor.SweepCodes),
 		old("attempts", kept, signin.Sweep),
-		old("messages", messagesKept, delivery.Sweep),
+		old("messages", messagesKept, outbox.Sweep),
 		old("accounts", s.Settings.UnprovedAccounts, func(tx *db.Tx, before time.Time, size int) (int64, error) {
 			return accounts.SweepUnproved(tx, before, tx.Now.Add(-kept), size)
 		}),

@@ -1,4 +1,4 @@
-package delivery_test
+package outbox_test
 
 import (
 	"fmt"
@@ -8,11 +8,12 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 // flood has an outbox send n messages to one slow domain, and returns when the
 // domain has all the slots it may have.
-func flood(t *testing.T, d *db.DB, o *delivery.Outbox, p *post, n int) {
+func flood(t *testing.T, d *db.DB, o *outbox.Outbox, p *post, n int) {
 	t.Helper()
 	var all []delivery.Message
 	for i := range n {
@@ -21,7 +22,7 @@ func flood(t *testing.T, d *db.DB, o *delivery.Outbox, p *post, n int) {
 	for _, q := range enqueue(t, d, o, false, all...) {
 		o.Deliver(q)
 	}
-	for range delivery.SendLimit / 2 {
+	for range outbox.SendLimit / 2 {
 		next(t, p.arrived)
 	}
 }
@@ -32,24 +33,24 @@ func TestASlowDomainLeavesHalfOfTheSlots(t *testing.T) {
 	p := newPost()
 	p.wait = held(release, "slow")
 	o := p.outbox(t, d)
-	delivery.Pace(o, 0, time.Millisecond, 0)
+	outbox.Pace(o, 0, time.Millisecond, 0)
 	runs(t, o)
-	const slow = 2 * delivery.SendLimit
+	const slow = 2 * outbox.SendLimit
 	flood(t, d, o, p, slow)
-	for i := range 2 * delivery.SendLimit {
+	for i := range 2 * outbox.SendLimit {
 		to := fmt.Sprintf("p%d@example.org", i)
 		o.Deliver(enqueue(t, d, o, false, message(to, "123456"))[0])
 		want(t, next(t, p.arrived).To, to)
 		next(t, p.sent)
 	}
 	close(release)
-	for range slow - delivery.SendLimit/2 {
+	for range slow - outbox.SendLimit/2 {
 		next(t, p.arrived)
 	}
 	for range slow {
 		next(t, p.sent)
 	}
-	want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 1 AND tries = 1`), slow+2*delivery.SendLimit)
+	want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 1 AND tries = 1`), slow+2*outbox.SendLimit)
 }
 
 func TestOneOfASlowDomainFollowsTheOther(t *testing.T) {
@@ -58,17 +59,17 @@ func TestOneOfASlowDomainFollowsTheOther(t *testing.T) {
 	p := newPost()
 	p.wait = held(release, "slow")
 	o := p.outbox(t, d)
-	delivery.Pace(o, 0, time.Millisecond, 0)
+	outbox.Pace(o, 0, time.Millisecond, 0)
 	runs(t, o)
-	flood(t, d, o, p, delivery.SendLimit)
-	for range delivery.SendLimit / 2 {
+	flood(t, d, o, p, outbox.SendLimit)
+	for range outbox.SendLimit / 2 {
 		want(t, len(p.arrived), 0)
 		release <- struct{}{}
 		next(t, p.sent)
 		next(t, p.arrived)
 	}
 	close(release)
-	for range delivery.SendLimit / 2 {
+	for range outbox.SendLimit / 2 {
 		next(t, p.sent)
 	}
 }
@@ -79,13 +80,13 @@ func TestAMessageThatWaitsForItsDomainKeepsItsLease(t *testing.T) {
 		p, other := newPost(), newPost()
 		p.wait = held(release, "slow")
 		o := p.outbox(t, d)
-		delivery.Pace(o, 5*time.Millisecond, time.Millisecond, 0)
+		outbox.Pace(o, 5*time.Millisecond, time.Millisecond, 0)
 		runs(t, o)
-		flood(t, d, o, p, delivery.SendLimit)
+		flood(t, d, o, p, outbox.SendLimit)
 		for range 8 { // four minutes
-			clock.Advance(delivery.Lease - time.Second)
+			clock.Advance(outbox.Lease - time.Second)
 			until(t, "the leases are not renewed", func() bool {
-				return count(t, d, `SELECT count(*) FROM outbox WHERE state = 0 AND leased = 1 AND due_at = $1`, clock.Now().Add(delivery.Lease).UnixMilli()) == delivery.SendLimit
+				return count(t, d, `SELECT count(*) FROM outbox WHERE state = 0 AND leased = 1 AND due_at = $1`, clock.Now().Add(outbox.Lease).UnixMilli()) == outbox.SendLimit
 			})
 		}
 		stop := runs(t, other.outbox(t, d)) // looks at once what is due
@@ -94,10 +95,10 @@ func TestAMessageThatWaitsForItsDomainKeepsItsLease(t *testing.T) {
 		stop()
 		want(t, len(other.arrived), 0)
 		close(release)
-		for range delivery.SendLimit {
+		for range outbox.SendLimit {
 			next(t, p.sent)
 		}
-		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 1 AND tries = 1`), delivery.SendLimit+1)
+		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 1 AND tries = 1`), outbox.SendLimit+1)
 	})
 }
 
@@ -106,13 +107,13 @@ func TestAMessageThatWaitsForItsDomainIsReleasedAtTheEnd(t *testing.T) {
 		p, other := newPost(), newPost()
 		p.wait = held(nil, "slow")
 		o := p.outbox(t, d)
-		delivery.Pace(o, 0, time.Millisecond, 10*time.Millisecond)
+		outbox.Pace(o, 0, time.Millisecond, 10*time.Millisecond)
 		stop := runs(t, o)
-		flood(t, d, o, p, delivery.SendLimit)
+		flood(t, d, o, p, outbox.SendLimit)
 		stop()
-		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 0 AND leased = 0 AND tries = 0`), delivery.SendLimit)
+		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 0 AND leased = 0 AND tries = 0`), outbox.SendLimit)
 		runs(t, other.outbox(t, d)) // another process, at the same moment
-		for range delivery.SendLimit {
+		for range outbox.SendLimit {
 			next(t, other.sent)
 		}
 		want(t, len(p.arrived), 0)
@@ -121,8 +122,8 @@ func TestAMessageThatWaitsForItsDomainIsReleasedAtTheEnd(t *testing.T) {
 
 // A prompt slot is lost for as long as its message takes to count as slow.
 func TestADomainWithSlowMessagesLeavesPromptSlotsToOthers(t *testing.T) {
-	for slow, prompt := range map[int]int{0: delivery.BriskLimit, 1: delivery.BriskLimit - 2, delivery.SendLimit/2 - 1: 1, delivery.SendLimit / 2: 0} {
-		if got := delivery.PromptBeside(slow); got != prompt {
+	for slow, prompt := range map[int]int{0: outbox.BriskLimit, 1: outbox.BriskLimit - 2, outbox.SendLimit/2 - 1: 1, outbox.SendLimit / 2: 0} {
+		if got := outbox.PromptBeside(slow); got != prompt {
 			t.Errorf("beside %d slow messages %d prompt ones begin, not %d", slow, got, prompt)
 		}
 	}

@@ -1,4 +1,4 @@
-package delivery_test
+package outbox_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 // held makes a sender wait for messages to some addresses until release is
@@ -23,7 +24,7 @@ func held(release <-chan struct{}, prefix string) func(context.Context, delivery
 		case <-release:
 			return nil
 		case <-ctx.Done():
-			return &delivery.SendError{Down: true, Reason: "stopped before it answered"}
+			return &outbox.Error{Down: true, Reason: "stopped before it answered"}
 		}
 	}
 }
@@ -49,13 +50,13 @@ func TestALongSendKeepsItsLease(t *testing.T) {
 		p, other := newPost(), newPost()
 		p.wait = held(release, "slow")
 		o := p.outbox(t, d)
-		delivery.Pace(o, 5*time.Millisecond, 0, 0)
+		outbox.Pace(o, 5*time.Millisecond, 0, 0)
 		runs(t, o)
 		o.Deliver(enqueue(t, d, o, false, message("slow@example.org", "123456"))[0])
 		next(t, p.arrived)
 		for range 8 { // four minutes
-			clock.Advance(delivery.Lease - time.Second)
-			until(t, "the lease is not renewed", func() bool { return leaseEnd(t, d).Equal(clock.Now().Add(delivery.Lease)) })
+			clock.Advance(outbox.Lease - time.Second)
+			until(t, "the lease is not renewed", func() bool { return leaseEnd(t, d).Equal(clock.Now().Add(outbox.Lease)) })
 		}
 		stop := runs(t, other.outbox(t, d)) // looks at once what is due
 		q := enqueue(t, d, o, false, message("ben@example.org", "654321"))
@@ -92,9 +93,9 @@ func TestSlowRecipientsHoldUpNobodyElse(t *testing.T) {
 	p := newPost()
 	p.wait = held(release, "slow")
 	o := p.outbox(t, d)
-	delivery.Pace(o, 0, time.Millisecond, 0)
+	outbox.Pace(o, 0, time.Millisecond, 0)
 	runs(t, o)
-	const slow = delivery.SendLimit - 1
+	const slow = outbox.SendLimit - 1
 	var all []delivery.Message
 	for i := range slow {
 		all = append(all, message(fmt.Sprintf("slow@d%d.example", i), "123456"))
@@ -123,16 +124,16 @@ func TestNoMoreMessagesAreSentAtOnceThanServersLike(t *testing.T) {
 	p := newPost()
 	p.wait = held(release, "p")
 	o := p.outbox(t, d)
-	delivery.Pace(o, 0, time.Hour, 0)
+	outbox.Pace(o, 0, time.Hour, 0)
 	runs(t, o)
 	var all []delivery.Message
-	for i := range 3 * delivery.BriskLimit {
+	for i := range 3 * outbox.BriskLimit {
 		all = append(all, message(fmt.Sprintf("p%d@example.org", i), "123456"))
 	}
 	for _, q := range enqueue(t, d, o, false, all...) {
 		o.Deliver(q)
 	}
-	for range delivery.BriskLimit {
+	for range outbox.BriskLimit {
 		next(t, p.arrived)
 	}
 	select {
@@ -148,11 +149,11 @@ func TestNoMoreMessagesAreSentAtOnceThanServersLike(t *testing.T) {
 
 func TestWhatIsNotSentAtTheEndIsReleasedAtOnce(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
-		const n = delivery.BriskLimit + 30
+		const n = outbox.BriskLimit + 30
 		p, other := newPost(), newPost()
 		p.wait = held(nil, "p")
 		o := p.outbox(t, d)
-		delivery.Pace(o, 0, 0, 10*time.Millisecond)
+		outbox.Pace(o, 0, 0, 10*time.Millisecond)
 		var all []delivery.Message
 		for i := range n {
 			all = append(all, message(fmt.Sprintf("p%d@example.org", i), "123456"))
@@ -162,7 +163,7 @@ func TestWhatIsNotSentAtTheEndIsReleasedAtOnce(t *testing.T) {
 		for _, q := range queued {
 			o.Deliver(q)
 		}
-		for range delivery.BriskLimit {
+		for range outbox.BriskLimit {
 			next(t, p.arrived)
 		}
 		stop()
@@ -185,18 +186,18 @@ func TestWhatIsClaimedAndFindsNoRoomIsReleasedAtTheEnd(t *testing.T) {
 		p := newPost()
 		p.wait = held(nil, "p")
 		o := p.outbox(t, d)
-		delivery.Pace(o, 0, 0, 10*time.Millisecond)
+		outbox.Pace(o, 0, 0, 10*time.Millisecond)
 		var all []delivery.Message
-		for range delivery.Backlog + 200 {
+		for range outbox.Backlog + 200 {
 			all = append(all, message("p@example.org", "123456"))
 		}
 		enqueue(t, d, o, false, all...)
-		clock.Advance(delivery.Lease + time.Second) // who queued them is gone
+		clock.Advance(outbox.Lease + time.Second) // who queued them is gone
 		held := func() int {
 			return count(t, d, `SELECT count(*) FROM outbox WHERE due_at > $1`, clock.Now().UnixMilli())
 		}
 		stop := runs(t, o)
-		until(t, "no more is claimed than fits", func() bool { return held() > delivery.Backlog+delivery.BriskLimit+1 })
+		until(t, "no more is claimed than fits", func() bool { return held() > outbox.Backlog+outbox.BriskLimit+1 })
 		stop()
 		want(t, held(), 0)
 	})
@@ -208,10 +209,10 @@ func TestWhatMayHaveArrivedIsNotSentAgainAtOnceByAnotherProcess(t *testing.T) {
 		p := newPost()
 		p.wait = func(ctx context.Context, _ delivery.Worded) error {
 			<-ctx.Done()
-			return &delivery.SendError{Unknown: true, Reason: "no answer after the data"}
+			return &outbox.Error{Unknown: true, Reason: "no answer after the data"}
 		}
 		o := p.outbox(t, d)
-		delivery.Pace(o, 0, 0, 10*time.Millisecond)
+		outbox.Pace(o, 0, 0, 10*time.Millisecond)
 		stop := runs(t, o)
 		o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
 		next(t, p.arrived)
@@ -223,7 +224,7 @@ func TestWhatMayHaveArrivedIsNotSentAgainAtOnceByAnotherProcess(t *testing.T) {
 func TestAClockThatWasAheadLeavesNoMessageStuck(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		p := newPost()
-		p.answer = func(delivery.Worded) error { return &delivery.SendError{Reason: "greylisted"} }
+		p.answer = func(delivery.Worded) error { return &outbox.Error{Reason: "greylisted"} }
 		clock.Advance(time.Hour)
 		o := p.outbox(t, d)
 		enqueue(t, d, o, false, message("leased@example.org", "123456"))
@@ -253,7 +254,7 @@ func TestARowThatCannotBeReadHoldsBackNoOther(t *testing.T) {
 			return err
 		}))
 		enqueue(t, d, o, false, message("ann@example.org", "123456"))
-		clock.Advance(delivery.Lease)
+		clock.Advance(outbox.Lease)
 		runs(t, p.outbox(t, d))
 		next(t, p.sent)
 		want(t, next(t, p.failed), true)
@@ -266,16 +267,16 @@ func TestAMessageThatMayHaveArrivedIsTriedThreeTimesInTenMinutes(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		p := newPost()
 		p.answer = func(delivery.Worded) error {
-			return &delivery.SendError{Unknown: true, Reason: "it did not say whether it takes it"}
+			return &outbox.Error{Unknown: true, Reason: "it did not say whether it takes it"}
 		}
 		o := p.outbox(t, d)
 		stop := runs(t, o)
 		check(t, d.Update(t.Context(), func(tx *db.Tx) error {
-			_, err := o.Enqueue(tx, message("ann@example.org", "123456"), tx.Now.Add(time.Hour), false)
+			_, err := o.Enqueue(tx, message("ann@example.org", "123456").Job(tx.Now.Add(time.Hour)), false)
 			return err
 		}))
 		stop()
-		clock.Advance(delivery.Lease)
+		clock.Advance(outbox.Lease)
 		var at []time.Time
 		ids := map[string]bool{}
 		for range 8 {

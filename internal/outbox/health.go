@@ -1,4 +1,4 @@
-package delivery
+package outbox
 
 import (
 	"context"
@@ -10,9 +10,8 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// health knows which channels do not work at the moment, from what this
-// process has seen. It never depends on one person's message: only a failure
-// of the channel as a whole counts.
+// health holds which kinds of jobs fail at the moment, from what this process has seen.
+// It never depends on one person's job: only a failure of the kind as a whole counts.
 type health struct {
 	mu   *sync.Mutex
 	down map[string]bool
@@ -20,25 +19,25 @@ type health struct {
 
 func newHealth() health { return health{new(sync.Mutex), map[string]bool{}} }
 
-func (h health) note(channel string, err error) {
-	var se *SendError
+func (h health) record(kind string, err error) {
+	var se *Error
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.down[channel] = errors.As(err, &se) && se.Down
+	h.down[kind] = errors.As(err, &se) && se.Down
 }
 
-// Down reports whether a channel did not work when it was last used, or keeps
-// everybody waiting now.
-func (o *Outbox) Down(channel string) bool {
-	if s, ok := o.senders[channel].(stuckSender); ok && s.Stuck() {
+// Down reports whether jobs of a kind failed when one was last tried, whoever it was
+// for, or keep everybody waiting now.
+func (o *Outbox) Down(kind string) bool {
+	if s, ok := o.handlers[kind].(stuckHandler); ok && s.Stuck() {
 		return true
 	}
 	o.health.mu.Lock()
 	defer o.health.mu.Unlock()
-	return o.health.down[channel]
+	return o.health.down[kind]
 }
 
-// usual remembers for a while how long messages take.
+// usual remembers for a while how long jobs take.
 type usual struct {
 	mu   sync.Mutex
 	took time.Duration
@@ -50,9 +49,8 @@ const (
 	usualSample = 101
 )
 
-// Usual is the median time from asking to the hand-over of the messages of
-// the last hour, or 0 if there were fewer than five. It is the same for
-// everybody.
+// Usual is the median time from queueing to the hand-over of the jobs of the last hour,
+// or 0 if there were fewer than five. It is the same for everybody.
 func (o *Outbox) Usual(ctx context.Context) time.Duration {
 	o.usual.mu.Lock()
 	defer o.usual.mu.Unlock()
@@ -61,14 +59,15 @@ func (o *Outbox) Usual(ctx context.Context) time.Duration {
 		return o.usual.took
 	}
 	var took []time.Duration
-	err := o.db.Read(ctx, func(tx *db.Tx) error {
-		return tx.Each(func(scan func(...any) error) error {
+	err := o.db.Read(ctx, func(tx *db.Tx) (err error) {
+		took, err = db.All(tx, func(took *time.Duration, scan db.Scan) error {
 			var id db.ID
-			var done int64
+			var done time.Time
 			err := scan(&id, &done)
-			took = append(took, db.Time(done).Sub(id.Time()))
+			*took = done.Sub(id.Time())
 			return err
 		}, `SELECT id, done_at FROM outbox WHERE id > $1 AND state = 1 ORDER BY id DESC LIMIT $2`, db.FirstID(tx.Now.Add(-time.Hour)), usualSample)
+		return err
 	})
 	o.usual.took, o.usual.at = 0, now
 	if err == nil && len(took) >= 5 {

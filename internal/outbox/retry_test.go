@@ -1,4 +1,4 @@
-package delivery_test
+package outbox_test
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 func TestATemporaryFailureIsTriedAgainLaterAndLater(t *testing.T) {
@@ -46,7 +47,7 @@ func TestAPermanentFailureIsGivenUpVisibly(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		p := newPost()
 		p.answer = func(delivery.Worded) error {
-			return &delivery.SendError{Permanent: true, Reason: "RCPT TO: the server said 550"}
+			return &outbox.Error{Permanent: true, Reason: "RCPT TO: the server said 550"}
 		}
 		o := p.outbox(t, d)
 		stop := runs(t, o)
@@ -63,7 +64,7 @@ func TestAPermanentFailureIsGivenUpVisibly(t *testing.T) {
 		}
 		// It is over: only the next message is sent.
 		p.answer = nil
-		clock.Advance(delivery.Lease)
+		clock.Advance(outbox.Lease)
 		next(t, p.arrived)
 		o = p.outbox(t, d)
 		runs(t, o)
@@ -108,7 +109,7 @@ func TestAMessageNobodyCanSendIsGivenUp(t *testing.T) {
 		o := p.outbox(t, d)
 		runs(t, o)
 		odd, worse := message("ann@example.org", "1"), message("ann@example.org", "2")
-		odd.Channel, worse.Kind = "pigeon", "poem"
+		odd.To.Implementation, worse.Kind = "pigeon", "poem"
 		for _, q := range enqueue(t, d, o, false, odd, worse, message("ann@example.org", "3")) {
 			o.Deliver(q)
 			want(t, next(t, p.failed), true)
@@ -131,9 +132,9 @@ func TestAChannelIsDownByItsOwnFailuresOnly(t *testing.T) {
 	}{
 		{nil, false},
 		{errors.New("no luck"), false},
-		{&delivery.SendError{Permanent: true, Reason: "no such person"}, false},
-		{&delivery.SendError{Reason: "greylisted"}, false},
-		{&delivery.SendError{Down: true, Reason: "unreachable"}, true},
+		{&outbox.Error{Permanent: true, Reason: "no such person"}, false},
+		{&outbox.Error{Reason: "greylisted"}, false},
+		{&outbox.Error{Down: true, Reason: "unreachable"}, true},
 		{nil, false},
 	} {
 		answer = c.err
@@ -168,16 +169,4 @@ func TestUsualIsTheMedianOfTheLastHour(t *testing.T) {
 		clock.Advance(time.Hour)
 		want(t, o.Usual(t.Context()), 0)
 	})
-}
-
-func TestCheckNamesTheChannelThatFails(t *testing.T) {
-	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
-	s, err := delivery.NewSMTP(delivery.SMTP{Host: "127.0.0.1", Port: 1, TLS: "none", From: "noreply@example.org", Helo: "login.example.org"})
-	check(t, err)
-	if err := outbox(t, d, s, newPost()).Check(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "email: ") {
-		t.Errorf("Check says %v", err)
-	}
-	if err := newPost().outbox(t, d).Check(t.Context()); err != nil {
-		t.Error(err)
-	}
 }

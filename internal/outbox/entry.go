@@ -1,4 +1,4 @@
-package delivery
+package outbox
 
 import (
 	"time"
@@ -6,7 +6,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// state of a message, as the table holds it.
+// state of a job, as the table holds it.
 type state int
 
 const (
@@ -28,17 +28,17 @@ func Number(id db.ID) int64 { return int64(id) & (1<<52 - 1) }
 
 // Entry is a message as operators see it.
 type Entry struct {
-	Number   int64
-	Created  time.Time
-	Channel  string // the implementation: "email"
-	To       string // masked
-	State    string // one of States
-	Tries    int
-	Due      time.Time // of a waiting message: its next try, or the end of its lease
-	NotAfter time.Time // when its code is over
-	Done     time.Time // zero while it waits
-	Said     string    // what the other side said last, addresses masked
-	Reason   string    // why the last try failed, in our words
+	Number    int64
+	Created   time.Time
+	Kind      string // the implementation: "email"
+	Recipient string // masked
+	State     string // one of States
+	Tries     int
+	Due       time.Time // of a waiting message: its next try, or the end of its lease
+	NotAfter  time.Time // when its code is over
+	Done      time.Time // zero while it waits
+	Said      string    // what the other side said last, addresses masked
+	Reason    string    // why the last try failed, in our words
 
 	id     db.ID
 	state  state
@@ -52,12 +52,10 @@ func States() []string {
 
 const entryColumns = `SELECT id, channel, recipient, state, tries, due_at, not_after, done_at, said, reason, leased FROM outbox `
 
-func readEntry(scan func(...any) error) (e Entry, err error) {
-	var due, notAfter, done, is, leased int64
-	err = scan(&e.id, &e.Channel, &e.To, &is, &e.Tries, &due, &notAfter, &done, &e.Said, &e.Reason, &leased)
-	e.Number, e.Created, e.state, e.leased = Number(e.id), e.id.Time(), state(is), leased == 1
-	e.State, e.Due, e.NotAfter, e.Done = e.state.String(), db.Time(due), db.Time(notAfter), db.Time(done)
-	return e, err
+func (e *Entry) scan(scan db.Scan) error {
+	err := scan(&e.id, &e.Kind, &e.Recipient, &e.state, &e.Tries, &e.Due, &e.NotAfter, &e.Done, &e.Said, &e.Reason, &e.leased)
+	e.Number, e.Created, e.State = Number(e.id), e.id.Time(), e.state.String()
+	return err
 }
 
 // A Page is where List goes on; the zero value is the beginning.
@@ -67,12 +65,11 @@ type Page struct{ after db.ID }
 // state is one of States, or "" for all. Messages that stand for one that is never
 // sent are not among them.
 func List(tx *db.Tx, state string, from Page, limit int) (all []Entry, next Page, err error) {
+	all, err = db.All(tx, (*Entry).scan, entryColumns+`WHERE id > $1 AND state <> 3 AND (state = $2 OR $2 = -1) ORDER BY id LIMIT $3`, from.after, stateNumber(state), limit)
 	next = from
-	err = tx.Each(func(scan func(...any) error) error {
-		e, err := readEntry(scan)
-		all, next = append(all, e), Page{e.id}
-		return err
-	}, entryColumns+`WHERE id > $1 AND state <> 3 AND (state = $2 OR $2 = -1) ORDER BY id LIMIT $3`, from.after, stateNumber(state), limit)
+	if len(all) > 0 {
+		next = Page{all[len(all)-1].id}
+	}
 	return all, next, err
 }
 
@@ -86,8 +83,9 @@ func stateNumber(name string) int64 {
 }
 
 // Find returns a message by its number, or db.ErrNotFound.
-func Find(tx *db.Tx, number int64) (Entry, error) {
-	return readEntry(tx.Get(entryColumns+`WHERE id % 4503599627370496 = $1 AND state <> 3`, number).Scan)
+func Find(tx *db.Tx, number int64) (e Entry, err error) {
+	err = e.scan(tx.Get(entryColumns+`WHERE id % 4503599627370496 = $1 AND state <> 3`, number).Scan)
+	return e, err
 }
 
 // Retried is what came of a wish to try a message again.
@@ -115,7 +113,7 @@ func Retry(tx *db.Tx, number int64) (Entry, Retried, error) {
 	case e.state == waiting && e.leased && e.Due.After(tx.Now) && e.Due.Before(tx.Now.Add(dueLimit)):
 		return e, RetrySending, nil
 	}
-	n, err := tx.Exec(`UPDATE outbox SET state = 0, due_at = $2, done_at = 0, leased = 0 WHERE id = $1 AND state <> 1 AND length(sealed) > 0`, e.id, tx.Millis())
+	n, err := tx.Exec(`UPDATE outbox SET state = 0, due_at = $2, done_at = 0, leased = 0 WHERE id = $1 AND state <> 1 AND length(sealed) > 0`, e.id, tx.Now)
 	if err != nil || n == 0 {
 		return e, RetryOver, err
 	}

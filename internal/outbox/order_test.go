@@ -1,4 +1,4 @@
-package delivery_test
+package outbox_test
 
 import (
 	"context"
@@ -9,12 +9,13 @@ import (
 
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 // Two processes that write down what became of messages, or renew their leases, do not
 // wait for each other.
 func TestOutcomesAndLeasesAreWrittenInTheOrderOfTheirMessages(t *testing.T) {
-	const most = delivery.BriskLimit
+	const most = outbox.BriskLimit
 	const outcomes, leases = 0, 20 * time.Millisecond
 	for _, renew := range []time.Duration{leases, outcomes, outcomes, outcomes} { // which answers come first is chance
 		t.Run(renew.String(), func(t *testing.T) {
@@ -28,7 +29,7 @@ func TestOutcomesAndLeasesAreWrittenInTheOrderOfTheirMessages(t *testing.T) {
 			}
 			p.wait = func(ctx context.Context, w delivery.Worded) error { return held(own[w.To], "p")(ctx, w) }
 			o := p.outbox(t, d)
-			delivery.Pace(o, renew, 0, 0)
+			outbox.Pace(o, renew, 0, 0)
 			runs(t, o)
 			for _, q := range enqueue(t, d, o, false, all...) {
 				o.Deliver(q)
@@ -38,7 +39,7 @@ func TestOutcomesAndLeasesAreWrittenInTheOrderOfTheirMessages(t *testing.T) {
 			}
 			answer := func() error {
 				for _, n := range rand.Perm(most) {
-					close(own[all[n].To])
+					close(own[all[n].To.Identifier])
 				}
 				return nil
 			}

@@ -1,4 +1,4 @@
-package delivery
+package outbox
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 type outcome struct {
 	q     Queued
 	at    time.Time
-	state state     // of the message from now on
-	next  time.Time // of a waiting message: when to try again
+	state state     // of the job from now on
+	next  time.Time // of a waiting job: when to try again
 	said  string    // by the other side, addresses masked
 	err   error
 	cut   bool // it was stopped by the end of this process and did not fail
@@ -28,7 +28,7 @@ func settle(q Queued, at time.Time, said string, err error) outcome {
 	if err == nil {
 		return out
 	}
-	var refusal *SendError
+	var refusal *Error
 	var never hopeless
 	if errors.As(err, &refusal) {
 		out.said = refusal.Said
@@ -37,7 +37,7 @@ func settle(q Queued, at time.Time, said string, err error) outcome {
 	switch {
 	case refusal != nil && refusal.Permanent:
 		out.state = bounced
-	case errors.As(err, &never), out.next.After(q.notAfter):
+	case errors.As(err, &never), out.next.After(q.job.NotAfter):
 		out.state = givenUp
 	default:
 		out.state = waiting
@@ -46,11 +46,11 @@ func settle(q Queued, at time.Time, said string, err error) outcome {
 }
 
 func (out outcome) unknown() bool {
-	var se *SendError
+	var se *Error
 	return errors.As(out.err, &se) && se.Unknown
 }
 
-// unknownPause is the time between tries of a message that may have arrived: ten
+// unknownPause is the time between tries of a job that may have arrived: ten
 // minutes see three of them at the most.
 const unknownPause = 4 * time.Minute
 
@@ -64,11 +64,10 @@ func (out outcome) pause() time.Duration {
 	return wait + rand.N(wait/4+1) //nolint:gosec // jitter
 }
 
-// final reports whether the message is done with, for better or worse.
+// final reports whether there will be no other try.
 func (out outcome) final() bool { return out.state != waiting }
 
-// record writes down what became of messages: all outcomes of a moment, in one
-// transaction.
+// record writes what became of jobs: all outcomes of a moment in one transaction.
 func (o *Outbox) record() {
 	for first := range o.done {
 		group := []outcome{first}
@@ -79,33 +78,33 @@ func (o *Outbox) record() {
 			group = append(group, <-o.done)
 		}
 		slices.SortFunc(group, func(a, b outcome) int { return byID(a.q, b.q) })
-		o.writeDown(group)
+		o.writeAll(group)
 		for _, out := range group {
-			o.flight.drop(out.q.id)
+			o.flight.drop(out.q.job.ID)
 		}
 	}
 }
 
-// writeDown notes a group, or each by itself when that fails. What cannot be
-// noted is sent again when its lease ends: doubled, not lost.
-func (o *Outbox) writeDown(group []outcome) {
-	err := o.note(group)
+// writeAll writes a group, or each outcome by itself when that fails. A job whose outcome
+// cannot be written is done again when its lease ends: doubled, not lost.
+func (o *Outbox) writeAll(group []outcome) {
+	err := o.write(group)
 	if db.Unavailable(err) { // for all of them, and each would wait for it anew
 		o.log.Error("outbox: cannot record what was sent", "messages", len(group), "err", err)
 		return
 	}
 	for i := 0; err != nil && i < len(group); i++ { // one that cannot be written holds back no other
-		if one := o.note(group[i : i+1]); one != nil {
-			o.log.Error("outbox: cannot record what was sent", "message", Number(group[i].q.id), "err", one)
+		if alone := o.write(group[i : i+1]); alone != nil {
+			o.log.Error("outbox: cannot record what was sent", "message", Number(group[i].q.job.ID), "err", alone)
 		}
 	}
 }
 
-// note writes outcomes down, in the order of their ids, and tells of them.
-func (o *Outbox) note(group []outcome) error {
+// write writes outcomes, in the order of their ids, and reports them.
+func (o *Outbox) write(group []outcome) error {
 	err := o.db.Sequence(context.Background(), db.ReadCommitted(func(tx *db.Tx) error {
 		for _, out := range group {
-			if err := write(tx, out); err != nil {
+			if err := update(tx, out); err != nil {
 				return err
 			}
 		}
@@ -115,13 +114,13 @@ func (o *Outbox) note(group []outcome) error {
 		return err
 	}
 	for _, out := range group {
-		o.tell(out)
+		o.report(out)
 	}
 	return nil
 }
 
-func write(tx *db.Tx, out outcome) (err error) {
-	id, at := out.q.id, out.at.UnixMilli()
+func update(tx *db.Tx, out outcome) (err error) {
+	id, at := out.q.job.ID, out.at
 	switch {
 	case out.cut:
 		return unclaim(tx, id)
@@ -132,7 +131,7 @@ func write(tx *db.Tx, out outcome) (err error) {
 			id, int64(out.state), at, out.said, out.reason())
 	default:
 		_, err = tx.Exec(`UPDATE outbox SET due_at = $2, said = $3, reason = $4, leased = 0 WHERE id = $1 AND state = 0`,
-			id, out.next.UnixMilli(), out.said, out.reason())
+			id, out.next, out.said, out.reason())
 	}
 	return err
 }
@@ -140,17 +139,17 @@ func write(tx *db.Tx, out outcome) (err error) {
 // reason is the error in our own words, as text that every database takes.
 func (out outcome) reason() string {
 	text := out.err.Error()
-	var se *SendError
+	var se *Error
 	if errors.As(out.err, &se) {
 		text = se.Reason
 	}
 	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "?")
 }
 
-func (o *Outbox) tell(out outcome) {
-	channel := out.q.message.Channel
-	took := max(out.at.Sub(out.q.id.Time()), 0) // less where the clock was set back
-	log := o.log.With("message", Number(out.q.id), "channel", channel, "tries", out.q.tries)
+func (o *Outbox) report(out outcome) {
+	channel := out.q.job.Kind
+	took := max(out.at.Sub(out.q.job.ID.Time()), 0) // less where the clock was set back
+	log := o.log.With("message", Number(out.q.job.ID), "channel", channel, "tries", out.q.tries)
 	switch {
 	case out.cut:
 		log.Info("message released: this process stops")

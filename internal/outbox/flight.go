@@ -1,4 +1,4 @@
-package delivery
+package outbox
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// flight is which messages this process is sending.
+// flight holds the ids of the jobs that this process is doing.
 type flight struct {
 	mu  sync.Mutex
 	ids map[db.ID]bool
@@ -42,8 +42,7 @@ func (f *flight) sorted() []db.ID {
 	return slices.Sorted(maps.Keys(f.ids))
 }
 
-// renew renews the leases of the messages that are being sent, four times a
-// lease, until ctx ends.
+// renew renews the leases of the jobs under way, four times a lease, until ctx ends.
 func (o *Outbox) renew(ctx context.Context) {
 	tick := time.NewTicker(o.renewEvery)
 	defer tick.Stop()
@@ -66,7 +65,7 @@ func (o *Outbox) renew(ctx context.Context) {
 // extend renews leases in the order of the ids, in which all statements lock rows.
 func extend(tx *db.Tx, ids []db.ID) error {
 	for _, id := range ids {
-		if _, err := tx.Exec(`UPDATE outbox SET due_at = $2 WHERE id = $1 AND state = 0 AND leased = 1`, id, tx.Now.Add(lease).UnixMilli()); err != nil {
+		if _, err := tx.Exec(`UPDATE outbox SET due_at = $2 WHERE id = $1 AND state = 0 AND leased = 1`, id, tx.Now.Add(lease)); err != nil {
 			return err
 		}
 	}

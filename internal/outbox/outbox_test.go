@@ -1,4 +1,4 @@
-package delivery_test
+package outbox_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 // row is the only message's row as text.
@@ -52,7 +53,7 @@ func TestARolledBackCauseSendsNothing(t *testing.T) {
 		p := newPost()
 		o := p.outbox(t, d)
 		err := d.Update(t.Context(), func(tx *db.Tx) error {
-			if _, err := o.Enqueue(tx, message("no@example.org", "111111"), tx.Now.Add(time.Hour), false); err != nil {
+			if _, err := o.Enqueue(tx, message("no@example.org", "111111").Job(tx.Now.Add(time.Hour)), false); err != nil {
 				return err
 			}
 			return db.ErrNotFound
@@ -60,9 +61,9 @@ func TestARolledBackCauseSendsNothing(t *testing.T) {
 		if err == nil {
 			t.Fatal("not rolled back")
 		}
-		clock.Advance(delivery.Lease)
+		clock.Advance(outbox.Lease)
 		enqueue(t, d, o, false, message("yes@example.org", "222222"))
-		clock.Advance(delivery.Lease)
+		clock.Advance(outbox.Lease)
 		runs(t, o)
 		want(t, next(t, p.arrived).To, "yes@example.org")
 		want(t, count(t, d, `SELECT count(*) FROM outbox`), 1)
@@ -75,7 +76,7 @@ func TestAMessageOutlivesTheProcessThatQueuedIt(t *testing.T) {
 		enqueue(t, d, dead.outbox(t, d), false, message("ann@example.org", "123456")) // kill -9 before Deliver
 		o := p.outbox(t, d)
 		stop := runs(t, o)
-		clock.Advance(delivery.Lease - time.Millisecond)
+		clock.Advance(outbox.Lease - time.Millisecond)
 		sentinel := enqueue(t, d, o, false, message("bob@example.org", "654321"))
 		o.Deliver(sentinel[0])
 		want(t, next(t, p.arrived).To, "bob@example.org") // the other's claim still holds
@@ -99,7 +100,7 @@ func TestOneOfTwoOutboxesClaimsAMessage(t *testing.T) {
 			all = append(all, message(fmt.Sprintf("p%d@example.org", i), "123456"))
 		}
 		enqueue(t, d, a.outbox(t, d), false, all...)
-		clock.Advance(delivery.Lease)
+		clock.Advance(outbox.Lease)
 		runs(t, a.outbox(t, d))
 		runs(t, b.outbox(t, d))
 		for range n {
@@ -134,7 +135,7 @@ func noDouble(t *testing.T, seen map[string]bool, w delivery.Worded) bool {
 
 func TestAFullBacklogLosesNothing(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		const n = delivery.Backlog + 50
+		const n = outbox.Backlog + 50
 		p := newPost()
 		o := p.outbox(t, d)
 		var all []delivery.Message
@@ -145,10 +146,10 @@ func TestAFullBacklogLosesNothing(t *testing.T) {
 			o.Deliver(q) // never blocks
 		}
 		runs(t, o)
-		for range delivery.Backlog {
+		for range outbox.Backlog {
 			next(t, p.sent)
 		}
-		clock.Advance(delivery.Lease)
+		clock.Advance(outbox.Lease)
 		for range 50 {
 			next(t, p.sent)
 		}
@@ -170,10 +171,10 @@ func TestAMuteMessageIsNeverSent(t *testing.T) {
 		}
 		want(t, count(t, d, `SELECT count(*) FROM outbox`), 1) // it takes the same room
 		for range 3 {
-			clock.Advance(delivery.Lease)
+			clock.Advance(outbox.Lease)
 			stop := runs(t, p.outbox(t, d))
 			enqueue(t, d, o, false, message("loud@example.org", "222222"))
-			clock.Advance(delivery.Lease)
+			clock.Advance(outbox.Lease)
 			next(t, p.sent)
 			stop()
 		}
@@ -210,7 +211,7 @@ func TestSweepRemovesOldMessagesInChunks(t *testing.T) {
 		enqueue(t, d, o, false, message("e@example.org", "5"))
 		for _, n := range []int64{3, 1, 0} {
 			check(t, d.Update(t.Context(), func(tx *db.Tx) error {
-				got, err := delivery.Sweep(tx, before, 3)
+				got, err := outbox.Sweep(tx, before, 3)
 				want(t, got, n)
 				return err
 			}))

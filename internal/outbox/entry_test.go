@@ -1,4 +1,4 @@
-package delivery_test
+package outbox_test
 
 import (
 	"errors"
@@ -10,16 +10,17 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 // listed are the messages of a state, "" for all, read two at a time.
-func listed(t *testing.T, d *db.DB, state string) (all []delivery.Entry) {
+func listed(t *testing.T, d *db.DB, state string) (all []outbox.Entry) {
 	t.Helper()
-	var from delivery.Page
+	var from outbox.Page
 	for {
-		var some []delivery.Entry
+		var some []outbox.Entry
 		check(t, d.View(t.Context(), func(tx *db.Tx) (err error) {
-			some, from, err = delivery.List(tx, state, from, 2)
+			some, from, err = outbox.List(tx, state, from, 2)
 			return err
 		}))
 		all = append(all, some...)
@@ -29,10 +30,10 @@ func listed(t *testing.T, d *db.DB, state string) (all []delivery.Entry) {
 	}
 }
 
-func retry(t *testing.T, d *db.DB, number int64) (e delivery.Entry, what delivery.Retried) {
+func retry(t *testing.T, d *db.DB, number int64) (e outbox.Entry, what outbox.Retried) {
 	t.Helper()
 	check(t, d.Update(t.Context(), func(tx *db.Tx) (err error) {
-		e, what, err = delivery.Retry(tx, number)
+		e, what, err = outbox.Retry(tx, number)
 		return err
 	}))
 	return e, what
@@ -42,11 +43,11 @@ func retry(t *testing.T, d *db.DB, number int64) (e delivery.Entry, what deliver
 func answers(w delivery.Worded) error {
 	switch {
 	case strings.HasPrefix(w.To, "refused"):
-		return &delivery.SendError{Permanent: true, Reason: "RCPT TO", Said: "550 5.1.1 <r***d@example.org>: no such user"}
+		return &outbox.Error{Permanent: true, Reason: "RCPT TO", Said: "550 5.1.1 <r***d@example.org>: no such user"}
 	case strings.HasPrefix(w.To, "grey"):
-		return &delivery.SendError{Reason: "RCPT TO", Said: "451 4.7.1 greylisted"}
+		return &outbox.Error{Reason: "RCPT TO", Said: "451 4.7.1 greylisted"}
 	case strings.HasPrefix(w.To, "down"):
-		return &delivery.SendError{Down: true, Reason: "cannot reach the mail server"}
+		return &outbox.Error{Down: true, Reason: "cannot reach the mail server"}
 	}
 	return nil
 }
@@ -75,7 +76,7 @@ func TestOperatorsSeeWhatBecameOfAMessage(t *testing.T) {
 		stop()
 		var got []string
 		for _, e := range listed(t, d, "") {
-			got = append(got, fmt.Sprint(e.To, " ", e.State, " ", e.Channel, " ", e.Tries, " ", e.Said, "|", e.Reason))
+			got = append(got, fmt.Sprint(e.Recipient, " ", e.State, " ", e.Kind, " ", e.Tries, " ", e.Said, "|", e.Reason))
 			want(t, e.Created.Equal(dbtest.Start), true)
 		}
 		want(t, strings.Join(got, "\n"), strings.Join([]string{
@@ -107,16 +108,16 @@ func TestANumberIsExactInJSONAndFindsItsMessage(t *testing.T) {
 				t.Fatalf("%d is not exact", e.Number)
 			}
 			check(t, d.View(t.Context(), func(tx *db.Tx) error {
-				found, err := delivery.Find(tx, e.Number)
+				found, err := outbox.Find(tx, e.Number)
 				want(t, found.Number, e.Number)
-				want(t, found.To, delivery.Masked(all[i].To))
+				want(t, found.Recipient, delivery.Masked(all[i].To.Identifier))
 				return err
 			}))
 		}
-		mute := delivery.Number(db.ID(countID(t, d, `SELECT id FROM outbox WHERE state = 3`)))
+		mute := outbox.Number(db.ID(countID(t, d, `SELECT id FROM outbox WHERE state = 3`)))
 		for _, number := range []int64{0, -1, 12345, mute} {
 			err := d.View(t.Context(), func(tx *db.Tx) error {
-				_, err := delivery.Find(tx, number)
+				_, err := outbox.Find(tx, number)
 				return err
 			})
 			want(t, errors.Is(err, db.ErrNotFound), true)
@@ -143,7 +144,7 @@ func TestARefusedMessageIsTriedAgainWhileItsCodeLives(t *testing.T) {
 		number := listed(t, d, "")[0].Number
 		p.answer = nil
 		e, what := retry(t, d, number)
-		want(t, what, delivery.RetrySoon)
+		want(t, what, outbox.RetrySoon)
 		want(t, e.State, "waiting")
 		stop = runs(t, p.outbox(t, d))
 		next(t, p.sent)
@@ -152,7 +153,7 @@ func TestARefusedMessageIsTriedAgainWhileItsCodeLives(t *testing.T) {
 		want(t, again.Text, first.Text)
 		want(t, again.ID, first.ID)
 		_, what = retry(t, d, number)
-		want(t, what, delivery.RetrySent)
+		want(t, what, outbox.RetrySent)
 
 		// Of no use once the code is over; then nothing of it is kept.
 		p.answer = answers
@@ -163,7 +164,7 @@ func TestARefusedMessageIsTriedAgainWhileItsCodeLives(t *testing.T) {
 		stop()
 		sweep := func() {
 			check(t, d.Update(t.Context(), func(tx *db.Tx) error {
-				n, err := delivery.Sweep(tx, tx.Now.Add(-24*time.Hour), 100)
+				n, err := outbox.Sweep(tx, tx.Now.Add(-24*time.Hour), 100)
 				want(t, n, 0)
 				return err
 			}))
@@ -172,7 +173,7 @@ func TestARefusedMessageIsTriedAgainWhileItsCodeLives(t *testing.T) {
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE length(sealed) > 0`), 1)
 		clock.Advance(10*time.Minute + time.Millisecond)
 		_, what = retry(t, d, listed(t, d, "bounced")[0].Number)
-		want(t, what, delivery.RetryOver)
+		want(t, what, outbox.RetryOver)
 		sweep()
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE length(sealed) > 0`), 0)
 	})
@@ -186,13 +187,13 @@ func TestAMessageThatWaitsIsTriedAtOnceAndOneThatIsSentIsLeftAlone(t *testing.T)
 		q := enqueue(t, d, o, false, message("grey@example.org", "123456"))
 		number := listed(t, d, "waiting")[0].Number
 		_, what := retry(t, d, number)
-		want(t, what, delivery.RetrySending)
+		want(t, what, outbox.RetrySending)
 		stop := runs(t, o)
 		o.Deliver(q[0])
 		next(t, p.failed)
 		stop()
 		e, what := retry(t, d, number)
-		want(t, what, delivery.RetrySoon)
+		want(t, what, outbox.RetrySoon)
 		want(t, e.Due.After(clock.Now()), false)
 		p.answer = nil
 		runs(t, p.outbox(t, d))

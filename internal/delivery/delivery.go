@@ -1,0 +1,121 @@
+// Package delivery sends messages to people.
+//
+// It owns the wording of messages and one Sender for each channel. Messages are queued
+// in package outbox, whose handler for each channel this package makes. It does not
+// decide who gets what.
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/outbox"
+	"github.com/djauthy/djauthy/internal/words"
+)
+
+// Channels are the ways to reach people, by the name of their implementation.
+type Channels struct {
+	senders map[string]Sender
+	wording *wording
+}
+
+// New returns channels. Templates are mail/* of files.
+func New(files fs.FS, texts *words.Catalogue, senders map[string]Sender) (*Channels, error) {
+	w, err := newWording(files, texts)
+	if err != nil {
+		return nil, fmt.Errorf("message templates: %w", err)
+	}
+	return &Channels{senders: senders, wording: w}, nil
+}
+
+// Handlers are what the outbox needs to send messages.
+func (c *Channels) Handlers() map[string]outbox.Handler {
+	all := map[string]outbox.Handler{}
+	for name, s := range c.senders {
+		all[name] = channel{s, c.wording}
+	}
+	return all
+}
+
+// Check tries every channel short of sending.
+func (c *Channels) Check(ctx context.Context) error {
+	var err error
+	for name, s := range c.senders {
+		if e := s.Check(ctx); e != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", name, e))
+		}
+	}
+	return err
+}
+
+// Send sends a message at once and past the queue, for `djauthy check --send`, and
+// returns what the other side said.
+func (c *Channels) Send(ctx context.Context, m Message, at time.Time) (said string, err error) {
+	s, ok := c.senders[m.To.Implementation]
+	if !ok {
+		return "", fmt.Errorf("no sender for %s", m.To.Implementation)
+	}
+	j := m.Job(time.Time{})
+	j.ID = db.FirstID(at)
+	return channel{s, c.wording}.Do(ctx, j)
+}
+
+// channel is one way to reach people, as the outbox has jobs done.
+type channel struct {
+	Sender
+	wording *wording
+}
+
+// Read makes a message of a stored payload.
+func (c channel) Read(stored []byte) (outbox.Job, error) {
+	var p payload
+	err := json.Unmarshal(stored, &p)
+	return p.message().Job(time.Time{}), err
+}
+
+// Do words a message and sends it.
+func (c channel) Do(ctx context.Context, j outbox.Job) (said string, err error) {
+	m := j.Payload.(payload).message()
+	w, err := c.wording.word(m)
+	if err != nil {
+		return "", outbox.GiveUp("wording: " + err.Error())
+	}
+	// The same at each try, so that a mail program shows a doubled message once.
+	w.ID, w.Date = fmt.Sprintf("%x", uint64(j.ID)), j.ID.Time()
+	said, err = c.Send(ctx, w)
+	return m.strike(said), m.struck(err)
+}
+
+// Stuck reports whether the channel keeps everybody waiting.
+func (c channel) Stuck() bool {
+	s, ok := c.Sender.(stuckSender)
+	return ok && s.Stuck()
+}
+
+// strike removes the message's own secrets from what the other side said about
+// it: some servers repeat the subject, which holds the code.
+func (m Message) strike(said string) string {
+	for _, secret := range []string{m.Text.Code, path.Base(m.Text.Link), path.Base(m.Text.NotMe)} {
+		if len(secret) >= minSecret {
+			said = strings.ReplaceAll(said, secret, "***")
+		}
+	}
+	return said
+}
+
+func (m Message) struck(err error) error {
+	var e *outbox.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	clone := *e
+	clone.Reason, clone.Said = m.strike(e.Reason), m.strike(e.Said)
+	return &clone
+}
