@@ -6,7 +6,8 @@
 //
 // A rate of N per duration lets N through at once and gives one back each
 // N-th of the duration (the generic cell rate algorithm, ITU-T I.371): one
-// number per rate is stored, the time until which the budget is spent.
+// number per rate is stored, the time until which the budget is spent. A row holds
+// two rates, as nearly all budgets have.
 package limit
 
 import (
@@ -14,11 +15,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/config"
@@ -39,9 +37,9 @@ type Budget struct {
 // left, 80 bits, tells them apart.
 const clusterBytes = 6
 
-// key is the row of one rate. It is a hash, so that the table holds no
-// addresses and every key has one length.
-func (b Budget) key(rate config.Rate) []byte {
+// key is the row of one or two rates, the first of which is given. It is a hash, so that
+// the table holds no addresses and every key has one length.
+func (b Budget) key(first config.Rate) []byte {
 	cluster := b.Cluster
 	if cluster == "" {
 		cluster = b.Key
@@ -49,15 +47,12 @@ func (b Budget) key(rate config.Rate) []byte {
 	prefix := sha256.Sum256([]byte(cluster))
 	h := sha256.New()
 	var n [16]byte
-	binary.BigEndian.PutUint64(n[:8], uint64(rate.N))
-	binary.BigEndian.PutUint64(n[8:], uint64(rate.Per))
+	binary.BigEndian.PutUint64(n[:8], uint64(first.N))
+	binary.BigEndian.PutUint64(n[8:], uint64(first.Per))
 	h.Write(n[:])
 	h.Write([]byte(b.Name + "\x00" + b.Key))
 	return h.Sum(prefix[:clusterBytes])[:16]
 }
-
-// cost is the time that one event takes of a rate.
-func cost(r config.Rate) int64 { return max(1, r.Per.Microseconds()/int64(r.N)) }
 
 // An Amount is so many events of a budget.
 type Amount struct {
@@ -65,20 +60,56 @@ type Amount struct {
 	N      int
 }
 
-// line is one row of a statement about several: a rate of a budget.
-type line struct {
-	key       []byte
-	cost, per int64 // microseconds
+// rate is what events take of a rate, and its period, in microseconds. The zero rate
+// takes nothing and refuses nothing.
+type rate struct{ cost, per int64 }
+
+func rateOf(r config.Rate, n int) rate {
+	return rate{int64(n) * max(1, r.Per.Microseconds()/int64(r.N)), r.Per.Microseconds()}
 }
 
-// lines lists the rates of amounts in the order of their keys, in which every
-// statement takes its rows, so that no two wait for each other.
+// most is until when a rate may be spent, at most, for events to fit.
+func (r rate) most(now int64) int64 {
+	if r == (rate{}) {
+		return math.MaxInt64
+	}
+	return now + r.per - r.cost
+}
+
+// wait is how long until events fit into a rate that is spent until then.
+func (r rate) wait(now, spent int64) time.Duration {
+	if r == (rate{}) {
+		return 0
+	}
+	return time.Duration(spent-r.most(now)) * time.Microsecond
+}
+
+// ahead reports whether a time was written by a clock that was ahead of this one: so
+// much is never taken. Then it counts as not spent, or it would lock its budget for as
+// long as the clock was ahead.
+func (r rate) ahead(now, spent int64) bool {
+	return r != (rate{}) && spent > now+r.per+db.Skew.Microseconds()
+}
+
+// line is a row of the table: one rate of a budget, or two.
+type line struct {
+	key   []byte
+	rates [2]rate
+}
+
+// lines lists the rates of amounts, two by two, in the order of their keys, in which
+// every statement takes its rows, so that no two wait for each other.
 func lines(amounts []Amount) (all []line) {
 	for _, a := range amounts {
-		for _, r := range a.Budget.Rates {
-			if a.N > 0 {
-				all = append(all, line{a.Budget.key(r), int64(a.N) * cost(r), r.Per.Microseconds()})
+		if a.N == 0 {
+			continue
+		}
+		for pair := range slices.Chunk(a.Budget.Rates, 2) {
+			l := line{key: a.Budget.key(pair[0])}
+			for i, r := range pair {
+				l.rates[i] = rateOf(r, a.N)
 			}
+			all = append(all, l)
 		}
 	}
 	slices.SortFunc(all, func(a, b line) int { return bytes.Compare(a.key, b.key) })
@@ -93,24 +124,6 @@ func each(budgets []Budget) (amounts []Amount) {
 	return amounts
 }
 
-// rows is "($2, $3, $4), ($5, $6, $7)" for n rows of width places, counted from
-// first.
-func rows(n, width, first int) string {
-	var b strings.Builder
-	for i := range n * width {
-		switch {
-		case i == 0:
-			b.WriteString("($")
-		case i%width == 0:
-			b.WriteString("), ($")
-		default:
-			b.WriteString(", $")
-		}
-		b.WriteString(strconv.Itoa(first + i))
-	}
-	return b.String() + ")"
-}
-
 // Take counts one event in every budget. It returns 0 if all of them allow it,
 // else how long until they do, and then it has taken nothing. It is right in a
 // db.ReadCommitted part.
@@ -123,51 +136,32 @@ func Take(tx *db.Tx, budgets ...Budget) (wait time.Duration, err error) {
 }
 
 func take(tx *db.Tx, all []line) (wait time.Duration, err error) {
-	now, id := tx.Now.UnixMicro(), tx.NewID()
-	args := make([]any, 0, 1+4*len(all))
-	args = append(args, now)
-	for _, l := range all {
-		args = append(args, l.key, now+l.cost, id)
-	}
-	for _, l := range all {
-		args = append(args, now+l.per-l.cost)
-	}
-	var text string
-	if len(all) < len(takes) {
-		text = takes[len(all)]
-	} else {
-		text = takeText(len(all))
-	}
-	fitted, err := tx.Exec(text, args...)
+	id := tx.NewID()
+	fitted, err := tx.Exec(takeText(len(all)), takeArgs(all, tx.Now.UnixMicro(), id)...)
 	if err != nil || fitted == int64(len(all)) {
 		return 0, err
 	}
 	return refused(tx, all, id)
 }
 
-// ahead reports whether a row was written by a clock that was ahead of this one: so
-// much is never taken. Then it is as good as none, or it would lock its budget for as
-// long as the clock was ahead.
-func (l line) ahead(now, spent int64) bool { return spent > now+l.per+db.Skew.Microseconds() }
-
-// refused gives back what a take was let have and returns how long to wait for
-// the rest.
+// refused rolls back the rows that did fit and returns the wait for the others.
 func refused(tx *db.Tx, all []line, id db.ID) (wait time.Duration, err error) {
 	var fitted, ahead []line
+	now := tx.Now.UnixMicro()
 	for _, l := range all {
-		var spent int64
+		var spent [2]int64
 		var last db.ID
-		if err := tx.Get(`SELECT spent_to, last_take FROM budgets WHERE key = $1`, l.key).Scan(&spent, &last); err != nil {
+		if err := tx.Get(`SELECT spent_to, spent_to_2, last_take FROM budgets WHERE key = $1`, l.key).Scan(&spent[0], &spent[1], &last); err != nil {
 			return 0, err
 		}
 		if last == id {
 			fitted = append(fitted, l)
 			continue
 		}
-		if l.ahead(tx.Now.UnixMicro(), spent) {
+		if l.rates[0].ahead(now, spent[0]) || l.rates[1].ahead(now, spent[1]) {
 			ahead = append(ahead, l)
 		}
-		wait = max(wait, time.Duration(spent+l.cost-tx.Now.UnixMicro()-l.per)*time.Microsecond)
+		wait = max(wait, l.rates[0].wait(now, spent[0]), l.rates[1].wait(now, spent[1]))
 	}
 	if len(fitted) == len(all) {
 		return 0, errors.New("budgets: a take had no room, and yet all of it") // two ids alike; it must not pass
@@ -176,11 +170,18 @@ func refused(tx *db.Tx, all []line, id db.ID) (wait time.Duration, err error) {
 		return wait, err
 	}
 	for _, l := range ahead {
-		if _, err := tx.Exec(`DELETE FROM budgets WHERE key = $1 AND spent_to > $2`, l.key, tx.Now.UnixMicro()+l.per); err != nil {
+		if err := l.clearAhead(tx, now); err != nil {
 			return 0, err
 		}
 	}
 	return take(tx, all)
+}
+
+// clearAhead resets what was written by a clock that was ahead.
+func (l line) clearAhead(tx *db.Tx, now int64) error {
+	_, err := tx.Exec(`UPDATE budgets SET spent_to = CASE WHEN spent_to > $2 THEN 0 ELSE spent_to END,
+		spent_to_2 = CASE WHEN spent_to_2 > $3 THEN 0 ELSE spent_to_2 END WHERE key = $1`, l.key, now+l.rates[0].per, now+l.rates[1].per)
+	return err
 }
 
 // Spend takes an event of a rate whose state is kept in a row of the caller's own, as
@@ -191,65 +192,41 @@ func Spend(r config.Rate, spentTo int64, at time.Time) (int64, bool) {
 	if r.N == 0 {
 		return spentTo, true
 	}
-	l, now := line{cost: cost(r), per: r.Per.Microseconds()}, at.UnixMicro()
-	if l.ahead(now, spentTo) {
+	one, now := rateOf(r, 1), at.UnixMicro()
+	if one.ahead(now, spentTo) {
 		spentTo = now
 	}
-	if next := max(spentTo, now) + l.cost; next <= now+l.per {
+	if next := max(spentTo, now) + one.cost; next <= now+one.per {
 		return next, true
 	}
 	return spentTo, false
 }
 
-// takes are the statements that take few rates, made once.
-var takes = func() (texts [8]string) {
-	for n := range texts {
-		texts[n] = takeText(n)
-	}
-	return texts
-}()
-
-// countText is the statement that counts an event in n rates. A row in the past is
-// as good as none.
-func countText(n int) string {
-	return `INSERT INTO budgets (key, spent_to, last_take) VALUES ` + rows(n, 3, 2) + `
-		ON CONFLICT (key) DO UPDATE SET last_take = excluded.last_take,
-			spent_to = CASE WHEN budgets.spent_to <= $1 THEN excluded.spent_to ELSE budgets.spent_to + excluded.spent_to - $1 END`
-}
-
-// takeText is the statement that takes n rates. A rate that has no room is left as
-// it is, and the statement counts the others; RETURNING which would cost as much as
-// all the rest.
-func takeText(n int) string {
-	var b strings.Builder
-	b.WriteString(countText(n) + ` WHERE budgets.spent_to <= CASE budgets.key`)
-	for i := range n {
-		fmt.Fprintf(&b, " WHEN $%d THEN CAST($%d AS BIGINT)", 2+3*i, 2+3*n+i)
-	}
-	b.WriteString(" END")
-	return b.String()
-}
-
 // Room returns how many events in a row a budget would allow. It may be in debt by
 // Charge.
 func Room(tx *db.Tx, b Budget) (int, error) {
-	return room(tx, b, func(l line) int64 { return l.per })
+	return room(tx, b, func(r rate) int64 { return r.per })
 }
 
 // room is Room for budgets that may be in debt by so many microseconds.
-func room(tx *db.Tx, b Budget, debt func(line) int64) (int, error) {
+func room(tx *db.Tx, b Budget, debt func(rate) int64) (int, error) {
 	least := int64(math.MaxInt32)
+	now := tx.Now.UnixMicro()
 	for _, l := range lines(each([]Budget{b})) {
-		var spent int64
-		err := tx.Get(`SELECT spent_to FROM budgets WHERE key = $1`, l.key).Scan(&spent)
+		var spent [2]int64
+		err := tx.Get(`SELECT spent_to, spent_to_2 FROM budgets WHERE key = $1`, l.key).Scan(&spent[0], &spent[1])
 		if err != nil && !errors.Is(err, db.ErrNotFound) {
 			return 0, err
 		}
-		now := tx.Now.UnixMicro()
-		if l.ahead(now+debt(l), spent) {
-			spent = now
+		for i, r := range l.rates {
+			if r == (rate{}) {
+				continue
+			}
+			if r.ahead(now+debt(r), spent[i]) {
+				spent[i] = now
+			}
+			least = min(least, max(0, (now+r.per-max(spent[i], now))/r.cost))
 		}
-		least = min(least, max(0, (now+l.per-max(spent, now))/l.cost))
 	}
 	return int(least), nil
 }
@@ -257,7 +234,7 @@ func room(tx *db.Tx, b Budget, debt func(line) int64) (int, error) {
 // Left reports whether a Take of all budgets would be allowed.
 func Left(tx *db.Tx, budgets ...Budget) (bool, error) {
 	for _, b := range budgets {
-		if n, err := room(tx, b, func(line) int64 { return 0 }); err != nil || n == 0 {
+		if n, err := room(tx, b, func(rate) int64 { return 0 }); err != nil || n == 0 {
 			return false, err
 		}
 	}
@@ -268,32 +245,25 @@ func Left(tx *db.Tx, budgets ...Budget) (bool, error) {
 // happened, and the budget is in debt for it. It is right in a db.ReadCommitted part.
 func Charge(tx *db.Tx, budgets ...Budget) error {
 	all := lines(each(budgets))
-	args := []any{tx.Now.UnixMicro()}
-	for _, l := range all {
-		args = append(args, l.key, tx.Now.UnixMicro()+l.cost, 0)
-	}
 	if len(all) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(countText(len(all)), args...)
+	_, err := tx.Exec(countText(len(all)), countArgs(all, tx.Now.UnixMicro(), 0)...)
 	return err
 }
 
 // GiveBack returns events to their budgets.
 func GiveBack(tx *db.Tx, amounts ...Amount) error { return giveBack(tx, lines(amounts)) }
 
-// giveBack moves the rows back. One that the sweeper took comes to life in the
-// far past, which is as good as none.
 func giveBack(tx *db.Tx, all []line) error {
 	if len(all) == 0 {
 		return nil
 	}
 	args := make([]any, 0, 3*len(all))
 	for _, l := range all {
-		args = append(args, l.key, l.cost, 0)
+		args = append(args, l.key, l.rates[0].cost, l.rates[1].cost)
 	}
-	_, err := tx.Exec(`INSERT INTO budgets (key, spent_to, last_take) VALUES `+rows(len(all), 3, 1)+`
-		ON CONFLICT (key) DO UPDATE SET spent_to = budgets.spent_to - excluded.spent_to`, args...)
+	_, err := tx.Exec(giveBackText(len(all)), args...)
 	return err
 }
 
@@ -334,11 +304,12 @@ func Sweep(tx *db.Tx, from []byte, limit int) (removed int64, next []byte, err e
 	if from == nil {
 		from = []byte{}
 	}
-	err = tx.Each(func(scan func(...any) error) error { return scan(&next) },
-		`SELECT key FROM (SELECT key FROM budgets WHERE key > $1 ORDER BY key LIMIT $2) walk ORDER BY key DESC LIMIT 1`, from, limit)
-	if err != nil || next == nil {
+	err = tx.Get(`SELECT key FROM (SELECT key FROM budgets WHERE key > $1 ORDER BY key LIMIT $2) walk ORDER BY key DESC LIMIT 1`, from, limit).Scan(&next)
+	if errors.Is(err, db.ErrNotFound) {
+		return 0, nil, nil
+	} else if err != nil {
 		return 0, nil, err
 	}
-	removed, err = tx.Exec(`DELETE FROM budgets WHERE key IN (SELECT key FROM budgets WHERE key > $1 AND key <= $2 AND spent_to <= $3`+tx.SkipLocked()+`)`, from, next, tx.Now.UnixMicro())
+	removed, err = tx.Exec(`DELETE FROM budgets WHERE key IN (SELECT key FROM budgets WHERE key > $1 AND key <= $2 AND spent_to <= $3 AND spent_to_2 <= $3`+tx.SkipLocked()+`)`, from, next, tx.Now.UnixMicro())
 	return removed, next, err
 }

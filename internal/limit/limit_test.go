@@ -389,3 +389,39 @@ func TestTheTableHoldsNoAddress(t *testing.T) {
 		}
 	})
 }
+
+func TestEachOfThreeRatesRefuses(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		b := limit.Budget{Name: "x", Key: "k", Rates: config.Rates{{N: 2, Per: time.Minute}, {N: 3, Per: time.Hour}, {N: 4, Per: 24 * time.Hour}}}
+		take := func() (wait time.Duration) {
+			if err := d.Update(t.Context(), func(tx *db.Tx) (err error) {
+				wait, err = limit.Take(tx, b)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return wait
+		}
+		for _, step := range []struct {
+			after time.Duration
+			takes int
+			wait  time.Duration // of the next take
+		}{
+			{0, 2, 30 * time.Second},                            // the first rate
+			{time.Minute, 1, 19 * time.Minute},                  // the second
+			{20 * time.Minute, 1, 5*time.Hour + 39*time.Minute}, // the third
+			{5*time.Hour + 38*time.Minute, 0, time.Minute},      // a refusal takes nothing
+			{time.Minute, 1, 6 * time.Hour},                     // and one came back
+		} {
+			clock.Advance(step.after)
+			for n := range step.takes {
+				if wait := take(); wait != 0 {
+					t.Fatalf("after %s take %d has to wait %s", step.after, n+1, wait)
+				}
+			}
+			if wait := take(); wait != step.wait {
+				t.Fatalf("after %s the next take waits %s, want %s", step.after, wait, step.wait)
+			}
+		}
+	})
+}

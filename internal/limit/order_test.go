@@ -21,7 +21,7 @@ func TestEveryStatementTakesItsRowsInTheOrderOfTheirKeys(t *testing.T) {
 	many := make([]limit.Budget, 20)
 	amounts := make([]limit.Amount, len(many))
 	for i := range many {
-		rates := config.Rates{{N: 30, Per: time.Minute}, {N: 300, Per: time.Hour}}
+		rates := config.Rates{{N: 30, Per: time.Minute}, {N: 300, Per: time.Hour}, {N: 3000, Per: 24 * time.Hour}} // two rows
 		many[i] = limit.Budget{Name: "x", Key: fmt.Sprint(i), Rates: rates}
 		amounts[i] = limit.Amount{Budget: many[i], N: 1}
 	}
@@ -51,13 +51,9 @@ func TestEveryStatementTakesItsRowsInTheOrderOfTheirKeys(t *testing.T) {
 // keysAsTaken lists the keys of all budgets in the order in which they were inserted.
 func keysAsTaken(t *testing.T, d *db.DB) (keys [][]byte) {
 	t.Helper()
-	err := d.View(t.Context(), func(tx *db.Tx) error {
-		return tx.Each(func(scan func(...any) error) error {
-			var key []byte
-			err := scan(&key)
-			keys = append(keys, key)
-			return err
-		}, `SELECT key FROM budgets ORDER BY ctid`)
+	err := d.View(t.Context(), func(tx *db.Tx) (err error) {
+		keys, err = db.All(tx, db.One[[]byte], `SELECT key FROM budgets ORDER BY ctid`)
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
