@@ -57,8 +57,8 @@ func (c *Config) settings() []setting {
 		text("secret_key_file", &c.SecretKeyFile, "", "a file that holds the secret key", anything),
 		prefixes("trusted_proxies", &c.TrustedProxies, "addresses of proxies that may say who the client is (X-Forwarded-For), as CIDRs"),
 		number("max_header_kib", &c.MaxHeaderKiB, 32, "KiB that the head of a request may have: target, cookies and all other headers; apps on the same host set cookies, too. A connection takes 25 KiB of memory, and three times this limit more once it has sent so much", 8, 1024),
-		truth("hsts_subdomains", &c.HSTSSubdomains, false, "true: browsers that were here use https for every host below public_url's, too (includeSubDomains of RFC 6797); they remember it for two years"),
-		truth("open_signup", &c.OpenSignup, true, "false: unknown ids get the same answers and no message"),
+		boolean("hsts_subdomains", &c.HSTSSubdomains, false, "true: browsers that were here use https for every host below public_url's, too (includeSubDomains of RFC 6797); they remember it for two years"),
+		boolean("open_signup", &c.OpenSignup, true, "false: unknown ids get the same answers and no message"),
 		list("admins", &c.Admins, "ids that become superusers at their first sign-in"),
 
 		duration("expiry_time.email", &c.ExpiryTime.Email, "10m", "how long a mailed code works", time.Minute, 24*time.Hour),
@@ -77,7 +77,7 @@ func (c *Config) settings() []setting {
 		duration("email.timeout", &c.Email.Timeout, "5m", "for each answer of the server (RFC 5321 4.5.3.2); the end of a message has ten minutes", time.Second, time.Hour),
 
 		number("otp.window", &c.OTP.Window, 3, "how many steps of 30 seconds a micro service's token may be off, either way", 0, 10),
-		truth("otp.single_use", &c.OTP.SingleUse, false, "true: a verified token passes once; clients of the ungleichotp services expect that it passes again"),
+		boolean("otp.single_use", &c.OTP.SingleUse, false, "true: a verified token passes once; clients of the ungleichotp services expect that it passes again"),
 
 		text("bus.url", &c.Bus.URL, "", "RabbitMQ for the RPC of 2018, amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…; empty: no bus", optional(brokerURL)).hide(),
 		names("bus.services", &c.Bus.Services, "ungleichotp", "the names by which the bus calls this service"),
@@ -91,7 +91,7 @@ func (c *Config) settings() []setting {
 		rates("limits.tries_per_id", &c.Limits.TriesPerID, "20/1h, 60/24h", "tries at one id's codes; all must hold. Beyond them a browser unknown to this id gets a code of ten letters"),
 		duration("limits.resend_every", &c.Limits.ResendEvery, "30s", "shortest time between two messages of one sign-in; 0 turns it off", 0, time.Hour),
 
-		truth("ids.fold_local_part", &c.IDs.FoldLocalPart, true, "Ann@ and ann@ are one person"),
+		boolean("ids.fold_local_part", &c.IDs.FoldLocalPart, true, "Ann@ and ann@ are one person"),
 
 		text("brand.name", &c.Brand.Name, "djauthy", "what pages and messages call this site", oneLine),
 		text("brand.logo", &c.Brand.Logo, "", "a picture's path (PNG, SVG, JPEG, WebP), shown above the box", picture),
@@ -135,7 +135,7 @@ func anyCase(s setting) setting {
 	return s
 }
 
-func truth(key string, at *bool, std bool, help string) setting {
+func boolean(key string, at *bool, std bool, help string) setting {
 	return setting{
 		key: key, std: strconv.FormatBool(std), help: help, get: func() string { return strconv.FormatBool(*at) },
 		set: func(v string) (err error) {
