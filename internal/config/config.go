@@ -83,7 +83,7 @@ type Rates []Rate
 func (r Rates) String() string {
 	all := make([]string, len(r))
 	for i, x := range r {
-		all[i] = fmt.Sprintf("%d/%s", x.N, short(x.Per))
+		all[i] = fmt.Sprintf("%d/%s", x.N, formatDuration(x.Per))
 	}
 	return strings.Join(all, ", ")
 }
@@ -125,9 +125,9 @@ func Load(name string, text []byte, environ []string, readFile func(string) ([]b
 	for _, s := range c.settings() {
 		v, given := values[s.key]
 		if !given {
-			v = value{text: s.std, source: "default"}
+			v = value{text: s.defaultText, source: "default"}
 		}
-		if err := s.take(v.text); err != nil {
+		if err := s.assign(v.text); err != nil {
 			e := &Error{Key: s.key, Value: v.text, Allowed: err.Error(), Source: v.source}
 			if e.Hidden = s.secret; s.secret {
 				e.Value = ""
@@ -146,33 +146,33 @@ func Load(name string, text []byte, environ []string, readFile func(string) ([]b
 
 // check looks for settings that contradict each other.
 func (c *Config) check() error {
-	wrong := func(key, value, allowed string) error {
+	contradiction := func(key, value, allowed string) error {
 		return &Error{Key: key, Value: value, Allowed: allowed, Source: "settings"}
 	}
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
-		return wrong("listen", c.Listen, "an address and a port, such as 127.0.0.1:8080")
+		return contradiction("listen", c.Listen, "an address and a port, such as 127.0.0.1:8080")
 	}
 	if c.PublicURL == "" {
 		if !Loopback(host) {
-			return wrong("public_url", "", "it is needed when listen is not a loopback address, such as https://login.example.org")
+			return contradiction("public_url", "", "it is needed when listen is not a loopback address, such as https://login.example.org")
 		}
 		c.PublicURL = origin("http", "localhost", port)
 	}
 	if strings.HasPrefix(c.Database, "postgres") && c.SecretKey == "" && c.SecretKeyFile == "" {
-		return wrong("secret_key", "", "with PostgreSQL every process needs the same secret key: set secret_key or secret_key_file (make one with: openssl rand -base64 32)")
+		return contradiction("secret_key", "", "with PostgreSQL every process needs the same secret key: set secret_key or secret_key_file (make one with: openssl rand -base64 32)")
 	}
 	if c.SecretKey != "" && c.SecretKeyFile != "" {
-		return wrong("secret_key_file", c.SecretKeyFile, "set secret_key or secret_key_file, not both")
+		return contradiction("secret_key_file", c.SecretKeyFile, "set secret_key or secret_key_file, not both")
 	}
 	if c.Email.Host == "" && !(Loopback(c.PublicHost()) && Loopback(host)) {
-		return wrong("email.host", "", "an SMTP server is needed when listen or public_url is not loopback; the local mailbox is for one machine only")
+		return contradiction("email.host", "", "an SMTP server is needed when listen or public_url is not loopback; the local mailbox is for one machine only")
 	}
 	if c.Session.Idle > c.Session.Absolute {
-		return wrong("session.idle", short(c.Session.Idle), "at most session.absolute ("+short(c.Session.Absolute)+")")
+		return contradiction("session.idle", formatDuration(c.Session.Idle), "at most session.absolute ("+formatDuration(c.Session.Absolute)+")")
 	}
 	if c.Code.Alphabet == "letters" && c.Code.Length < 5 {
-		return wrong("code.length", fmt.Sprint(c.Code.Length), "at least 5 letters")
+		return contradiction("code.length", fmt.Sprint(c.Code.Length), "at least 5 letters")
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ func Example() string {
 	var b strings.Builder
 	b.WriteString("# djauthy's settings, each with its default. Every key can be set by the environment instead:\n" +
 		"# DJAUTHY_ and the path in capitals, such as DJAUTHY_EMAIL_HOST; NAME_FILE reads the value from a file.\n")
-	write(&b, func(s setting) string { return s.std })
+	write(&b, func(s setting) string { return s.defaultText })
 	return b.String()
 }
 
@@ -19,7 +19,7 @@ func (c *Config) String() string {
 	var b strings.Builder
 	table := ""
 	for _, s := range c.settings() {
-		table = header(&b, s, table)
+		table = openTable(&b, s, table)
 		v := s.get()
 		if s.secret && v != "" && !strings.HasPrefix(v, "sqlite:") {
 			v = "(hidden)"
@@ -44,7 +44,7 @@ func (c *Config) Map() map[string]string {
 func write(b *strings.Builder, valueOf func(setting) string) {
 	table := ""
 	for _, s := range new(Config).settings() {
-		table = header(b, s, table)
+		table = openTable(b, s, table)
 		if s.help != "" {
 			fmt.Fprintf(b, "# %s\n", s.help)
 		}
@@ -52,8 +52,8 @@ func write(b *strings.Builder, valueOf func(setting) string) {
 	}
 }
 
-// header opens the table of a setting if it is another than the last one's.
-func header(b *strings.Builder, s setting, last string) string {
+// openTable opens the table of a setting if it is another than the last one's.
+func openTable(b *strings.Builder, s setting, last string) string {
 	table, _, nested := strings.Cut(s.key, ".")
 	if nested && table != last {
 		fmt.Fprintf(b, "\n[%s]\n", table)
@@ -64,9 +64,9 @@ func header(b *strings.Builder, s setting, last string) string {
 
 func literal(s setting, v string) string {
 	switch {
-	case s.quote:
+	case s.isString:
 		return fmt.Sprintf("%q", v)
-	case s.many:
+	case s.isList:
 		all := split(v)
 		for i, part := range all {
 			all[i] = fmt.Sprintf("%q", part)

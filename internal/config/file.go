@@ -25,9 +25,9 @@ func ReadFile(path string) ([]byte, error) {
 	return text, err
 }
 
-// handedOver reports whether a path is a descriptor that the caller has opened for us, as
+// isDescriptor reports whether a path is a descriptor that the caller has opened for us, as
 // a shell does for <(command).
-func handedOver(path string) bool {
+func isDescriptor(path string) bool {
 	return path == "/dev/stdin" || strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/self/fd/")
 }
 
@@ -38,7 +38,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	case info.IsDir():
 		return nil, errors.New("it is a directory; a file is needed")
-	case info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0 && !handedOver(path):
+	case info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0 && !isDescriptor(path):
 		return nil, errors.New("it is a pipe or a socket; a file is needed")
 	}
 	f, err := os.Open(path)

@@ -15,7 +15,7 @@ import (
 // spelling, so that it can be compared with what browsers send.
 func publicURL(key string, at *string, help string) setting {
 	return setting{
-		key: key, help: help, quote: true, get: func() string { return *at },
+		key: key, help: help, isString: true, get: func() string { return *at },
 		set: func(v string) (err error) {
 			if *at = v; v != "" {
 				*at, err = parseOrigin(v)

@@ -19,14 +19,14 @@ import (
 
 // setting is one key: where it goes, what it may be, and what is said of it.
 type setting struct {
-	key    string // as in the file
-	std    string // the default, as text
-	help   string
-	secret bool
-	quote  bool // a TOML string
-	many   bool // a TOML list of strings
-	set    func(text string) error
-	get    func() string
+	key         string // as in the file
+	defaultText string // the default, as text
+	help        string
+	secret      bool
+	isString    bool // a TOML string
+	isList      bool // a TOML list of strings
+	set         func(text string) error
+	get         func() string
 }
 
 // Variable is the name of a setting in the environment: email.host is
@@ -37,9 +37,9 @@ func Variable(key string) string {
 
 func (s setting) env() string { return Variable(s.key) }
 
-// take sets the value. What is shown again has to be text that TOML can hold; a
+// assign sets the value. What is shown again has to be text that TOML can hold; a
 // password may be any bytes.
-func (s setting) take(text string) error {
+func (s setting) assign(text string) error {
 	if !utf8.ValidString(text) && (!s.secret || strings.HasPrefix(text, "sqlite:")) {
 		return errors.New("it has to be text in UTF-8")
 	}
@@ -52,9 +52,9 @@ func (c *Config) settings() []setting {
 		choice("mode", &c.Mode, "auto: the way to reach a person is found from the id; manual: the person chooses it", "auto", "manual"),
 		text("listen", &c.Listen, "127.0.0.1:8080", "address and port to listen on", address),
 		publicURL("public_url", &c.PublicURL, "how people reach this server: scheme, host and port as they type them, in any spelling; default http://localhost:PORT of a loopback listen, else required. https makes cookies Secure"),
-		text("database", &c.Database, "sqlite:data/djauthy.db", "sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME", databaseURL).hide(),
-		text("secret_key", &c.SecretKey, "", "seals what the database holds; at least 32 characters. Without it secret_key_file, else secret.key beside the SQLite file, made once", secretKey).hide(),
-		text("secret_key_file", &c.SecretKeyFile, "", "a file that holds the secret key", anything),
+		text("database", &c.Database, "sqlite:data/djauthy.db", "sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME", databaseURL).markSecret(),
+		text("secret_key", &c.SecretKey, "", "seals what the database holds; at least 32 characters. Without it secret_key_file, else secret.key beside the SQLite file, made once", secretKey).markSecret(),
+		text("secret_key_file", &c.SecretKeyFile, "", "a file that holds the secret key", anyText),
 		prefixes("trusted_proxies", &c.TrustedProxies, "addresses of proxies that may say who the client is (X-Forwarded-For), as CIDRs"),
 		number("max_header_kib", &c.MaxHeaderKiB, 32, "KiB that the head of a request may have: target, cookies and all other headers; apps on the same host set cookies, too. A connection takes 25 KiB of memory, and three times this limit more once it has sent so much", 8, 1024),
 		boolean("hsts_subdomains", &c.HSTSSubdomains, false, "true: browsers that were here use https for every host below public_url's, too (includeSubDomains of RFC 6797); they remember it for two years"),
@@ -67,20 +67,20 @@ func (c *Config) settings() []setting {
 		number("code.length", &c.Code.Length, 6, "characters in a code", 5, 32),
 		number("code.tries", &c.Code.Tries, 5, "wrong tries per sign-in, over all its codes", 1, 10),
 
-		text("email.host", &c.Email.Host, "", "the SMTP server; empty: the local mailbox, on a loopback address only", anything),
+		text("email.host", &c.Email.Host, "", "the SMTP server; empty: the local mailbox, on a loopback address only", anyText),
 		number("email.port", &c.Email.Port, 587, "", 1, 65535),
 		choice("email.tls", &c.Email.TLS, "starttls, implicit (usually port 465) or none", "starttls", "implicit", "none"),
-		text("email.username", &c.Email.Username, "", "empty: no authentication", anything),
-		text("email.password", &c.Email.Password, "", "", anything).hide(),
-		text("email.from", &c.Email.From, "djauthy <noreply@localhost>", "sender of all messages", mailbox),
-		anyCase(choice("email.auth", &c.Email.Auth, "how to log in. auto: PLAIN, LOGIN, then what else both know, each tried until one is let in; or one by name", "auto", "plain", "login", "scram-sha-256", "scram-sha-1", "cram-md5")),
+		text("email.username", &c.Email.Username, "", "empty: no authentication", anyText),
+		text("email.password", &c.Email.Password, "", "", anyText).markSecret(),
+		text("email.from", &c.Email.From, "djauthy <noreply@localhost>", "sender of all messages", sender),
+		ignoreCase(choice("email.auth", &c.Email.Auth, "how to log in. auto: PLAIN, LOGIN, then what else both know, each tried until one is let in; or one by name", "auto", "plain", "login", "scram-sha-256", "scram-sha-1", "cram-md5")),
 		duration("email.timeout", &c.Email.Timeout, "5m", "for each answer of the server (RFC 5321 4.5.3.2); the end of a message has ten minutes", time.Second, time.Hour),
 
 		number("otp.window", &c.OTP.Window, 3, "how many steps of 30 seconds a micro service's token may be off, either way", 0, 10),
 		boolean("otp.single_use", &c.OTP.SingleUse, false, "true: a verified token passes once; clients of the ungleichotp services expect that it passes again"),
 
-		text("bus.url", &c.Bus.URL, "", "RabbitMQ for the RPC of 2018, amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…; empty: no bus", optional(brokerURL)).hide(),
-		names("bus.services", &c.Bus.Services, "ungleichotp", "the names by which the bus calls this service"),
+		text("bus.url", &c.Bus.URL, "", "RabbitMQ for the RPC of 2018, amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…; empty: no bus", optional(brokerURL)).markSecret(),
+		serviceNames("bus.services", &c.Bus.Services, "ungleichotp", "the names by which the bus calls this service"),
 
 		duration("session.idle", &c.Session.Idle, "12h", "a session ends when it was not used for so long", time.Minute, 10*365*24*time.Hour),
 		duration("session.absolute", &c.Session.Absolute, "720h", "a session ends so long after the sign-in", time.Minute, 10*365*24*time.Hour),
@@ -94,8 +94,8 @@ func (c *Config) settings() []setting {
 		boolean("ids.fold_local_part", &c.IDs.FoldLocalPart, true, "Ann@ and ann@ are one person"),
 
 		text("brand.name", &c.Brand.Name, "djauthy", "what pages and messages call this site", oneLine),
-		text("brand.logo", &c.Brand.Logo, "", "a picture's path (PNG, SVG, JPEG, WebP), shown above the box", picture),
-		text("brand.accent", &c.Brand.Accent, "", "one colour, as #rrggbb; must have enough contrast with white", accent),
+		text("brand.logo", &c.Brand.Logo, "", "a picture's path (PNG, SVG, JPEG, WebP), shown above the box", imageFile),
+		text("brand.accent", &c.Brand.Accent, "", "one colour, as #rrggbb; must have enough contrast with white", accentColour),
 
 		choice("log.format", &c.Log.Format, "auto (text on a terminal, else json), text or json", "auto", "text", "json"),
 		choice("log.level", &c.Log.Level, "debug, info, warn or error", "info", "debug", "warn", "error"),
@@ -107,13 +107,13 @@ func (c *Config) settings() []setting {
 	}
 }
 
-func (s setting) hide() setting { s.secret = true; return s }
+func (s setting) markSecret() setting { s.secret = true; return s }
 
-func anything(string) error { return nil }
+func anyText(string) error { return nil }
 
 func text(key string, at *string, std, help string, check func(string) error) setting {
 	return setting{
-		key: key, std: std, help: help, quote: true, get: func() string { return *at },
+		key: key, defaultText: std, help: help, isString: true, get: func() string { return *at },
 		set: func(v string) error { *at = v; return check(v) },
 	}
 }
@@ -128,8 +128,8 @@ func choice(key string, at *string, help string, values ...string) setting {
 	})
 }
 
-// anyCase takes a value in capitals, too.
-func anyCase(s setting) setting {
+// ignoreCase takes a value in capitals, too.
+func ignoreCase(s setting) setting {
 	set := s.set
 	s.set = func(v string) error { return set(strings.ToLower(v)) }
 	return s
@@ -137,7 +137,7 @@ func anyCase(s setting) setting {
 
 func boolean(key string, at *bool, std bool, help string) setting {
 	return setting{
-		key: key, std: strconv.FormatBool(std), help: help, get: func() string { return strconv.FormatBool(*at) },
+		key: key, defaultText: strconv.FormatBool(std), help: help, get: func() string { return strconv.FormatBool(*at) },
 		set: func(v string) (err error) {
 			if *at, err = strconv.ParseBool(v); err != nil {
 				return errors.New("true or false")
@@ -149,7 +149,7 @@ func boolean(key string, at *bool, std bool, help string) setting {
 
 func number(key string, at *int, std int, help string, low, high int) setting {
 	return setting{
-		key: key, std: strconv.Itoa(std), help: help, get: func() string { return strconv.Itoa(*at) },
+		key: key, defaultText: strconv.Itoa(std), help: help, get: func() string { return strconv.Itoa(*at) },
 		set: func(v string) (err error) {
 			if *at, err = strconv.Atoi(v); err != nil || *at < low || *at > high {
 				return fmt.Errorf("a whole number from %d to %d", low, high)
@@ -161,10 +161,10 @@ func number(key string, at *int, std int, help string, low, high int) setting {
 
 func duration(key string, at *time.Duration, std, help string, low, high time.Duration) setting {
 	return setting{
-		key: key, std: std, help: help, quote: true, get: func() string { return short(*at) },
+		key: key, defaultText: std, help: help, isString: true, get: func() string { return formatDuration(*at) },
 		set: func(v string) (err error) {
 			if *at, err = parseDuration(v); err != nil || *at < low || *at > high {
-				return fmt.Errorf("a time such as \"10m\", \"1h30m\" or a number of seconds, from %s to %s", short(low), short(high))
+				return fmt.Errorf("a time such as \"10m\", \"1h30m\" or a number of seconds, from %s to %s", formatDuration(low), formatDuration(high))
 			}
 			return nil
 		},
@@ -178,8 +178,8 @@ func parseDuration(v string) (time.Duration, error) {
 	return time.ParseDuration(v)
 }
 
-// short is a duration without its zero units: "10m" for "10m0s".
-func short(d time.Duration) string {
+// formatDuration is a duration without its zero units: "10m" for "10m0s".
+func formatDuration(d time.Duration) string {
 	s := d.String()
 	s, _ = strings.CutSuffix(s, "m0s")
 	if s != d.String() {
@@ -193,15 +193,15 @@ func short(d time.Duration) string {
 
 func list(key string, at *[]string, help string) setting {
 	return setting{
-		key: key, help: help, many: true, get: func() string { return strings.Join(*at, ",") },
+		key: key, help: help, isList: true, get: func() string { return strings.Join(*at, ",") },
 		set: func(v string) error { *at = split(v); return nil },
 	}
 }
 
-// names is a list of words that is not empty.
-func names(key string, at *[]string, std, help string) setting {
+// serviceNames is a list of words that is not empty.
+func serviceNames(key string, at *[]string, std, help string) setting {
 	s := list(key, at, help)
-	s.std = std
+	s.defaultText = std
 	s.set = func(v string) error {
 		*at = split(v)
 		if len(*at) == 0 || slices.ContainsFunc(*at, func(name string) bool { return !serviceName.MatchString(name) }) {
@@ -233,7 +233,7 @@ func split(v string) (all []string) {
 
 func prefixes(key string, at *[]netip.Prefix, help string) setting {
 	return setting{
-		key: key, help: help, many: true,
+		key: key, help: help, isList: true,
 		get: func() string {
 			all := make([]string, len(*at))
 			for i, p := range *at {
@@ -257,7 +257,7 @@ func prefixes(key string, at *[]netip.Prefix, help string) setting {
 
 func rates(key string, at *Rates, std, help string) setting {
 	return setting{
-		key: key, std: std, help: help, quote: true, get: func() string { return at.String() },
+		key: key, defaultText: std, help: help, isString: true, get: func() string { return at.String() },
 		set: func(v string) error {
 			*at = nil
 			for _, part := range split(v) {
@@ -324,7 +324,7 @@ func secretKey(v string) error {
 	return nil
 }
 
-func mailbox(v string) error {
+func sender(v string) error {
 	if a, err := mail.ParseAddress(v); err != nil || strings.ContainsAny(a.Name, "\r\n") {
 		return errors.New("a sender such as: Example <noreply@example.org>")
 	}
@@ -338,7 +338,7 @@ func oneLine(v string) error {
 	return nil
 }
 
-func picture(v string) error {
+func imageFile(v string) error {
 	if v != "" && !slices.Contains([]string{".png", ".svg", ".jpg", ".jpeg", ".webp"}, strings.ToLower(filepath.Ext(v))) {
 		return errors.New("a PNG, SVG, JPEG or WebP file")
 	}
@@ -347,9 +347,9 @@ func picture(v string) error {
 
 var hexColour = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
 
-// accent asks for a contrast of 4.5 with white, the AA of WCAG 2.2 1.4.3,
+// accentColour asks for a contrast of 4.5 with white, the AA of WCAG 2.2 1.4.3,
 // since buttons are white on it.
-func accent(v string) error {
+func accentColour(v string) error {
 	if v == "" {
 		return nil
 	}

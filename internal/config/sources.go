@@ -47,9 +47,9 @@ func fromTOML(name string, text []byte) (values map[string]value, later []string
 			return nil
 		}
 		if !known[path] {
-			return &Error{Key: path, Hidden: true, Allowed: "this key is not known" + near(path, known), Source: name}
+			return &Error{Key: path, Hidden: true, Allowed: "this key is not known" + suggest(path, known), Source: name}
 		}
-		s, err := plain(v)
+		s, err := tomlText(v)
 		if err != nil {
 			return &Error{Key: path, Hidden: true, Allowed: err.Error(), Source: name}
 		}
@@ -74,8 +74,8 @@ func isLater(key string) bool {
 	return false
 }
 
-// plain is a TOML value as text; a list becomes "a,b".
-func plain(v any) (string, error) {
+// tomlText is a TOML value as text; a list becomes "a,b".
+func tomlText(v any) (string, error) {
 	switch v := v.(type) {
 	case string, int64, bool:
 		return fmt.Sprint(v), nil
@@ -93,8 +93,8 @@ func plain(v any) (string, error) {
 	return "", errors.New("a text, a whole number, true, false or a list of texts")
 }
 
-// near names the known key that has the same last word, or else all of them.
-func near(path string, known map[string]bool) string {
+// suggest names the known key that has the same last word, or else all of them.
+func suggest(path string, known map[string]bool) string {
 	last := path[strings.LastIndex(path, ".")+1:]
 	for _, k := range sorted(known) {
 		if k == last || strings.HasSuffix(k, "."+last) || strings.HasSuffix(k, "_"+last) {
@@ -112,8 +112,8 @@ func sorted(set map[string]bool) (all []string) {
 	return all
 }
 
-// outside are names that djauthy reads but that are no settings.
-var outside = []string{"DJAUTHY_CONFIG", "DJAUTHY_TEST_POSTGRES"}
+// otherVariables are names that djauthy reads but that are no settings.
+var otherVariables = []string{"DJAUTHY_CONFIG", "DJAUTHY_TEST_POSTGRES"}
 
 // fromEnviron reads DJAUTHY_ names; NAME_FILE stands for the file's text
 // without its last line end.
@@ -125,7 +125,7 @@ func fromEnviron(environ []string, readFile func(string) ([]byte, error)) (value
 	values = map[string]value{}
 	for _, line := range environ {
 		name, text, _ := strings.Cut(line, "=")
-		if !strings.HasPrefix(name, "DJAUTHY_") || slices.Contains(outside, name) {
+		if !strings.HasPrefix(name, "DJAUTHY_") || slices.Contains(otherVariables, name) {
 			continue
 		}
 		if s, ok := byName[name]; ok {
