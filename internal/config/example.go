@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// Example is the example file: every key with its default and what it is for.
+// Example is the text of config.example.toml: every key with a comment and its default.
 func Example() string {
 	var b strings.Builder
-	b.WriteString("# djauthy's settings, each with its default. Every key can be set by the environment instead:\n" +
-		"# DJAUTHY_ and the path in capitals, such as DJAUTHY_EMAIL_HOST; NAME_FILE reads the value from a file.\n")
+	b.WriteString("# The settings of djauthy with their defaults. Every key can be set in the environment, too, which wins:\n" +
+		"# email.host is DJAUTHY_EMAIL_HOST, and DJAUTHY_EMAIL_PASSWORD_FILE names a file that holds email.password.\n")
 	write(&b, func(s setting) string { return s.defaultText })
 	return b.String()
 }
 
-// String shows the settings in force as a TOML file, secrets hidden.
+// String is the settings in force as a TOML file, with secrets hidden.
 func (c *Config) String() string {
 	var b strings.Builder
 	table := ""
@@ -29,7 +29,7 @@ func (c *Config) String() string {
 	return b.String()
 }
 
-// Map is the settings in force by key, secrets hidden.
+// Map is the settings in force by key, with secrets hidden.
 func (c *Config) Map() map[string]string {
 	m := map[string]string{}
 	for _, s := range c.settings() {
@@ -52,7 +52,8 @@ func write(b *strings.Builder, valueOf func(setting) string) {
 	}
 }
 
-// openTable opens the table of a setting if it is another than the last one's.
+// openTable writes the [table] line of a setting whose table differs from the last one,
+// and returns the table.
 func openTable(b *strings.Builder, s setting, last string) string {
 	table, _, nested := strings.Cut(s.key, ".")
 	if nested && table != last {

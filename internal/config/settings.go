@@ -17,9 +17,10 @@ import (
 	"unicode/utf8"
 )
 
-// setting is one key: where it goes, what it may be, and what is said of it.
+// setting is one key: where its value is kept, what is allowed and what the example
+// file says about it.
 type setting struct {
-	key         string // as in the file
+	key         string // as in the file: "email.port"
 	defaultText string // the default, as text
 	help        string
 	secret      bool
@@ -29,16 +30,16 @@ type setting struct {
 	get         func() string
 }
 
-// Variable is the name of a setting in the environment: email.host is
-// DJAUTHY_EMAIL_HOST.
+// Variable is the name in the environment of the setting with a key: DJAUTHY_EMAIL_HOST
+// for email.host.
 func Variable(key string) string {
 	return "DJAUTHY_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
 func (s setting) env() string { return Variable(s.key) }
 
-// assign sets the value. What is shown again has to be text that TOML can hold; a
-// password may be any bytes.
+// assign sets the value. A value that `djauthy config` prints has to be UTF-8, as TOML
+// is; a hidden one, such as a password, may be any bytes.
 func (s setting) assign(text string) error {
 	if !utf8.ValidString(text) && (!s.secret || strings.HasPrefix(text, "sqlite:")) {
 		return errors.New("it has to be text in UTF-8")
@@ -49,61 +50,61 @@ func (s setting) assign(text string) error {
 // settings lists every key in the order of the example file.
 func (c *Config) settings() []setting {
 	return []setting{
-		choice("mode", &c.Mode, "auto: the way to reach a person is found from the id; manual: the person chooses it", "auto", "manual"),
+		choice("mode", &c.Mode, "auto: the id decides by which implementation a person signs in; manual: the person chooses it", "auto", "manual"),
 		text("listen", &c.Listen, "127.0.0.1:8080", "address and port to listen on", address),
-		publicURL("public_url", &c.PublicURL, "how people reach this server: scheme, host and port as they type them, in any spelling; default http://localhost:PORT of a loopback listen, else required. https makes cookies Secure"),
+		publicURL("public_url", &c.PublicURL, "the origin at which people reach this server: scheme, host and port, as in https://login.example.org. Without it http://localhost:PORT if listen is a loopback address; otherwise it is required. https makes cookies Secure"),
 		text("database", &c.Database, "sqlite:data/djauthy.db", "sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME", databaseURL).markSecret(),
-		text("secret_key", &c.SecretKey, "", "seals what the database holds; at least 32 characters. Without it secret_key_file, else secret.key beside the SQLite file, made once", secretKey).markSecret(),
-		text("secret_key_file", &c.SecretKeyFile, "", "a file that holds the secret key", anyText),
-		prefixes("trusted_proxies", &c.TrustedProxies, "addresses of proxies that may say who the client is (X-Forwarded-For), as CIDRs"),
-		number("max_header_kib", &c.MaxHeaderKiB, 32, "KiB that the head of a request may have: target, cookies and all other headers; apps on the same host set cookies, too. A connection takes 25 KiB of memory, and three times this limit more once it has sent so much", 8, 1024),
-		boolean("hsts_subdomains", &c.HSTSSubdomains, false, "true: browsers that were here use https for every host below public_url's, too (includeSubDomains of RFC 6797); they remember it for two years"),
-		boolean("open_signup", &c.OpenSignup, true, "false: unknown ids get the same answers and no message"),
+		text("secret_key", &c.SecretKey, "", "encrypts secrets in the database; at least 32 characters. If empty, it is read from secret_key_file; without that from secret.key beside the SQLite file, which the first start makes. PostgreSQL needs one of the two settings", secretKey).markSecret(),
+		text("secret_key_file", &c.SecretKeyFile, "", "path of a file with the secret key", anyText),
+		prefixes("trusted_proxies", &c.TrustedProxies, "CIDRs of proxies whose X-Forwarded-* headers count; those of all other clients are ignored"),
+		number("max_header_kib", &c.MaxHeaderKiB, 32, "size limit of a request's target and headers, in KiB. Leave room for cookies of other apps on the same host. A connection takes 25 KiB of memory, plus up to three times this limit once it has sent headers of that size", 8, 1024),
+		boolean("hsts_subdomains", &c.HSTSSubdomains, false, "true: Strict-Transport-Security has includeSubDomains (RFC 6797 6.1.2): browsers use https alone for every host below public_url's, and remember it for two years"),
+		boolean("open_signup", &c.OpenSignup, true, "false: only ids with an account get a code; unknown ids get the same pages, but no message"),
 		list("admins", &c.Admins, "ids that become superusers at their first sign-in"),
 
-		duration("expiry_time.email", &c.ExpiryTime.Email, "10m", "how long a mailed code works", time.Minute, 24*time.Hour),
+		duration("expiry_time.email", &c.ExpiryTime.Email, "10m", "how long a code sent by email is valid", time.Minute, 24*time.Hour),
 
 		choice("code.alphabet", &c.Code.Alphabet, "digits or letters", "digits", "letters"),
 		number("code.length", &c.Code.Length, 6, "characters in a code", 5, 32),
-		number("code.tries", &c.Code.Tries, 5, "wrong tries per sign-in, over all its codes", 1, 10),
+		number("code.tries", &c.Code.Tries, 5, "wrong tries per sign-in, for all its codes together", 1, 10),
 
-		text("email.host", &c.Email.Host, "", "the SMTP server; empty: the local mailbox, on a loopback address only", anyText),
+		text("email.host", &c.Email.Host, "", "the SMTP server; empty: messages go to the local mailbox page, which exists on a loopback address only", anyText),
 		number("email.port", &c.Email.Port, 587, "", 1, 65535),
 		choice("email.tls", &c.Email.TLS, "starttls, implicit (usually port 465) or none", "starttls", "implicit", "none"),
-		text("email.username", &c.Email.Username, "", "empty: no authentication", anyText),
+		text("email.username", &c.Email.Username, "", "empty: do not log in", anyText),
 		text("email.password", &c.Email.Password, "", "", anyText).markSecret(),
 		text("email.from", &c.Email.From, "djauthy <noreply@localhost>", "sender of all messages", sender),
-		ignoreCase(choice("email.auth", &c.Email.Auth, "how to log in. auto: PLAIN, LOGIN, then what else both know, each tried until one is let in; or one by name", "auto", "plain", "login", "scram-sha-256", "scram-sha-1", "cram-md5")),
-		duration("email.timeout", &c.Email.Timeout, "5m", "for each answer of the server (RFC 5321 4.5.3.2); the end of a message has ten minutes", time.Second, time.Hour),
+		ignoreCase(choice("email.auth", &c.Email.Auth, "SASL mechanism: auto tries PLAIN, LOGIN, then the others that the server offers, until one succeeds; or one of plain, login, scram-sha-256, scram-sha-1, cram-md5", "auto", "plain", "login", "scram-sha-256", "scram-sha-1", "cram-md5")),
+		duration("email.timeout", &c.Email.Timeout, "5m", "timeout of each reply of the server (RFC 5321 4.5.3.2); the reply to the end of a message has ten minutes", time.Second, time.Hour),
 
-		number("otp.window", &c.OTP.Window, 3, "how many steps of 30 seconds a micro service's token may be off, either way", 0, 10),
-		boolean("otp.single_use", &c.OTP.SingleUse, false, "true: a verified token passes once; clients of the ungleichotp services expect that it passes again"),
+		number("otp.window", &c.OTP.Window, 3, "how many steps of 30 seconds a micro service's token may be early or late", 0, 10),
+		boolean("otp.single_use", &c.OTP.SingleUse, false, "true: a token is accepted once. Clients of the ungleichotp services expect that the same token is accepted again"),
 
-		text("bus.url", &c.Bus.URL, "", "RabbitMQ for the RPC of 2018, amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…; empty: no bus", optional(brokerURL)).markSecret(),
-		serviceNames("bus.services", &c.Bus.Services, "ungleichotp", "the names by which the bus calls this service"),
+		text("bus.url", &c.Bus.URL, "", "RabbitMQ for ungleichotp's RPC of 2018: amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…; empty: no bus", optional(brokerURL)).markSecret(),
+		serviceNames("bus.services", &c.Bus.Services, "ungleichotp", "service names under which RPC clients call this server"),
 
-		duration("session.idle", &c.Session.Idle, "12h", "a session ends when it was not used for so long", time.Minute, 10*365*24*time.Hour),
-		duration("session.absolute", &c.Session.Absolute, "720h", "a session ends so long after the sign-in", time.Minute, 10*365*24*time.Hour),
+		duration("session.idle", &c.Session.Idle, "12h", "a session ends when it is not used for this long", time.Minute, 10*365*24*time.Hour),
+		duration("session.absolute", &c.Session.Absolute, "720h", "a session ends this long after the sign-in", time.Minute, 10*365*24*time.Hour),
 
-		rates("limits.send_per_id", &c.Limits.SendPerID, "5/15m, 40/24h", "messages to one mailbox, all rates must hold. Beyond them one in 5 minutes and 60 a day are kept for addresses that have taken none within a day; browsers that have signed in before have budgets of their own"),
-		rates("limits.send_per_ip", &c.Limits.SendPerIP, "30/15m", "messages asked for from one address (IPv6: one /64); in 24 times that time as many to one domain"),
-		rates("limits.send_per_id_prefix", &c.Limits.SendPerIDPrefix, "3/15m", "what one address may take of a mailbox's messages"),
-		rates("limits.tries_per_id", &c.Limits.TriesPerID, "20/1h, 60/24h", "tries at one id's codes; all must hold. Beyond them a browser unknown to this id gets a code of ten letters"),
-		duration("limits.resend_every", &c.Limits.ResendEvery, "30s", "shortest time between two messages of one sign-in; 0 turns it off", 0, time.Hour),
+		rates("limits.send_per_id", &c.Limits.SendPerID, "5/15m, 40/24h", "messages to one mailbox; every rate counts. Beyond them, one in 5 minutes and 60 a day are reserved for networks that asked for none within a day. Browsers that have signed in with the id before have limits of their own"),
+		rates("limits.send_per_ip", &c.Limits.SendPerIP, "30/15m", "messages that one client address (IPv6: one /64) may ask for; to one domain, as many in 24 times that period"),
+		rates("limits.send_per_id_prefix", &c.Limits.SendPerIDPrefix, "3/15m", "messages to one mailbox that one client address may ask for"),
+		rates("limits.tries_per_id", &c.Limits.TriesPerID, "20/1h, 60/24h", "tries at the codes of one id; every rate counts. Beyond them, browsers that have not signed in with the id before get codes of ten letters"),
+		duration("limits.resend_every", &c.Limits.ResendEvery, "30s", "shortest time between two messages of one sign-in; 0: no limit", 0, time.Hour),
 
-		boolean("ids.fold_local_part", &c.IDs.FoldLocalPart, true, "Ann@ and ann@ are one person"),
+		boolean("ids.fold_local_part", &c.IDs.FoldLocalPart, true, "true: Ann@example.org and ann@example.org are the same address"),
 
-		text("brand.name", &c.Brand.Name, "djauthy", "what pages and messages call this site", oneLine),
-		text("brand.logo", &c.Brand.Logo, "", "a picture's path (PNG, SVG, JPEG, WebP), shown above the box", imageFile),
-		text("brand.accent", &c.Brand.Accent, "", "one colour, as #rrggbb; must have enough contrast with white", accentColour),
+		text("brand.name", &c.Brand.Name, "djauthy", "name of this site on pages and in messages", oneLine),
+		text("brand.logo", &c.Brand.Logo, "", "path of a picture (PNG, SVG, JPEG, WebP), shown above the sign-in form", imageFile),
+		text("brand.accent", &c.Brand.Accent, "", "colour of buttons, as #rrggbb; white text on it needs a contrast of 4.5", accentColour),
 
-		choice("log.format", &c.Log.Format, "auto (text on a terminal, else json), text or json", "auto", "text", "json"),
+		choice("log.format", &c.Log.Format, "text, json, or auto: text on a terminal, otherwise json", "auto", "text", "json"),
 		choice("log.level", &c.Log.Level, "debug, info, warn or error", "info", "debug", "warn", "error"),
 
-		text("metrics.listen", &c.Metrics.Listen, "", "address and port for /metrics; empty: on the main one, for loopback peers only", optional(address)),
+		text("metrics.listen", &c.Metrics.Listen, "", "address and port for /metrics; empty: it is served at listen, to loopback clients only", optional(address)),
 
-		duration("sweep.every", &c.Sweep.Every, "1m", "how often what is over is cleared away", time.Second, 24*time.Hour),
-		duration("sweep.unproved_accounts", &c.Sweep.UnprovedAccounts, "24h", "accounts that nobody proved go after this", time.Hour, 365*24*time.Hour),
+		duration("sweep.every", &c.Sweep.Every, "1m", "how often expired rows are deleted", time.Second, 24*time.Hour),
+		duration("sweep.unproved_accounts", &c.Sweep.UnprovedAccounts, "24h", "accounts whose address nobody has proved by a code are deleted after this time", time.Hour, 365*24*time.Hour),
 	}
 }
 
@@ -118,7 +119,7 @@ func text(key string, at *string, std, help string, check func(string) error) se
 	}
 }
 
-// choice takes one of the values; the first is the default.
+// choice accepts one of the values; the first is the default.
 func choice(key string, at *string, help string, values ...string) setting {
 	return text(key, at, values[0], help, func(v string) error {
 		if !slices.Contains(values, v) {
@@ -128,7 +129,7 @@ func choice(key string, at *string, help string, values ...string) setting {
 	})
 }
 
-// ignoreCase takes a value in capitals, too.
+// ignoreCase accepts a value in capitals, too.
 func ignoreCase(s setting) setting {
 	set := s.set
 	s.set = func(v string) error { return set(strings.ToLower(v)) }
@@ -178,7 +179,7 @@ func parseDuration(v string) (time.Duration, error) {
 	return time.ParseDuration(v)
 }
 
-// formatDuration is a duration without its zero units: "10m" for "10m0s".
+// formatDuration writes a duration without its zero units: "10m" for "10m0s".
 func formatDuration(d time.Duration) string {
 	s := d.String()
 	s, _ = strings.CutSuffix(s, "m0s")
@@ -198,7 +199,7 @@ func list(key string, at *[]string, help string) setting {
 	}
 }
 
-// serviceNames is a list of words that is not empty.
+// serviceNames is a list of at least one name.
 func serviceNames(key string, at *[]string, std, help string) setting {
 	s := list(key, at, help)
 	s.defaultText = std
@@ -279,7 +280,7 @@ func rates(key string, at *Rates, std, help string) setting {
 	}
 }
 
-// optional lets a text be empty.
+// optional accepts an empty text, and what check accepts.
 func optional(check func(string) error) func(string) error {
 	return func(v string) error {
 		if v == "" {
@@ -347,8 +348,8 @@ func imageFile(v string) error {
 
 var hexColour = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
 
-// accentColour asks for a contrast of 4.5 with white, the AA of WCAG 2.2 1.4.3,
-// since buttons are white on it.
+// accentColour requires a contrast of 4.5 with white (WCAG 2.2 1.4.3, level AA), since
+// text on buttons is white.
 func accentColour(v string) error {
 	if v == "" {
 		return nil
