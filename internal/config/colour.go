@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// luminance is the relative luminance of a colour #rrggbb (WCAG 2.2).
+// luminance is the relative luminance of a colour #rrggbb, from 0 to 1 (WCAG 2.2).
 func luminance(hex string) float64 {
 	channel := func(at int) float64 {
 		n, _ := strconv.ParseUint(hex[at:at+2], 16, 8)
@@ -19,8 +19,8 @@ func luminance(hex string) float64 {
 	return 0.2126*channel(1) + 0.7152*channel(3) + 0.0722*channel(5)
 }
 
-// LightAccent is the accent for dark pages: mixed with white until it has a
-// contrast of 4.5 with nearly black paper.
+// LightAccent is the accent colour for dark pages: mixed with white until its contrast with
+// the nearly black background is 4.5. Without an accent it is "".
 func LightAccent(hex string) string {
 	if hex == "" {
 		return ""

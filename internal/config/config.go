@@ -1,9 +1,9 @@
 // Package config turns a TOML file and the environment into settings.
 //
-// It is pure: it reads what it is handed and touches nothing else. Every key
-// stands once, in settings.go; the example file, the environment's names, the
-// checks and `djauthy config` all come from there. It does not open, dial or
-// make anything.
+// Load has no side effects: it reads only its arguments. Each key is declared once, in
+// settings.go; the example file, the names in the environment, the checks and the output
+// of `djauthy config` are made from that list. Connecting to what the settings name is not
+// done here.
 package config
 
 import (
@@ -19,7 +19,7 @@ import (
 type Config struct {
 	Mode           string // "auto" or "manual"
 	Listen         string // host:port
-	PublicURL      string // an origin as browsers write it: https://host[:port] in lower case and ASCII
+	PublicURL      string // an origin as browsers write it: https://host[:port], in lower case and ASCII
 	Database       string // sqlite:PATH or postgres://…
 	SecretKey      string
 	SecretKeyFile  string
@@ -33,7 +33,7 @@ type Config struct {
 	Code       struct {
 		Alphabet string // "digits" or "letters"
 		Length   int
-		Tries    int // per attempt, over all its codes
+		Tries    int // per attempt, for all its codes together
 	}
 	Email struct {
 		Host     string // empty: the local mailbox
@@ -43,7 +43,7 @@ type Config struct {
 		Password string
 		From     string
 		Auth     string        // "auto" or the name of a SASL mechanism, in small letters
-		Timeout  time.Duration // for each answer of the server
+		Timeout  time.Duration // of each reply of the server
 	}
 	OTP struct {
 		Window    int // steps of 30 seconds
@@ -51,7 +51,7 @@ type Config struct {
 	}
 	Bus struct {
 		URL      string   // amqp://…; empty: no bus
-		Services []string // the names it is called by
+		Services []string // the names under which RPC clients call it
 	}
 	Session struct{ Idle, Absolute time.Duration }
 	Limits  struct {
@@ -71,13 +71,13 @@ type Config struct {
 	}
 }
 
-// A Rate is N per duration: N at once, given back evenly over the duration.
+// A Rate is N per duration: a token bucket of size N, refilled evenly within the duration.
 type Rate struct {
 	N   int
 	Per time.Duration
 }
 
-// Rates all have to hold.
+// Rates are limits of one thing that apply together.
 type Rates []Rate
 
 func (r Rates) String() string {
@@ -92,8 +92,8 @@ func (r Rates) String() string {
 type Error struct {
 	Key     string // as in the file: "email.port"
 	Value   string
-	Hidden  bool   // the value is or may be a secret and is not told
-	Allowed string // what would be right
+	Hidden  bool   // the value is or may be a secret: it is left out
+	Allowed string // which values are allowed
 	Source  string // where the value came from
 }
 
@@ -104,10 +104,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s = %q is not usable: %s", e.Source, e.Key, e.Value, e.Allowed)
 }
 
-// Load reads a TOML text (name is its file, for messages; text may be empty)
-// and the environment, which wins, as "KEY=value" lines. readFile reads the
-// file that a NAME_FILE variable names. Names that begin with DJAUTHY_ and mean
-// nothing come back as warnings.
+// Load reads settings from a TOML text, which may be empty, and from the environment, as
+// "KEY=value" lines; the environment wins. name is the name of the TOML file in errors.
+// readFile reads the file that a NAME_FILE variable names. It also returns warnings, for
+// instance of unknown names that begin with DJAUTHY_.
 func Load(name string, text []byte, environ []string, readFile func(string) ([]byte, error)) (*Config, []string, error) {
 	c := &Config{}
 	values, later, err := fromTOML(name, text)
@@ -139,7 +139,7 @@ func Load(name string, text []byte, environ []string, readFile func(string) ([]b
 		return nil, nil, err
 	}
 	if !c.HTTPS() && !Loopback(c.PublicHost()) {
-		warnings = append(warnings, "public_url is plain http: anybody on the way can take a session; use https")
+		warnings = append(warnings, "public_url is plain http: anybody on the network between can steal a session; use https")
 	}
 	return c, warnings, nil
 }
@@ -186,14 +186,14 @@ func (c *Config) PublicHost() string {
 	return u.Hostname()
 }
 
-// HTTPS reports whether people reach the server by https.
+// HTTPS reports whether public_url is an https address.
 func (c *Config) HTTPS() bool { return strings.HasPrefix(c.PublicURL, "https://") }
 
-// LocalMailbox reports whether messages stay on this machine.
+// LocalMailbox reports whether messages go to the mailbox of this process, for want of an SMTP server.
 func (c *Config) LocalMailbox() bool { return c.Email.Host == "" }
 
-// MailboxPage reports whether the page /mailbox may exist: everybody who can
-// reach the server sits at this machine.
+// MailboxPage reports whether the page /mailbox may exist. It shows every code, so the
+// server must be reachable from this machine only.
 func (c *Config) MailboxPage() bool {
 	host, _, _ := net.SplitHostPort(c.Listen)
 	return c.LocalMailbox() && Loopback(host) && Loopback(c.PublicHost()) && len(c.TrustedProxies) == 0

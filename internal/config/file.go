@@ -9,14 +9,15 @@ import (
 	"strings"
 )
 
-// MaxFile is the longest file that settings lead to, in bytes: the settings themselves, a
-// secret, a picture. A log or a device that is named by mistake does not fill the memory.
+// MaxFile is the size limit in bytes of the settings file and of each file that a setting
+// names: a secret, a picture. So a log or a device named by mistake does not fill the memory.
 const MaxFile = 1 << 20
 
 var errTooLong = fmt.Errorf("it is longer than %d bytes; is it the right file?", MaxFile)
 
-// ReadFile is os.ReadFile for a file that settings lead to: of at most MaxFile bytes, and
-// no pipe of the file system, which would be waited for until somebody writes into it.
+// ReadFile is os.ReadFile for such a file. It reads at most MaxFile bytes, and refuses a
+// named pipe, since opening one blocks until somebody writes to it. All its errors are a
+// *fs.PathError.
 func ReadFile(path string) ([]byte, error) {
 	text, err := readFile(path)
 	if wrapped := (*fs.PathError)(nil); err != nil && !errors.As(err, &wrapped) {
@@ -25,8 +26,8 @@ func ReadFile(path string) ([]byte, error) {
 	return text, err
 }
 
-// isDescriptor reports whether a path is a descriptor that the caller has opened for us, as
-// a shell does for <(command).
+// isDescriptor reports whether a path names a file descriptor that this process inherited,
+// such as a shell's <(command). Reading such a pipe is safe.
 func isDescriptor(path string) bool {
 	return path == "/dev/stdin" || strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/self/fd/")
 }

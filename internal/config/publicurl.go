@@ -11,8 +11,8 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// publicURL is a setting that holds an origin (RFC 6454 4) and is kept in one
-// spelling, so that it can be compared with what browsers send.
+// publicURL is a setting that holds an origin (RFC 6454 4). It is normalised, so that it
+// can be compared with the Origin header of browsers.
 func publicURL(key string, at *string, help string) setting {
 	return setting{
 		key: key, help: help, isString: true, get: func() string { return *at },
@@ -39,8 +39,8 @@ func parseOrigin(v string) (string, error) {
 	return origin(u.Scheme, name, port), nil
 }
 
-// origin writes an origin as browsers do: without the port that its scheme
-// implies.
+// origin writes an origin as browsers do (RFC 6454 6.2): without the default port of its
+// scheme.
 func origin(scheme, name, port string) string {
 	switch {
 	case port != "" && port != DefaultPort(scheme):
@@ -61,10 +61,9 @@ func DefaultPort(scheme string) string {
 
 var errHost = errors.New("not a host name or an address")
 
-// ParseHost splits the host[:port] of a URL or a Host header. All spellings of
-// one name give the same result: it is in lower case, in ASCII (RFC 5891), and
-// has no final dot; an IPv6 address has its brackets removed. The port is ""
-// where there is none. It is an error if no host can have this name.
+// ParseHost splits the host[:port] of a URL or a Host header and normalises the name: lower
+// case, ASCII (RFC 5891), no final dot, an IPv6 address without brackets. The port is "" if
+// there is none. A name or port that is not valid is an error.
 func ParseHost(host string) (name, port string, err error) {
 	name = host
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
@@ -81,7 +80,7 @@ func ParseHost(host string) (name, port string, err error) {
 	return name, port, err
 }
 
-// parseIPv6 reads what follows the opening bracket.
+// parseIPv6 parses an IPv6 address and its closing bracket.
 func parseIPv6(text string) (string, error) {
 	text, closed := strings.CutSuffix(text, "]")
 	a, err := netip.ParseAddr(text)
@@ -97,7 +96,7 @@ func parseDomain(name string) (string, error) {
 		if err != nil {
 			return "", errHost
 		}
-		name = strings.TrimSuffix(ascii, ".") // of a full stop in another script
+		name = strings.TrimSuffix(ascii, ".") // ToASCII makes a dot of the full stops of other scripts
 	}
 	name = strings.ToLower(name)
 	if len(name) > 253 {
@@ -111,13 +110,14 @@ func parseDomain(name string) (string, error) {
 	return name, nil
 }
 
-// hostRune takes the underscore, too, which names of containers have.
+// hostRune accepts letters, digits and the hyphen (RFC 1123 2.1), and the underscore, which
+// container names have.
 func hostRune(r rune) bool {
 	return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '_'
 }
 
-// Loopback reports whether a name means this machine itself: localhost and the
-// names below it (RFC 6761 6.3), and the loopback addresses.
+// Loopback reports whether a host name means this machine itself: localhost and its
+// subdomains (RFC 6761 6.3), and the loopback addresses.
 func Loopback(name string) bool {
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return true

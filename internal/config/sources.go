@@ -9,7 +9,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// value is a setting's text and where it was found.
+// value is a setting's text and its source, for errors.
 type value struct{ text, source string }
 
 // fromTOML flattens a TOML text to "table.key" and refuses keys that mean
@@ -93,7 +93,7 @@ func tomlText(v any) (string, error) {
 	return "", errors.New("a text, a whole number, true, false or a list of texts")
 }
 
-// suggest names the known key that has the same last word, or else all of them.
+// suggest names the known key that ends with the same word, or else lists all keys.
 func suggest(path string, known map[string]bool) string {
 	last := path[strings.LastIndex(path, ".")+1:]
 	for _, k := range sorted(known) {
@@ -112,11 +112,11 @@ func sorted(set map[string]bool) (all []string) {
 	return all
 }
 
-// otherVariables are names that djauthy reads but that are no settings.
+// otherVariables are names in the environment that djauthy reads and that are not settings.
 var otherVariables = []string{"DJAUTHY_CONFIG", "DJAUTHY_TEST_POSTGRES"}
 
-// fromEnviron reads DJAUTHY_ names; NAME_FILE stands for the file's text
-// without its last line end.
+// fromEnviron reads the DJAUTHY_ names. The value of NAME_FILE is the text of that file
+// without its line ends at the end.
 func fromEnviron(environ []string, readFile func(string) ([]byte, error)) (values map[string]value, warnings []string, err error) {
 	byName := map[string]setting{}
 	for _, s := range new(Config).settings() {
