@@ -109,31 +109,17 @@ func (e *Error) Error() string {
 // readFile reads the file that a NAME_FILE variable names. It also returns warnings, for
 // instance of unknown names that begin with DJAUTHY_.
 func Load(name string, text []byte, environ []string, readFile func(string) ([]byte, error)) (*Config, []string, error) {
+	in, err := newInput(name, text, environ, readFile)
+	if err != nil {
+		return nil, nil, err
+	}
 	c := &Config{}
-	values, later, err := fromTOML(name, text)
-	if err != nil {
+	if err := in.fill(c.settings()); err != nil {
 		return nil, nil, err
 	}
-	fromEnv, warnings, err := fromEnviron(environ, readFile)
+	warnings, err := in.rest()
 	if err != nil {
 		return nil, nil, err
-	}
-	warnings = append(later, warnings...)
-	for k, v := range fromEnv {
-		values[k] = v
-	}
-	for _, s := range c.settings() {
-		v, given := values[s.key]
-		if !given {
-			v = value{text: s.defaultText, source: "default"}
-		}
-		if err := s.assign(v.text); err != nil {
-			e := &Error{Key: s.key, Value: v.text, Allowed: err.Error(), Source: v.source}
-			if e.Hidden = s.secret; s.secret {
-				e.Value = ""
-			}
-			return nil, nil, e
-		}
 	}
 	if err := c.check(); err != nil {
 		return nil, nil, err

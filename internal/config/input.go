@@ -3,75 +3,101 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 )
 
+// input is what Load reads: a TOML document and the environment. Each setting takes its
+// value out of both; what is left at the end belongs to no setting.
+type input struct {
+	file     string // name of the TOML document, for errors
+	document map[string]any
+	environ  map[string]variable // by name, those that begin with DJAUTHY_
+	readFile func(string) ([]byte, error)
+	known    map[string]bool // the keys of all settings that were looked up
+}
+
+// variable is the value of a variable of the environment and its place there.
+type variable struct {
+	text  string
+	place int
+}
+
 // value is a setting's text and its source, for errors.
 type value struct{ text, source string }
 
-// fromTOML flattens a TOML text to "table.key" and refuses keys that mean
-// nothing.
-func fromTOML(name string, text []byte) (values map[string]value, later []string, err error) {
-	var doc map[string]any
-	if err := toml.Unmarshal(text, &doc); err != nil {
+// otherVariables are names in the environment that djauthy reads and that are not settings.
+var otherVariables = []string{"DJAUTHY_CONFIG", "DJAUTHY_TEST_POSTGRES"}
+
+// newInput parses a TOML text and picks the DJAUTHY_ names out of the environment.
+func newInput(name string, text []byte, environ []string, readFile func(string) ([]byte, error)) (*input, error) {
+	in := &input{file: name, environ: map[string]variable{}, readFile: readFile, known: map[string]bool{}}
+	if err := toml.Unmarshal(text, &in.document); err != nil {
 		var de *toml.DecodeError
 		if errors.As(err, &de) {
 			line, column := de.Position()
-			return nil, nil, fmt.Errorf("%s, line %d, column %d: %w", name, line, column, err)
+			return nil, fmt.Errorf("%s, line %d, column %d: %w", name, line, column, err)
 		}
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	known := map[string]bool{}
-	for _, s := range new(Config).settings() {
-		known[s.key] = true
+	for i, line := range environ {
+		name, text, _ := strings.Cut(line, "=")
+		if strings.HasPrefix(name, "DJAUTHY_") && !slices.Contains(otherVariables, name) {
+			in.environ[name] = variable{text, i}
+		}
 	}
-	values = map[string]value{}
-	var flatten func(path string, v any) error
-	flatten = func(path string, v any) error {
-		if table, ok := v.(map[string]any); ok {
-			for k, v := range table {
-				if path != "" {
-					k = path + "." + k
-				}
-				if err := flatten(k, v); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-		if isLater(path) {
-			later = append(later, path+" ("+name+") is for a part that this version does not have; it does nothing")
-			return nil
-		}
-		if !known[path] {
-			return &Error{Key: path, Hidden: true, Allowed: "this key is not known" + suggest(path, known), Source: name}
-		}
-		s, err := tomlText(v)
-		if err != nil {
-			return &Error{Key: path, Hidden: true, Allowed: err.Error(), Source: name}
-		}
-		values[path] = value{s, name}
-		return nil
-	}
-	err = flatten("", doc)
-	slices.Sort(later)
-	return values, later, err
+	return in, nil
 }
 
-// isLater reports keys of djauthy's outside that belong to parts to come, so that
-// one file serves versions with and without them.
-func isLater(key string) bool {
-	table, name, _ := strings.Cut(key, ".")
-	switch table {
-	case "jabber", "provider", "openid":
-		return true
-	case "expiry_time":
-		return slices.Contains([]string{"jabber", "openid", "oauth"}, name)
+// fill sets all settings of a table, from the environment, the document or the default.
+func (in *input) fill(all []setting) error {
+	for _, s := range all {
+		in.known[s.key] = true
+		v, found, err := in.fromDocument(s)
+		if err != nil {
+			return err
+		}
+		fileIsSetting := slices.ContainsFunc(all, func(other setting) bool { return other.key == s.key+"_file" })
+		if e, set, err := in.fromEnviron(s.key, !fileIsSetting); err != nil {
+			return err
+		} else if set {
+			v, found = e, true
+		}
+		if !found {
+			v = value{text: s.defaultText, source: "default"}
+		}
+		if err := s.assign(v.text); err != nil {
+			e := &Error{Key: s.key, Value: v.text, Hidden: s.secret, Allowed: err.Error(), Source: v.source}
+			if s.secret {
+				e.Value = ""
+			}
+			return e
+		}
 	}
-	return false
+	return nil
+}
+
+// fromDocument takes the value of a setting out of the document. It leaves a table that
+// stands where a value belongs: the keys in it are unknown.
+func (in *input) fromDocument(s setting) (v value, found bool, err error) {
+	table, name := in.document, s.key
+	for first, rest, nested := strings.Cut(name, "."); nested; first, rest, nested = strings.Cut(name, ".") {
+		table, _ = table[first].(map[string]any) // nil, and so empty, if it is not there
+		name = rest
+	}
+	x, found := table[name]
+	if _, isTable := x.(map[string]any); isTable || !found {
+		return value{}, false, nil
+	}
+	delete(table, name)
+	text, err := tomlText(x)
+	if err != nil {
+		return value{}, false, &Error{Key: s.key, Hidden: true, Allowed: err.Error(), Source: in.file}
+	}
+	return value{text, in.file}, true, nil
 }
 
 // tomlText is a TOML value as text; a list becomes "a,b".
@@ -93,55 +119,78 @@ func tomlText(v any) (string, error) {
 	return "", errors.New("a text, a whole number, true, false or a list of texts")
 }
 
+// fromEnviron takes the value of a key out of the environment: the text of NAME or, if
+// file is true, of the file that NAME_FILE names, without line ends at its end. Of the two
+// the last counts.
+func (in *input) fromEnviron(key string, file bool) (v value, found bool, err error) {
+	name := Variable(key)
+	text, found := in.environ[name]
+	delete(in.environ, name)
+	path, named := in.environ[name+"_FILE"]
+	if !file || !named {
+		return value{text.text, name}, found, nil
+	}
+	delete(in.environ, name+"_FILE")
+	data, err := in.readFile(path.text)
+	switch {
+	case err != nil:
+		return value{}, false, &Error{Key: key, Value: path.text, Allowed: "the file has to be readable: " + err.Error(), Source: name + "_FILE"}
+	case found && text.place > path.place:
+		return value{text.text, name}, true, nil
+	}
+	return value{strings.TrimRight(string(data), "\r\n"), name + "_FILE"}, true, nil
+}
+
+// rest refuses what no setting took out of the document. It returns a warning for each
+// such name of the environment, where orchestrators put names of their own.
+func (in *input) rest() (warnings []string, err error) {
+	if key := in.unknownKey("", in.document); key != "" {
+		return nil, &Error{Key: key, Hidden: true, Allowed: "this key is not known" + suggest(key, in.known), Source: in.file}
+	}
+	names := slices.SortedFunc(maps.Keys(in.environ), func(a, b string) int { return in.environ[a].place - in.environ[b].place })
+	for _, name := range names {
+		warnings = append(warnings, name+" is set but means nothing to djauthy")
+	}
+	return warnings, nil
+}
+
+// unknownKey is the first key in the rest of the document, or "". A table may be empty if
+// it is one that settings are in.
+func (in *input) unknownKey(path string, v any) string {
+	table, isTable := v.(map[string]any)
+	if !isTable || len(table) == 0 && !in.isTable(path) {
+		return path
+	}
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		key := name
+		if path != "" {
+			key = path + "." + name
+		}
+		if unknown := in.unknownKey(key, table[name]); unknown != "" {
+			return unknown
+		}
+	}
+	return ""
+}
+
+// isTable reports whether the key of a setting begins with a path.
+func (in *input) isTable(path string) bool {
+	for key := range in.known {
+		if path == "" || strings.HasPrefix(key, path+".") {
+			return true
+		}
+	}
+	return false
+}
+
 // suggest names the known key that ends with the same word, or else lists all keys.
 func suggest(path string, known map[string]bool) string {
 	last := path[strings.LastIndex(path, ".")+1:]
-	for _, k := range sorted(known) {
+	all := slices.Sorted(maps.Keys(known))
+	for _, k := range all {
 		if k == last || strings.HasSuffix(k, "."+last) || strings.HasSuffix(k, "_"+last) {
 			return "; did you mean " + k + "?"
 		}
 	}
-	return "; known are " + strings.Join(sorted(known), ", ")
-}
-
-func sorted(set map[string]bool) (all []string) {
-	for k := range set {
-		all = append(all, k)
-	}
-	slices.Sort(all)
-	return all
-}
-
-// otherVariables are names in the environment that djauthy reads and that are not settings.
-var otherVariables = []string{"DJAUTHY_CONFIG", "DJAUTHY_TEST_POSTGRES"}
-
-// fromEnviron reads the DJAUTHY_ names. The value of NAME_FILE is the text of that file
-// without its line ends at the end.
-func fromEnviron(environ []string, readFile func(string) ([]byte, error)) (values map[string]value, warnings []string, err error) {
-	byName := map[string]setting{}
-	for _, s := range new(Config).settings() {
-		byName[s.env()] = s
-	}
-	values = map[string]value{}
-	for _, line := range environ {
-		name, text, _ := strings.Cut(line, "=")
-		if !strings.HasPrefix(name, "DJAUTHY_") || slices.Contains(otherVariables, name) {
-			continue
-		}
-		if s, ok := byName[name]; ok {
-			values[s.key] = value{text, name}
-			continue
-		}
-		s, ok := byName[strings.TrimSuffix(name, "_FILE")]
-		if !ok || !strings.HasSuffix(name, "_FILE") {
-			warnings = append(warnings, name+" is set but means nothing to djauthy")
-			continue
-		}
-		data, err := readFile(text)
-		if err != nil {
-			return nil, nil, &Error{Key: s.key, Value: text, Allowed: "the file has to be readable: " + err.Error(), Source: name}
-		}
-		values[s.key] = value{strings.TrimRight(string(data), "\r\n"), name}
-	}
-	return values, warnings, nil
+	return "; known are " + strings.Join(all, ", ")
 }

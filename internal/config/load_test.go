@@ -266,6 +266,8 @@ func TestAnUnknownKeyStopsWithItsNameAndASuggestion(t *testing.T) {
 		"[mode]\nx = 1":                     {"mode.x"},
 		"[limits]\nper_id = \"5/15m\"":      {"limits.per_id", "did you mean limits."},
 		"[session]\nidle = { minutes = 5 }": {"session.idle.minutes"},
+		"[emial]":                           {"emial", "not known"},
+		"[session.idle]":                    {"session.idle"},
 	} {
 		_, _, err := load(text)
 		if err == nil {
@@ -277,6 +279,18 @@ func TestAnUnknownKeyStopsWithItsNameAndASuggestion(t *testing.T) {
 				t.Errorf("%q: %q does not say %q", text, err, part)
 			}
 		}
+	}
+	if _, _, err := load("[email]\n[limits]"); err != nil {
+		t.Errorf("tables of settings without keys: %v", err)
+	}
+}
+
+func TestOfAVariableAndItsFileTheLastCounts(t *testing.T) {
+	if c := must(t, "", "DJAUTHY_EMAIL_PASSWORD=one", "DJAUTHY_EMAIL_PASSWORD_FILE=/run/two"); c.Email.Password != "two" {
+		t.Errorf("the file comes last: %q", c.Email.Password)
+	}
+	if c := must(t, "", "DJAUTHY_EMAIL_PASSWORD_FILE=/run/two", "DJAUTHY_EMAIL_PASSWORD=one"); c.Email.Password != "one" {
+		t.Errorf("the text comes last: %q", c.Email.Password)
 	}
 }
 

@@ -36,8 +36,6 @@ func Variable(key string) string {
 	return "DJAUTHY_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-func (s setting) env() string { return Variable(s.key) }
-
 // assign sets the value. A value that `djauthy config` prints has to be UTF-8, as TOML
 // is; a hidden one, such as a password, may be any bytes.
 func (s setting) assign(text string) error {
