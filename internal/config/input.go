@@ -141,14 +141,22 @@ func (in *input) fromEnviron(key string, file bool) (v value, found bool, err er
 	return value{strings.TrimRight(string(data), "\r\n"), name + "_FILE"}, true, nil
 }
 
-// rest refuses what no setting took out of the document. It returns a warning for each
-// such name of the environment, where orchestrators put names of their own.
+// rest refuses what no setting took out of the document, and settings of parts that this
+// version does not have. It returns a warning for each other name that is left in the
+// environment, where orchestrators put names of their own.
 func (in *input) rest() (warnings []string, err error) {
-	if key := in.unknownKey("", in.document); key != "" {
+	key := in.unknownKey("", in.document)
+	switch {
+	case key != "" && in.isUnbuilt(key):
+		return nil, unbuiltError(key, in.file)
+	case key != "":
 		return nil, &Error{Key: key, Hidden: true, Allowed: "this key is not known" + suggest(key, in.known), Source: in.file}
 	}
 	names := slices.SortedFunc(maps.Keys(in.environ), func(a, b string) int { return in.environ[a].place - in.environ[b].place })
 	for _, name := range names {
+		if key := unbuiltVariable(name); key != "" {
+			return nil, unbuiltError(key, name)
+		}
 		warnings = append(warnings, name+" is set but means nothing to djauthy")
 	}
 	return warnings, nil

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// unbuilt lists keys that belong to djauthy's settings, but to parts which this version
+// does not have. They are refused: who sets jabber.jid must not believe that Jabber works.
+// A key moves from here to settings when its part is built.
+func unbuilt() []string {
+	return []string{
+		"expiry_time.jabber", "expiry_time.openid", "expiry_time.oauth",
+		"jabber.jid", "jabber.password", "jabber.server", "jabber.ca", "jabber.domains",
+		"hook.name", "hook.url", "hook.method", "hook.headers", "hook.content_type", "hook.body", "hook.ids", "hook.secret",
+		"provider.name", "provider.kind", "provider.driver", "provider.label", "provider.issuer", "provider.client_id", "provider.client_secret",
+		"provider.scopes", "provider.domains", "provider.trust_email", "provider.trust_factors",
+		"openid.any_issuer",
+		"fetch.allow",
+		"site.url", "site.level", "site.groups", "site.user", "site.rules", "site.rules.path", "site.rules.level", "site.rules.groups", "site.rules.public",
+		"session.bind_device",
+		"limits.fetch_per_ip",
+		"oauth.registration", "oauth.client_id_documents", "oauth.code", "oauth.access_token", "oauth.refresh_token", "oauth.device_code", "oauth.rotate_keys",
+	}
+}
+
+// isUnbuilt reports whether an unknown key of the document is one of a part that this
+// version does not have. All keys of a table are, if no setting is in it.
+func (in *input) isUnbuilt(key string) bool {
+	table, _, _ := strings.Cut(key, ".")
+	return slices.ContainsFunc(unbuilt(), func(u string) bool {
+		return u == key || strings.HasPrefix(u, table+".") && !in.isTable(table)
+	})
+}
+
+// tableNumber is the number of a table in a name of the environment: DJAUTHY_HOOK_0_URL.
+var tableNumber = regexp.MustCompile(`_[0-9]+_`)
+
+// unbuiltVariable is the key that a name of the environment, or its NAME_FILE, would set
+// if this version had its part, or "". Only whole names count: an orchestrator may set
+// DJAUTHY_JABBER_PORT for a service called djauthy-jabber.
+func unbuiltVariable(name string) string {
+	name = tableNumber.ReplaceAllString(name, "_")
+	for _, key := range unbuilt() {
+		if name == Variable(key) || name == Variable(key)+"_FILE" {
+			return key
+		}
+	}
+	return ""
+}
+
+func unbuiltError(key, source string) error {
+	return &Error{Key: key, Hidden: true, Allowed: "this version of djauthy does not have this setting yet; remove it", Source: source}
+}

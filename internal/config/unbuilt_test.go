@@ -1,0 +1,81 @@
+package config_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/djauthy/djauthy/internal/config"
+)
+
+// wantUnbuilt checks that an error names the key of a part that djauthy does not have, and
+// says what to do, without the value.
+func wantUnbuilt(t *testing.T, err error, key, source string) {
+	t.Helper()
+	var e *config.Error
+	if !errors.As(err, &e) || e.Key != key || e.Source != source || !e.Hidden {
+		t.Errorf("%s from %s: %v", key, source, err)
+		return
+	}
+	if s := err.Error(); !strings.Contains(s, "does not have this setting yet; remove it") || strings.Contains(s, "hunter2") {
+		t.Errorf("%s: the sentence is %q", key, s)
+	}
+}
+
+func TestASettingOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
+	for text, key := range map[string]string{
+		"[jabber]\njid = \"login@example.org\"": "jabber.jid",
+		"[jabber]\nport = 5222":                 "jabber.port",
+		"[jabber]":                              "jabber",
+		"jabber = true":                         "jabber",
+		"[expiry_time]\nemail = \"10m\"\njabber = \"10m\"":             "expiry_time.jabber",
+		"[expiry_time]\nopenid = \"10m\"":                              "expiry_time.openid",
+		"expiry_time.oauth = 600":                                      "expiry_time.oauth",
+		"[[hook]]\nname = \"sms\"\nsecret = \"hunter2\"":               "hook",
+		"[[provider]]\nname = \"github\"\nclient_secret = \"hunter2\"": "provider",
+		"[provider]\nclient_secret = \"hunter2\"":                      "provider.client_secret",
+		"provider = []":                     "provider",
+		"[openid]\nany_issuer = false":      "openid.any_issuer",
+		"[fetch]\nallow = [\"10.0.0.0/8\"]": "fetch.allow",
+		"[[site]]\nurl = \"https://a.example\"\nrules = [{path = \"/\"}]": "site",
+		"[session]\nidle = \"1h\"\nbind_device = true":                    "session.bind_device",
+		"[limits]\nfetch_per_ip = \"60/15m\"":                             "limits.fetch_per_ip",
+		"[oauth]\nregistration = \"off\"":                                 "oauth.registration",
+	} {
+		_, _, err := load(text)
+		wantUnbuilt(t, err, key, "djauthy.toml")
+	}
+}
+
+func TestAVariableOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
+	for name, key := range map[string]string{
+		"DJAUTHY_JABBER_JID":                "jabber.jid",
+		"DJAUTHY_JABBER_PASSWORD_FILE":      "jabber.password",
+		"DJAUTHY_EXPIRY_TIME_JABBER":        "expiry_time.jabber",
+		"DJAUTHY_HOOK_0_URL":                "hook.url",
+		"DJAUTHY_HOOK_12_HEADERS":           "hook.headers",
+		"DJAUTHY_PROVIDER_0_CLIENT_SECRET":  "provider.client_secret",
+		"DJAUTHY_PROVIDER_1_CLIENT_ID_FILE": "provider.client_id",
+		"DJAUTHY_OPENID_ANY_ISSUER":         "openid.any_issuer",
+		"DJAUTHY_FETCH_ALLOW":               "fetch.allow",
+		"DJAUTHY_SITE_0_RULES":              "site.rules",
+		"DJAUTHY_SITE_0_RULES_1_PATH":       "site.rules.path",
+		"DJAUTHY_SESSION_BIND_DEVICE":       "session.bind_device",
+		"DJAUTHY_LIMITS_FETCH_PER_IP":       "limits.fetch_per_ip",
+		"DJAUTHY_OAUTH_REFRESH_TOKEN":       "oauth.refresh_token",
+	} {
+		_, _, err := load("", "DJAUTHY_SERVICE_PORT=tcp://x", name+"=hunter2")
+		wantUnbuilt(t, err, key, name)
+	}
+}
+
+// Kubernetes sets these for services called djauthy-jabber, djauthy-oauth and djauthy-site.
+func TestNamesOfOrchestratorsStayWarnings(t *testing.T) {
+	environ := []string{
+		"DJAUTHY_JABBER_SERVICE_HOST=10.0.0.1", "DJAUTHY_JABBER_PORT=tcp://10.0.0.1:5222", "DJAUTHY_OAUTH_PORT_80_TCP_ADDR=10.0.0.1",
+		"DJAUTHY_SITE_0_PORT=x", "DJAUTHY_JABBER=x",
+	}
+	if _, warnings, err := load("", environ...); err != nil || len(warnings) != len(environ) {
+		t.Errorf("%q, %v", warnings, err)
+	}
+}
