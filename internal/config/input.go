@@ -52,16 +52,19 @@ func newInput(name string, text []byte, environ []string, readFile func(string) 
 	return in, nil
 }
 
-// fill sets all settings of a table, from the environment, the document or the default.
-func (in *input) fill(all []setting) error {
+// fill sets everything in a table, from the environment, its part of the document or the
+// default. path is the key of the table with a dot at its end, or "".
+func (in *input) fill(path string, document map[string]any, keys table) error {
+	all := keys.settings
 	for _, s := range all {
-		in.known[s.key] = true
-		v, found, err := in.fromDocument(s)
+		key := path + s.key
+		in.known[key] = true
+		v, found, err := in.fromDocument(key, document, s)
 		if err != nil {
 			return err
 		}
 		fileIsSetting := slices.ContainsFunc(all, func(other setting) bool { return other.key == s.key+"_file" })
-		if e, set, err := in.fromEnviron(s.key, !fileIsSetting); err != nil {
+		if e, set, err := in.fromEnviron(key, !fileIsSetting); err != nil {
 			return err
 		} else if set {
 			v, found = e, true
@@ -70,7 +73,7 @@ func (in *input) fill(all []setting) error {
 			v = value{text: s.defaultText, source: "default"}
 		}
 		if err := s.assign(v.text); err != nil {
-			e := &Error{Key: s.key, Value: v.text, Hidden: s.secret, Allowed: err.Error(), Source: v.source}
+			e := &Error{Key: key, Value: v.text, Hidden: s.secret, Allowed: err.Error(), Source: v.source}
 			if s.secret {
 				e.Value = ""
 			}
@@ -80,22 +83,22 @@ func (in *input) fill(all []setting) error {
 	return nil
 }
 
-// fromDocument takes the value of a setting out of the document. It leaves a table that
-// stands where a value belongs: the keys in it are unknown.
-func (in *input) fromDocument(s setting) (v value, found bool, err error) {
-	table, name := in.document, s.key
+// fromDocument takes the value of a setting out of a table of the document. It leaves a
+// table that stands where a value belongs: the keys in it are unknown.
+func (in *input) fromDocument(key string, document map[string]any, s setting) (v value, found bool, err error) {
+	name := s.key
 	for first, rest, nested := strings.Cut(name, "."); nested; first, rest, nested = strings.Cut(name, ".") {
-		table, _ = table[first].(map[string]any) // nil, and so empty, if it is not there
+		document, _ = document[first].(map[string]any) // nil, and so empty, if it is not there
 		name = rest
 	}
-	x, found := table[name]
+	x, found := document[name]
 	if _, isTable := x.(map[string]any); isTable || !found {
 		return value{}, false, nil
 	}
-	delete(table, name)
+	delete(document, name)
 	text, err := tomlText(x)
 	if err != nil {
-		return value{}, false, &Error{Key: s.key, Hidden: true, Allowed: err.Error(), Source: in.file}
+		return value{}, false, &Error{Key: key, Hidden: true, Allowed: err.Error(), Source: in.file}
 	}
 	return value{text, in.file}, true, nil
 }

@@ -32,8 +32,12 @@ type setting struct {
 
 // Variable is the name in the environment of the setting with a key: DJAUTHY_EMAIL_HOST
 // for email.host.
-func Variable(key string) string {
-	return "DJAUTHY_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+func Variable(key string) string { return "DJAUTHY_" + variablePart(key) }
+
+// variablePart is the part of a name in the environment that stands for a key:
+// PROVIDER_0_NAME for provider[0].name.
+func variablePart(key string) string {
+	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_", "[", "_", "]", "").Replace(key))
 }
 
 // assign sets the value. A value that `djauthy config` prints has to be UTF-8, as TOML
@@ -45,7 +49,10 @@ func (s setting) assign(text string) error {
 	return s.set(text)
 }
 
-// settings lists every key in the order of the example file.
+// table lists everything that the file may hold.
+func (c *Config) table() table { return table{settings: c.settings()} }
+
+// settings lists the keys outside arrays of tables, in the order of the example file.
 func (c *Config) settings() []setting {
 	return []setting{
 		choice("mode", &c.Mode, "auto: the id decides by which implementation a person signs in; manual: the person chooses it", "auto", "manual"),
