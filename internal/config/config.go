@@ -114,7 +114,7 @@ func Load(name string, text []byte, environ []string, readFile func(string) ([]b
 		return nil, nil, err
 	}
 	c := &Config{}
-	if err := in.fill("", in.document, c.table()); err != nil {
+	if err := in.fill("", in.document, c.table); err != nil {
 		return nil, nil, err
 	}
 	warnings, err := in.rest()

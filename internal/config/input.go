@@ -17,7 +17,8 @@ type input struct {
 	document map[string]any
 	environ  map[string]variable // by name, those that begin with DJAUTHY_
 	readFile func(string) ([]byte, error)
-	known    map[string]bool // the keys of all settings that were looked up
+	known    map[string]bool // the keys of all settings and arrays that were looked up
+	arrays   map[string]bool // those of them that are arrays of tables
 }
 
 // variable is the value of a variable of the environment and its place there.
@@ -34,7 +35,7 @@ var otherVariables = []string{"DJAUTHY_CONFIG", "DJAUTHY_TEST_POSTGRES"}
 
 // newInput parses a TOML text and picks the DJAUTHY_ names out of the environment.
 func newInput(name string, text []byte, environ []string, readFile func(string) ([]byte, error)) (*input, error) {
-	in := &input{file: name, environ: map[string]variable{}, readFile: readFile, known: map[string]bool{}}
+	in := &input{file: name, environ: map[string]variable{}, readFile: readFile, known: map[string]bool{}, arrays: map[string]bool{}}
 	if err := toml.Unmarshal(text, &in.document); err != nil {
 		var de *toml.DecodeError
 		if errors.As(err, &de) {
@@ -53,9 +54,15 @@ func newInput(name string, text []byte, environ []string, readFile func(string) 
 }
 
 // fill sets everything in a table, from the environment, its part of the document or the
-// default. path is the key of the table with a dot at its end, or "".
-func (in *input) fill(path string, document map[string]any, keys table) error {
-	all := keys.settings
+// default. path is the key of the table with a dot at its end, or "". keys is called again
+// after the arrays are filled, so that an entry's values may decide about keys outside it.
+func (in *input) fill(path string, document map[string]any, keys func() table) error {
+	for _, a := range keys().arrays {
+		if err := in.fillArray(path, document, a); err != nil {
+			return err
+		}
+	}
+	all := keys().settings
 	for _, s := range all {
 		key := path + s.key
 		in.known[key] = true
@@ -168,6 +175,14 @@ func (in *input) rest() (warnings []string, err error) {
 // unknownKey is the first key in the rest of the document, or "". A table may be empty if
 // it is one that settings are in.
 func (in *input) unknownKey(path string, v any) string {
+	if list, isList := v.([]any); isList && in.arrays[path] {
+		for i, entry := range list {
+			if unknown := in.unknownKey(entryKey(path, i), entry); unknown != "" {
+				return unknown
+			}
+		}
+		return ""
+	}
 	table, isTable := v.(map[string]any)
 	if !isTable || len(table) == 0 && !in.isTable(path) {
 		return path
