@@ -204,3 +204,25 @@ func TestAnErrorInATableNamesItsEntry(t *testing.T) {
 	_, _, err = read("", "DJAUTHY_LISTENER_0_PASSWORD_FILE=/none")
 	wantRefused(t, err, "listener[0].password", "DJAUTHY_LISTENER_0_PASSWORD_FILE", "/none")
 }
+
+// A part may be built key by key.
+func TestAKeyThatABuiltTableLacksIsUnbuilt(t *testing.T) {
+	type provider struct{ Name string }
+	for name, says := range map[string]string{"trust_factors": "does not have this setting yet", "trust": "not known"} {
+		var all []provider
+		in, err := newInput("file", []byte("[[provider]]\nname = \"a\"\n"+name+" = true"), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := func() table {
+			return table{arrays: []array{arrayOf("provider", &all, "", func(p *provider) table {
+				return table{settings: []setting{text("name", &p.Name, "", "", anyText)}}
+			})}}
+		}
+		if err := in.fill("", in.document, keys); err != nil || len(all) != 1 || all[0].Name != "a" {
+			t.Fatalf("%v, %v", all, err)
+		}
+		_, err = in.rest()
+		wantRefused(t, err, "provider[0]."+name, "file", says)
+	}
+}

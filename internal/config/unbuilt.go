@@ -28,9 +28,11 @@ func unbuilt() []string {
 // isUnbuilt reports whether an unknown key of the document is one of a part that this
 // version does not have. All keys of a table are, if no setting is in it.
 func (in *input) isUnbuilt(key string) bool {
+	key = entryNumber.ReplaceAllString(key, "")
 	table, _, _ := strings.Cut(key, ".")
+	hasSettings := in.arrays[table] || in.isTable(table)
 	return slices.ContainsFunc(unbuilt(), func(u string) bool {
-		return u == key || strings.HasPrefix(u, table+".") && !in.isTable(table)
+		return u == key || strings.HasPrefix(u, table+".") && !hasSettings
 	})
 }
 
