@@ -7,49 +7,78 @@ import (
 
 // Example is the text of config.example.toml: every key with a comment and its default.
 func Example() string {
-	var b strings.Builder
-	b.WriteString("# The settings of djauthy with their defaults. Every key can be set in the environment, too, which wins:\n" +
-		"# email.host is DJAUTHY_EMAIL_HOST, and DJAUTHY_EMAIL_PASSWORD_FILE names a file that holds email.password.\n")
-	write(&b, func(s setting) string { return s.defaultText })
-	return b.String()
+	return "# The settings of djauthy with their defaults. Every key can be set in the environment, too, which wins:\n" +
+		"# email.host is DJAUTHY_EMAIL_HOST, and DJAUTHY_EMAIL_PASSWORD_FILE names a file that holds email.password.\n" +
+		new(Config).table().example("")
 }
 
 // String is the settings in force as a TOML file, with secrets hidden.
-func (c *Config) String() string {
-	var b strings.Builder
-	table := ""
-	for _, s := range c.settings() {
-		table = openTable(&b, s, table)
-		v := s.get()
-		if s.secret && v != "" && !strings.HasPrefix(v, "sqlite:") {
-			v = "(hidden)"
-		}
-		fmt.Fprintf(&b, "%s = %s\n", s.key[strings.LastIndex(s.key, ".")+1:], literal(s, v))
-	}
-	return b.String()
-}
+func (c *Config) String() string { return c.table().show("") }
 
 // Map is the settings in force by key, with secrets hidden.
 func (c *Config) Map() map[string]string {
 	m := map[string]string{}
-	for _, s := range c.settings() {
-		m[s.key] = s.get()
-		if s.secret && m[s.key] != "" && !strings.HasPrefix(m[s.key], "sqlite:") {
-			m[s.key] = "(hidden)"
-		}
-	}
+	c.table().addTo(m, "")
 	return m
 }
 
-func write(b *strings.Builder, valueOf func(setting) string) {
-	table := ""
-	for _, s := range new(Config).settings() {
-		table = openTable(b, s, table)
+// example is a table with comments and defaults. path is the key of the table with a dot at
+// its end, or "". Arrays have no entries by default, so one is shown as a comment.
+func (t table) example(path string) string {
+	var b strings.Builder
+	opened := ""
+	for _, s := range t.settings {
+		opened = openTable(&b, s, opened)
 		if s.help != "" {
-			fmt.Fprintf(b, "# %s\n", s.help)
+			fmt.Fprintf(&b, "# %s\n", s.help)
 		}
-		fmt.Fprintf(b, "%s = %s\n", s.key[strings.LastIndex(s.key, ".")+1:], literal(s, valueOf(s)))
+		fmt.Fprintf(&b, "%s = %s\n", lastWord(s.key), literal(s, s.defaultText))
 	}
+	for _, a := range t.arrays {
+		entry := fmt.Sprintf("# %s\n[[%s]]\n%s", a.help, path+a.key, a.blank().example(path+a.key+"."))
+		b.WriteString("\n")
+		for line := range strings.Lines(entry) {
+			b.WriteString(strings.TrimRight("# "+line, " \n") + "\n")
+		}
+	}
+	return b.String()
+}
+
+// show is a table with the values in force.
+func (t table) show(path string) string {
+	var b strings.Builder
+	opened := ""
+	for _, s := range t.settings {
+		opened = openTable(&b, s, opened)
+		fmt.Fprintf(&b, "%s = %s\n", lastWord(s.key), literal(s, s.shown()))
+	}
+	for _, a := range t.arrays {
+		for i := range a.len() {
+			fmt.Fprintf(&b, "\n[[%s]]\n%s", path+a.key, a.entry(i).show(path+a.key+"."))
+		}
+	}
+	return b.String()
+}
+
+// addTo adds the values in force to a map by key. path is as the keys begin: "provider[0].".
+func (t table) addTo(m map[string]string, path string) {
+	for _, s := range t.settings {
+		m[path+s.key] = s.shown()
+	}
+	for _, a := range t.arrays {
+		for i := range a.len() {
+			a.entry(i).addTo(m, entryKey(path+a.key, i)+".")
+		}
+	}
+}
+
+// shown is the value in force, unless it is a secret.
+func (s setting) shown() string {
+	v := s.get()
+	if s.secret && v != "" && !strings.HasPrefix(v, "sqlite:") {
+		return "(hidden)"
+	}
+	return v
 }
 
 // openTable writes the [table] line of a setting whose table differs from the last one,
@@ -62,6 +91,8 @@ func openTable(b *strings.Builder, s setting, last string) string {
 	}
 	return last
 }
+
+func lastWord(key string) string { return key[strings.LastIndex(key, ".")+1:] }
 
 func literal(s setting, v string) string {
 	switch {

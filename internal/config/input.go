@@ -211,7 +211,7 @@ func (in *input) isTable(path string) bool {
 
 // suggest names the known key that ends with the same word, or else lists all keys.
 func suggest(path string, known map[string]bool) string {
-	last := path[strings.LastIndex(path, ".")+1:]
+	last := lastWord(path)
 	all := slices.Sorted(maps.Keys(known))
 	for _, k := range all {
 		if k == last || strings.HasSuffix(k, "."+last) || strings.HasSuffix(k, "_"+last) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +204,44 @@ func TestAnErrorInATableNamesItsEntry(t *testing.T) {
 	wantRefused(t, err, "listener[1].timeout", "DJAUTHY_LISTENER_1_TIMEOUT", `"soon"`)
 	_, _, err = read("", "DJAUTHY_LISTENER_0_PASSWORD_FILE=/none")
 	wantRefused(t, err, "listener[0].password", "DJAUTHY_LISTENER_0_PASSWORD_FILE", "/none")
+}
+
+func TestTablesAreShownAsTheyAreReadWithSecretsHidden(t *testing.T) {
+	const file = "[[listener]]\nname = \"a\"\ntags = [\"s\"]\nrules = [{ path = \"/a\" }, {}]\n[[listener]]\nrules = [{}]\n[life]\na = \"20m\"\n"
+	p, _, err := read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRead(t, *p, p.table().show(""))
+	p.Listeners[1].Password = "hunter2"
+	if shown := p.table().show(""); strings.Contains(shown, "hunter2") || !strings.Contains(shown, `password = "(hidden)"`) {
+		t.Errorf("shown:\n%s", shown)
+	}
+	m := map[string]string{}
+	p.table().addTo(m, "")
+	for key, want := range map[string]string{
+		"listener[0].name": "a", "listener[0].rules[1].path": "/", "listener[1].password": "(hidden)", "listener[0].password": "", "life.a": "20m",
+	} {
+		if got, ok := m[key]; !ok || got != want {
+			t.Errorf("%s is %q, want %q, in\n%v", key, got, want, m)
+		}
+	}
+}
+
+func TestTheExampleShowsATableAsAComment(t *testing.T) {
+	example := new(proxy).table().example("")
+	wantRead(t, proxy{Label: "none", Listeners: []listener{}}, example)
+	var lines []string
+	for line := range strings.Lines(example) {
+		lines = append(lines, strings.TrimPrefix(line, "# "))
+	}
+	if i := slices.Index(lines, "[[listener]]\n"); i < 1 || lines[i-1] != "# any number\n" {
+		t.Fatalf("the example is\n%s", example)
+	}
+	wantRead(t, proxy{Label: "none", Listeners: []listener{{Name: "web", Timeout: 5 * minute, Life: 10 * minute, Rules: []rule{}}}}, strings.Join(lines, ""))
+	if !strings.Contains(example, "# # the first that fits\n# # [[listener.rules]]\n# # path = \"/\"") {
+		t.Errorf("the array in an array is not shown:\n%s", example)
+	}
 }
 
 // A part may be built key by key.
