@@ -104,6 +104,8 @@ func literal(s setting, v string) string {
 			all[i] = fmt.Sprintf("%q", part)
 		}
 		return "[" + strings.Join(all, ", ") + "]"
+	case s.isMap:
+		return pairsLiteral(v)
 	}
 	return v
 }

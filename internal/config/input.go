@@ -99,11 +99,17 @@ func (in *input) fromDocument(key string, document map[string]any, s setting) (v
 		name = rest
 	}
 	x, found := document[name]
-	if _, isTable := x.(map[string]any); isTable || !found {
+	table, isTable := x.(map[string]any)
+	if !found || isTable && !s.isMap {
 		return value{}, false, nil
 	}
 	delete(document, name)
-	text, err := tomlText(x)
+	var text string
+	if isTable {
+		text, err = tomlPairs(table)
+	} else {
+		text, err = tomlText(x)
+	}
 	if err != nil {
 		return value{}, false, &Error{Key: key, Hidden: true, Allowed: err.Error(), Source: in.file}
 	}

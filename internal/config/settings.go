@@ -26,6 +26,7 @@ type setting struct {
 	secret      bool
 	isString    bool // a TOML string
 	isList      bool // a TOML list of strings
+	isMap       bool // a TOML table of strings
 	set         func(text string) error
 	get         func() string
 }
