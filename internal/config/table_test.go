@@ -45,13 +45,21 @@ func (p *proxy) table() table {
 func (l *listener) table() table {
 	return table{
 		settings: []setting{
-			text("name", &l.Name, "web", "what it is called", oneLine),
+			text("name", &l.Name, "web", "what it is called", bareKey),
 			text("password", &l.Password, "", "", secretKey).markSecret(),
 			duration("timeout", &l.Timeout, "5m", "", time.Minute, time.Hour),
 			list("tags", &l.Tags, ""),
 		},
 		arrays: []array{arrayOf("rules", &l.Rules, "the first that fits", (*rule).table)},
 	}
+}
+
+// bareKey accepts what may be a key without quotes.
+func bareKey(v string) error {
+	if !serviceName.MatchString(v) {
+		return errors.New("letters, digits, - and _")
+	}
+	return nil
 }
 
 func (r *rule) table() table {
@@ -264,4 +272,33 @@ func TestAKeyThatABuiltTableLacksIsUnbuilt(t *testing.T) {
 		_, err = in.rest()
 		wantRefused(t, err, "provider[0]."+name, "file", says)
 	}
+}
+
+// FuzzTables looks for texts that make the reading of tables panic, or take what they
+// cannot show.
+func FuzzTables(f *testing.F) {
+	f.Add("[[listener]]\nname = \"a\"\nrules = [{ path = \"/a\" }, {}]\n[life]\na = \"20m\"", "DJAUTHY_LISTENER_0_RULES_2_PATH=/b\nDJAUTHY_LIFE_A=30m")
+	f.Add("listener = [{}, 1]", "DJAUTHY_LISTENER_1_NAME=a.b")
+	f.Add("[[listener]]\n[[listener.rules]]\n[listener.name]", "DJAUTHY_LISTENER_0_NAME_FILE=/run/x\nDJAUTHY_LISTENER_-1_NAME=")
+	f.Fuzz(func(t *testing.T, text, environ string) {
+		p, _, err := read(text, strings.Split(environ, "\n")...)
+		if err != nil || strings.Contains(p.table().show(""), "(hidden)") {
+			return
+		}
+		names := map[string]bool{}
+		for _, l := range p.Listeners {
+			names[l.Name] = true
+		}
+		if len(names) < len(p.Listeners) {
+			return // who declares a key by a name refuses names that come twice
+		}
+		shown := p.table().show("")
+		again, _, err := read(shown)
+		if err != nil {
+			t.Fatalf("%v\nin what it shows:\n%s", err, shown)
+		}
+		if again.table().show("") != shown {
+			t.Fatalf("shown:\n%s\nand that is:\n%s", shown, again.table().show(""))
+		}
+	})
 }
