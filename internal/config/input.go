@@ -66,28 +66,39 @@ func (in *input) fill(path string, document map[string]any, keys func() table) e
 	for _, s := range all {
 		key := path + s.key
 		in.known[key] = true
-		v, found, err := in.fromDocument(key, document, s)
+		fileIsSetting := slices.ContainsFunc(all, func(other setting) bool { return other.key == s.key+"_file" })
+		v, err := in.value(key, document, s, !fileIsSetting)
 		if err != nil {
 			return err
 		}
-		fileIsSetting := slices.ContainsFunc(all, func(other setting) bool { return other.key == s.key+"_file" })
-		if e, set, err := in.fromEnviron(key, !fileIsSetting); err != nil {
-			return err
-		} else if set {
-			v, found = e, true
-		}
-		if !found {
-			v = value{text: s.defaultText, source: "default"}
-		}
-		if err := s.assign(v.text); err != nil {
-			e := &Error{Key: key, Value: v.text, Hidden: s.secret, Allowed: err.Error(), Source: v.source}
-			if s.secret {
-				e.Value = ""
-			}
-			return e
+		err = s.assign(v.text)
+		switch {
+		case err != nil && s.secret:
+			return &Error{Key: key, Hidden: true, Allowed: err.Error(), Source: v.source}
+		case err != nil:
+			return &Error{Key: key, Value: v.text, Allowed: err.Error(), Source: v.source}
 		}
 	}
 	return nil
+}
+
+// value takes a value out of the document and the environment, which wins, or is the
+// default. file says whether NAME_FILE of the environment is looked at.
+func (in *input) value(key string, document map[string]any, s setting, file bool) (value, error) {
+	fromDocument, inDocument, err := in.fromDocument(key, document, s)
+	if err != nil {
+		return value{}, err
+	}
+	fromEnviron, inEnviron, err := in.fromEnviron(key, file)
+	switch {
+	case err != nil:
+		return value{}, err
+	case inEnviron:
+		return fromEnviron, nil
+	case inDocument:
+		return fromDocument, nil
+	}
+	return value{text: s.defaultText, source: "default"}, nil
 }
 
 // fromDocument takes the value of a setting out of a table of the document. It leaves a

@@ -160,7 +160,7 @@ func TestAnHTTPSAddressIsHTTPSInAnyCase(t *testing.T) {
 	}
 }
 
-func TestASecretIsNeverTold(t *testing.T) {
+func TestASecretIsNeverPrinted(t *testing.T) {
 	const secret = "hunter2-hunter2-hunter2-hunter2-hunter2"
 	for name, c := range map[string]struct {
 		text    string

@@ -31,7 +31,8 @@ func parsePairs(v string) (map[string]string, error) {
 	for _, part := range split(v) {
 		key, value, hasValue := strings.Cut(part, "=")
 		key = strings.TrimSpace(key)
-		if _, twice := all[key]; twice || !hasValue || key == "" {
+		_, twice := all[key]
+		if twice || !hasValue || key == "" {
 			return nil, errPairs
 		}
 		all[key] = strings.TrimSpace(value)
