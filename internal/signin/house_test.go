@@ -172,7 +172,7 @@ func (h *house) muteCode(t testing.TB) string {
 	}))
 	plain, err := h.keys.Box("outbox").Open(sealed, db.Bytes(id))
 	check(t, err)
-	var m delivery.Message
+	var m struct{ Text delivery.Text }
 	check(t, json.Unmarshal(plain, &m))
 	return m.Text.Code
 }
