@@ -7,6 +7,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
 )
@@ -22,35 +23,33 @@ func codes(t *testing.T, alphabet string, length int) *multifactor.Codes {
 	return c
 }
 
-// issue makes the n-th code of an attempt.
-func issue(t *testing.T, d *db.DB, c *multifactor.Codes, attempt db.ID, n int, long bool) (code multifactor.Code) {
+// attempt is an attempt with its codes.
+type attempt struct {
+	id    db.ID
+	set   multifactor.Set
+	clock *dbtest.Clock
+}
+
+var lastID db.ID
+
+func newAttempt(clock *dbtest.Clock) *attempt {
+	lastID++
+	return &attempt{id: lastID, clock: clock}
+}
+
+// issue makes one more code of an attempt.
+func issue(t *testing.T, c *multifactor.Codes, a *attempt, long bool) multifactor.Code {
 	t.Helper()
-	check(t, d.Update(t.Context(), func(tx *db.Tx) (err error) {
-		code, err = c.Issue(tx, attempt, n, long, 0)
-		return err
-	}))
+	code, err := c.Issue(a.clock.Now(), a.id, &a.set, long, 0)
+	check(t, err)
 	return code
 }
 
-func match(t *testing.T, d *db.DB, c *multifactor.Codes, attempt db.ID, text string, g accounts.Generation, short bool) (v multifactor.Verdict) {
+func match(t *testing.T, c *multifactor.Codes, a *attempt, text string, g accounts.Generation, short bool) multifactor.Verdict {
 	t.Helper()
-	check(t, d.View(t.Context(), func(tx *db.Tx) (err error) {
-		v, err = c.Match(tx, attempt, text, g, short)
-		return err
-	}))
+	v, err := c.Match(a.clock.Now(), a.id, a.set, text, g, short)
+	check(t, err)
 	return v
-}
-
-func newID(t *testing.T, d *db.DB) (id db.ID) {
-	t.Helper()
-	check(t, d.View(t.Context(), func(tx *db.Tx) error { id = tx.NewID(); return nil }))
-	return id
-}
-
-func count(t *testing.T, d *db.DB, query string, args ...any) (n int) {
-	t.Helper()
-	check(t, d.View(t.Context(), func(tx *db.Tx) error { return tx.Get(query, args...).Scan(&n) }))
-	return n
 }
 
 func check(t *testing.T, err error) {

@@ -116,7 +116,7 @@ func (s *Service) taken(a attempt) []limit.Amount {
 		}
 	}
 	switch {
-	case a.recovery:
+	case a.purpose == forRecovery:
 	case a.known:
 		add(a.sends, s.sendBudgets(a)...)
 	default:

@@ -39,11 +39,11 @@ func (s *Service) Link(ctx context.Context, link seal.Token, by Requester) (l Li
 		} else if err != nil {
 			return err
 		}
-		code, ok, err := s.Codes.ByLink(tx, link, account.CodeGeneration)
+		code, ok, err := s.Codes.ByLink(tx.Now, a.id, a.codes, link, account.CodeGeneration)
 		if err != nil || !ok {
 			return err
 		}
-		l = Linked{Verdict: Foreign, Code: code.Text, Masked: a.addr.Masked(), Recovery: a.recovery, Next: a.next, Client: a.client, At: code.Created, NotMe: s.notMeToken(a.id)}
+		l = Linked{Verdict: Foreign, Code: code.Text, Masked: a.addr.Masked(), Recovery: a.purpose == forRecovery, Next: a.next, Client: a.client, At: code.Created, NotMe: s.notMeToken(a.id)}
 		switch {
 		case !a.voided.IsZero():
 			l.Verdict, l.Code = Stopped, ""
@@ -51,7 +51,7 @@ func (s *Service) Link(ctx context.Context, link seal.Token, by Requester) (l Li
 			l.Verdict, l.Code = Used, ""
 		case !code.Open:
 			l.Verdict, l.Code = Expired, ""
-		case a.recovery || by.Attempt.ID == link.ID && by.Attempt.Matches(a.secretHash):
+		case a.purpose == forRecovery || by.Attempt.ID == link.ID && by.Attempt.Matches(a.secretHash):
 			l.Verdict, l.Code = Accepted, ""
 		}
 		return nil
@@ -69,9 +69,12 @@ func (s *Service) MakeLink(tx *db.Tx, user accounts.UserID) (seal.Token, error) 
 	if len(all) == 0 {
 		return seal.Token{}, errors.New("this user has no address to sign in with")
 	}
-	a := attempt{id: tx.NewID(), browser: []byte{}, addr: all[0].Addr, account: all[0].ID, firstHash: []byte{}, recovery: true, sends: 1, sent: tx.Now}
+	a := attempt{
+		ticket:    ticket{id: tx.NewID(), purpose: forRecovery, browser: []byte{}, addr: all[0].Addr, account: all[0].ID},
+		codeState: codeState{sends: 1, sent: tx.Now},
+	}
 	a.secretHash = seal.NewToken(0).Hash() // nobody has this cookie
-	code, err := s.Codes.Issue(tx, a.id, 0, true, all[0].CodeGeneration)
+	code, err := s.Codes.Issue(tx.Now, a.id, &a.codes, true, all[0].CodeGeneration)
 	if err != nil {
 		return seal.Token{}, err
 	}

@@ -69,7 +69,7 @@ func (s *Service) Resend(ctx context.Context, by Requester) (Asked, error) {
 		a, found, err = attemptOf(tx, by.Attempt, "")
 		return err
 	})
-	if err != nil || !found || a.recovery {
+	if err != nil || !found || a.purpose != forSignIn {
 		return Asked{Gone: true}, err
 	}
 	return (&start{s: s, ask: Ask{ID: a.addr, Typed: a.typed, Next: a.next}, by: by, first: a.firstHash}).run(ctx)
@@ -133,16 +133,16 @@ func (st *start) current(tx *db.Tx, lock string) (a attempt, goesOn bool, err er
 	if err != nil {
 		return a, false, err
 	}
-	if found && a.open() && a.addr == st.ask.ID && a.tries < st.s.Settings.Tries && st.ask.First == "" && !a.recovery &&
+	if found && a.open() && a.addr == st.ask.ID && a.tries < st.s.Settings.Tries && st.ask.First == "" && a.purpose == forSignIn &&
 		tx.Now.Sub(a.id.Time()) < attemptLife {
 		a.typed = st.ask.Typed
 		return a, true, nil
 	}
 	by := st.by
-	return attempt{
-		browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.ask.ID), addr: st.ask.ID, typed: st.ask.Typed, firstHash: st.first,
+	return attempt{ticket: ticket{
+		purpose: forSignIn, browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.ask.ID), addr: st.ask.ID, typed: st.ask.Typed, firstHash: st.first,
 		next: st.ask.Next, network: by.Network, client: by.Client,
-	}, false, nil
+	}}, false, nil
 }
 
 // begin makes or goes on with the attempt. Known, unknown, closed, blocked and
@@ -173,7 +173,7 @@ func (st *start) begin(tx *db.Tx) error {
 		st.asked.Attempt = seal.NewToken(int64(a.id))
 		a.secretHash = st.asked.Attempt.Hash()
 	}
-	code, err := s.Codes.Issue(tx, a.id, a.sends, st.long, who.CodeGeneration)
+	code, err := s.Codes.Issue(tx.Now, a.id, &a.codes, st.long, who.CodeGeneration)
 	if err != nil {
 		return err
 	}

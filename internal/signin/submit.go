@@ -104,7 +104,7 @@ func (sub *submit) decide(tx *db.Tx) error {
 	}
 	var found bool
 	var err error
-	if sub.a, found, err = attemptOf(tx, sub.by.Attempt, tx.ForUpdate()); err != nil || !found || sub.a.recovery {
+	if sub.a, found, err = attemptOf(tx, sub.by.Attempt, tx.ForUpdate()); err != nil || !found || sub.a.purpose != forSignIn {
 		return err
 	}
 	if !sub.a.open() {
@@ -119,7 +119,7 @@ func (sub *submit) decide(tx *db.Tx) error {
 		return err
 	}
 	reachable := err == nil && !sub.a.silent && !who.Deactivated
-	verdict, err := sub.s.Codes.Match(tx, sub.a.id, sub.code, who.CodeGeneration, sub.a.short && sub.counted)
+	verdict, err := sub.s.Codes.Match(tx.Now, sub.a.id, sub.a.codes, sub.code, who.CodeGeneration, sub.a.short && sub.counted)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.UserID
 	switch {
 	case v == multifactor.Expired:
 		sub.out.Verdict = Expired
-		return sub.s.Codes.ExpireForGood(tx, sub.a.id)
+		return sub.a.expireForGood(tx)
 	case sub.code == "":
 		sub.out.Verdict, sub.out.Shape = Misshapen, sub.shape
 		return nil
@@ -156,7 +156,7 @@ func (sub *submit) repeated(tx *db.Tx) error {
 		sub.out.Verdict = Stopped
 		return nil
 	}
-	same, err := sub.s.Codes.Same(tx, sub.a.id, sub.code)
+	same, err := sub.s.Codes.Same(sub.a.id, sub.a.codes, sub.code)
 	if err != nil || !same || sub.a.session == 0 || db.ID(sub.by.Session.ID) != sub.a.session {
 		return err
 	}
@@ -181,12 +181,12 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 	} else if err != nil {
 		return err
 	}
-	code, ok, err := sub.s.Codes.ByLink(tx, sub.link, who.CodeGeneration)
+	code, ok, err := sub.s.Codes.ByLink(tx.Now, sub.a.id, sub.a.codes, sub.link, who.CodeGeneration)
 	asking := sub.by.Attempt.ID == sub.link.ID && sub.by.Attempt.Matches(sub.a.secretHash)
 	switch {
 	case err != nil || !ok:
 		return err
-	case !asking && !sub.a.recovery:
+	case !asking && sub.a.purpose != forRecovery:
 		sub.out.Verdict = Foreign
 	case !sub.a.voided.IsZero():
 		sub.out.Verdict = Stopped

@@ -16,7 +16,6 @@ import (
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/limit"
-	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/session"
@@ -107,7 +106,6 @@ func walk[T any](kind string, at *T, sweep func(tx *db.Tx, from T, size int) (in
 func (s *Sweeper) tasks() []task {
 	kept := signin.Kept(s.Settings.CodeLife)
 	return []task{
-		old("codes", kept, multifactor.SweepCodes),
 		old("attempts", kept, signin.Sweep),
 		old("messages", messagesKept, outbox.Sweep),
 		old("accounts", s.Settings.UnprovedAccounts, func(tx *db.Tx, before time.Time, size int) (int64, error) {

@@ -62,18 +62,15 @@ func (p *people) next() string {
 	return fmt.Sprintf("s%09d@people.example", p.drawn.Add(1)*stride%p.n)
 }
 
-// seedExpired adds n rows that the sweeper has to remove: what n/6 sign-ins of
-// three months ago leave behind, an attempt, a code, a sent message, a
-// session, a proof and a budget each.
+// seedExpired adds n rows that the sweeper has to remove: what n/5 sign-ins of
+// three months ago leave behind, an attempt, a sent message, a session, a proof and a
+// budget each.
 func seedExpired(ctx context.Context, db *sql.DB, n int) error {
 	const prefix, agent, hash = "'192.0.2.0/24'", "'Firefox on Linux'", "zeroblob(32)"
 	tables := []seedRows{
 		{"attempts", map[string]string{
 			"id": idOf, "secret_hash": hash, "browser": "zeroblob(16)", "implementation": "'email'", "identifier": `printf('s%09d@people.example', i)`,
-			"network": "'192.0.2.7'", "prefix": prefix, "agent": agent, "sends": "1", "sent_at": "?3", "expires_at": "?3 + 600000", "used_at": "?3 + 5000",
-		}},
-		{"codes", map[string]string{
-			"attempt_id": idOf, "mac": hash, "link_hash": hash, "link_sealed": "zeroblob(50)", "created_at": "?3", "expires_at": "?3 + 600000",
+			"codes": "zeroblob(140)", "network": "'192.0.2.7'", "prefix": prefix, "agent": agent, "sends": "1", "sent_at": "?3", "expires_at": "?3 + 600000", "used_at": "?3 + 5000",
 		}},
 		{"sessions", map[string]string{
 			"id": idOf, "secret_hash": hash, "user_id": "i", "account_id": "i", "last_seen_at": "?3", "expires_at": "?3 + 43200000", "prefix": prefix, "agent": agent,
@@ -92,7 +89,7 @@ func seedExpired(ctx context.Context, db *sql.DB, n int) error {
 // expiredLeft reports whether rows of seedExpired are still there.
 func expiredLeft(ctx context.Context, db *sql.DB) (left bool, err error) {
 	before := time.Now().Add(-90 * 24 * time.Hour).UnixMilli()
-	err = db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM attempts WHERE id < ?1 << 21) OR EXISTS (SELECT 1 FROM codes WHERE attempt_id < ?1 << 21)
+	err = db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM attempts WHERE id < ?1 << 21)
 		OR EXISTS (SELECT 1 FROM sessions WHERE id < ?1 << 21) OR EXISTS (SELECT 1 FROM proofs WHERE session_id < ?1 << 21)
 		OR EXISTS (SELECT 1 FROM outbox WHERE id < ?1 << 21) OR EXISTS (SELECT 1 FROM budgets WHERE spent_to < ?1 * 1000)`, before).Scan(&left)
 	return left, err

@@ -20,6 +20,9 @@ type Clock struct {
 	now time.Time
 }
 
+// NewClock returns a clock that shows Start.
+func NewClock() *Clock { return &Clock{now: Start} }
+
 // Now is the time the clock shows.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
