@@ -73,7 +73,7 @@ func (c createSuperuserCmd) create(e *env, h *app) (u accounts.User, triple serv
 			if err := accounts.SetSuperuser(tx, u.ID, true); err != nil {
 				return err
 			}
-			if err := audit.Write(tx, db.ID(u.ID), audit.Promoted, audit.Client{}); err != nil {
+			if err := audit.Write(tx, db.ID(u.ID), audit.Command, audit.Promoted, audit.Client{}); err != nil {
 				return err
 			}
 		}

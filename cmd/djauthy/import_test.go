@@ -125,7 +125,7 @@ func TestADryRunTellsTheSameAndStoresNothing(t *testing.T) {
 			t.Errorf("%v", all)
 		}
 		s.wantReport(t, path, "2 imported, 0 present, 1 skipped, 2 refused")
-		if n := s.count(t, `SELECT count(*) FROM audit WHERE service_id <> 0`); n != 2 {
+		if n := s.count(t, `SELECT count(*) FROM audit WHERE subject_kind = 'service'`); n != 2 {
 			t.Errorf("%d lines of history, want 2", n)
 		}
 	})

@@ -49,7 +49,7 @@ func populate(b *testing.B, url string, people int64) {
 				SELECT i << 22, printf('u%x', i << 22), printf('person%d@example.org', i), 1, 1700000000000 + i, 1700000000000 + i FROM n`,
 			`INSERT INTO accounts (id, user_id, implementation, identifier, is_active, activated_at, last_used_at, codes_valid_from)
 				SELECT i << 22 | 1, i << 22, 'email', printf('person%d@example.org', i), 1, 1700000000000 + i, 1700000000000 + i, 1700000000000 + i FROM n`,
-			`INSERT INTO audit (id, user_id, event, prefix, agent, detail) SELECT i << 22 | 2, i << 22, 'signed_in', '192.0.2.0/24', 'Firefox on Linux', '' FROM n`,
+			`INSERT INTO audit (id, subject_id, event, prefix, agent, detail) SELECT i << 22 | 2, i << 22, 'signed_in', '192.0.2.0/24', 'Firefox on Linux', '' FROM n`,
 		} {
 			if _, err := tx.Exec(numbers+query, people); err != nil {
 				return err

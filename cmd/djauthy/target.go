@@ -106,7 +106,7 @@ func (t target) act(e *env, c change) error {
 			if err := c.do(tx, u); err != nil {
 				return err
 			}
-			if err := audit.Write(tx, db.ID(u.ID), c.event, audit.Client{}); err != nil {
+			if err := audit.Write(tx, db.ID(u.ID), audit.Command, c.event, audit.Client{}); err != nil {
 				return err
 			}
 		}

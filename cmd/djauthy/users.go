@@ -175,7 +175,7 @@ func (h *app) invite(e *env, address string) (j userJSON, already bool, err erro
 			if err := accounts.Invite(tx, u.ID); err != nil {
 				return err
 			}
-			if err := audit.Write(tx, db.ID(u.ID), audit.Invited, audit.Client{}); err != nil {
+			if err := audit.Write(tx, db.ID(u.ID), audit.Command, audit.Invited, audit.Client{}); err != nil {
 				return err
 			}
 		}

@@ -1,19 +1,18 @@
-// Package audit owns what happened: a line for each event of a user or of a
-// micro service, for its owner and for administrators.
+// Package audit owns what happened: a line for each event of a user or of a micro
+// service, for its owner and for administrators. Tables audit and forgotten.
 //
-// Lines are written in the transaction of what they tell of. They hold no
-// code, token or address.
+// Lines are written in the transaction of their event. They hold no code, token or
+// address.
 package audit
 
 import (
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// Event says what happened; it is the last word of the message key
-// "history.event.…".
+// Event names what happened; it is the last word of the message key "history.event.…".
 type Event string
 
 // Events of a person.
@@ -37,32 +36,32 @@ const (
 	LinkMade       Event = "link_made"
 )
 
-// ServiceEvent says what happened to a micro service. Administrators alone see it.
-type ServiceEvent string
-
-// Events of a micro service.
-const (
-	ServiceAdded   ServiceEvent = "added"
-	ServiceChanged ServiceEvent = "changed"
-	ServiceRotated ServiceEvent = "rotated"
-	ServiceDeleted ServiceEvent = "deleted"
-	ServiceRefused ServiceEvent = "refused" // a wrong token
-	ServiceArrived ServiceEvent = "arrived" // it called from a network for the first time
-)
-
-// ServiceLine is one event of a micro service.
-type ServiceLine struct {
-	At     time.Time
-	Event  ServiceEvent
-	Client Client
-	Detail string
-}
-
 // Client is who asked: never the whole address.
 type Client struct {
 	Prefix string // the network, IPv4 /24 or IPv6 /48; "" by command
 	Agent  string // browser and system, as in "Firefox on Linux"
 }
+
+// Actor is who caused an event.
+type Actor struct {
+	kind string
+	id   int64
+}
+
+// Actors.
+var (
+	Visitor = Actor{"visitor", 0} // has not proved who they are
+	Command = Actor{"command", 0} // an administrator, by a command
+)
+
+// Person is the actor who is signed in as a user.
+func Person(user db.ID) Actor { return Actor{"user", int64(user)} }
+
+// What events are about. A subject's id is that of its row; 0 is one that there is not.
+const (
+	ofUser    = "user"
+	ofService = "service"
+)
 
 // Line is one event.
 type Line struct {
@@ -72,86 +71,64 @@ type Line struct {
 }
 
 // Write adds a line to a user's history.
-func Write(tx *db.Tx, user db.ID, e Event, c Client) error {
-	_, err := tx.Exec(`INSERT INTO audit (id, user_id, event, prefix, agent, detail) VALUES ($1, $2, $3, $4, $5, '')`,
-		tx.NewID(), user, e, c.Prefix, c.Agent)
+func Write(tx *db.Tx, user db.ID, by Actor, e Event, c Client) error {
+	return Begin(tx, tx.NewID(), user, by, e, c)
+}
+
+// Begin is Write for an event that another may follow: a sign-in. id is for Finish.
+func Begin(tx *db.Tx, id, user db.ID, by Actor, e Event, c Client) error {
+	_, err := tx.Exec(`INSERT INTO audit (id, subject_kind, subject_id, actor_kind, actor_id, event, prefix, agent, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`,
+		id, ofUser, user, by.kind, by.id, e, c.Prefix, c.Agent)
 	return err
 }
 
-// WriteService adds a line to a micro service's history.
-func WriteService(tx *db.Tx, service int64, e ServiceEvent, c Client, detail string) error {
-	_, err := tx.Exec(`INSERT INTO audit (id, user_id, service_id, event, prefix, agent, detail) VALUES ($1, 0, $2, $3, $4, $5, $6)`,
-		tx.NewID(), service, e, c.Prefix, c.Agent, detail)
-	return err
-}
-
-// OfService returns up to limit of a micro service's last lines, newest first.
-func OfService(tx *db.Tx, service int64, limit int) (all []ServiceLine, err error) {
-	err = tx.Each(func(scan func(...any) error) error {
-		var l ServiceLine
-		var id db.ID
-		err := scan(&id, &l.Event, &l.Client.Prefix, &l.Client.Agent, &l.Detail)
-		l.At = id.Time()
-		all = append(all, l)
+// Finish writes the user's own event that followed one of Begin into the same row, since
+// two rows for a sign-in cost twice as much. It adds a line if there is no such row.
+// Readers see two lines either way.
+func Finish(tx *db.Tx, id, user db.ID, e Event, c Client) error {
+	n, err := tx.Exec(`UPDATE audit SET then_event = $3, then_at = $4, then_prefix = $5, then_agent = $6
+		WHERE id = $1 AND subject_kind = 'user' AND subject_id = $2 AND then_event = ''`, id, user, e, tx.Now, c.Prefix, c.Agent)
+	if err != nil || n == 1 {
 		return err
-	}, `SELECT id, event, prefix, agent, detail FROM audit WHERE service_id = $1 AND service_id <> 0 ORDER BY id DESC LIMIT $2`, service, limit)
-	return all, err
+	}
+	return Write(tx, user, Person(user), e, c)
 }
 
-// Of returns a user's last lines, newest first, from before the id given (0:
-// from the newest), and the id from which to go on, 0 at the end.
+// row is a row of a user's history, with the event that followed, if any.
+type row struct {
+	id          db.ID
+	event, then Line
+}
+
+func (r *row) scan(scan db.Scan) error {
+	err := scan(&r.id, &r.event.Event, &r.event.Client.Prefix, &r.event.Client.Agent, &r.then.Event, &r.then.At, &r.then.Client.Prefix, &r.then.Client.Agent)
+	r.event.At = r.id.Time()
+	return err
+}
+
+// Of returns a page of a user's history, newest first, of rows before the id given (0:
+// from the newest), and the id from which to go on, 0 at the end. A page has limit lines
+// or one more.
 func Of(tx *db.Tx, user db.ID, before db.ID, limit int) (all []Line, next db.ID, err error) {
 	if before == 0 {
 		before = 1<<63 - 1
 	}
-	err = tx.Each(func(scan func(...any) error) error {
-		var l Line
-		err := scan(&next, &l.Event, &l.Client.Prefix, &l.Client.Agent)
-		l.At = next.Time()
-		all = append(all, l)
-		return err
-	}, `SELECT id, event, prefix, agent FROM audit WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, user, before, limit)
+	rows, err := db.All(tx, (*row).scan, `SELECT id, event, prefix, agent, then_event, then_at, then_prefix, then_agent FROM audit
+		WHERE subject_kind = 'user' AND subject_id = $1 AND subject_id <> 0 AND id < $2 ORDER BY id DESC LIMIT $3`, user, before, limit)
+	for _, r := range rows {
+		if len(all) >= limit {
+			break
+		}
+		if r.then.Event != "" {
+			all = append(all, r.then)
+		}
+		all, next = append(all, r.event), r.id
+	}
 	if len(all) < limit {
 		next = 0
 	}
+	slices.SortStableFunc(all, func(a, b Line) int { return b.At.Compare(a.At) })
 	return all, next, err
-}
-
-// forgetAtOnce is how many lines one transaction removes, so that nobody else waits for
-// a long history to go.
-const forgetAtOnce = 1000
-
-// Forget removes a user's history. What is more than one transaction should remove is
-// noted, and goes by ForgetMore.
-func Forget(tx *db.Tx, user db.ID) error {
-	n, err := forget(tx, user, forgetAtOnce)
-	if err != nil || n < forgetAtOnce {
-		return err
-	}
-	_, err = tx.Exec(`INSERT INTO forgotten (user_id, since) VALUES ($1, $2) ON CONFLICT (user_id) DO NOTHING`, user, tx.Millis())
-	return err
-}
-
-func forget(tx *db.Tx, user db.ID, limit int) (int64, error) {
-	return tx.Exec(`DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE user_id = $1 ORDER BY id LIMIT $2)`, user, limit)
-}
-
-// ForgetMore removes up to limit lines of a user whom Forget has not forgotten whole, and
-// reports whether there may be more.
-func ForgetMore(tx *db.Tx, limit int) (removed int64, more bool, err error) {
-	var user db.ID
-	err = tx.Get(`SELECT user_id FROM forgotten ORDER BY user_id LIMIT 1`).Scan(&user)
-	if errors.Is(err, db.ErrNotFound) {
-		return 0, false, nil
-	} else if err != nil {
-		return 0, false, err
-	}
-	removed, err = forget(tx, user, limit)
-	if err != nil || removed == int64(limit) {
-		return removed, true, err
-	}
-	_, err = tx.Exec(`DELETE FROM forgotten WHERE user_id = $1`, user)
-	return removed, true, err
 }
 
 // Sweep removes up to limit lines older than before.

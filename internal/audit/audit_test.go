@@ -21,7 +21,7 @@ func write(t testing.TB, d *db.DB, c *dbtest.Clock, user db.ID, n int) {
 	t.Helper()
 	for i := range n {
 		err := d.Update(t.Context(), func(tx *db.Tx) error {
-			return audit.Write(tx, user, audit.SignedIn, audit.Client{Prefix: fmt.Sprint(i), Agent: "Firefox/Linux"})
+			return audit.Write(tx, user, audit.Person(user), audit.SignedIn, audit.Client{Prefix: fmt.Sprint(i), Agent: "Firefox/Linux"})
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -93,7 +93,7 @@ func TestLinesOfOneMomentKeepTheirOrder(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
 		err := d.Update(t.Context(), func(tx *db.Tx) error {
 			for i := range 50 {
-				if err := audit.Write(tx, ann, audit.CodeWrong, audit.Client{Prefix: fmt.Sprint(i)}); err != nil {
+				if err := audit.Write(tx, ann, audit.Visitor, audit.CodeWrong, audit.Client{Prefix: fmt.Sprint(i)}); err != nil {
 					return err
 				}
 			}
@@ -138,6 +138,56 @@ func TestSweepRemovesOldLinesInSteps(t *testing.T) {
 		}
 		if !slices.Equal(steps, []int64{5, 2, 0}) || len(pages(t, d, ann, 10)[0]) != 0 || len(pages(t, d, ben, 10)[0]) != 2 {
 			t.Errorf("steps %v, left %v and %v", steps, pages(t, d, ann, 10), pages(t, d, ben, 10))
+		}
+	})
+}
+
+func TestASignInIsOneRowAndTwoLines(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) {
+		asked, answered := audit.Client{Prefix: "asked", Agent: "Firefox/Linux"}, audit.Client{Prefix: "answered", Agent: "Safari/iOS"}
+		var id db.ID
+		do := func(fn func(tx *db.Tx) error) {
+			t.Helper()
+			if err := d.Update(t.Context(), fn); err != nil {
+				t.Fatal(err)
+			}
+			c.Advance(time.Second)
+		}
+		at := c.Now()
+		do(func(tx *db.Tx) error {
+			id = tx.NewID()
+			return audit.Begin(tx, id, ann, audit.Visitor, audit.CodeSent, asked)
+		})
+		do(func(tx *db.Tx) error { return audit.Write(tx, ann, audit.Visitor, audit.CodeWrong, asked) })
+		do(func(tx *db.Tx) error { return audit.Finish(tx, id, ann, audit.SignedIn, answered) })
+		do(func(tx *db.Tx) error { return audit.Finish(tx, id, ann, audit.SignedIn, answered) })   // there is one: a line of its own
+		do(func(tx *db.Tx) error { return audit.Finish(tx, id, ben, audit.SignedIn, answered) })   // somebody else's row
+		do(func(tx *db.Tx) error { return audit.Finish(tx, id+1, ann, audit.SignedIn, answered) }) // no such row
+		want := []audit.Line{
+			{At: at.Add(5 * time.Second), Event: audit.SignedIn, Client: answered},
+			{At: at.Add(3 * time.Second), Event: audit.SignedIn, Client: answered},
+			{At: at.Add(2 * time.Second), Event: audit.SignedIn, Client: answered},
+			{At: at.Add(time.Second), Event: audit.CodeWrong, Client: asked},
+			{At: at, Event: audit.CodeSent, Client: asked},
+		}
+		for limit := 1; limit < 7; limit++ {
+			var all []audit.Line
+			for before, more := db.ID(0), true; more; more = before != 0 {
+				var page []audit.Line
+				from := before
+				do(func(tx *db.Tx) (err error) { page, before, err = audit.Of(tx, ann, from, limit); return err })
+				if len(page) > limit+1 {
+					t.Errorf("a page of %d has %d lines", limit, len(page))
+				}
+				all = append(all, page...)
+			}
+			slices.SortFunc(all, func(a, b audit.Line) int { return b.At.Compare(a.At) }) // a row lies where it began
+			if !slices.Equal(all, want) {
+				t.Errorf("%d a page: %+v", limit, all)
+			}
+		}
+		if n := len(pages(t, d, ben, 10)[0]); n != 1 {
+			t.Errorf("ben has %d lines", n)
 		}
 	})
 }

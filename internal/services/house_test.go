@@ -66,7 +66,7 @@ func (h *house) budgets(t testing.TB) int {
 // refusals is how many wrong tokens an entry's history tells of.
 func (h *house) refusals(t testing.TB, e services.Entry) int {
 	t.Helper()
-	return h.count(t, `SELECT count(*) FROM audit WHERE service_id = $1 AND event = $2`, e.ID, audit.ServiceRefused)
+	return h.count(t, `SELECT count(*) FROM audit WHERE subject_kind = 'service' AND subject_id = $1 AND event = $2`, e.ID, audit.ServiceRefused)
 }
 
 func (h *house) tryAdd(t testing.TB, d services.Draft) (e services.Entry, err error) {

@@ -62,7 +62,7 @@ func TestDeletingForgetsEverything(t *testing.T) {
 		want(t, ok, true)
 		for _, query := range []string{
 			`SELECT count(*) FROM users WHERE id = $1`, `SELECT count(*) FROM accounts WHERE user_id = $1`, `SELECT count(*) FROM sessions WHERE user_id = $1`,
-			`SELECT count(*) FROM proofs WHERE user_id = $1`, `SELECT count(*) FROM audit WHERE user_id = $1`,
+			`SELECT count(*) FROM proofs WHERE user_id = $1`, `SELECT count(*) FROM audit WHERE subject_id = $1`,
 		} {
 			want(t, h.count(t, query, user), 0)
 		}
@@ -204,18 +204,18 @@ func TestALongHistoryIsForgottenInPieces(t *testing.T) {
 		h.update(t, func(tx *db.Tx) error {
 			var err error
 			for range 3500 {
-				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.CodeSent, audit.Client{}))
+				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.Visitor, audit.CodeSent, audit.Client{}))
 			}
-			return errors.Join(err, audit.Write(tx, db.ID(other), audit.CodeSent, audit.Client{}))
+			return errors.Join(err, audit.Write(tx, db.ID(other), audit.Visitor, audit.CodeSent, audit.Client{}))
 		})
 		// Only the first thousand go with the person: who waits for the writer waits no longer.
 		h.update(t, func(tx *db.Tx) error { return signin.Forget(tx, user) })
-		if n := h.count(t, `SELECT count(*) FROM audit WHERE user_id = $1`, user); n < 2500 || n > 2600 {
+		if n := h.count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, user); n < 2500 || n > 2600 {
 			t.Errorf("%d lines are left", n)
 		}
 		h.s.ForgetMore(t.Context())
-		want(t, h.count(t, `SELECT count(*) FROM audit WHERE user_id = $1`, user), 0)
-		want(t, h.count(t, `SELECT count(*) FROM audit WHERE user_id = $1`, other), 1)
+		want(t, h.count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, user), 0)
+		want(t, h.count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, other), 1)
 		want(t, h.count(t, `SELECT count(*) FROM forgotten`), 0)
 	})
 }
@@ -290,7 +290,7 @@ func TestExportPagesThroughALongHistory(t *testing.T) {
 		h.update(t, func(tx *db.Tx) error {
 			var err error
 			for range 1200 {
-				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.CodeSent, audit.Client{}))
+				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.Visitor, audit.CodeSent, audit.Client{}))
 			}
 			return err
 		})
@@ -322,7 +322,7 @@ func TestAnExportReadsItsHistoryPageByPage(t *testing.T) {
 		h.update(t, func(tx *db.Tx) error {
 			var err error
 			for range 1200 {
-				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.CodeSent, audit.Client{}))
+				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.Visitor, audit.CodeSent, audit.Client{}))
 			}
 			return err
 		})

@@ -116,5 +116,5 @@ func (s *Service) promote(tx *db.Tx, a attempt, who accounts.AccountStatus) erro
 	if err := accounts.SetSuperuser(tx, who.User, true); err != nil {
 		return err
 	}
-	return audit.Write(tx, db.ID(who.User), audit.Promoted, audit.Client{})
+	return audit.Write(tx, db.ID(who.User), audit.Person(db.ID(who.User)), audit.Promoted, audit.Client{})
 }

@@ -82,5 +82,5 @@ func (s *Service) MakeLink(tx *db.Tx, user accounts.UserID) (seal.Token, error) 
 	if err := a.insert(tx); err != nil {
 		return seal.Token{}, err
 	}
-	return code.Link, audit.Write(tx, db.ID(user), audit.LinkMade, audit.Client{})
+	return code.Link, audit.Write(tx, db.ID(user), audit.Command, audit.LinkMade, audit.Client{})
 }

@@ -83,5 +83,5 @@ func (s *Service) disown(tx *db.Tx, a attempt, by Requester) error {
 	} else if err != nil {
 		return err
 	}
-	return audit.Write(tx, db.ID(account.User), audit.NotMe, by.Client)
+	return audit.Write(tx, db.ID(account.User), audit.Visitor, audit.NotMe, by.Client)
 }

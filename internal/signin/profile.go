@@ -69,7 +69,7 @@ func (s *Service) change(ctx context.Context, by Requester, e audit.Event, fn fu
 		if err := fn(tx, sess); err != nil {
 			return err
 		}
-		return audit.Write(tx, db.ID(sess.User.ID), e, by.Client)
+		return audit.Write(tx, db.ID(sess.User.ID), audit.Person(db.ID(sess.User.ID)), e, by.Client)
 	})
 	if err == nil && wait > 0 {
 		return TooOften{wait}

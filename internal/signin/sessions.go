@@ -32,6 +32,6 @@ func (s *Service) SignOut(ctx context.Context, by Requester) error {
 		if err := session.End(tx, by.Session); err != nil {
 			return err
 		}
-		return audit.Write(tx, db.ID(sess.User.ID), audit.SignedOut, by.Client)
+		return audit.Write(tx, db.ID(sess.User.ID), audit.Person(db.ID(sess.User.ID)), audit.SignedOut, by.Client)
 	})
 }

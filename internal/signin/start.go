@@ -197,7 +197,11 @@ func (st *start) begin(tx *db.Tx) error {
 	if st.queued, err = s.Outbox.Enqueue(tx, st.message(tx, a, code.Text, code.Link).Job(code.Expires), mute); err != nil {
 		return err
 	}
-	return audit.Write(tx, db.ID(who.User), audit.CodeSent, st.by.Client)
+	line := a.id // of an attempt's first message, so that a success finds it
+	if st.goesOn {
+		line = tx.NewID()
+	}
+	return audit.Begin(tx, line, db.ID(who.User), audit.Visitor, audit.CodeSent, st.by.Client)
 }
 
 // redirect lets an attempt that goes on lead where its browser has last wanted to

@@ -146,7 +146,7 @@ func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.UserID
 			event = audit.CodeExhausted
 		}
 	}
-	return audit.Write(tx, db.ID(user), event, sub.by.Client)
+	return audit.Write(tx, db.ID(user), audit.Visitor, event, sub.by.Client)
 }
 
 // repeated answers an attempt that is over. The right code once more in the
@@ -226,7 +226,7 @@ func (sub *submit) enter(tx *db.Tx, who accounts.AccountStatus, event audit.Even
 	if err := limit.Unblock(tx, notMeBlock, blockKey(sub.by.Browser.ID[:], sub.a.addr)); err != nil {
 		return err
 	}
-	if err := audit.Write(tx, db.ID(who.User), event, sub.by.Client); err != nil {
+	if err := audit.Finish(tx, sub.a.id, db.ID(who.User), event, sub.by.Client); err != nil {
 		return err
 	}
 	sub.out = Entered{

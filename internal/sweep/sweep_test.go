@@ -52,7 +52,7 @@ var kinds = map[string]struct {
 		return err
 	}},
 	"history": {"audit", 365 * 24 * time.Hour, func(tx *db.Tx, id db.ID, _ int) error {
-		_, err := tx.Exec(`INSERT INTO audit (id, user_id, event, prefix, agent, detail) VALUES ($1, 1, 'code_sent', '', '', '')`, id)
+		_, err := tx.Exec(`INSERT INTO audit (id, subject_id, event, prefix, agent, detail) VALUES ($1, 1, 'code_sent', '', '', '')`, id)
 		return err
 	}},
 	"sessions": {"sessions", 12 * time.Hour, func(tx *db.Tx, id db.ID, _ int) error {
@@ -238,7 +238,7 @@ func TestSignInsPassWhileMuchIsSwept(t *testing.T) {
 			all = append(all, h.signsIn(t, fmt.Sprintf("new%d@example.net", i)))
 		}
 		for deadline := time.Now().Add(time.Minute); ; {
-			left := h.count(t, `SELECT (SELECT count(*) FROM attempts WHERE identifier = 'old') + (SELECT count(*) FROM audit WHERE user_id = 1) +
+			left := h.count(t, `SELECT (SELECT count(*) FROM attempts WHERE identifier = 'old') + (SELECT count(*) FROM audit WHERE subject_id = 1) +
 				(SELECT count(*) FROM sessions WHERE user_id = 1) + (SELECT count(*) FROM proofs WHERE user_id = 1) +
 				(SELECT count(*) FROM accounts WHERE identifier LIKE 'p%')`)
 			if left == 0 {
