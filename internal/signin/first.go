@@ -98,12 +98,12 @@ func readFirst(tx *db.Tx, hash []byte) (value string, good bool, err error) {
 
 // promote makes a superuser of who signs in as first administrator, and of who
 // is named in the settings and signs in for the first time.
-func (s *Service) promote(tx *db.Tx, a attempt, who accounts.AccountStatus) error {
-	named := s.Settings.Admins[a.addr] && !who.Proved
+func (s *Service) promote(tx *db.Tx, t ticket, who accounts.AccountStatus) error {
+	named := s.Settings.Admins[t.addr] && !who.Proved
 	first := false
-	if len(a.firstHash) > 0 {
+	if len(t.firstHash) > 0 {
 		var err error
-		if first, err = takeFirst(tx, a.firstHash); err != nil {
+		if first, err = takeFirst(tx, t.firstHash); err != nil {
 			return err
 		}
 	}

@@ -112,4 +112,6 @@ type Entered struct {
 	Next      string    // where the person wanted to go: a local path, or ""
 	Browser   string    // the browser cookie that knows this id
 	User      accounts.UserID
+
+	givesBack bool // what the attempt took of limits
 }

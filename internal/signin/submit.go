@@ -11,7 +11,6 @@ import (
 	"github.com/djauthy/djauthy/internal/limit"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
-	"github.com/djauthy/djauthy/internal/session"
 )
 
 // submit is one answer on its way through the parts of its sequence.
@@ -28,7 +27,6 @@ type submit struct {
 	tries   int  // which answer to its attempt this is, from 1; one without a code is none
 	counted bool // the try is counted in the id's budget: short codes are compared
 	a       attempt
-	gives   bool // back what the attempt took
 	out     Entered
 }
 
@@ -200,46 +198,16 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 	return nil
 }
 
-// enter opens the session: the one place where somebody gets in.
-func (sub *submit) enter(tx *db.Tx, who accounts.AccountStatus, event audit.Event) error {
-	s := sub.s
-	token := session.NewToken(tx)
-	used, err := sub.a.use(tx, db.ID(token.ID))
-	if err != nil || !used {
-		sub.out.Verdict = Used
-		return err
-	}
-	who.GivenBackTo, sub.gives = limit.Spend(s.Settings.GivesBack, who.GivenBackTo, tx.Now)
-	if err := accounts.RecordSuccess(tx, who, sub.a.addr, sub.a.address()); err != nil {
-		return err
-	}
-	if err := s.promote(tx, sub.a, who); err != nil {
-		return err
-	}
-	if err := session.End(tx, sub.by.Session); err != nil {
-		return err
-	}
-	opened, err := s.Sessions.Open(tx, token, who.User, session.Proof{Factor: sub.a.addr.Implementation, Account: who.Account}, sub.by.Client)
-	if err != nil {
-		return err
-	}
-	if err := limit.Unblock(tx, notMeBlock, blockKey(sub.by.Browser.ID[:], sub.a.addr)); err != nil {
-		return err
-	}
-	if err := audit.Finish(tx, sub.a.id, db.ID(who.User), event, sub.by.Client); err != nil {
-		return err
-	}
-	sub.out = Entered{
-		Verdict: Accepted, Session: opened.Token, Expires: opened.Expires, Next: sub.a.next, User: who.User,
-		Browser: s.Cookie(s.learn(sub.by.Browser, sub.a.addr)),
-	}
-	return nil
+// enter lets the person in whose code or link was right.
+func (sub *submit) enter(tx *db.Tx, who accounts.AccountStatus, via audit.Event) (err error) {
+	sub.out, err = sub.s.enter(tx, sub.a.ticket, sub.by, Proved{Account: who, Factor: sub.a.addr.Implementation, Via: via})
+	return err
 }
 
 // giveBack returns to the budgets what the attempt took, now that its owner has
 // shown up.
 func (sub *submit) giveBack(tx *db.Tx) error {
-	if sub.out.Verdict != Accepted || !sub.gives {
+	if sub.out.Verdict != Accepted || !sub.out.givesBack {
 		return nil
 	}
 	if err := limit.GiveBack(tx, sub.s.taken(sub.a)...); err != nil || sub.a.kept == 0 {
