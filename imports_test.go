@@ -18,7 +18,7 @@ var floors = [][]string{
 	{"internal/db", "internal/seal", "internal/config", "internal/words", "internal/metrics", "internal/totp", "internal/plainjson", "templates", "static"},
 	{"internal/accounts", "internal/outbox", "internal/limit", "internal/audit", "internal/mailbox", "internal/backup"},
 	{"internal/delivery", "internal/multifactor", "internal/session", "internal/services"},
-	{"internal/signin"},
+	{"internal/signin", "internal/directory"},
 	{"internal/door", "internal/sweep"},
 	{"internal/web", "internal/ungleichotp", "internal/bus"},
 	{"client/otp"},

@@ -8,8 +8,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
-	"github.com/djauthy/djauthy/internal/audit"
-	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/services"
 )
 
@@ -34,55 +33,35 @@ func (c createSuperuserCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	u, triple, kept, err := c.create(e, h)
+	made, err := c.create(e, h)
 	if err = errors.Join(err, h.close()); err != nil {
 		return err
 	}
-	if u.Superuser {
-		e.note(u.Username + " is a superuser already")
+	if made.Already {
+		e.note(made.User.Username + " is a superuser already")
 	}
+	triple := made.Triple
 	which := fmt.Sprintf("--name %s --realm %s", triple.Name, triple.Realm)
 	switch {
-	case kept && !triple.Expires.IsZero() && !triple.Expires.After(time.Now()):
+	case made.Kept && !triple.Expires.IsZero() && !triple.Expires.After(time.Now()):
 		fmt.Fprintf(e.stderr, "djauthy: the triple %s was here already and has ended; `djauthy services expire %s --at never` brings it back, after `djauthy services rotate %s --keep 0` if its seed has leaked\n", triple, which, which)
-	case kept:
+	case made.Kept:
 		fmt.Fprintf(e.stderr, "djauthy: the triple %s was here already and is the same as before; `djauthy services rotate %s` gives it a new seed\n", triple, which)
 	}
 	return e.print(struct {
 		Username string `json:"username"`
 		ID       string `json:"id"`
 		tripleJSON
-	}{u.Username, strconv.FormatInt(int64(u.ID), 10), tripleJSON{triple.Name, triple.Realm, triple.Seed}})
+	}{made.User.Username, strconv.FormatInt(int64(made.User.ID), 10), tripleJSON{triple.Name, triple.Realm, triple.Seed}})
 }
 
-// create makes the superuser and its triple, by which it administers micro
-// services. A triple that is there already is kept.
-func (c createSuperuserCmd) create(e *env, h *app) (u accounts.User, triple services.Entry, kept bool, err error) {
+func (c createSuperuserCmd) create(e *env, h *app) (directory.Superuser, error) {
 	var id accounts.ID
 	if c.Email != "" {
 		var refusal accounts.Refusal
 		if id, refusal = h.discovery.Find(c.Email, ""); refusal != "" {
-			return u, triple, false, usageError{fmt.Errorf("--email: %s", h.words.Get("en").T("problem.id."+string(refusal)))}
+			return directory.Superuser{}, usageError{fmt.Errorf("--email: %s", h.words.Get("en").T("problem.id."+string(refusal)))}
 		}
 	}
-	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
-		if u, err = accounts.Named(tx, c.Name, id); err != nil {
-			return err
-		}
-		if !u.Superuser {
-			if err := accounts.SetSuperuser(tx, u.ID, true); err != nil {
-				return err
-			}
-			if err := audit.Write(tx, db.ID(u.ID), audit.Command, audit.Promoted, audit.Client{}); err != nil {
-				return err
-			}
-		}
-		triple, err = h.services.Find(tx, u.Username, services.AdminRealm)
-		kept = err == nil
-		if errors.Is(err, db.ErrNotFound) {
-			triple, err = h.services.Add(tx, services.Draft{Name: u.Username, Realm: services.AdminRealm}, audit.Client{})
-		}
-		return err
-	})
-	return u, triple, kept, err
+	return h.directory.CreateSuperuser(e.ctx, directory.Command(), c.Name, id)
 }

@@ -22,26 +22,34 @@ type line struct {
 	cells []string
 }
 
-// list prints what page reads, which is called with where the page before ended. read is
-// how many entries it has read, fewer than listSize with the last page; not each of them
-// need be a line. No more than a page is held in
-// memory, and nothing is read while it is being written: who reads the output may be slow.
+// list prints what page reads in a transaction, as listPages does. read is how many
+// entries it has read, fewer than listSize with the last page; not each of them need be a
+// line.
 func list[K any](e *env, h *app, head []string, page func(tx *db.Tx, from K) (lines []line, read int, next K, err error)) error {
+	return listPages(e, head, func(from K) (lines []line, next K, more bool, err error) {
+		read := 0
+		err = h.db.View(e.ctx, func(tx *db.Tx) (err error) {
+			lines, read, next, err = page(tx, from)
+			return err
+		})
+		return lines, next, read == listSize, err
+	})
+}
+
+// listPages prints what page reads, which is called with where the page before ended. No
+// more than a page is held in memory, and nothing is read while it is being written: who
+// reads the output may be slow.
+func listPages[K any](e *env, head []string, page func(from K) (lines []line, next K, more bool, err error)) error {
 	l := e.listing(head)
 	for from, more := *new(K), true; more; {
 		var lines []line
-		var read int
-		next := from
-		if err := h.db.View(e.ctx, func(tx *db.Tx) (err error) {
-			lines, read, next, err = page(tx, from)
-			return err
-		}); err != nil {
+		var err error
+		if lines, from, more, err = page(from); err != nil {
 			return err
 		}
 		if err := l.page(lines); err != nil {
 			return err
 		}
-		from, more = next, read == listSize
 	}
 	return l.end()
 }
@@ -115,7 +123,8 @@ func (l *listing) table(lines []line) error {
 	for _, x := range lines {
 		row := make([]string, len(x.cells))
 		for i, cell := range x.cells {
-			if row[i] = printable(cell); cell == "" {
+			row[i] = printable(cell)
+			if cell == "" {
 				row[i] = "-"
 			}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -362,3 +363,6 @@ func (c servicesDeleteCmd) Run(e *env) error {
 	}
 	return e.say(map[string]string{"deleted": c.label(), "realm": c.Realm}, "Deleted "+c.String())
 }
+
+// method is how a command runs: db.View or db.Update.
+type method func(d *db.DB, ctx context.Context, fn func(*db.Tx) error) error

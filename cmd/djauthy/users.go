@@ -8,9 +8,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
-	"github.com/djauthy/djauthy/internal/audit"
-	"github.com/djauthy/djauthy/internal/db"
-	"github.com/djauthy/djauthy/internal/session"
+	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -42,28 +40,16 @@ type userJSON struct {
 	Addresses   []string        `json:"addresses,omitempty"`
 }
 
-func toJSON(u accounts.User) userJSON {
-	j := userJSON{ID: u.ID, Username: u.Username, Name: u.Name(), Email: u.Email, Active: u.Active, Superuser: u.Superuser, Invited: u.Invited, Joined: u.Joined}
-	if !u.LastLogin.IsZero() {
-		j.LastLogin = &u.LastLogin
+func toJSON(p directory.Person) userJSON {
+	u := p.User
+	j := userJSON{
+		ID: u.ID, Username: u.Username, Name: u.Name(), Email: u.Email, Active: u.Active, Superuser: u.Superuser, Invited: u.Invited, Joined: u.Joined,
+		LastLogin: pointer(u.LastLogin), Deactivated: pointer(u.Deactivated),
 	}
-	if !u.Deactivated.IsZero() {
-		j.Deactivated = &u.Deactivated
-	}
-	return j
-}
-
-func describe(tx *db.Tx, id accounts.UserID) (userJSON, error) {
-	u, err := accounts.GetUser(tx, id)
-	if err != nil {
-		return userJSON{}, err
-	}
-	j := toJSON(u)
-	all, err := accounts.Of(tx, id)
-	for _, a := range all {
+	for _, a := range p.Accounts {
 		j.Addresses = append(j.Addresses, a.Addr.Identifier)
 	}
-	return j, err
+	return j
 }
 
 // state says in a word how the user stands.
@@ -112,14 +98,14 @@ func (usersListCmd) Run(e *env) error {
 	}
 	defer func() { _ = h.close() }()
 	head := []string{"USERNAME", "STATE", "EMAIL", "NAME", "LAST SIGN-IN"}
-	return list(e, h, head, func(tx *db.Tx, after accounts.UserID) (lines []line, read int, last accounts.UserID, err error) {
-		some, err := accounts.List(tx, after, listSize)
+	return listPages(e, head, func(after accounts.UserID) (lines []line, next accounts.UserID, more bool, err error) {
+		some, err := h.directory.List(e.ctx, after, listSize)
 		for _, u := range some {
-			j := toJSON(u)
+			j := toJSON(directory.Person{User: u})
 			lines = append(lines, line{j, []string{j.Username, j.state(), j.Email, j.Name, j.lastLogin()}})
 			after = u.ID
 		}
-		return lines, len(some), after, err
+		return lines, after, len(some) == listSize, err
 	})
 }
 
@@ -127,14 +113,14 @@ type usersShowCmd struct{ target }
 
 // Run shows a user.
 func (c usersShowCmd) Run(e *env) error {
-	var j userJSON
-	if err := c.read(e, func(_ *app, tx *db.Tx, u accounts.User) (err error) {
-		j, err = describe(tx, u.ID)
+	var p directory.Person
+	if err := c.with(e, func(h *app) (err error) {
+		p, err = h.directory.Show(e.ctx, c.ID)
 		return err
 	}); err != nil {
 		return err
 	}
-	return j.show(e)
+	return toJSON(p).show(e)
 }
 
 type usersAddCmd struct {
@@ -147,52 +133,34 @@ func (c usersAddCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	j, already, err := h.invite(e, c.Address)
+	out, err := h.invite(e, c.Address)
 	if err = errors.Join(err, h.close()); err != nil {
 		return err
 	}
 	switch {
-	case j.Deactivated != nil:
-		e.note(fmt.Sprintf("%s is deactivated; `djauthy users activate %s` lets them in again", j.Username, j.Username))
-	case already:
-		e.note(j.Username + " is invited already")
+	case !out.Deactivated.IsZero():
+		e.note(fmt.Sprintf("%s is deactivated; `djauthy users activate %s` lets them in again", out.Username, out.Username))
+	case out.Already:
+		e.note(out.Username + " is invited already")
 	}
-	return j.show(e)
+	return toJSON(out.Person).show(e)
 }
 
-// invite makes sure that an address has an invited user; already says that it had.
-func (h *app) invite(e *env, address string) (j userJSON, already bool, err error) {
+// invite makes sure that an address has an invited user.
+func (h *app) invite(e *env, address string) (directory.Changed, error) {
 	id, refusal := h.discovery.Find(address, "")
 	if refusal != "" {
-		return j, false, usageError{fmt.Errorf("%q: %s", address, h.words.Get("en").T("problem.id."+string(refusal)))}
+		return directory.Changed{}, usageError{fmt.Errorf("%q: %s", address, h.words.Get("en").T("problem.id."+string(refusal)))}
 	}
-	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
-		_, u, err := accounts.Ensure(tx, id)
-		if err != nil {
-			return err
-		}
-		if already = u.Invited; !already {
-			if err := accounts.Invite(tx, u.ID); err != nil {
-				return err
-			}
-			if err := audit.Write(tx, db.ID(u.ID), audit.Command, audit.Invited, audit.Client{}); err != nil {
-				return err
-			}
-		}
-		j, err = describe(tx, u.ID)
-		return err
-	})
-	return j, already, err
+	return h.directory.Invite(e.ctx, directory.Command(), id)
 }
 
 type usersActivateCmd struct{ target }
 
 // Run lets a user in again.
 func (c usersActivateCmd) Run(e *env) error {
-	return c.act(e, change{
-		event: audit.Activated, already: "is let in already",
-		so: func(u accounts.User) bool { return u.Deactivated.IsZero() && (u.Active || u.Invited) },
-		do: func(tx *db.Tx, u accounts.User) error { return accounts.Reactivate(tx, u.ID) },
+	return c.change(e, "is let in already", func(d *directory.Directory) (directory.Changed, error) {
+		return d.Activate(e.ctx, directory.Command(), c.ID)
 	})
 }
 
@@ -203,18 +171,8 @@ type usersDeactivateCmd struct {
 
 // Run shuts a user out.
 func (c usersDeactivateCmd) Run(e *env) error {
-	return c.act(e, change{
-		event: audit.Deactivated, already: "is deactivated already",
-		so: func(u accounts.User) bool { return !u.Deactivated.IsZero() },
-		do: func(tx *db.Tx, u accounts.User) error {
-			// The user first: a sign-in under way holds it, and its session has to
-			// be seen by what ends them all.
-			if err := accounts.Deactivate(tx, u.ID, c.options()...); err != nil {
-				return err
-			}
-			_, err := session.EndAll(tx, u.ID, 0)
-			return err
-		},
+	return c.change(e, "is deactivated already", func(d *directory.Directory) (directory.Changed, error) {
+		return d.Deactivate(e.ctx, directory.Command(), c.ID, c.options()...)
 	})
 }
 
@@ -222,10 +180,8 @@ type usersPromoteCmd struct{ target }
 
 // Run makes a superuser.
 func (c usersPromoteCmd) Run(e *env) error {
-	return c.act(e, change{
-		event: audit.Promoted, already: "is a superuser already",
-		so: func(u accounts.User) bool { return u.Superuser },
-		do: func(tx *db.Tx, u accounts.User) error { return accounts.SetSuperuser(tx, u.ID, true) },
+	return c.change(e, "is a superuser already", func(d *directory.Directory) (directory.Changed, error) {
+		return d.Promote(e.ctx, directory.Command(), c.ID)
 	})
 }
 
@@ -236,12 +192,8 @@ type usersDemoteCmd struct {
 
 // Run takes a superuser's rights.
 func (c usersDemoteCmd) Run(e *env) error {
-	return c.act(e, change{
-		event: audit.Demoted, already: "is no superuser",
-		so: func(u accounts.User) bool { return !u.Superuser },
-		do: func(tx *db.Tx, u accounts.User) error {
-			return accounts.SetSuperuser(tx, u.ID, false, c.options()...)
-		},
+	return c.change(e, "is no superuser", func(d *directory.Directory) (directory.Changed, error) {
+		return d.Demote(e.ctx, directory.Command(), c.ID, c.options()...)
 	})
 }
 
@@ -250,11 +202,15 @@ type usersLinkCmd struct{ target }
 // Run prints a one-time link.
 func (c usersLinkCmd) Run(e *env) error {
 	var url string
-	if err := c.with(e, func(h *app, tx *db.Tx, u accounts.User) error {
-		if !u.Deactivated.IsZero() {
+	if err := c.with(e, func(h *app) error {
+		u, err := h.directory.Find(e.ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		link, err := h.signin.MakeLink(e.ctx, u.ID)
+		if errors.Is(err, signin.ErrDeactivated) {
 			return fmt.Errorf("%s is deactivated; `djauthy users activate %s` lets them in again", u.Username, u.Username)
 		}
-		link, err := h.signin.MakeLink(tx, u.ID)
 		url = h.cfg.PublicURL + "/login/link/" + link.String()
 		return err
 	}); err != nil {
@@ -271,8 +227,8 @@ type usersExportCmd struct{ target }
 
 // Run prints everything that is kept of a user.
 func (c usersExportCmd) Run(e *env) error {
-	return c.found(e, func(h *app, u accounts.User) error {
-		x, err := h.signin.ExportUser(e.ctx, u.ID)
+	return c.with(e, func(h *app) error {
+		x, err := h.directory.Export(e.ctx, directory.Command(), c.ID)
 		if err != nil {
 			return err
 		}
@@ -288,17 +244,16 @@ type usersDeleteCmd struct {
 
 // Run forgets a user.
 func (c usersDeleteCmd) Run(e *env) error {
-	var name string
-	forget := func(_ *app, tx *db.Tx, u accounts.User) error {
-		name = u.Username
-		return signin.Forget(tx, u.ID, c.options()...)
-	}
-	if err := c.run(e, (*db.DB).Update, forget, func(h *app) { h.signin.ForgetMore(e.ctx) }); err != nil {
+	var u accounts.User
+	if err := c.with(e, func(h *app) (err error) {
+		u, err = h.directory.Delete(e.ctx, directory.Command(), c.ID, c.options()...)
+		return err
+	}); err != nil {
 		return err
 	}
 	if e.json {
-		return e.print(map[string]string{"deleted": name})
+		return e.print(map[string]string{"deleted": u.Username})
 	}
-	_, err := fmt.Fprintln(e.stdout, "Deleted", name)
+	_, err := fmt.Fprintln(e.stdout, "Deleted", u.Username)
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/mailbox"
 	"github.com/djauthy/djauthy/internal/metrics"
 	"github.com/djauthy/djauthy/internal/multifactor"
@@ -38,6 +39,7 @@ type app struct {
 	sessions  *session.Store
 	signin    *signin.Service
 	services  *services.Service
+	directory *directory.Directory
 	bus       *bus.Bus // nil without bus.url
 }
 
@@ -122,6 +124,7 @@ func (h *app) wire(e *env) error {
 	h.signin = signin.New(h.db, h.outbox, codes, h.sessions, h.keys, settings, h.log)
 	h.services = services.New(h.db, h.keys, services.Settings{Window: h.cfg.OTP.Window, SingleUse: h.cfg.OTP.SingleUse}, h.log)
 	h.services.Verified = h.metrics.Verify
+	h.directory = &directory.Directory{DB: h.db, Sessions: h.sessions, Services: h.services, Discovery: h.discovery, Log: h.log}
 	if h.cfg.Bus.URL != "" {
 		h.bus = &bus.Bus{Services: h.services, URL: h.cfg.Bus.URL, Names: h.cfg.Bus.Services, Log: h.log, Answered: h.metrics.Bus}
 		h.metrics.BusConnected(func() bool { return h.bus.Ready() == nil })

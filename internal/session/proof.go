@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -43,4 +44,24 @@ func SweepProofs(tx *db.Tx, from db.ID, limit int) (removed int64, next db.ID, e
 	removed, err = tx.Exec(`DELETE FROM proofs WHERE (session_id, factor) IN
 		(SELECT session_id, factor FROM proofs WHERE session_id > $1 AND session_id <= $2 AND expires_at <= $3`+tx.SkipLocked()+`)`, from, next, tx.Now)
 	return removed, next, err
+}
+
+// Want is what somebody asks of proofs before they trust a session.
+type Want struct {
+	Since time.Time // proofs older than this do not count; zero: any that has not expired
+	Until time.Time // proofs later than this do not count; zero: any
+}
+
+// Fresh wants a proof no older than age. One from the future was written by a clock that
+// was ahead: how old it is nobody knows, and it would be fresh for as long as the clock
+// was ahead.
+func Fresh(now time.Time, age time.Duration) Want {
+	return Want{Since: now.Add(-age), Until: now.Add(db.Skew)}
+}
+
+// MetBy reports whether a proof meets it.
+func (w Want) MetBy(proofs []Proof) bool {
+	return slices.ContainsFunc(proofs, func(p Proof) bool {
+		return !p.Verified.Before(w.Since) && (w.Until.IsZero() || !p.Verified.After(w.Until))
+	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -23,8 +24,8 @@ func TestDeletingTakesAFreshProof(t *testing.T) {
 		ann := addr(t, "ann@example.org")
 		b := h.browser("192.0.2.1")
 		b.signsIn(t, ann)
-		h.clock.Advance(signin.FreshFor + time.Millisecond)
-		ok, err := h.s.DeleteAccount(t.Context(), b.by)
+		h.clock.Advance(directory.FreshFor + time.Millisecond)
+		ok, err := h.dir.DeleteOwn(t.Context(), b.owner())
 		check(t, err)
 		want(t, ok, false)
 		want(t, b.isIn(t), true)
@@ -32,11 +33,11 @@ func TestDeletingTakesAFreshProof(t *testing.T) {
 		// A proof in another browser lifts nothing here.
 		other := h.browser("198.51.100.7")
 		other.signsIn(t, ann)
-		ok, err = h.s.DeleteAccount(t.Context(), b.by)
+		ok, err = h.dir.DeleteOwn(t.Context(), b.owner())
 		check(t, err)
 		want(t, ok, false)
-		h.clock.Advance(signin.FreshFor)
-		ok, err = h.s.DeleteAccount(t.Context(), other.by)
+		h.clock.Advance(directory.FreshFor)
+		ok, err = h.dir.DeleteOwn(t.Context(), other.owner())
 		check(t, err)
 		want(t, ok, true)
 		want(t, b.isIn(t), false)
@@ -53,11 +54,11 @@ func TestDeletingForgetsEverything(t *testing.T) {
 		b, other := h.browser("192.0.2.1"), h.browser("198.51.100.7")
 		open := other.gets(t, ann)
 		b.signsIn(t, ann)
-		check(t, h.s.SaveSettings(t.Context(), b.by, "Annabel", "Lee", "de"))
+		check(t, h.dir.SaveSettings(t.Context(), b.owner(), "Annabel", "Lee", "de"))
 		h.clock.Advance(time.Second)
 		late := other.getsAgain(t)
 		user := h.user(t, b)
-		ok, err := h.s.DeleteAccount(t.Context(), b.by)
+		ok, err := h.dir.DeleteOwn(t.Context(), b.owner())
 		check(t, err)
 		want(t, ok, true)
 		for _, query := range []string{
@@ -102,9 +103,9 @@ func TestExportHoldsEverythingKept(t *testing.T) {
 		h.clock.Advance(time.Second)
 		other.by.Attempt = h.browser("").by.Attempt
 		other.signsIn(t, ann)
-		check(t, h.s.SaveSettings(t.Context(), b.by, "Annabel", "Lee", "de"))
+		check(t, h.dir.SaveSettings(t.Context(), b.owner(), "Annabel", "Lee", "de"))
 		text, history := h.exported(t, b)
-		e, err := h.s.ExportUser(t.Context(), h.user(t, b))
+		e, err := h.exports(t.Context(), h.user(t, b))
 		check(t, err)
 		for _, part := range []string{
 			`"first_name":"Annabel"`, `"last_name":"Lee"`, `"language":"de"`, `"email":"ann@example.org"`, `"is_active":true`,
@@ -135,7 +136,7 @@ func TestExportHoldsEverythingKept(t *testing.T) {
 // exported is a person's export in compact form, and how many lines of history it has.
 func (h *house) exported(t *testing.T, b *browser) (text string, history int) {
 	t.Helper()
-	e, err := h.s.Export(t.Context(), b.by)
+	e, err := h.dir.ExportOwn(t.Context(), b.owner())
 	check(t, err)
 	var written, compact bytes.Buffer
 	check(t, e.Write(t.Context(), &written))
@@ -153,42 +154,42 @@ func TestAPersonsOwnChangesHaveABudget(t *testing.T) {
 		user := h.user(t, b)
 		before := len(h.events(t, user))
 		ways := []func() error{
-			func() error { return h.s.SaveSettings(t.Context(), b.by, "A", "B", "en") },
-			func() error { return h.s.EndSession(t.Context(), b.by, 1) },
-			func() error { return h.s.EndOthers(t.Context(), b.by) },
-			func() error { _, err := h.s.Export(t.Context(), b.by); return err },
+			func() error { return h.dir.SaveSettings(t.Context(), b.owner(), "A", "B", "en") },
+			func() error { return h.dir.EndSession(t.Context(), b.owner(), 1) },
+			func() error { return h.dir.EndOthers(t.Context(), b.owner()) },
+			func() error { _, err := h.dir.ExportOwn(t.Context(), b.owner()); return err },
 		}
 		for i := range 100 {
 			check(t, ways[i%len(ways)]())
 		}
 		for _, way := range ways {
-			var often signin.TooOften
+			var often directory.TooOften
 			if err := way(); !errors.As(err, &often) || often.Wait <= 0 || often.Wait > 2*time.Second {
 				t.Errorf("the 101st in a minute: %v", err)
 			}
 		}
 		want(t, len(h.events(t, user)), before+100)
 		// What is refused is not done either.
-		var often signin.TooOften
-		if err := h.s.SaveSettings(t.Context(), b.by, "Too", "Often", "de"); !errors.As(err, &often) {
+		var often directory.TooOften
+		if err := h.dir.SaveSettings(t.Context(), b.owner(), "Too", "Often", "de"); !errors.As(err, &often) {
 			t.Errorf("a change after all that: %v", err)
 		}
-		p, err := h.s.Profile(t.Context(), user)
+		p, err := h.dir.Profile(t.Context(), user)
 		check(t, err)
 		want(t, p.User.Name(), "A B")
 		// Who has copied a session cannot keep its owner from ending it.
 		elsewhere := h.browser("192.0.2.1")
 		elsewhere.signsIn(t, addr(t, "ann@example.org"))
-		check(t, h.s.EndOthers(t.Context(), elsewhere.by))
+		check(t, h.dir.EndOthers(t.Context(), elsewhere.owner()))
 		want(t, b.isIn(t), false)
 		b = elsewhere
 		before = len(h.events(t, user))
 		other := h.browser("192.0.2.1")
 		other.signsIn(t, addr(t, "ben@example.org"))
-		check(t, h.s.SaveSettings(t.Context(), other.by, "C", "D", "de"))
+		check(t, h.dir.SaveSettings(t.Context(), other.owner(), "C", "D", "de"))
 		for range 24 * 60 {
 			h.clock.Advance(time.Minute)
-			_ = h.s.SaveSettings(t.Context(), b.by, "A", "B", "en")
+			_ = h.dir.SaveSettings(t.Context(), b.owner(), "A", "B", "en")
 		}
 		if n := len(h.events(t, user)) - before; n > 2*300 {
 			t.Errorf("%d lines of history in a day", n)
@@ -209,11 +210,11 @@ func TestALongHistoryIsForgottenInPieces(t *testing.T) {
 			return errors.Join(err, audit.Write(tx, db.ID(other), audit.Visitor, audit.CodeSent, audit.Client{}))
 		})
 		// Only the first thousand go with the person: who waits for the writer waits no longer.
-		h.update(t, func(tx *db.Tx) error { return signin.Forget(tx, user) })
+		h.update(t, func(tx *db.Tx) error { return audit.Forget(tx, db.ID(user)) }) // as in the transaction of Delete
 		if n := h.count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, user); n < 2500 || n > 2600 {
 			t.Errorf("%d lines are left", n)
 		}
-		h.s.ForgetMore(t.Context())
+		check(t, h.deletes(t.Context(), user))
 		want(t, h.count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, user), 0)
 		want(t, h.count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, other), 1)
 		want(t, h.count(t, `SELECT count(*) FROM forgotten`), 0)
@@ -242,7 +243,7 @@ func TestAnExportWaitsForTheWriterOnlyToSayThatItWasAskedFor(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		b := h.browser("192.0.2.1")
 		b.signsIn(t, addr(t, "ann@example.org"))
-		e, err := h.s.Export(t.Context(), b.by)
+		e, err := h.dir.ExportOwn(t.Context(), b.owner())
 		check(t, err)
 		h.busyWriter(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -266,9 +267,9 @@ func TestWhatIsOnlyLookedAtWaitsForNoWriter(t *testing.T) {
 		for name, look := range map[string]func() error{
 			"a session":        func() error { _, err := h.s.Sessions.Check(ctx, b.by.Session); return err },
 			"a proof":          func() error { _, err := h.s.Fresh(ctx, sess, time.Hour); return err },
-			"a profile":        func() error { _, err := h.s.Profile(ctx, user); return err },
-			"a history":        func() error { _, _, err := h.s.History(ctx, user, 0, 10); return err },
-			"what is exported": func() error { _, err := h.s.ExportUser(ctx, user); return err },
+			"a profile":        func() error { _, err := h.dir.Profile(ctx, user); return err },
+			"a history":        func() error { _, _, err := h.dir.History(ctx, user, 0, 10); return err },
+			"what is exported": func() error { _, err := h.exports(ctx, user); return err },
 			"an attempt":       func() error { _, err := h.s.Wait(ctx, waits.by); return err },
 			"a link":           func() error { _, err := h.s.Link(ctx, m.link, b.by); return err },
 			"it was not me":    func() error { _, err := h.s.NotMe(ctx, m.notMe, false, b.by); return err },
@@ -326,7 +327,7 @@ func TestAnExportReadsItsHistoryPageByPage(t *testing.T) {
 			}
 			return err
 		})
-		e, err := h.s.ExportUser(t.Context(), user)
+		e, err := h.exports(t.Context(), user)
 		check(t, err)
 		w := &forgets{forget: func() { h.exec(t, `DELETE FROM audit`) }}
 		check(t, e.Write(t.Context(), w))
@@ -350,7 +351,7 @@ func TestAProfileListsFiveHundredSessions(t *testing.T) {
 			}
 			return err
 		})
-		p, err := h.s.Profile(t.Context(), h.user(t, b))
+		p, err := h.dir.Profile(t.Context(), h.user(t, b))
 		check(t, err)
 		want(t, len(p.Sessions), 500)
 	})
@@ -361,10 +362,10 @@ func TestWhatAPersonDoesIsInTheirHistory(t *testing.T) {
 		b := h.browser("192.0.2.1")
 		b.signsIn(t, addr(t, "ann@example.org"))
 		user := h.user(t, b)
-		check(t, h.s.SaveSettings(t.Context(), b.by, "A", "B", "en"))
-		check(t, h.s.EndSession(t.Context(), b.by, 1))
-		check(t, h.s.EndOthers(t.Context(), b.by))
-		_, err := h.s.Export(t.Context(), b.by)
+		check(t, h.dir.SaveSettings(t.Context(), b.owner(), "A", "B", "en"))
+		check(t, h.dir.EndSession(t.Context(), b.owner(), 1))
+		check(t, h.dir.EndOthers(t.Context(), b.owner()))
+		_, err := h.dir.ExportOwn(t.Context(), b.owner())
 		check(t, err)
 		check(t, h.s.SignOut(t.Context(), b.by))
 		all := h.events(t, user)
@@ -383,14 +384,14 @@ func TestAProfileShowsOwnAccountsAndLiveSessions(t *testing.T) {
 		h.clock.Advance(12 * time.Hour)
 		other.signsIn(t, ann)
 		h.browser("203.0.113.9").signsIn(t, addr(t, "bob@example.org"))
-		p, err := h.s.Profile(t.Context(), h.user(t, other))
+		p, err := h.dir.Profile(t.Context(), h.user(t, other))
 		check(t, err)
 		want(t, len(p.Accounts), 1)
 		want(t, p.Accounts[0].Addr, ann)
 		want(t, len(p.Sessions), 1)
 		want(t, p.Sessions[0].ID, db.ID(other.by.Session.ID))
 		want(t, p.Sessions[0].Created(), h.clock.Now())
-		_, err = h.s.Profile(t.Context(), accounts.UserID(1))
+		_, err = h.dir.Profile(t.Context(), accounts.UserID(1))
 		if !errors.Is(err, db.ErrNotFound) {
 			t.Errorf("a profile of nobody: %v", err)
 		}

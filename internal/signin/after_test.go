@@ -6,6 +6,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/signin"
 )
@@ -25,7 +26,7 @@ func TestAnOpenAttemptDoesNotTellWhatTheOwnerDid(t *testing.T) {
 		},
 		"deletes": func(t *testing.T, h *house, owner *browser) {
 			owner.signsIn(t, addr(t, ann))
-			ok, err := h.s.DeleteAccount(t.Context(), owner.by)
+			ok, err := h.dir.DeleteOwn(t.Context(), owner.owner())
 			check(t, err)
 			want(t, ok, true)
 		},
@@ -39,7 +40,7 @@ func TestAnOpenAttemptDoesNotTellWhatTheOwnerDid(t *testing.T) {
 		},
 		"gets a recovery link": func(t *testing.T, h *house, _ *browser) {
 			_, u := h.account(t, addr(t, ann))
-			h.update(t, func(tx *db.Tx) error { _, err := h.s.MakeLink(tx, u.ID); return err })
+			h.recovery(t, u.ID)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,7 +96,7 @@ func TestASuccessOfAClockThatWasAheadVoidsNoLaterCode(t *testing.T) {
 		h.browser("192.0.2.2").signsIn(t, ann)
 		var link seal.Token
 		_, u := h.account(t, ann)
-		h.update(t, func(tx *db.Tx) (err error) { link, err = h.s.MakeLink(tx, u.ID); return err })
+		link = h.recovery(t, u.ID)
 		want(t, h.browser("192.0.2.4").clicks(t, link).Verdict, signin.Accepted)
 	})
 }
@@ -120,14 +121,14 @@ func TestAProofOfAClockThatWasAheadIsNotFresh(t *testing.T) {
 		b.signsIn(t, addr(t, "ann@example.org"))
 		h.clock.Advance(-23 * time.Hour)
 		want(t, b.isIn(t), true)
-		fresh, err := h.s.Fresh(t.Context(), db.ID(b.by.Session.ID), signin.FreshFor)
+		fresh, err := h.s.Fresh(t.Context(), db.ID(b.by.Session.ID), directory.FreshFor)
 		check(t, err)
 		want(t, fresh, false)
-		ok, err := h.s.DeleteAccount(t.Context(), b.by)
+		ok, err := h.dir.DeleteOwn(t.Context(), b.owner())
 		check(t, err)
 		want(t, ok, false)
 		b.signsIn(t, addr(t, "ann@example.org"))
-		ok, err = h.s.DeleteAccount(t.Context(), b.by)
+		ok, err = h.dir.DeleteOwn(t.Context(), b.owner())
 		check(t, err)
 		want(t, ok, true)
 	})

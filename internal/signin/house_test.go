@@ -20,6 +20,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
@@ -33,6 +34,7 @@ const site = "https://login.example.org"
 
 // house is everything below the doors, with the settings' own defaults.
 type house struct {
+	dir   *directory.Directory
 	d     *db.DB
 	clock *dbtest.Clock
 	keys  *seal.Keys
@@ -72,7 +74,24 @@ func furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *house {
 		SendPerID: cfg.Limits.SendPerID, SendPerIP: cfg.Limits.SendPerIP, SendPerIDPrefix: cfg.Limits.SendPerIDPrefix,
 		TriesPerID: cfg.Limits.TriesPerID, ResendEvery: cfg.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(), Site: "Example", PublicURL: site,
 	}, log)
+	h.dir = &directory.Directory{DB: d, Sessions: sessions, Log: log}
 	return h
+}
+
+// deletes deletes a user as an administrator does.
+func (h *house) deletes(ctx context.Context, user accounts.UserID) error {
+	_, err := h.dir.Delete(ctx, directory.Command(), fmt.Sprint(user))
+	return err
+}
+
+// exports exports a user as an administrator does.
+func (h *house) exports(ctx context.Context, user accounts.UserID) (directory.Export, error) {
+	return h.dir.Export(ctx, directory.Command(), fmt.Sprint(user))
+}
+
+// owner is the person in the browser, who acts on their own account.
+func (b *browser) owner() directory.Owner {
+	return directory.Owner{Session: b.by.Session, Client: b.by.Client}
 }
 
 // deliver runs the outbox until the test ends.
@@ -206,7 +225,7 @@ func (h *house) account(t testing.TB, id accounts.ID) (a accounts.Account, u acc
 // events are what happened to a user, oldest first.
 func (h *house) events(t testing.TB, u accounts.UserID) (all []audit.Event) {
 	t.Helper()
-	lines, _, err := h.s.History(t.Context(), u, 0, 1000)
+	lines, _, err := h.dir.History(t.Context(), u, 0, 1000)
 	check(t, err)
 	for _, l := range slices.Backward(lines) {
 		all = append(all, l.Event)

@@ -60,8 +60,27 @@ func (s *Service) Link(ctx context.Context, link seal.Token, by Requester) (l Li
 }
 
 // MakeLink makes a one-time link that signs a user in in any browser, after its
-// button, for an administrator to hand over. It uses the user's first account.
-func (s *Service) MakeLink(tx *db.Tx, user accounts.UserID) (seal.Token, error) {
+// button, for an administrator to hand over. It uses the user's first account. It returns
+// ErrDeactivated for a deactivated user.
+func (s *Service) MakeLink(ctx context.Context, user accounts.UserID) (link seal.Token, err error) {
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		link, err = s.makeLink(tx, user)
+		return err
+	})
+	return link, err
+}
+
+// ErrDeactivated reports that nobody may sign in as the user.
+var ErrDeactivated = errors.New("this user is deactivated")
+
+func (s *Service) makeLink(tx *db.Tx, user accounts.UserID) (seal.Token, error) {
+	u, err := accounts.GetUser(tx, user)
+	if err != nil {
+		return seal.Token{}, err
+	}
+	if !u.Deactivated.IsZero() {
+		return seal.Token{}, ErrDeactivated
+	}
 	all, err := accounts.Of(tx, user)
 	if err != nil {
 		return seal.Token{}, err

@@ -16,18 +16,18 @@ func TestNextAsksForACodeUnlessAProofIsThere(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		proofs []session.Proof
-		want   signin.Want
+		want   session.Want
 		step   signin.Step
 	}{
-		{"nothing proved", nil, signin.Want{}, signin.AskCode},
-		{"nothing proved, fresh wanted", nil, signin.Want{Since: at}, signin.AskCode},
-		{"any proof will do", []session.Proof{proof(at)}, signin.Want{}, signin.Done},
-		{"older than wanted", []session.Proof{proof(at.Add(-time.Millisecond))}, signin.Want{Since: at}, signin.AskCode},
-		{"as old as wanted", []session.Proof{proof(at)}, signin.Want{Since: at}, signin.Done},
-		{"one of two is young enough", []session.Proof{proof(at.Add(-time.Hour)), proof(at)}, signin.Want{Since: at}, signin.Done},
-		{"later than wanted", []session.Proof{proof(at.Add(time.Millisecond))}, signin.Want{Since: at, Until: at}, signin.AskCode},
-		{"as late as wanted", []session.Proof{proof(at)}, signin.Want{Since: at, Until: at}, signin.Done},
-		{"none of two", []session.Proof{proof(at.Add(-time.Hour)), proof(at.Add(-time.Minute))}, signin.Want{Since: at}, signin.AskCode},
+		{"nothing proved", nil, session.Want{}, signin.AskCode},
+		{"nothing proved, fresh wanted", nil, session.Want{Since: at}, signin.AskCode},
+		{"any proof will do", []session.Proof{proof(at)}, session.Want{}, signin.Done},
+		{"older than wanted", []session.Proof{proof(at.Add(-time.Millisecond))}, session.Want{Since: at}, signin.AskCode},
+		{"as old as wanted", []session.Proof{proof(at)}, session.Want{Since: at}, signin.Done},
+		{"one of two is young enough", []session.Proof{proof(at.Add(-time.Hour)), proof(at)}, session.Want{Since: at}, signin.Done},
+		{"later than wanted", []session.Proof{proof(at.Add(time.Millisecond))}, session.Want{Since: at, Until: at}, signin.AskCode},
+		{"as late as wanted", []session.Proof{proof(at)}, session.Want{Since: at, Until: at}, signin.Done},
+		{"none of two", []session.Proof{proof(at.Add(-time.Hour)), proof(at.Add(-time.Minute))}, session.Want{Since: at}, signin.AskCode},
 	} {
 		if step := signin.Next(c.proofs, c.want); step != c.step {
 			t.Errorf("%s: %s, want %s", c.name, step, c.step)

@@ -169,7 +169,7 @@ func TestForgettingTakesThePersonBeforeTheirSessions(t *testing.T) {
 	}
 	_, u := h.account(t, ann)
 	dbtest.InOrder(t, h.d, "accounts", "id", func() error {
-		return h.d.Update(t.Context(), func(tx *db.Tx) error { return signin.Forget(tx, u.ID) })
+		return h.deletes(t.Context(), u.ID)
 	}, "users", "sessions", "proofs")
 }
 

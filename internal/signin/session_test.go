@@ -9,7 +9,6 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/seal"
-	"github.com/djauthy/djauthy/internal/signin"
 )
 
 func TestASessionEnds(t *testing.T) {
@@ -24,7 +23,7 @@ func TestASessionEnds(t *testing.T) {
 			h.update(t, func(tx *db.Tx) error { return accounts.Deactivate(tx, h.user(t, b)) })
 		},
 		"with its user deleted": func(t *testing.T, h *house, b *browser) {
-			h.update(t, func(tx *db.Tx) error { return signin.Forget(tx, h.user(t, b)) })
+			check(t, h.deletes(t.Context(), h.user(t, b)))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -38,10 +37,10 @@ func TestASessionEnds(t *testing.T) {
 				if _, err := h.s.Sessions.Check(t.Context(), b.by.Session); !errors.Is(err, db.ErrNotFound) {
 					t.Fatalf("Check says %v", err)
 				}
-				if err := h.s.SaveSettings(t.Context(), b.by, "A", "B", "de"); !errors.Is(err, db.ErrNotFound) {
+				if err := h.dir.SaveSettings(t.Context(), b.owner(), "A", "B", "de"); !errors.Is(err, db.ErrNotFound) {
 					t.Fatalf("a session that ended may change settings: %v", err)
 				}
-				if _, err := h.s.DeleteAccount(t.Context(), b.by); !errors.Is(err, db.ErrNotFound) {
+				if _, err := h.dir.DeleteOwn(t.Context(), b.owner()); !errors.Is(err, db.ErrNotFound) {
 					t.Fatalf("a session that ended may delete: %v", err)
 				}
 				check(t, h.s.SignOut(t.Context(), b.by)) // no mistake
@@ -62,7 +61,7 @@ func endElsewhere(t *testing.T, h *house, b *browser) {
 	h.clock.Advance(time.Second)
 	other := h.browser("198.51.100.7")
 	other.signsIn(t, addr(t, "ann@example.org"))
-	check(t, h.s.EndSession(t.Context(), other.by, db.ID(b.by.Session.ID)))
+	check(t, h.dir.EndSession(t.Context(), other.owner(), db.ID(b.by.Session.ID)))
 	want(t, other.isIn(t), true)
 }
 
@@ -208,8 +207,8 @@ func TestAForgedCookieEndsNobodysSession(t *testing.T) {
 		check(t, h.s.SignOut(t.Context(), eve.by))
 		eve.signsIn(t, addr(t, "eve@example.org"))
 		want(t, b.isIn(t), true)
-		check(t, h.s.EndSession(t.Context(), eve.by, db.ID(b.by.Session.ID))) // somebody else's is not hers to end
-		check(t, h.s.EndOthers(t.Context(), eve.by))
+		check(t, h.dir.EndSession(t.Context(), eve.owner(), db.ID(b.by.Session.ID))) // somebody else's is not hers to end
+		check(t, h.dir.EndOthers(t.Context(), eve.owner()))
 		want(t, b.isIn(t), true)
 	})
 }
@@ -224,7 +223,7 @@ func TestEndOthersKeepsThisOne(t *testing.T) {
 			all = append(all, b)
 			h.clock.Advance(time.Second)
 		}
-		check(t, h.s.EndOthers(t.Context(), all[1].by))
+		check(t, h.dir.EndOthers(t.Context(), all[1].owner()))
 		want(t, all[0].isIn(t), false)
 		want(t, all[1].isIn(t), true)
 		want(t, all[2].isIn(t), false)

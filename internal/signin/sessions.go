@@ -14,7 +14,7 @@ import (
 func (s *Service) Fresh(ctx context.Context, id db.ID, age time.Duration) (ok bool, err error) {
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
 		proofs, err := session.Proofs(tx, id)
-		ok = Next(proofs, young(tx.Now, age)) == Done
+		ok = Next(proofs, session.Fresh(tx.Now, age)) == Done
 		return err
 	})
 	return ok, err

@@ -15,9 +15,9 @@ import (
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/session"
-	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/words"
 )
 
@@ -61,7 +61,7 @@ func (s *Server) accountPage(c *fiber.Ctx, typed *settings) error {
 	if err != nil {
 		return err
 	}
-	profile, err := s.Signin.Profile(c.UserContext(), sess.User.ID)
+	profile, err := s.Directory.Profile(c.UserContext(), sess.User.ID)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (s *Server) postSettings(c *fiber.Ctx) error {
 	if to.FirstProblem != "" || to.LastProblem != "" {
 		return s.accountPage(c.Status(http.StatusUnprocessableEntity), &to)
 	}
-	return s.changed(c, s.Signin.SaveSettings(c.UserContext(), s.requester(c), to.FirstName, to.LastName, to.Language), "saved")
+	return s.changed(c, s.Directory.SaveSettings(c.UserContext(), s.owner(c), to.FirstName, to.LastName, to.Language), "saved")
 }
 
 func isName(s string) bool {
@@ -133,7 +133,7 @@ func (s *Server) changed(c *fiber.Ctx, err error, done string) error {
 
 // ofPerson makes the problem of what a person does too often.
 func ofPerson(err error) error {
-	var often signin.TooOften
+	var often directory.TooOften
 	if errors.As(err, &often) {
 		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: often.Wait}
 	}
@@ -145,7 +145,7 @@ func (s *Server) postEndSession(c *fiber.Ctx) error {
 	if err != nil {
 		return door.Fail(http.StatusBadRequest)
 	}
-	return s.changed(c, s.Signin.EndSession(c.UserContext(), s.requester(c), db.ID(id)), "session_ended")
+	return s.changed(c, s.Directory.EndSession(c.UserContext(), s.owner(c), db.ID(id)), "session_ended")
 }
 
 type endOthersPage struct {
@@ -158,7 +158,7 @@ func (s *Server) showEndOthers(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	profile, err := s.Signin.Profile(c.UserContext(), sess.User.ID)
+	profile, err := s.Directory.Profile(c.UserContext(), sess.User.ID)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (s *Server) showEndOthers(c *fiber.Ctx) error {
 }
 
 func (s *Server) postEndOthers(c *fiber.Ctx) error {
-	return s.changed(c, s.Signin.EndOthers(c.UserContext(), s.requester(c)), "others_ended")
+	return s.changed(c, s.Directory.EndOthers(c.UserContext(), s.owner(c)), "others_ended")
 }
 
 type eventRow struct {
@@ -188,7 +188,7 @@ func (s *Server) showHistory(c *fiber.Ctx) error {
 		return err
 	}
 	before, _ := strconv.ParseInt(c.Query("before"), 10, 64) // not a number: from the newest
-	lines, next, err := s.Signin.History(c.UserContext(), sess.User.ID, db.ID(before), historyLines)
+	lines, next, err := s.Directory.History(c.UserContext(), sess.User.ID, db.ID(before), historyLines)
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (s *Server) showHistory(c *fiber.Ctx) error {
 const exportFor = time.Minute
 
 func (s *Server) export(c *fiber.Ctx) error {
-	e, err := s.Signin.Export(c.UserContext(), s.requester(c))
+	e, err := s.Directory.ExportOwn(c.UserContext(), s.owner(c))
 	if err != nil {
 		return ofPerson(err)
 	}
@@ -233,7 +233,7 @@ func (s *Server) showDelete(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	fresh, err := s.Signin.Fresh(c.UserContext(), sess.ID, signin.FreshFor)
+	fresh, err := s.Signin.Fresh(c.UserContext(), sess.ID, directory.FreshFor)
 	if err != nil {
 		return err
 	}
@@ -241,7 +241,7 @@ func (s *Server) showDelete(c *fiber.Ctx) error {
 }
 
 func (s *Server) deletePage(c *fiber.Ctx, sess session.Session, fresh bool) error {
-	profile, err := s.Signin.Profile(c.UserContext(), sess.User.ID)
+	profile, err := s.Directory.Profile(c.UserContext(), sess.User.ID)
 	if err != nil {
 		return err
 	}
@@ -272,7 +272,7 @@ func (s *Server) postDelete(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.Signin.DeleteAccount(c.UserContext(), s.requester(c))
+	done, err := s.Directory.DeleteOwn(c.UserContext(), s.owner(c))
 	switch {
 	case errors.Is(err, accounts.ErrLastSuperuser):
 		return s.message(c.Status(http.StatusConflict), "account.last_superuser", "/account", "account.title")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
@@ -27,6 +28,11 @@ func (s *Server) requester(c *fiber.Ctx) signin.Requester {
 		Session: s.door.Token(c, door.SessionCookie), Attempt: s.door.Token(c, door.AttemptCookie),
 		Answered: func(fn func()) { door.Answered(c, fn) },
 	}
+}
+
+// owner is the person who acts on their own account.
+func (s *Server) owner(c *fiber.Ctx) directory.Owner {
+	return directory.Owner{Session: s.door.Token(c, door.SessionCookie), Client: s.client(c)}
 }
 
 // form returns a field of the form in the request's body.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/mailbox"
 	"github.com/djauthy/djauthy/internal/signin"
@@ -26,6 +27,7 @@ import (
 type Server struct {
 	DB        *db.DB
 	Signin    *signin.Service
+	Directory *directory.Directory
 	Discovery accounts.Discovery
 	Words     *words.Catalogue
 	Log       *slog.Logger

@@ -1,4 +1,4 @@
-package signin
+package directory
 
 import (
 	"bytes"
@@ -79,27 +79,41 @@ func maybe(t time.Time) *time.Time {
 	return &t
 }
 
-// ExportUser reads everything that is kept of a user, but for the history.
-func (s *Service) ExportUser(ctx context.Context, user accounts.UserID) (e Export, err error) {
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		e = Export{db: s.DB}
-		return e.read(tx, user, s)
+// Export reads everything that is kept of a user, found as by Find, but for the history.
+func (d *Directory) Export(ctx context.Context, by Actor, text string) (Export, error) {
+	if !by.may {
+		return Export{}, ErrForbidden
+	}
+	u, err := d.Find(ctx, text)
+	if err != nil {
+		return Export{}, err
+	}
+	return d.export(ctx, u.ID)
+}
+
+func (d *Directory) export(ctx context.Context, user accounts.UserID) (e Export, err error) {
+	err = d.DB.View(ctx, func(tx *db.Tx) error {
+		e = Export{db: d.DB}
+		return e.read(tx, user, d)
 	})
 	return e, err
 }
 
-func (e *Export) read(tx *db.Tx, user accounts.UserID, s *Service) error {
-	p, err := s.profile(tx, user)
+func (e *Export) read(tx *db.Tx, user accounts.UserID, d *Directory) error {
+	p, err := d.profile(tx, user)
 	if err != nil {
 		return err
 	}
 	u := p.User
 	e.User = exportUser{
-		u.ID, u.Username, u.FirstName, u.LastName, u.Email, u.Language, u.Active, u.Staff, u.Superuser, u.Invited,
-		u.Joined, maybe(u.LastLogin), maybe(u.Deactivated), maybe(u.Asked),
+		ID: u.ID, Username: u.Username, FirstName: u.FirstName, LastName: u.LastName, Email: u.Email, Language: u.Language,
+		Active: u.Active, Staff: u.Staff, Superuser: u.Superuser, Invited: u.Invited,
+		Joined: u.Joined, LastLogin: maybe(u.LastLogin), Deactivated: maybe(u.Deactivated), Asked: maybe(u.Asked),
 	}
 	for _, a := range p.Accounts {
-		e.Accounts = append(e.Accounts, exportAccount{a.Addr.Implementation, a.Addr.Identifier, a.Active, maybe(a.Activated), maybe(a.LastUsed)})
+		e.Accounts = append(e.Accounts, exportAccount{
+			Implementation: a.Addr.Implementation, Identifier: a.Addr.Identifier, Active: a.Active, Activated: maybe(a.Activated), LastUsed: maybe(a.LastUsed),
+		})
 	}
 	for _, x := range p.Sessions {
 		proofs, err := session.Proofs(tx, x.ID)
@@ -139,7 +153,7 @@ func (e Export) Write(ctx context.Context, w io.Writer) error {
 			return err
 		}
 		for _, l := range lines {
-			text, err := json.MarshalIndent(exportEvent{l.At, l.Event, l.Client.Prefix, l.Client.Agent}, "    ", "  ")
+			text, err := json.MarshalIndent(exportEvent{At: l.At, Event: l.Event, Network: l.Client.Prefix, Agent: l.Client.Agent}, "    ", "  ")
 			if err != nil {
 				return err
 			}
@@ -155,16 +169,16 @@ func (e Export) Write(ctx context.Context, w io.Writer) error {
 	}
 }
 
-// Export reads everything that is kept of the person, but for the history, and notes in
+// ExportOwn reads everything that is kept of the person, but for the history, and notes in
 // that that they asked for it.
-func (s *Service) Export(ctx context.Context, by Requester) (e Export, err error) {
+func (d *Directory) ExportOwn(ctx context.Context, own Owner) (e Export, err error) {
 	var user accounts.UserID
-	err = s.change(ctx, by, audit.Exported, func(_ *db.Tx, sess session.Session) error {
+	err = d.change(ctx, own, audit.Exported, func(_ *db.Tx, sess session.Session) error {
 		user = sess.User.ID
 		return nil
 	})
 	if err != nil {
 		return e, err
 	}
-	return s.ExportUser(ctx, user)
+	return d.export(ctx, user)
 }

@@ -1,0 +1,87 @@
+// Package directory holds the use cases on users: what people do to their own account,
+// and what administrators do to anybody's. Each is one method and one transaction, with
+// one check of who may and one line of history.
+//
+// Pages and commands are skins over it. It owns no table, signs nobody in, and knows
+// neither HTTP nor what a command prints.
+package directory
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/services"
+	"github.com/djauthy/djauthy/internal/session"
+)
+
+// Directory is the use cases on users.
+type Directory struct {
+	DB        *db.DB
+	Sessions  *session.Store
+	Services  *services.Service
+	Discovery accounts.Discovery
+	Log       *slog.Logger
+}
+
+// Actor is who asks for a change of somebody else. The zero Actor may change nothing.
+type Actor struct {
+	who audit.Actor
+	may bool
+}
+
+// Command is an administrator who runs a command beside the database. They may do
+// everything, as they could change the database itself.
+func Command() Actor { return Actor{audit.Command, true} }
+
+// ErrForbidden reports that an actor may not do what was asked for. Nothing was done.
+var ErrForbidden = errors.New("this needs an administrator")
+
+// Find returns a user by username, id, or any address, or db.ErrNotFound.
+func (d *Directory) Find(ctx context.Context, text string) (u accounts.User, err error) {
+	err = d.DB.View(ctx, func(tx *db.Tx) error {
+		u, err = accounts.Lookup(tx, d.Discovery, text)
+		return err
+	})
+	return u, err
+}
+
+// Person is a user with their addresses.
+type Person struct {
+	accounts.User
+	Accounts []accounts.Account
+}
+
+func person(tx *db.Tx, id accounts.UserID) (p Person, err error) {
+	if p.User, err = accounts.GetUser(tx, id); err != nil {
+		return p, err
+	}
+	p.Accounts, err = accounts.Of(tx, id)
+	return p, err
+}
+
+// Show returns a user, found as by Find, with their addresses.
+func (d *Directory) Show(ctx context.Context, text string) (p Person, err error) {
+	err = d.DB.View(ctx, func(tx *db.Tx) error {
+		u, err := accounts.Lookup(tx, d.Discovery, text)
+		if err != nil {
+			return err
+		}
+		p, err = person(tx, u.ID)
+		return err
+	})
+	return p, err
+}
+
+// List returns up to limit users whose id is above after, in the order in which they
+// came.
+func (d *Directory) List(ctx context.Context, after accounts.UserID, limit int) (all []accounts.User, err error) {
+	err = d.DB.View(ctx, func(tx *db.Tx) error {
+		all, err = accounts.List(tx, after, limit)
+		return err
+	})
+	return all, err
+}

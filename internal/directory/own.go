@@ -1,0 +1,118 @@
+package directory
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/config"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/limit"
+	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/session"
+)
+
+// Owner is a person who acts on their own account: the session that they are signed in
+// by, and their browser as history shows it.
+type Owner struct {
+	Session seal.Token
+	Client  audit.Client
+}
+
+// Profile is what a person sees of themselves.
+type Profile struct {
+	Person
+	Sessions []session.Session
+}
+
+// Profile returns a user with their accounts and live sessions.
+func (d *Directory) Profile(ctx context.Context, user accounts.UserID) (p Profile, err error) {
+	err = d.DB.View(ctx, func(tx *db.Tx) error {
+		p, err = d.profile(tx, user)
+		return err
+	})
+	return p, err
+}
+
+func (d *Directory) profile(tx *db.Tx, user accounts.UserID) (p Profile, err error) {
+	if p.Person, err = person(tx, user); err != nil {
+		return p, err
+	}
+	p.Sessions, err = d.Sessions.Of(tx, user)
+	return p, err
+}
+
+// ownChanges is how often a person may change what is theirs in one session, or have it
+// exported. Each writes a line of history, and nobody needs more.
+var ownChanges = config.Rates{{N: 100, Per: time.Minute}, {N: 300, Per: 24 * time.Hour}}
+
+// TooOften is the error of a change that comes too soon after others of the person.
+// Nothing was done.
+type TooOften struct{ Wait time.Duration }
+
+func (e TooOften) Error() string { return "too many changes; the next in " + e.Wait.String() }
+
+// change runs fn for the user of a session that is still good, and writes the
+// event into their history. A session that ended meanwhile changes nothing. It returns
+// TooOften beyond ownChanges.
+func (d *Directory) change(ctx context.Context, own Owner, e audit.Event, fn func(*db.Tx, session.Session) error) error {
+	var wait time.Duration
+	err := d.DB.Update(ctx, func(tx *db.Tx) error {
+		sess, err := d.Sessions.Find(tx, own.Session)
+		if err != nil {
+			return err
+		}
+		// Of the session, so that a thief of one cannot keep its owner from ending it.
+		budget := limit.Budget{Name: "own_changes", Key: strconv.FormatInt(int64(sess.ID), 10), Rates: ownChanges}
+		// A refusal is no error, or all who are written in one group would be again.
+		wait, err = limit.Take(tx, budget)
+		if err != nil || wait > 0 {
+			return err
+		}
+		if err := fn(tx, sess); err != nil {
+			return err
+		}
+		return audit.Write(tx, db.ID(sess.User.ID), audit.Person(db.ID(sess.User.ID)), e, own.Client)
+	})
+	if err == nil && wait > 0 {
+		return TooOften{wait}
+	}
+	return err
+}
+
+// SaveSettings changes what a person says of themselves.
+func (d *Directory) SaveSettings(ctx context.Context, own Owner, first, last, language string) error {
+	return d.change(ctx, own, audit.SettingsChange, func(tx *db.Tx, sess session.Session) error {
+		return accounts.SetProfile(tx, sess.User.ID, first, last, language)
+	})
+}
+
+// EndSession ends another session of the person.
+func (d *Directory) EndSession(ctx context.Context, own Owner, id db.ID) error {
+	return d.change(ctx, own, audit.SessionEnded, func(tx *db.Tx, sess session.Session) error {
+		return session.EndOf(tx, sess.User.ID, id)
+	})
+}
+
+// EndOthers ends all other sessions of the person.
+func (d *Directory) EndOthers(ctx context.Context, own Owner) error {
+	return d.change(ctx, own, audit.SessionsEnded, func(tx *db.Tx, sess session.Session) error {
+		_, err := session.EndAll(tx, sess.User.ID, sess.ID)
+		return err
+	})
+}
+
+// History returns a page of what happened to a user, newest first, and where
+// the next page begins, 0 at the end.
+func (d *Directory) History(ctx context.Context, user accounts.UserID, before db.ID, limit int) (lines []audit.Line, next db.ID, err error) {
+	err = d.DB.View(ctx, func(tx *db.Tx) error {
+		lines, next, err = audit.Of(tx, db.ID(user), before, limit)
+		return err
+	})
+	return lines, next, err
+}
+
+// FreshFor is how old a proof may be for what cannot be undone.
+const FreshFor = 5 * time.Minute
