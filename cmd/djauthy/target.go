@@ -15,12 +15,13 @@ type target struct {
 }
 
 // explain makes an error about the user one that says what to do.
-func (t target) explain(err error) error {
+func (t target) explain(e *env, h *app, err error) error {
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		return fmt.Errorf("no user has the username, id or address %q; `djauthy users list` shows all", t.ID)
 	case errors.Is(err, accounts.ErrLastSuperuser):
-		return fmt.Errorf("%s is the last superuser: %w. `djauthy users promote ID` makes another; --force does it all the same", t.ID, err)
+		u, _ := h.directory.Find(e.ctx, t.ID)
+		return fmt.Errorf("%s is the last superuser: %w. `djauthy users promote ID` makes another; --force does it all the same", u.Username, err)
 	}
 	return err
 }
@@ -43,7 +44,7 @@ func (t target) with(e *env, fn func(h *app) error) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(t.explain(fn(h)), h.close())
+	return errors.Join(t.explain(e, h, fn(h)), h.close())
 }
 
 // change makes a change of the user and shows the user. already is said of one who was so
