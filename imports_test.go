@@ -20,7 +20,8 @@ var floors = [][]string{
 	{"internal/delivery", "internal/multifactor", "internal/session", "internal/services"},
 	{"internal/signin", "internal/directory"},
 	{"internal/door", "internal/sweep"},
-	{"internal/web", "internal/ungleichotp", "internal/bus"},
+	{"internal/page", "internal/ungleichotp", "internal/bus"},
+	{"internal/web"},
 	{"client/otp"},
 	{"client/otp/fiberotp", "client/otp/bus"},
 	{"cmd/djauthy"},
@@ -39,8 +40,8 @@ var only = map[string][]string{
 	"database/sql":                {"internal/db"},
 	"github.com/jackc/pgx/v5":     {"internal/db"},
 	"modernc.org/sqlite":          {"internal/db"},
-	"github.com/gofiber/fiber/v2": {"internal/door", "internal/web", "internal/ungleichotp", "cmd/djauthy", "client/otp/fiberotp"},
-	"net/http":                    {"internal/door", "internal/web", "internal/ungleichotp", "internal/metrics", "cmd/djauthy", "client/otp", "client/otp/fiberotp"},
+	"github.com/gofiber/fiber/v2": {"internal/door", "internal/page", "internal/web", "internal/ungleichotp", "cmd/djauthy", "client/otp/fiberotp"},
+	"net/http":                    {"internal/door", "internal/page", "internal/web", "internal/ungleichotp", "internal/metrics", "cmd/djauthy", "client/otp", "client/otp/fiberotp"},
 }
 
 func TestImportsPointDown(t *testing.T) {

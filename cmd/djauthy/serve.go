@@ -17,6 +17,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/page"
 	"github.com/djauthy/djauthy/internal/ungleichotp"
 	"github.com/djauthy/djauthy/internal/web"
 )
@@ -126,10 +127,8 @@ func (h *app) pages() *web.Server {
 	c := h.cfg
 	s := &web.Server{
 		DB: h.db, Signin: h.signin, Directory: h.directory, Discovery: h.discovery, Words: h.words, Log: h.log, Answered: h.metrics.Answer,
-		Options: web.Options{
-			PublicURL: c.PublicURL, Manual: c.Mode == "manual",
-			Brand: web.Brand{Name: c.Brand.Name, LogoFile: c.Brand.Logo, Accent: c.Brand.Accent},
-		},
+		Manual:  c.Mode == "manual",
+		Options: page.Options{PublicURL: c.PublicURL, Brand: page.Brand{Name: c.Brand.Name, LogoFile: c.Brand.Logo, Accent: c.Brand.Accent}},
 	}
 	if h.bus != nil {
 		s.Bus = h.bus.Ready

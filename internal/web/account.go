@@ -17,6 +17,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/page"
 	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/words"
 )
@@ -35,7 +36,7 @@ type sessionRow struct {
 }
 
 type accountPage struct {
-	base
+	page.Base
 	Name, Username string
 	Superuser      bool
 	Used           string
@@ -52,22 +53,27 @@ type settings struct {
 	Language                  string
 }
 
-func (s *Server) showAccount(c *fiber.Ctx) error { return s.accountPage(c, nil) }
+// owner is the person who acts on their own account.
+func (s *account) owner(c *fiber.Ctx) directory.Owner {
+	return directory.Owner{Session: s.Door.Token(c, door.SessionCookie), Client: s.Client(c)}
+}
+
+func (s *account) showAccount(c *fiber.Ctx) error { return s.show(c, nil) }
 
 // accountPage shows the account; with typed, the settings as somebody typed
 // them, which were not taken.
-func (s *Server) accountPage(c *fiber.Ctx, typed *settings) error {
-	sess, err := s.session(c)
+func (s *account) show(c *fiber.Ctx, typed *settings) error {
+	sess, err := s.Session(c)
 	if err != nil {
 		return err
 	}
-	profile, err := s.Directory.Profile(c.UserContext(), sess.User.ID)
+	profile, err := s.directory.Profile(c.UserContext(), sess.User.ID)
 	if err != nil {
 		return err
 	}
 	u := profile.User
 	p := accountPage{
-		base: s.base(c), Name: u.Name(), Username: u.Username, Superuser: u.Superuser,
+		Base: s.Base(c), Name: u.Name(), Username: u.Username, Superuser: u.Superuser,
 		Settings: settings{FirstName: u.FirstName, LastName: u.LastName, Language: u.Language},
 	}
 	if typed != nil {
@@ -86,21 +92,21 @@ func (s *Server) accountPage(c *fiber.Ctx, typed *settings) error {
 	}
 	for _, x := range profile.Sessions {
 		p.Sessions = append(p.Sessions, sessionRow{
-			strconv.FormatInt(int64(x.ID), 10), p.base.Language.Browser(x.Client.Agent), p.base.Language.Place(x.Client.Prefix), x.Created(), x.LastSeen, x.ID == sess.ID,
+			strconv.FormatInt(int64(x.ID), 10), p.Language.Browser(x.Client.Agent), p.Language.Place(x.Client.Prefix), x.Created(), x.LastSeen, x.ID == sess.ID,
 		})
 	}
-	return s.page(c, "account/home.html", p)
+	return s.Write(c, "account/home.html", p)
 }
 
 // maxName bounds a first or last name, as in Django's auth.User.
 const maxName = 150
 
-func (s *Server) postSettings(c *fiber.Ctx) error {
-	to := settings{FirstName: strings.TrimSpace(form(c, "first_name")), LastName: strings.TrimSpace(form(c, "last_name")), Language: form(c, "language")}
+func (s *account) postSettings(c *fiber.Ctx) error {
+	to := settings{FirstName: strings.TrimSpace(page.Form(c, "first_name")), LastName: strings.TrimSpace(page.Form(c, "last_name")), Language: page.Form(c, "language")}
 	if !isLanguage(to.Language) {
 		to.Language = ""
 	}
-	l := s.language(c)
+	l := s.Language(c)
 	if !isName(to.FirstName) {
 		to.FirstProblem = l.T("problem.first_name")
 	}
@@ -108,9 +114,9 @@ func (s *Server) postSettings(c *fiber.Ctx) error {
 		to.LastProblem = l.T("problem.last_name")
 	}
 	if to.FirstProblem != "" || to.LastProblem != "" {
-		return s.accountPage(c.Status(http.StatusUnprocessableEntity), &to)
+		return s.show(c.Status(http.StatusUnprocessableEntity), &to)
 	}
-	return s.changed(c, s.Directory.SaveSettings(c.UserContext(), s.owner(c), to.FirstName, to.LastName, to.Language), "saved")
+	return s.changed(c, s.directory.SaveSettings(c.UserContext(), s.owner(c), to.FirstName, to.LastName, to.Language), "saved")
 }
 
 func isName(s string) bool {
@@ -127,7 +133,7 @@ func isLanguage(code string) bool {
 }
 
 // changed leads back to the account with a word on what was done.
-func (s *Server) changed(c *fiber.Ctx, err error, done string) error {
+func (s *account) changed(c *fiber.Ctx, err error, done string) error {
 	return orRedirect(c, ofPerson(err), "/account?done="+done)
 }
 
@@ -140,33 +146,33 @@ func ofPerson(err error) error {
 	return err
 }
 
-func (s *Server) postEndSession(c *fiber.Ctx) error {
-	id, err := strconv.ParseInt(form(c, "session"), 10, 64)
+func (s *account) postEndSession(c *fiber.Ctx) error {
+	id, err := strconv.ParseInt(page.Form(c, "session"), 10, 64)
 	if err != nil {
 		return door.Fail(http.StatusBadRequest)
 	}
-	return s.changed(c, s.Directory.EndSession(c.UserContext(), s.owner(c), db.ID(id)), "session_ended")
+	return s.changed(c, s.directory.EndSession(c.UserContext(), s.owner(c), db.ID(id)), "session_ended")
 }
 
 type endOthersPage struct {
-	base
+	page.Base
 	Count int
 }
 
-func (s *Server) showEndOthers(c *fiber.Ctx) error {
-	sess, err := s.session(c)
+func (s *account) showEndOthers(c *fiber.Ctx) error {
+	sess, err := s.Session(c)
 	if err != nil {
 		return err
 	}
-	profile, err := s.Directory.Profile(c.UserContext(), sess.User.ID)
+	profile, err := s.directory.Profile(c.UserContext(), sess.User.ID)
 	if err != nil {
 		return err
 	}
-	return s.page(c, "account/end_others.html", endOthersPage{s.base(c), max(0, len(profile.Sessions)-1)})
+	return s.Write(c, "account/end_others.html", endOthersPage{Base: s.Base(c), Count: max(0, len(profile.Sessions)-1)})
 }
 
-func (s *Server) postEndOthers(c *fiber.Ctx) error {
-	return s.changed(c, s.Directory.EndOthers(c.UserContext(), s.owner(c)), "others_ended")
+func (s *account) postEndOthers(c *fiber.Ctx) error {
+	return s.changed(c, s.directory.EndOthers(c.UserContext(), s.owner(c)), "others_ended")
 }
 
 type eventRow struct {
@@ -175,38 +181,38 @@ type eventRow struct {
 }
 
 type historyPage struct {
-	base
+	page.Base
 	Events []eventRow
 	More   string
 }
 
 const historyLines = 50
 
-func (s *Server) showHistory(c *fiber.Ctx) error {
-	sess, err := s.session(c)
+func (s *account) showHistory(c *fiber.Ctx) error {
+	sess, err := s.Session(c)
 	if err != nil {
 		return err
 	}
 	before, _ := strconv.ParseInt(c.Query("before"), 10, 64) // not a number: from the newest
-	lines, next, err := s.Directory.History(c.UserContext(), sess.User.ID, db.ID(before), historyLines)
+	lines, next, err := s.directory.History(c.UserContext(), sess.User.ID, db.ID(before), historyLines)
 	if err != nil {
 		return err
 	}
-	p := historyPage{base: s.base(c)}
+	p := historyPage{Base: s.Base(c)}
 	for _, l := range lines {
-		p.Events = append(p.Events, eventRow{l.At, p.T("history.event." + string(l.Event)), p.base.Language.Browser(l.Client.Agent), p.base.Language.Place(l.Client.Prefix)})
+		p.Events = append(p.Events, eventRow{l.At, p.T("history.event." + string(l.Event)), p.Language.Browser(l.Client.Agent), p.Language.Place(l.Client.Prefix)})
 	}
 	if next != 0 {
 		p.More = "/account/history?before=" + strconv.FormatInt(int64(next), 10)
 	}
-	return s.page(c, "account/history.html", p)
+	return s.Write(c, "account/history.html", p)
 }
 
 // exportFor is how long a browser may take to read an export.
 const exportFor = time.Minute
 
-func (s *Server) export(c *fiber.Ctx) error {
-	e, err := s.Directory.ExportOwn(c.UserContext(), s.owner(c))
+func (s *account) export(c *fiber.Ctx) error {
+	e, err := s.directory.ExportOwn(c.UserContext(), s.owner(c))
 	if err != nil {
 		return ofPerson(err)
 	}
@@ -223,35 +229,35 @@ func (s *Server) export(c *fiber.Ctx) error {
 }
 
 type deletePage struct {
-	base
+	page.Base
 	Fresh      bool
 	Identifier string
 }
 
-func (s *Server) showDelete(c *fiber.Ctx) error {
-	sess, err := s.session(c)
+func (s *account) showDelete(c *fiber.Ctx) error {
+	sess, err := s.Session(c)
 	if err != nil {
 		return err
 	}
-	fresh, err := s.Signin.Fresh(c.UserContext(), sess.ID, directory.FreshFor)
+	fresh, err := s.signin.Fresh(c.UserContext(), sess.ID, directory.FreshFor)
 	if err != nil {
 		return err
 	}
-	return s.deletePage(c, sess, fresh)
+	return s.writeDelete(c, sess, fresh)
 }
 
-func (s *Server) deletePage(c *fiber.Ctx, sess session.Session, fresh bool) error {
-	profile, err := s.Directory.Profile(c.UserContext(), sess.User.ID)
+func (s *account) writeDelete(c *fiber.Ctx, sess session.Session, fresh bool) error {
+	profile, err := s.directory.Profile(c.UserContext(), sess.User.ID)
 	if err != nil {
 		return err
 	}
-	return s.page(c, "account/delete.html", deletePage{s.base(c), fresh, s.proved(profile.User, used(profile.Accounts, sess.Account))})
+	return s.Write(c, "account/delete.html", deletePage{Base: s.Base(c), Fresh: fresh, Identifier: s.proved(profile.User, used(profile.Accounts, sess.Account))})
 }
 
 // proved is an address of a user in the spelling to which a code is sent: the one
 // that was proved, where it is known, since the folded one may be another mailbox.
-func (s *Server) proved(u accounts.User, address accounts.ID) string {
-	if id, refusal := s.Discovery.Find(u.Email, ""); refusal == "" && id == address {
+func (s *account) proved(u accounts.User, address accounts.ID) string {
+	if id, refusal := s.discovery.Find(u.Email, ""); refusal == "" && id == address {
 		address.Identifier = u.Email
 	}
 	return address.Shown()
@@ -267,25 +273,25 @@ func used(all []accounts.Account, id accounts.AccountID) accounts.ID {
 	return accounts.ID{}
 }
 
-func (s *Server) postDelete(c *fiber.Ctx) error {
-	sess, err := s.session(c)
+func (s *account) postDelete(c *fiber.Ctx) error {
+	sess, err := s.Session(c)
 	if err != nil {
 		return err
 	}
-	done, err := s.Directory.DeleteOwn(c.UserContext(), s.owner(c))
+	done, err := s.directory.DeleteOwn(c.UserContext(), s.owner(c))
 	switch {
 	case errors.Is(err, accounts.ErrLastSuperuser):
-		return s.message(c.Status(http.StatusConflict), "account.last_superuser", "/account", "account.title")
+		return s.Say(c.Status(http.StatusConflict), "account.last_superuser", "/account", "account.title")
 	case err != nil:
 		return err
 	}
 	if !done {
-		return s.deletePage(c.Status(http.StatusForbidden), sess, false)
+		return s.writeDelete(c.Status(http.StatusForbidden), sess, false)
 	}
-	s.door.DropCookie(c, door.SessionCookie)
-	s.door.DropCookie(c, door.AttemptCookie)
-	dropPages(c)
-	s.Log.Info("account deleted by its owner", "request", s.door.RequestID(c), "user", sess.User.ID)
-	c.Locals("session", session.Session{})
-	return s.message(c, "account.deleted", "/login", "error.go_on")
+	s.Door.DropCookie(c, door.SessionCookie)
+	s.Door.DropCookie(c, door.AttemptCookie)
+	page.DropPages(c)
+	s.Log.Info("account deleted by its owner", "request", s.Door.RequestID(c), "user", sess.User.ID)
+	s.ForgetSession(c)
+	return s.Say(c, "account.deleted", "/login", "error.go_on")
 }

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"net/http"
 	"strconv"
 
@@ -9,12 +8,13 @@ import (
 
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/page"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/words"
 )
 
 type codePage struct {
-	base
+	page.Base
 	codeForm
 	Soon bool // it was to be sent again too soon
 
@@ -36,8 +36,8 @@ func (p *codePage) values() words.Values {
 	return words.Values{&p.Typed, &p.Login, &p.ExpiresIn, &p.Until, &p.ResendIn, &p.ResendWords, &p.Usually}
 }
 
-func (s *Server) showCode(c *fiber.Ctx) error {
-	if s.door.Cookie(c, door.AttemptCookie) == "" {
+func (s *signIn) showCode(c *fiber.Ctx) error {
+	if s.Door.Cookie(c, door.AttemptCookie) == "" {
 		return s.withoutAttempt(c)
 	}
 	return s.codePage(c, s.requester(c), "", false)
@@ -46,8 +46,8 @@ func (s *Server) showCode(c *fiber.Ctx) error {
 // codePage shows where the browser's attempt stands: the field for the code, or
 // that it is over. It says what the answer's problem was, or that it was to be
 // sent again too soon.
-func (s *Server) codePage(c *fiber.Ctx, by signin.Requester, problem string, soon bool) error {
-	w, err := s.Signin.Wait(c.UserContext(), by)
+func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem string, soon bool) error {
+	w, err := s.signin.Wait(c.UserContext(), by)
 	if err != nil {
 		return err
 	}
@@ -55,79 +55,71 @@ func (s *Server) codePage(c *fiber.Ctx, by signin.Requester, problem string, soo
 		w.Verdict = signin.Accepted // the last wrong try is still told as one, and the wait by its countdown
 	}
 	if w.Verdict != signin.Accepted {
-		if sess, err := s.session(c); err != nil || sess.ID != 0 && w.Verdict == signin.Used {
+		if sess, err := s.Session(c); err != nil || sess.ID != 0 && w.Verdict == signin.Used {
 			return orRedirect(c, err, nonEmpty(w.Next, "/account"))
 		}
 		return s.ended(c, w)
 	}
-	if s.leadsOut(w.Next) {
+	if s.LeadsOut(w.Next) {
 		door.AllowFormRedirects(c)
 	}
-	resend, usual := door.Seconds(w.ResendIn), s.Signin.Outbox.Usual(c.UserContext())
-	p := codePage{base: s.base(c), Soon: soon, codeForm: codeForm{
+	resend, usual := door.Seconds(w.ResendIn), s.signin.Outbox.Usual(c.UserContext())
+	p := codePage{Base: s.Base(c), Soon: soon, codeForm: codeForm{
 		Digits: w.Digits, Long: w.Long, Length: w.Length, Waits: resend > 0, Usual: usual > 0,
-		ChannelDown: s.Signin.Outbox.Down(w.Channel), Mailbox: s.Mailbox != nil,
+		ChannelDown: s.signin.Outbox.Down(w.Channel), Mailbox: s.mailbox,
 	}}
-	p.Typed, p.Login, p.Until = w.Typed, loginFor(w.Next), p.Clock(w.Expires)
+	p.Typed, p.Login, p.Until = w.Typed, page.LoginFor(w.Next), p.Clock(w.Expires)
 	p.ExpiresIn, p.ResendIn = strconv.Itoa(door.Seconds(w.Expires.Sub(w.Now))), strconv.Itoa(resend)
 	p.ResendWords, p.Usually = p.N("code.resend_in", resend), p.N("code.usually", max(1, door.Seconds(usual)))
 	if p.Problem = problem; problem == "" && !soon && w.Resent {
 		p.Notice = p.T("code.notice.resent")
 	}
 	if p.Problem != "" || p.Notice != "" || soon {
-		return s.page(c, "signin/code.html", p)
+		return s.Write(c, "signin/code.html", p)
 	}
-	return s.plainCode(c, p)
+	return s.freshCode(c, p)
 }
 
-// plainCode is the page of somebody whose code has just gone, which every
-// sign-in shows: each form of it is made once, and the values filled in.
-func (s *Server) plainCode(c *fiber.Ctx, p codePage) error {
-	type key struct {
+// freshCode is the page of somebody whose code has just been sent, which every sign-in
+// shows.
+func (s *signIn) freshCode(c *fiber.Ctx, p codePage) error {
+	type form struct {
 		lang     string
 		signedIn bool
 		codeForm
 	}
-	form := key{p.Lang, p.SignedIn, p.codeForm}
-	page, ok := s.precompiled.Load(form)
-	if !ok {
+	return s.Precompiled(c, "signin/code.html", form{p.Lang, p.SignedIn, p.codeForm}, p.values(), func() page.View {
 		marked := p
 		marked.values().Mark()
-		var made bytes.Buffer
-		if err := s.views.execute(&made, "signin/code.html", marked); err != nil {
-			return err
-		}
-		page, _ = s.precompiled.LoadOrStore(form, words.Precompile(made.String(), len(p.values())))
-	}
-	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	return c.SendString(page.(words.Precompiled).HTML(p.values()))
+		return marked
+	})
 }
 
-func (s *Server) postCode(c *fiber.Ctx) error {
+func (s *signIn) postCode(c *fiber.Ctx) error {
 	by := s.requester(c)
-	code := form(c, "auth_code")
+	code := page.Form(c, "auth_code")
 	if by.Attempt.ID != 0 && code == "" {
-		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, s.language(c).T("problem.code.empty"), false)
+		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, s.Language(c).T("problem.code.empty"), false)
 	}
-	e, err := s.Signin.SubmitCode(c.UserContext(), code, by)
+	e, err := s.signin.SubmitCode(c.UserContext(), code, by)
 	if err != nil {
 		return err
 	}
-	s.Answered(verdicts[e.Verdict])
+	s.answered(verdicts[e.Verdict])
 	switch e.Verdict {
 	case signin.Accepted, signin.Again:
 		return s.enter(c, e)
 	case signin.Misshapen:
-		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, shapeProblem(s.language(c), e.Shape), false)
+		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, shapeProblem(s.Language(c), e.Shape), false)
 	case signin.Wrong:
-		l := s.language(c)
+		l := s.Language(c)
 		problem := l.T("problem.code.wrong")
 		if e.TriesLeft <= 3 {
 			problem += " " + l.N("code.tries_left", e.TriesLeft)
 		}
 		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, problem, false)
 	}
-	w, err := s.Signin.Wait(c.UserContext(), by)
+	w, err := s.signin.Wait(c.UserContext(), by)
 	if err != nil {
 		return err
 	}
@@ -144,11 +136,11 @@ func shapeProblem(l *words.Language, shape multifactor.Shape) string {
 }
 
 // enter gives the browser its session and leads it where it wanted to go.
-func (s *Server) enter(c *fiber.Ctx, e signin.Entered) error {
+func (s *signIn) enter(c *fiber.Ctx, e signin.Entered) error {
 	if e.Verdict == signin.Accepted {
-		s.door.SetCookie(c, door.SessionCookie, e.Session.String(), e.Expires.Sub(s.DB.Now()))
-		s.door.SetCookie(c, door.BrowserCookie, e.Browser, browserLife)
-		s.Log.Info("signed in", "request", s.door.RequestID(c), "user", e.User)
+		s.Door.SetCookie(c, door.SessionCookie, e.Session.String(), e.Expires.Sub(s.Now()))
+		s.Door.SetCookie(c, door.BrowserCookie, e.Browser, browserLife)
+		s.Log.Info("signed in", "request", s.Door.RequestID(c), "user", e.User)
 	}
 	return orRedirect(c, nil, nonEmpty(e.Next, "/account"))
 }
@@ -160,17 +152,17 @@ var verdicts = map[signin.Verdict]string{
 }
 
 type endedPage struct {
-	base
+	page.Base
 	Heading, Text, Login string
 	CanResend            bool
 }
 
 // ended says that the attempt is over, and what to do.
-func (s *Server) ended(c *fiber.Ctx, w signin.Waiting) error {
-	p := endedPage{base: s.base(c), Login: loginFor(w.Next), CanResend: w.Verdict != signin.Gone && w.Verdict != signin.Stopped}
+func (s *signIn) ended(c *fiber.Ctx, w signin.Waiting) error {
+	p := endedPage{Base: s.Base(c), Login: page.LoginFor(w.Next), CanResend: w.Verdict != signin.Gone && w.Verdict != signin.Stopped}
 	key := "ended." + verdicts[w.Verdict]
 	p.Heading, p.Text = p.T(key+".heading"), p.T(key+".text", "Masked", w.Masked)
-	return s.page(c.Status(http.StatusGone), "signin/ended.html", p)
+	return s.Write(c.Status(http.StatusGone), "signin/ended.html", p)
 }
 
 func orRedirect(c *fiber.Ctx, err error, to string) error {

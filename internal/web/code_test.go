@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"log/slog"
 	"testing"
 	"time"
@@ -9,55 +8,66 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/page"
 	"github.com/djauthy/djauthy/internal/words"
 )
 
-// opened is the door with the server's pages.
-func opened(t *testing.T, s *Server) *door.Door {
+// opened is a server whose pages are added to a door, without what is below them.
+func opened(t *testing.T) (*Server, *page.Site) {
 	t.Helper()
-	d, err := door.New(door.Options{PublicURL: s.Options.PublicURL, Log: slog.New(slog.DiscardHandler), Observe: func(string, string, int, time.Duration) {}})
-	if err == nil {
-		err = s.Open(d)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
-// The page of a fresh code is precompiled; it has to be the very page
-// that the template would make, whatever somebody's id is.
-func TestThePouredCodePageIsTheTemplates(t *testing.T) {
 	texts, err := words.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Words: texts, Options: Options{PublicURL: "http://localhost:8080"}}
-	opened(t, s)
+	s := &Server{DB: &db.DB{Now: time.Now}, Words: texts, Log: slog.New(slog.DiscardHandler), Options: page.Options{PublicURL: "http://localhost:8080", Brand: page.Brand{Name: "R & D"}}}
+	d, err := door.New(door.Options{PublicURL: s.Options.PublicURL, Log: slog.New(slog.DiscardHandler), Observe: func(string, string, int, time.Duration) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	site, err := s.site(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	site.Open(s.routes(site)...)
+	return s, site
+}
+
+// The page of a fresh code is precompiled; it has to be the very page
+// that the template would make, whatever somebody's id is.
+func TestThePrecompiledCodePageIsTheTemplates(t *testing.T) {
+	_, site := opened(t)
+	in := &signIn{Site: site}
 	app := fiber.New()
 	for _, lang := range words.Languages {
+		r := &fasthttp.RequestCtx{}
+		r.Request.Header.Set(fiber.HeaderAcceptLanguage, lang)
+		first := app.AcquireCtx(r)
+		b := site.Base(first)
+		app.ReleaseCtx(first)
 		for _, masked := range []string{"a…@example.org", `"<b>&'"@example.org`, "xqMarkOfValue3qx"} {
 			for form := range 64 {
 				bit := func(n int) bool { return form>>n&1 == 1 }
-				p := codePage{base: base{Language: texts.Get(lang), SignedIn: bit(0), Brand: Brand{Name: "R & D"}}, codeForm: codeForm{
+				p := codePage{Base: b, codeForm: codeForm{
 					Digits: bit(1), Long: bit(2), Waits: bit(3), Usual: bit(4), ChannelDown: bit(5), Mailbox: bit(5), Length: 6,
 				}}
+				p.SignedIn = bit(0)
 				for i, v := range p.values() {
-					*v = []string{masked, loginFor("/a?b=c d&e=+%" + masked), "599", "12:34 UTC", "29", "in 29 seconds", "usually at once"}[i]
+					*v = []string{masked, page.LoginFor("/a?b=c d&e=+%" + masked), "599", "12:34 UTC", "29", "in 29 seconds", "usually at once"}[i]
 				}
-				var want bytes.Buffer
-				if err := s.views.execute(&want, "signin/code.html", p); err != nil {
-					t.Fatal(err)
+				write := func(fn func(c *fiber.Ctx, p codePage) error) string {
+					c := app.AcquireCtx(&fasthttp.RequestCtx{})
+					defer app.ReleaseCtx(c)
+					if err := fn(c, p); err != nil {
+						t.Fatal(err)
+					}
+					return string(c.Response().Body())
 				}
-				c := app.AcquireCtx(&fasthttp.RequestCtx{})
-				if err := s.plainCode(c, p); err != nil {
-					t.Fatal(err)
+				want := write(func(c *fiber.Ctx, p codePage) error { return site.Write(c, "signin/code.html", p) })
+				if got := write(in.freshCode); got != want {
+					t.Fatalf("%s %06b: the page is\n%s\nwant\n%s", lang, form, got, want)
 				}
-				if got := string(c.Response().Body()); got != want.String() {
-					t.Fatalf("%s %06b: the page is\n%s\nwant\n%s", lang, form, got, want.String())
-				}
-				app.ReleaseCtx(c)
 			}
 		}
 	}

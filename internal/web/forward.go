@@ -16,8 +16,8 @@ const everybody = "users"
 // identity headers, else 401. All four headers are always there and never empty,
 // so that a proxy which copies them overwrites what a visitor made up: Caddy skips
 // an empty one, and hands on the visitor's own.
-func (s *Server) forwardAuth(c *fiber.Ctx) error {
-	sess, err := s.session(c)
+func (s *local) forwardAuth(c *fiber.Ctx) error {
+	sess, err := s.Session(c)
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (s *Server) forwardAuth(c *fiber.Ctx) error {
 	}
 	h, u := &c.Response().Header, sess.User
 	h.Set("Remote-User", u.Username)
-	h.Set("Remote-Email", nonEmpty(u.Email, u.Username+"@noreply."+s.host))
+	h.Set("Remote-Email", nonEmpty(u.Email, u.Username+"@noreply."+s.Host()))
 	h.Set("Remote-Name", mime.QEncoding.Encode("utf-8", nonEmpty(u.Name(), u.Username)))
 	h.Set("Remote-Groups", everybody)
 	return nil

@@ -1,4 +1,4 @@
-package web
+package page
 
 import (
 	"net/url"
@@ -11,24 +11,24 @@ import (
 	"github.com/djauthy/djauthy/internal/door"
 )
 
-// wayBack is the way back that somebody asks for as a URI reference of this
+// WayBack is the way back that somebody asks for as a URI reference of this
 // server, "" if there is none. One that is refused leaves a line in the log.
-func (s *Server) wayBack(c *fiber.Ctx, asked string) string {
+func (s *Site) WayBack(c *fiber.Ctx, asked string) string {
 	if asked == "" {
 		return ""
 	}
 	next, refusal := door.LocalPath(asked)
 	if refusal != "" {
-		if tell, left := s.drops.tell(s.DB.Now()); tell {
-			s.Log.Warn("a way back was dropped", "request", s.door.RequestID(c), "why", refusal, "next", loggable(asked), "untold", left)
+		if ok, left := s.drops.admit(s.Now()); ok {
+			s.Log.Warn("a way back was dropped", "request", s.Door.RequestID(c), "why", refusal, "next", loggable(asked), "untold", left)
 		}
 	}
 	return next
 }
 
-// leadsOut reports whether a way back leads to an app, which may redirect to
+// LeadsOut reports whether a way back leads to an app, which may redirect to
 // another origin, and not to a page of the account.
-func (s *Server) leadsOut(next string) bool { return next != "" && !s.own[pathOf(next)] }
+func (s *Site) LeadsOut(next string) bool { return next != "" && !s.own[pathOf(next)] }
 
 // pathOf is the path of a local address, without query and fragment.
 func pathOf(address string) string {
@@ -38,16 +38,16 @@ func pathOf(address string) string {
 	return address
 }
 
-// loginFor is the address of the sign-in page that keeps a way back.
-func loginFor(next string) string {
+// LoginFor is the address of the sign-in page that keeps a way back.
+func LoginFor(next string) string {
 	if next == "" {
 		return "/login"
 	}
 	return "/login?next=" + strings.ReplaceAll(url.QueryEscape(next), "+", "%20")
 }
 
-// query is the request's query as it was sent.
-func query(c *fiber.Ctx) string {
+// Query is the request's query as it was sent.
+func Query(c *fiber.Ctx) string {
 	_, query, _ := strings.Cut(c.OriginalURL(), "?")
 	return query
 }
@@ -61,6 +61,20 @@ func loggable(address string) string {
 		path = path[:most] + "…"
 	}
 	return strings.ToValidUTF8(path, "\ufffd")
+}
+
+// LostCookie is the value of done by which the sign-in page says that a cookie was lost.
+const LostCookie = "no_cookies"
+
+// signInURL is the sign-in page for a browser without a session, which is to come back to
+// next. If it comes from where the session began, its cookie is lost.
+func (s *Site) signInURL(c *fiber.Ctx, next string) string {
+	query := url.Values{"next": {next}}
+	from := s.Door.Referer(c)
+	if s.Door.Cookie(c, door.SessionCookie) == "" && (from == "/login/code" || from == "/login/link") {
+		query.Set("done", LostCookie)
+	}
+	return "/login?" + query.Encode()
 }
 
 const (
@@ -77,9 +91,9 @@ type dropLog struct {
 	untold int // since the last line
 }
 
-// tell reports whether there is room for a line, and how many there was none for
+// admit reports whether there is room for a line, and how many there was none for
 // before it.
-func (d *dropLog) tell(now time.Time) (ok bool, untold int) {
+func (d *dropLog) admit(now time.Time) (ok bool, untold int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if now.Sub(d.since) >= dropSpan {

@@ -1,4 +1,4 @@
-package web
+package page
 
 import (
 	"net/http"
@@ -10,14 +10,14 @@ import (
 )
 
 type errorPage struct {
-	base
+	Base
 	Status         int
 	Heading, Text  string
 	Link, LinkText string
 }
 
 // showProblem tells a problem in words, as a page where a page was asked for.
-func (s *Server) showProblem(c *fiber.Ctx, p *door.Problem) error {
+func (s *Site) showProblem(c *fiber.Ctx, p *door.Problem) error {
 	if accept := c.Get(fiber.HeaderAccept); accept != "" && !strings.Contains(accept, "text/html") && !strings.Contains(accept, "*/*") {
 		text := http.StatusText(p.Status)
 		if p.Link != "" {
@@ -27,22 +27,26 @@ func (s *Server) showProblem(c *fiber.Ctx, p *door.Problem) error {
 	}
 	// No session: with the database down, asking for one would fail, too.
 	l := s.Words.Match(c.Get(fiber.HeaderAcceptLanguage))
-	e := errorPage{base: s.plain(l, false), Status: p.Status, Heading: l.T("error." + p.Key + ".heading"), Link: "/login", LinkText: l.T("error.go_on")}
+	e := errorPage{Base: s.base(l, false), Status: p.Status, Heading: l.T("error." + p.Key + ".heading"), Link: "/login", LinkText: l.T("error.go_on")}
 	if p.Link != "" {
 		e.Link, e.LinkText = p.Link, l.T("error.go_to")
 	}
 	e.Text = l.T("error."+p.Key+".text", "When", l.In(p.Wait), "Address", s.Options.PublicURL)
-	return s.page(c, "error.html", e)
+	return s.Write(c, "error.html", e)
 }
 
-type messagePage struct {
-	base
+// Message is a page that says one thing.
+type Message struct {
+	Base
 	Heading, Text  string
 	Link, LinkText string
 }
 
-// message is a page that says one thing: KEY.heading, KEY.text and a way on.
-func (s *Server) message(c *fiber.Ctx, key, link, linkText string) error {
-	b := s.base(c)
-	return s.page(c, "message.html", messagePage{b, b.T(key + ".heading"), b.T(key + ".text"), link, b.T(linkText)})
+// Say answers with a page that says one thing: KEY.heading, KEY.text and a way on.
+func (s *Site) Say(c *fiber.Ctx, key, link, linkText string) error {
+	b := s.Base(c)
+	return s.WriteMessage(c, Message{Base: b, Heading: b.T(key + ".heading"), Text: b.T(key + ".text"), Link: link, LinkText: b.T(linkText)})
 }
+
+// WriteMessage answers with a page that says one thing.
+func (s *Site) WriteMessage(c *fiber.Ctx, m Message) error { return s.Write(c, "message.html", m) }

@@ -1,4 +1,4 @@
-package web
+package page
 
 import (
 	"log/slog"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/words"
 )
 
@@ -19,18 +19,19 @@ func TestARouteThatSaysNothingIsForNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{DB: &db.DB{Now: time.Now}, Words: texts, Log: slog.New(slog.DiscardHandler), Options: Options{PublicURL: "http://localhost:8080"}}
-	app := opened(t, s).App
-	for _, r := range s.routes() {
-		if r.who == nobody {
-			t.Errorf("%s %s is for nobody", r.method, r.path)
-		}
+	const url = "http://localhost:8080"
+	d, err := door.New(door.Options{PublicURL: url, Log: slog.New(slog.DiscardHandler), Observe: func(string, string, int, time.Duration) {}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	var forgotten route
-	app.Get("/forgotten", s.guard(forgotten.who, func(c *fiber.Ctx) error { return c.SendString("inside") }))
+	s := &Site{Words: texts, Log: slog.New(slog.DiscardHandler), Options: Options{PublicURL: url}, Now: time.Now, Door: d}
+	if err := s.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	s.Open(Route{Method: http.MethodGet, Path: "/forgotten", Handle: func(c *fiber.Ctx) error { return c.SendString("inside") }})
 	r := httptest.NewRequest(http.MethodGet, "/forgotten", nil)
 	r.Host = "localhost:8080"
-	res, err := app.Test(r)
+	res, err := d.App.Test(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package web
+package page
 
 import (
 	"bytes"
@@ -64,16 +64,16 @@ func loadPages(l *words.Language, constants map[string]string) (pages, error) {
 	return all, nil
 }
 
-// constants are the fields of base that are the same on every page.
-func (s *Server) constants() map[string]string {
+// constants are the fields of Base that are the same on every page.
+func (s *Site) constants() map[string]string {
 	return map[string]string{
 		"Brand.Name": s.Options.Brand.Name, "Brand.Logo": s.Options.Brand.Logo,
 		"CSS": s.files.url("djauthy.css"), "JS": s.files.url("djauthy.js"), "Icon": s.files.url("favicon.svg"), "AccentCSS": s.files.url("accent.css"),
 	}
 }
 
-// base is what every page has.
-type base struct {
+// Base is what every page has.
+type Base struct {
 	*words.Language
 	Brand                    Brand
 	CSS, JS, Icon, AccentCSS string
@@ -85,16 +85,16 @@ type base struct {
 }
 
 // Ago is a time told relative, and exact for who asks.
-func (b base) Ago(t time.Time) template.HTML {
+func (b Base) Ago(t time.Time) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // no part comes from outside
 		t.Format(time.RFC3339), t.Format("2006-01-02 15:04:05 MST"), template.HTMLEscapeString(b.Language.Ago(b.now.Sub(t)))))
 }
 
 // Clock is a time of day.
-func (b base) Clock(t time.Time) string { return t.Format("15:04 MST") }
+func (b Base) Clock(t time.Time) string { return t.Format("15:04 MST") }
 
 // LinkWords says what a link of a message does, or shows the link.
-func (b base) LinkWords(link string) string {
+func (b Base) LinkWords(link string) string {
 	switch {
 	case strings.Contains(link, "/login/link/"):
 		return b.T("mailbox.sign_in")
@@ -104,26 +104,32 @@ func (b base) LinkWords(link string) string {
 	return link
 }
 
-// base makes what every page has, in the language of the person or the browser.
-func (s *Server) base(c *fiber.Ctx) base {
-	sess, _ := s.session(c) // a page that needs one was guarded; others only lose a link
-	return s.plain(s.language(c), sess.ID != 0)
+// Base makes what every page has, in the language of the person or the browser.
+func (s *Site) Base(c *fiber.Ctx) Base {
+	sess, _ := s.Session(c) // a page that needs one was guarded; others only lose a link
+	return s.base(s.Language(c), sess.ID != 0)
 }
 
-func (s *Server) plain(l *words.Language, signedIn bool) base {
-	return base{
-		Language: l, Brand: s.Options.Brand, SignedIn: signedIn, now: s.DB.Now().UTC(),
+func (s *Site) base(l *words.Language, signedIn bool) Base {
+	return Base{
+		Language: l, Brand: s.Options.Brand, SignedIn: signedIn, now: s.Now().UTC(),
 		CSS: s.files.url("djauthy.css"), JS: s.files.url("djauthy.js"), Icon: s.files.url("favicon.svg"), AccentCSS: s.files.url("accent.css"),
 	}
 }
 
-func (b base) language() string { return b.Lang }
+func (b Base) language() string { return b.Lang }
 
-// page is what a page shows: a base and more.
-type page interface{ language() string }
+// View is what a page shows: a Base and more.
+type View interface{ language() string }
 
-// page writes a page.
-func (s *Server) page(c *fiber.Ctx, name string, data page) error {
+// At makes times relative to another moment than the request's.
+func (b Base) At(now time.Time) Base {
+	b.now = now
+	return b
+}
+
+// Write answers with a page: the template of that name, filled in.
+func (s *Site) Write(c *fiber.Ctx, name string, data View) error {
 	buf := s.views.buffers.Get().(*bytes.Buffer)
 	defer s.views.buffers.Put(buf)
 	buf.Reset()
@@ -135,7 +141,7 @@ func (s *Server) page(c *fiber.Ctx, name string, data page) error {
 	return nil
 }
 
-func (v *views) execute(buf *bytes.Buffer, name string, data page) error {
+func (v *views) execute(buf *bytes.Buffer, name string, data View) error {
 	all, err := v.pages[data.language()]()
 	if err != nil {
 		return err
@@ -144,4 +150,24 @@ func (v *views) execute(buf *bytes.Buffer, name string, data page) error {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	return nil
+}
+
+// Precompiled answers with a page that is executed once for each form and only filled in
+// after that. values are the fields of the page that differ between requests of one form,
+// and marked is the page with its values marked; everything else depends on form alone.
+func (s *Site) Precompiled(c *fiber.Ctx, name string, form any, values words.Values, marked func() View) error {
+	type key struct {
+		name string
+		form any
+	}
+	text, ok := s.precompiled.Load(key{name, form})
+	if !ok {
+		var made bytes.Buffer
+		if err := s.views.execute(&made, name, marked()); err != nil {
+			return err
+		}
+		text, _ = s.precompiled.LoadOrStore(key{name, form}, words.Precompile(made.String(), len(values)))
+	}
+	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+	return c.SendString(text.(words.Precompiled).HTML(values))
 }

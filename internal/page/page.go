@@ -1,0 +1,101 @@
+// Package page is what all pages for people share: the layout and the templates, static
+// files, errors as pages, who may see a page, and whose session a request carries.
+//
+// It has no page of its own. A page is a Route of a package above, whose handler reads
+// input, calls one method below, and answers with Site.Write.
+package page
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/session"
+	"github.com/djauthy/djauthy/internal/words"
+)
+
+// Options are what an operator decides about pages.
+type Options struct {
+	PublicURL string
+	Brand     Brand
+}
+
+// Brand is how the site calls and shows itself.
+type Brand struct {
+	Name   string
+	Logo   string // URL of the picture, or ""
+	Accent string // #rrggbb, or ""
+	// LogoFile is the picture's file, read at the start.
+	LogoFile string
+}
+
+// Site is what the pages of one server share.
+type Site struct {
+	Words    *words.Catalogue
+	Sessions *session.Store
+	Log      *slog.Logger
+	Options  Options
+	Now      func() time.Time
+	Door     *door.Door
+
+	views       *views
+	files       *files
+	drops       dropLog
+	precompiled sync.Map        // form of a page to its words.Precompiled
+	own         map[string]bool // paths of pages that redirect to no other origin
+}
+
+// Prepare reads the brand's files and makes the templates ready. It comes before every
+// other method.
+func (s *Site) Prepare() (err error) {
+	if s.files, err = loadFiles(&s.Options.Brand); err != nil {
+		return err
+	}
+	s.views = newViews(s.Words, s.constants())
+	return nil
+}
+
+// Host is the public URL's host, without port.
+func (s *Site) Host() string {
+	u, err := url.Parse(s.Options.PublicURL)
+	if err != nil {
+		return s.Options.PublicURL
+	}
+	return u.Hostname()
+}
+
+// Open adds routes to the door, and static files. Of a person's pages it remembers that
+// they redirect to no other origin.
+func (s *Site) Open(routes ...Route) {
+	routes = append(routes, Get("/static/:hash/:name", AnyHost, s.files.serve))
+	s.own = map[string]bool{}
+	for _, r := range routes {
+		s.own[r.Path] = s.own[r.Path] || r.Who == Person
+	}
+	s.Door.SetFallback(s.showProblem)
+	for _, r := range routes {
+		if !r.Who.checksHost() {
+			s.add(r, s.Door.SameOrigin)
+		}
+	}
+	s.Door.App.Use(s.Door.OwnHost, s.Door.SameOrigin, door.FewFields) // also before paths that do not exist
+	for _, r := range routes {
+		if r.Who.checksHost() {
+			s.add(r)
+		}
+	}
+}
+
+// add adds a route and what comes before it.
+func (s *Site) add(r Route, before ...fiber.Handler) {
+	handlers := append(before, s.guard(r.Who, r.Handle))
+	s.Door.App.Add(r.Method, r.Path, handlers...)
+	if r.Method == http.MethodGet {
+		s.Door.App.Add(http.MethodHead, r.Path, handlers...)
+	}
+}

@@ -1,0 +1,58 @@
+package page
+
+import (
+	"errors"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/session"
+	"github.com/djauthy/djauthy/internal/words"
+)
+
+// sessionKey is where a request keeps its session once it was looked up.
+const sessionKey = "session"
+
+// Session returns the request's session, looked up once; the zero value is none.
+func (s *Site) Session(c *fiber.Ctx) (session.Session, error) {
+	if sess, ok := c.Locals(sessionKey).(session.Session); ok {
+		return sess, nil
+	}
+	t := s.Door.Token(c, door.SessionCookie)
+	if t.ID == 0 {
+		return session.Session{}, nil
+	}
+	sess, err := s.Sessions.Check(c.UserContext(), t)
+	if errors.Is(err, db.ErrNotFound) {
+		err = nil
+	}
+	if err == nil {
+		c.Locals(sessionKey, sess)
+	}
+	return sess, err
+}
+
+// ForgetSession makes the rest of the request one without session: it has just ended.
+func (s *Site) ForgetSession(c *fiber.Ctx) { c.Locals(sessionKey, session.Session{}) }
+
+// Language is the person's own after a proof, else the browser's.
+func (s *Site) Language(c *fiber.Ctx) *words.Language {
+	if sess, ok := c.Locals(sessionKey).(session.Session); ok && sess.User.Language != "" {
+		return s.Words.Get(sess.User.Language)
+	}
+	return s.Words.Match(c.Get(fiber.HeaderAcceptLanguage))
+}
+
+// Client is the browser as history shows it.
+func (s *Site) Client(c *fiber.Ctx) audit.Client {
+	return audit.Client{Prefix: door.Prefix(s.Door.Address(c)), Agent: door.Agent(c.Get(fiber.HeaderUserAgent))}
+}
+
+// Form returns a field of the form in the request's body.
+func Form(c *fiber.Ctx, name string) string { return door.FormValue(c, name) }
+
+// DropPages makes the browser drop the pages it has kept, so that Back shows nobody what
+// was on them.
+func DropPages(c *fiber.Ctx) { c.Set("Clear-Site-Data", `"cache"`) }
