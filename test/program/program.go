@@ -47,6 +47,27 @@ func Main(b *Binary, run func() int) int {
 	return run()
 }
 
+// sources are what djauthy is built from, as directories of the module.
+var sources = []string{"cmd", "internal", "templates", "static"}
+
+// readSources makes `go test` run a test again when a source has changed: it keeps
+// results by the files which the test itself has read since it began, and the compiler
+// reads these before that and in another process.
+func readSources(t testing.TB) {
+	t.Helper()
+	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range sources {
+		// To read a directory is to depend on the names, sizes and times of its files.
+		err := filepath.WalkDir(filepath.Join(strings.TrimSpace(string(module)), dir), func(_ string, _ os.DirEntry, err error) error { return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // build builds as the release is built: without cgo.
 func build(dir string) (Binary, error) {
 	path := filepath.Join(dir, "djauthy")
@@ -142,6 +163,7 @@ type Site struct {
 // variables without DJAUTHY_: "EXPIRY_TIME_EMAIL=1m".
 func New(t testing.TB, b Binary, settings ...string) *Site {
 	t.Helper()
+	readSources(t)
 	port := Port(t)
 	s := &Site{URL: "http://localhost:" + strconv.Itoa(port), Dir: t.TempDir(), bin: b}
 	for _, pair := range os.Environ() {
