@@ -40,7 +40,7 @@ func Main(b *Binary, run func() int) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if *b, err = build(dir); err != nil {
+	if *b, err = Build(filepath.Join(dir, "djauthy")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -68,10 +68,11 @@ func readSources(t testing.TB) {
 	}
 }
 
-// build builds as the release is built: without cgo.
-func build(dir string) (Binary, error) {
-	path := filepath.Join(dir, "djauthy")
-	cmd := exec.Command("go", "build", "-o", path, "github.com/djauthy/djauthy/cmd/djauthy")
+// Build builds djauthy at path as the release is built: without cgo. Flags are
+// those of go build.
+func Build(path string, flags ...string) (Binary, error) {
+	args := append([]string{"build", "-o", path}, flags...)
+	cmd := exec.Command("go", append(args, "github.com/djauthy/djauthy/cmd/djauthy")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build djauthy: %w\n%s", err, out)
