@@ -106,13 +106,11 @@ func (c backupCmd) write(e *env, cfg *config.Config, d *db.DB) (w written, err e
 }
 
 func hasTables(ctx context.Context, d *db.DB) error {
-	return d.View(ctx, func(tx *db.Tx) error {
-		taken, err := tx.Taken()
-		if err == nil && len(taken) == 0 {
-			err = fmt.Errorf("the database has no tables yet, so there is nothing to back up or copy; if you mean another one, %s", where)
-		}
-		return err
-	})
+	taken, err := d.Taken(ctx)
+	if err == nil && len(taken) == 0 {
+		err = fmt.Errorf("the database has no tables yet, so there is nothing to back up or copy; if you mean another one, %s", where)
+	}
+	return err
 }
 
 // key is the secret key, if it is the one of this database.

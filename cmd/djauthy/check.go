@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
-	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/delivery"
 )
 
@@ -112,18 +111,9 @@ func sendNote(h *app, said string) string {
 	return "handed over; the mail server said: " + said
 }
 
-// tryWrite writes a row and takes it away again, in two durable steps.
 func (h *app) tryWrite(ctx context.Context) error {
-	for _, query := range []string{
-		`INSERT INTO meta (key, value) VALUES ('check', 'x') ON CONFLICT (key) DO UPDATE SET value = 'x'`,
-		`DELETE FROM meta WHERE key = 'check'`,
-	} {
-		if err := h.db.Update(ctx, func(tx *db.Tx) error {
-			_, err := tx.Exec(query)
-			return err
-		}); err != nil {
-			return fmt.Errorf("%w (is the disk full, or the folder read-only?)", err)
-		}
+	if err := h.db.TryWrite(ctx); err != nil {
+		return fmt.Errorf("%w (is the disk full, or the folder read-only?)", err)
 	}
 	return nil
 }

@@ -123,22 +123,12 @@ func wrongKey(c *config.Config) error {
 }
 
 // isNew reports whether a database has no row and knows no key.
-func isNew(ctx context.Context, d *db.DB) (fresh bool, err error) {
+func isNew(ctx context.Context, d *db.DB) (bool, error) {
 	known, err := fingerprint(ctx, d)
 	if err != nil || known != "" {
 		return false, err
 	}
-	err = d.View(ctx, func(tx *db.Tx) error {
-		all, err := tx.Tables()
-		for _, t := range all {
-			if found, err := tx.AnyRow(t); err != nil || found {
-				return err
-			}
-		}
-		fresh = err == nil
-		return err
-	})
-	return fresh, err
+	return d.Empty(ctx)
 }
 
 // fingerprintKey is the row of meta that names the secret key.
@@ -146,33 +136,14 @@ const fingerprintKey = "key_fingerprint"
 
 // fingerprint names the key that sealed a database; "" for one that knows none, or
 // has no tables.
-func fingerprint(ctx context.Context, d *db.DB) (known string, err error) {
-	err = d.View(ctx, func(tx *db.Tx) error {
-		taken, err := tx.Taken()
-		if err != nil || len(taken) == 0 {
-			return err
-		}
-		err = tx.Get(`SELECT value FROM meta WHERE key = $1`, fingerprintKey).Scan(&known)
-		if errors.Is(err, db.ErrNotFound) {
-			return nil
-		}
-		return err
-	})
-	return known, err
-}
+func fingerprint(ctx context.Context, d *db.DB) (string, error) { return d.Meta(ctx, fingerprintKey) }
 
 // rememberKey writes the key's name into a database that knows none. Of two servers
 // that start together with different keys, the later one stops.
 func rememberKey(ctx context.Context, d *db.DB, keys *seal.Keys) error {
 	known, err := fingerprint(ctx, d)
 	if err == nil && known == "" {
-		err = d.Update(ctx, func(tx *db.Tx) error {
-			_, err := tx.Exec(`INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING`, fingerprintKey, keys.Fingerprint())
-			if err != nil {
-				return err
-			}
-			return tx.Get(`SELECT value FROM meta WHERE key = $1`, fingerprintKey).Scan(&known)
-		})
+		known, err = d.ClaimMeta(ctx, fingerprintKey, keys.Fingerprint())
 	}
 	if err == nil && known != keys.Fingerprint() {
 		err = errors.New("another server began this database with another secret key: give both the same one")

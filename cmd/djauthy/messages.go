@@ -61,13 +61,13 @@ func (c messagesListCmd) Run(e *env) error {
 	}
 	defer func() { _ = h.close() }()
 	head := []string{"NUMBER", "CREATED (UTC)", "BY", "TO", "STATE", "TRIES", "SAID"}
-	return list(e, h, head, func(tx *db.Tx, from outbox.Page) (lines []line, read int, next outbox.Page, err error) {
-		some, next, err := outbox.List(tx, c.State, from, listSize)
+	return listPages(e, head, func(from outbox.Page) (lines []line, next outbox.Page, more bool, err error) {
+		some, next, err := h.outbox.List(e.ctx, c.State, from, listSize)
 		for _, x := range some {
 			m := toMessageJSON(x)
 			lines = append(lines, line{m, []string{fmt.Sprint(m.Number), m.Created.Format(time.DateTime), m.Implementation, m.To, m.State, fmt.Sprint(m.Tries), m.Said}})
 		}
-		return lines, len(some), next, err
+		return lines, next, len(some) == listSize, err
 	})
 }
 
@@ -91,11 +91,7 @@ func (c messagesShowCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	var m outbox.Entry
-	err = h.db.View(e.ctx, func(tx *db.Tx) (err error) {
-		m, err = outbox.Find(tx, c.Number)
-		return err
-	})
+	m, err := h.outbox.Find(e.ctx, c.Number)
 	if err = errors.Join(c.missing(err), h.close()); err != nil {
 		return err
 	}
@@ -135,12 +131,7 @@ func (c messagesRetryCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	var m outbox.Entry
-	var what outbox.Retried
-	err = h.db.Update(e.ctx, func(tx *db.Tx) (err error) {
-		m, what, err = outbox.Retry(tx, c.Number)
-		return err
-	})
+	m, what, err := h.outbox.Retry(e.ctx, c.Number)
 	if err = errors.Join(c.missing(err), h.close()); err != nil {
 		return err
 	}

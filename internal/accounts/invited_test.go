@@ -35,7 +35,7 @@ func TestSweepRemovesOnlyWhoNeverProvedAnything(t *testing.T) {
 
 		sweep := func() (n int64) {
 			update(t, d, func(tx *db.Tx) (err error) {
-				n, err = accounts.SweepUnproved(tx, c.Now().Add(-time.Hour), c.Now().Add(-time.Hour), 5)
+				n, err = accounts.SweepUnproved(time.Hour)(tx, c.Now().Add(-time.Hour), 5)
 				return err
 			})
 			return n

@@ -184,14 +184,20 @@ func Asked(tx *db.Tx, id UserID) (there bool, err error) {
 	return n == 1, err
 }
 
-// SweepUnproved removes up to limit users who came before the given time, never proved
-// an account, and as whom nobody has asked to sign in since asked. Their accounts go with
-// them.
-func SweepUnproved(tx *db.Tx, before, asked time.Time, limit int) (int64, error) {
+// SweepUnproved returns what removes up to limit users who came before the given time,
+// never proved an account, and as whom nobody has asked to sign in for as long as an
+// attempt is kept. Their accounts go with them.
+func SweepUnproved(kept time.Duration) func(tx *db.Tx, before time.Time, limit int) (int64, error) {
+	return func(tx *db.Tx, before time.Time, limit int) (int64, error) {
+		return sweepUnproved(tx, before, tx.Now.Add(-kept), limit)
+	}
+}
+
+func sweepUnproved(tx *db.Tx, before, asked time.Time, limit int) (int64, error) {
 	const unproved = `is_active = 0 AND is_invited = 0 AND deactivated_at = 0 AND is_superuser = 0`
 	// Materialized, or PostgreSQL may run the query for each row, and its limit is none.
 	return tx.Exec(`WITH gone AS MATERIALIZED (SELECT id FROM users WHERE `+unproved+` AND id < $1 AND asked_at < $2 ORDER BY id LIMIT $3`+tx.SkipLocked()+`)
-		DELETE FROM users WHERE id IN (SELECT id FROM gone)`, db.FirstID(before), asked.UnixMilli(), limit)
+		DELETE FROM users WHERE id IN (SELECT id FROM gone)`, db.FirstID(before), asked, limit)
 }
 
 // one turns "no row changed" into db.ErrNotFound.

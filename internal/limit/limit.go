@@ -296,20 +296,18 @@ func Unblock(tx *db.Tx, name, key string) error {
 }
 
 // Sweep removes spent-out rows among the next limit rows after the key from, in
-// the order of keys, and returns how many went and where to go on; next is nil
+// the order of keys, and returns how many went and where to go on; next is ""
 // at the end. Keys are random, so a walk is the one way that needs no index on
 // a column that changes with every event. It passes over rows that somebody else holds:
 // a take goes through them in the order of their keys, and this may not.
-func Sweep(tx *db.Tx, from []byte, limit int) (removed int64, next []byte, err error) {
-	if from == nil {
-		from = []byte{}
-	}
-	err = tx.Get(`SELECT key FROM (SELECT key FROM budgets WHERE key > $1 ORDER BY key LIMIT $2) walk ORDER BY key DESC LIMIT 1`, from, limit).Scan(&next)
+func Sweep(tx *db.Tx, from string, limit int) (removed int64, next string, err error) {
+	var last []byte
+	err = tx.Get(`SELECT key FROM (SELECT key FROM budgets WHERE key > $1 ORDER BY key LIMIT $2) walk ORDER BY key DESC LIMIT 1`, []byte(from), limit).Scan(&last)
 	if errors.Is(err, db.ErrNotFound) {
-		return 0, nil, nil
+		return 0, "", nil
 	} else if err != nil {
-		return 0, nil, err
+		return 0, "", err
 	}
-	removed, err = tx.Exec(`DELETE FROM budgets WHERE key IN (SELECT key FROM budgets WHERE key > $1 AND key <= $2 AND spent_to <= $3 AND spent_to_2 <= $3`+tx.SkipLocked()+`)`, from, next, tx.Now.UnixMicro())
-	return removed, next, err
+	removed, err = tx.Exec(`DELETE FROM budgets WHERE key IN (SELECT key FROM budgets WHERE key > $1 AND key <= $2 AND spent_to <= $3 AND spent_to_2 <= $3`+tx.SkipLocked()+`)`, []byte(from), last, tx.Now.UnixMicro())
+	return removed, string(last), err
 }

@@ -340,19 +340,19 @@ func TestSweepWalksAllRowsAndRemovesOnlyWhatIsSpentOut(t *testing.T) {
 		}
 		update(t, d, func(tx *db.Tx) error { return limit.Block(tx, "new", "ann", tx.Now.Add(time.Hour)) })
 		var removed int64
-		var from []byte
+		var from string
 		steps := 0
 		for ; ; steps++ {
 			var gone int64
-			var next []byte
+			var next string
 			update(t, d, func(tx *db.Tx) (err error) { gone, next, err = limit.Sweep(tx, from, 10); return err })
 			if gone > 10 {
 				t.Fatalf("%d rows went in a step of 10", gone)
 			}
-			if removed += gone; next == nil {
+			if removed += gone; next == "" {
 				break
 			}
-			if string(next) <= string(from) {
+			if next <= from {
 				t.Fatal("the walk stands still")
 			}
 			from = next

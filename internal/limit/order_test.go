@@ -72,7 +72,7 @@ func TestTheSweeperPassesOverABudgetThatIsBeingTaken(t *testing.T) {
 	dbtest.PassesOver(t, d, "budgets", "key", func(ctx context.Context) error {
 		return d.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 			tx.Now = tx.Now.Add(time.Minute)
-			n, _, err := limit.Sweep(tx, nil, 100)
+			n, _, err := limit.Sweep(tx, "", 100)
 			if err == nil && n != 9 {
 				t.Errorf("%d of 10 rows went, one is held", n)
 			}

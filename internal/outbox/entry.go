@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"context"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/db"
@@ -64,8 +65,11 @@ type Page struct{ after db.ID }
 // List returns up to limit messages, oldest first, and where the next ones begin.
 // state is one of States, or "" for all. Messages that stand for one that is never
 // sent are not among them.
-func List(tx *db.Tx, state string, from Page, limit int) (all []Entry, next Page, err error) {
-	all, err = db.All(tx, (*Entry).scan, entryColumns+`WHERE id > $1 AND state <> 3 AND (state = $2 OR $2 = -1) ORDER BY id LIMIT $3`, from.after, stateNumber(state), limit)
+func (o *Outbox) List(ctx context.Context, state string, from Page, limit int) (all []Entry, next Page, err error) {
+	err = o.db.View(ctx, func(tx *db.Tx) error {
+		all, err = db.All(tx, (*Entry).scan, entryColumns+`WHERE id > $1 AND state <> 3 AND (state = $2 OR $2 = -1) ORDER BY id LIMIT $3`, from.after, stateNumber(state), limit)
+		return err
+	})
 	next = from
 	if len(all) > 0 {
 		next = Page{all[len(all)-1].id}
@@ -83,7 +87,15 @@ func stateNumber(name string) int64 {
 }
 
 // Find returns a message by its number, or db.ErrNotFound.
-func Find(tx *db.Tx, number int64) (e Entry, err error) {
+func (o *Outbox) Find(ctx context.Context, number int64) (e Entry, err error) {
+	err = o.db.View(ctx, func(tx *db.Tx) error {
+		e, err = find(tx, number)
+		return err
+	})
+	return e, err
+}
+
+func find(tx *db.Tx, number int64) (e Entry, err error) {
 	err = e.scan(tx.Get(entryColumns+`WHERE id % 4503599627370496 = $1 AND state <> 3`, number).Scan)
 	return e, err
 }
@@ -101,8 +113,16 @@ const (
 
 // Retry makes a message due now, if that is of use. What a server has refused is
 // tried again, too.
-func Retry(tx *db.Tx, number int64) (Entry, Retried, error) {
-	e, err := Find(tx, number)
+func (o *Outbox) Retry(ctx context.Context, number int64) (e Entry, what Retried, err error) {
+	err = o.db.Update(ctx, func(tx *db.Tx) error {
+		e, what, err = retry(tx, number)
+		return err
+	})
+	return e, what, err
+}
+
+func retry(tx *db.Tx, number int64) (Entry, Retried, error) {
+	e, err := find(tx, number)
 	switch {
 	case err != nil:
 		return e, 0, err
@@ -117,6 +137,6 @@ func Retry(tx *db.Tx, number int64) (Entry, Retried, error) {
 	if err != nil || n == 0 {
 		return e, RetryOver, err
 	}
-	e, err = Find(tx, number)
+	e, err = find(tx, number)
 	return e, RetrySoon, err
 }

@@ -16,13 +16,11 @@ import (
 // listed are the messages of a state, "" for all, read two at a time.
 func listed(t *testing.T, d *db.DB, state string) (all []outbox.Entry) {
 	t.Helper()
-	var from outbox.Page
-	for {
-		var some []outbox.Entry
-		check(t, d.View(t.Context(), func(tx *db.Tx) (err error) {
-			some, from, err = outbox.List(tx, state, from, 2)
-			return err
-		}))
+	o := newPost().outbox(t, d)
+	for from := (outbox.Page{}); ; {
+		some, next, err := o.List(t.Context(), state, from, 2)
+		check(t, err)
+		from = next
 		all = append(all, some...)
 		if len(some) < 2 {
 			return all
@@ -32,10 +30,8 @@ func listed(t *testing.T, d *db.DB, state string) (all []outbox.Entry) {
 
 func retry(t *testing.T, d *db.DB, number int64) (e outbox.Entry, what outbox.Retried) {
 	t.Helper()
-	check(t, d.Update(t.Context(), func(tx *db.Tx) (err error) {
-		e, what, err = outbox.Retry(tx, number)
-		return err
-	}))
+	e, what, err := newPost().outbox(t, d).Retry(t.Context(), number)
+	check(t, err)
 	return e, what
 }
 
@@ -107,19 +103,14 @@ func TestANumberIsExactInJSONAndFindsItsMessage(t *testing.T) {
 			if e.Number < 0 || int64(float64(e.Number)) != e.Number {
 				t.Fatalf("%d is not exact", e.Number)
 			}
-			check(t, d.View(t.Context(), func(tx *db.Tx) error {
-				found, err := outbox.Find(tx, e.Number)
-				want(t, found.Number, e.Number)
-				want(t, found.Recipient, delivery.Masked(all[i].To.Identifier))
-				return err
-			}))
+			found, err := o.Find(t.Context(), e.Number)
+			check(t, err)
+			want(t, found.Number, e.Number)
+			want(t, found.Recipient, delivery.Masked(all[i].To.Identifier))
 		}
 		mute := outbox.Number(db.ID(countID(t, d, `SELECT id FROM outbox WHERE state = 3`)))
 		for _, number := range []int64{0, -1, 12345, mute} {
-			err := d.View(t.Context(), func(tx *db.Tx) error {
-				_, err := outbox.Find(tx, number)
-				return err
-			})
+			_, err := o.Find(t.Context(), number)
 			want(t, errors.Is(err, db.ErrNotFound), true)
 		}
 	})

@@ -3,7 +3,6 @@ package signin
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -31,19 +30,13 @@ func (s *Service) MakeFirst(ctx context.Context) (t seal.Token, needed bool, err
 			return err
 		}
 		if needed = !there && len(s.Settings.Admins) == 0; !needed {
-			_, err = dropFirst(tx)
-			return err
+			return tx.DropMeta(firstKey)
 		}
 		t = seal.NewToken(int64(tx.NewID()))
 		value := hex.EncodeToString(t.Hash()) + " " + strconv.FormatInt(tx.Now.Add(firstLife).UnixMilli(), 10)
-		_, err = tx.Exec(`INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = $2`, firstKey, value)
-		return err
+		return tx.SetMeta(firstKey, value)
 	})
 	return t, needed, err
-}
-
-func dropFirst(tx *db.Tx) (int64, error) {
-	return tx.Exec(`DELETE FROM meta WHERE key = $1`, firstKey)
 }
 
 // takeFirst uses the token up: it is true for one caller, and for none while
@@ -57,8 +50,7 @@ func takeFirst(tx *db.Tx, hash []byte) (bool, error) {
 	if there, err := accounts.AnySuperuser(tx); err != nil || there {
 		return false, err
 	}
-	n, err := tx.Exec(`DELETE FROM meta WHERE key = $1 AND value = $2`, firstKey, value)
-	return n == 1, err
+	return tx.TakeMeta(firstKey, value)
 }
 
 // First reports whether a token is good.
@@ -81,10 +73,8 @@ func firstIs(tx *db.Tx, hash []byte) (good bool, err error) {
 }
 
 func readFirst(tx *db.Tx, hash []byte) (value string, good bool, err error) {
-	err = tx.Get(`SELECT value FROM meta WHERE key = $1`, firstKey).Scan(&value)
-	if errors.Is(err, db.ErrNotFound) {
-		return "", false, nil
-	} else if err != nil {
+	value, err = tx.Meta(firstKey)
+	if err != nil || value == "" {
 		return "", false, err
 	}
 	kept, until, _ := strings.Cut(value, " ")
@@ -110,7 +100,7 @@ func (s *Service) promote(tx *db.Tx, t ticket, who accounts.AccountStatus) error
 	if !named && !first {
 		return nil
 	}
-	if _, err := dropFirst(tx); err != nil {
+	if err := tx.DropMeta(firstKey); err != nil {
 		return err
 	}
 	if err := accounts.SetSuperuser(tx, who.User, true); err != nil {

@@ -49,7 +49,7 @@ type Sweeper struct {
 	Removed func(kind string, n int64)
 
 	sessions, proofs db.ID
-	budgets          []byte
+	budgets          string
 }
 
 // Settings are how long what is kept.
@@ -78,57 +78,18 @@ func (s *Sweeper) Run(ctx context.Context) error {
 	}
 }
 
-// task removes up to size rows of one kind; more says whether to call again.
-// moved, if any, is called once that is durable, for a transaction may run
-// again.
-type task struct {
-	kind string
-	do   func(tx *db.Tx, size int) (removed int64, more bool, moved func(), err error)
-}
-
-// old makes a task of a Sweep that takes the oldest rows first.
-func old(kind string, age time.Duration, sweep func(*db.Tx, time.Time, int) (int64, error)) task {
-	return task{kind, func(tx *db.Tx, size int) (int64, bool, func(), error) {
-		n, err := sweep(tx, tx.Now.Add(-age), size)
-		return n, n > 0, nil, err
-	}}
-}
-
-// walk makes a task of a Sweep that goes through a table, from where it stopped
-// the last time; the zero T is the beginning and the end.
-func walk[T any](kind string, at *T, sweep func(tx *db.Tx, from T, size int) (int64, T, bool, error)) task {
-	return task{kind, func(tx *db.Tx, size int) (int64, bool, func(), error) {
-		n, next, more, err := sweep(tx, *at, size)
-		return n, more, func() { *at = next }, err
-	}}
-}
-
-func (s *Sweeper) tasks() []task {
+func (s *Sweeper) sweeps() []db.Sweep {
 	kept := signin.Kept(s.Settings.CodeLife)
-	return []task{
-		old("attempts", kept, signin.Sweep),
-		old("messages", messagesKept, outbox.Sweep),
-		old("accounts", s.Settings.UnprovedAccounts, func(tx *db.Tx, before time.Time, size int) (int64, error) {
-			return accounts.SweepUnproved(tx, before, tx.Now.Add(-kept), size)
-		}),
-		old("history", historyKept, audit.Sweep),
-		{"forgotten", func(tx *db.Tx, size int) (int64, bool, func(), error) {
-			n, more, err := audit.ForgetMore(tx, size)
-			return n, more, nil, err
-		}},
-		old("callers", callersKept, services.SweepCallers),
-		walk("sessions", &s.sessions, func(tx *db.Tx, from db.ID, size int) (int64, db.ID, bool, error) {
-			n, next, err := s.Sessions.Sweep(tx, from, size)
-			return n, next, next != 0, err
-		}),
-		walk("proofs", &s.proofs, func(tx *db.Tx, from db.ID, size int) (int64, db.ID, bool, error) {
-			n, next, err := session.SweepProofs(tx, from, size)
-			return n, next, next != 0, err
-		}),
-		walk("budgets", &s.budgets, func(tx *db.Tx, from []byte, size int) (int64, []byte, bool, error) {
-			n, next, err := limit.Sweep(tx, from, size)
-			return n, next, next != nil, err
-		}),
+	return []db.Sweep{
+		db.SweepOld("attempts", kept, signin.Sweep),
+		db.SweepOld("messages", messagesKept, outbox.Sweep),
+		db.SweepOld("accounts", s.Settings.UnprovedAccounts, accounts.SweepUnproved(kept)),
+		db.SweepOld("history", historyKept, audit.Sweep),
+		db.SweepMore("forgotten", audit.ForgetMore),
+		db.SweepOld("callers", callersKept, services.SweepCallers),
+		db.SweepWalk("sessions", &s.sessions, s.Sessions.Sweep),
+		db.SweepWalk("proofs", &s.proofs, session.SweepProofs),
+		db.SweepWalk("budgets", &s.budgets, limit.Sweep),
 	}
 }
 
@@ -137,13 +98,13 @@ func (s *Sweeper) Once(ctx context.Context) (map[string]int64, error) {
 	start := time.Now()
 	counts := map[string]int64{}
 	var total int64
-	for _, t := range s.tasks() {
+	for _, t := range s.sweeps() {
 		n, err := s.sweep(ctx, t)
-		counts[t.kind] += n
+		counts[t.Kind] += n
 		total += n
-		s.Removed(t.kind, n)
+		s.Removed(t.Kind, n)
 		if err != nil {
-			return counts, fmt.Errorf("sweep %s: %w", t.kind, err)
+			return counts, fmt.Errorf("sweep %s: %w", t.Kind, err)
 		}
 	}
 	if total > 0 {
@@ -152,7 +113,7 @@ func (s *Sweeper) Once(ctx context.Context) (map[string]int64, error) {
 	return counts, nil
 }
 
-func (s *Sweeper) sweep(ctx context.Context, t task) (removed int64, err error) {
+func (s *Sweeper) sweep(ctx context.Context, t db.Sweep) (removed int64, err error) {
 	size, seen, most := minChunk, int64(0), s.Settings.WalkMost
 	if most == 0 {
 		most = walkMost
@@ -163,19 +124,10 @@ func (s *Sweeper) sweep(ctx context.Context, t task) (removed int64, err error) 
 		}
 		var n int64
 		var took time.Duration
-		var moved func()
 		asked := time.Now()
-		err := s.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) (err error) {
-			began := time.Now()
-			n, more, moved, err = t.do(tx, size)
-			took = time.Since(began)
-			return err
-		}))
+		n, more, took, err = s.DB.Chunk(ctx, t, size)
 		if err != nil {
 			return removed, err
-		}
-		if moved != nil {
-			moved()
 		}
 		removed += n
 		seen += int64(size) - n // rows that stay
