@@ -186,7 +186,7 @@ func (h *app) trySend(e *env, text string) (string, error) {
 		fmt.Fprintln(e.stderr, "djauthy: the mail server takes its time, which large ones do; waiting for its answer")
 	}).Stop()
 	return h.channels.Send(ctx, delivery.Message{
-		To: accounts.ID{Implementation: accounts.Email, Identifier: found.Address.Deliverable()}, Kind: "test", Lang: "en",
+		To: accounts.ID{Implementation: accounts.Email, Identifier: found.ID.Deliverable(found.Address)}, Kind: "test", Lang: "en",
 		Text: delivery.Text{Site: h.cfg.Brand.Name, Host: h.cfg.PublicHost()},
 	}, h.db.Now())
 }

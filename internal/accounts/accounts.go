@@ -152,7 +152,7 @@ func RecordSuccess(tx *db.Tx, s AccountStatus, id ID, address Address) error {
 	}
 	email := s.Email
 	if email == "" && id.Implementation == Email {
-		email = address.Deliverable()
+		email = id.Deliverable(address)
 	}
 	_, err = tx.Exec(`UPDATE users SET is_active = 1, last_login = $2, email = $3 WHERE id = $1 AND deactivated_at = 0`, s.User, tx.Millis(), email)
 	return err

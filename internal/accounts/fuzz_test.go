@@ -27,7 +27,7 @@ func FuzzFind(f *testing.F) {
 			return
 		}
 		id := found.ID
-		deliverTo := found.Address.Deliverable()
+		deliverTo := found.ID.Deliverable(found.Address)
 		if to, refusal := d.Resolve(deliverTo, ""); to.ID != id || string(to.Address) != deliverTo || refusal != "" {
 			t.Errorf("%q is %q, sent to %q, and that is %v, %q", text, id.Identifier, deliverTo, to, refusal)
 		}
@@ -64,8 +64,8 @@ func FuzzFind(f *testing.F) {
 		if mask += "@" + written; id.Masked() != mask {
 			t.Errorf("%q is masked as %q, want %q", s, id.Masked(), mask)
 		}
-		if strings.Count(id.Mailbox(), "@") != 1 {
-			t.Errorf("%q is of the mailbox %q", s, id.Mailbox())
+		if strings.Count(id.BudgetKey(), "@") != 1 {
+			t.Errorf("%q is of the mailbox %q", s, id.BudgetKey())
 		}
 	})
 }

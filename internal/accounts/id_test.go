@@ -251,8 +251,8 @@ func TestSpellingsOfOneMailboxShareIt(t *testing.T) {
 			accountsOf := map[string]bool{}
 			for _, text := range spellings {
 				id, refusal := accounts.Discovery{FoldLocalPart: fold}.Find(text, "")
-				if refusal != "" || id.Mailbox() != mailbox {
-					t.Errorf("%q is of the mailbox %q (%q), want %q", text, id.Mailbox(), refusal, mailbox)
+				if refusal != "" || id.BudgetKey() != mailbox {
+					t.Errorf("%q is of the mailbox %q (%q), want %q", text, id.BudgetKey(), refusal, mailbox)
 				}
 				accountsOf[id.Identifier] = true
 			}

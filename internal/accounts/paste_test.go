@@ -133,8 +133,8 @@ func TestMessagesGoToTheAddressThatWasTyped(t *testing.T) {
 		"ann＠例え。テスト":                             {"ann@xn--r8jz45g.xn--zckzah", "ann@例え。テスト", "ann@xn--r8jz45g.xn--zckzah"},
 	} {
 		found, refusal := discovery.Resolve(text, "")
-		if refusal != "" || found.ID.Identifier != want.id || string(found.Address) != want.shown || found.Address.Deliverable() != want.deliverTo {
-			t.Errorf("%q is %v (%q), sent to %q, want %v", text, found, refusal, found.Address.Deliverable(), want)
+		if refusal != "" || found.ID.Identifier != want.id || string(found.Address) != want.shown || found.ID.Deliverable(found.Address) != want.deliverTo {
+			t.Errorf("%q is %v (%q), sent to %q, want %v", text, found, refusal, found.ID.Deliverable(found.Address), want)
 		}
 	}
 }

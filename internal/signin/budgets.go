@@ -38,14 +38,14 @@ const (
 	domainPeriods = 24
 )
 
-// mailbox is where an attempt's messages end up, as budgets count it.
-func (a attempt) mailbox() string { return a.addr.Implementation + ":" + a.addr.Mailbox() }
+// budgetKey is where an attempt's messages end up, as budgets count it.
+func (a attempt) budgetKey() string { return a.addr.Implementation + ":" + a.addr.BudgetKey() }
 
 // sendBudgets are what one message of an attempt takes. A browser that had
 // signed in with the id before has a budget of its own, which no stranger can
 // spend, and is not counted with the strangers of its network either.
 func (s *Service) sendBudgets(a attempt) []limit.Budget {
-	to, rates := a.mailbox(), s.Settings
+	to, rates := a.budgetKey(), s.Settings
 	if a.known {
 		return []limit.Budget{
 			{Name: "send_per_browser", Key: string(a.browser) + to, Rates: rates.SendPerID, Cluster: to},
@@ -62,7 +62,7 @@ func (s *Service) keptBudgets(a attempt) []limit.Budget {
 
 // networkBudgets are what any message takes that a stranger asks for.
 func (s *Service) networkBudgets(a attempt) []limit.Budget {
-	to, rates := a.mailbox(), s.Settings
+	to, rates := a.budgetKey(), s.Settings
 	_, domain, _ := strings.Cut(to, "@")
 	return []limit.Budget{
 		{Name: "send_per_ip", Key: a.network, Rates: rates.SendPerIP},
@@ -79,15 +79,15 @@ func sentLately(a attempt) limit.Budget {
 	if strings.Contains(from, ":") {
 		from = a.client.Prefix
 	}
-	return limit.Budget{Name: "sent_lately", Key: from + " " + a.mailbox(), Rates: config.Rates{lately}, Cluster: a.mailbox()}
+	return limit.Budget{Name: "sent_lately", Key: from + " " + a.budgetKey(), Rates: config.Rates{lately}, Cluster: a.budgetKey()}
 }
 
 func (s *Service) perID(a attempt) limit.Budget {
-	return limit.Budget{Name: "send_per_id", Key: a.mailbox(), Rates: s.Settings.SendPerID, Cluster: a.mailbox()}
+	return limit.Budget{Name: "send_per_id", Key: a.budgetKey(), Rates: s.Settings.SendPerID, Cluster: a.budgetKey()}
 }
 
 func (s *Service) keptSend(a attempt) limit.Budget {
-	return limit.Budget{Name: "kept_send", Key: a.mailbox(), Rates: s.Settings.KeptSends, Cluster: a.mailbox()}
+	return limit.Budget{Name: "kept_send", Key: a.budgetKey(), Rates: s.Settings.KeptSends, Cluster: a.budgetKey()}
 }
 
 // times are rates with n times as many events, in so many times their periods.
@@ -100,7 +100,7 @@ func times(rates config.Rates, n, periods int) (all config.Rates) {
 
 // triesBudget is what tries at an id's short codes take.
 func (s *Service) triesBudget(a attempt) limit.Budget {
-	id, to := a.addr.Implementation+":"+a.addr.Identifier, a.mailbox()
+	id, to := a.addr.Implementation+":"+a.addr.Identifier, a.budgetKey()
 	if a.known {
 		return limit.Budget{Name: "tries_per_browser", Key: string(a.browser) + id, Rates: s.Settings.TriesPerID, Cluster: to}
 	}

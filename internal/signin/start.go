@@ -253,7 +253,7 @@ func (st *start) reach(tx *db.Tx) (who accounts.AccountStatus, mute bool, err er
 func (st *start) message(tx *db.Tx, a attempt, code string, link seal.Token) delivery.Message {
 	l, s := st.by.Words, st.s.Settings
 	return delivery.Message{
-		To: accounts.ID{Implementation: a.addr.Implementation, Identifier: a.address().Deliverable()}, Kind: "code", Lang: l.Lang,
+		To: accounts.ID{Implementation: a.addr.Implementation, Identifier: a.addr.Deliverable(a.address())}, Kind: "code", Lang: l.Lang,
 		Text: delivery.Text{
 			Code: code, Site: s.Site, Host: s.host(),
 			Browser: l.Browser(st.by.Client.Agent), Place: l.Place(st.by.Client.Prefix), At: tx.Now.Format("15:04 MST"),

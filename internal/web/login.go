@@ -34,7 +34,7 @@ type loginPage struct {
 }
 
 func (s *signIn) loginPage(c *fiber.Ctx, action string) loginPage {
-	return loginPage{Base: s.Base(c), Action: action, Manual: s.manual, Implementations: accounts.Implementations}
+	return loginPage{Base: s.Base(c), Action: action, Manual: s.manual, Implementations: accounts.Implementations()}
 }
 
 func (s *signIn) showRoot(c *fiber.Ctx) error {

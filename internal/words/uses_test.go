@@ -180,7 +180,7 @@ func inGo(files map[string]*ast.File) (all []use) {
 					u.names = append(u.names, pattern(call.Args[i]))
 				}
 				all = append(all, u)
-			case "message":
+			case "Say":
 				if len(call.Args) == 4 && strings.HasPrefix(name, "internal/web/") {
 					key := pattern(call.Args[1])
 					all = append(all, use{name, "T", key + ".heading", nil}, use{name, "T", key + ".text", nil}, use{name, "T", pattern(call.Args[3]), nil})
@@ -295,18 +295,18 @@ func families(files map[string]*ast.File) map[string][]string {
 		over[i] = "ended." + v
 	}
 	return map[string][]string{
-		"problem.id.*":                   constants(files["internal/accounts/id.go"], "Refusal"),
+		"problem.id.*":                   constants(files["internal/accounts/discovery.go"], "Refusal"),
 		"history.event.*":                constants(files["internal/audit/audit.go"], "Event"),
 		"account.notice.*":               compared(files["internal/web/account.go"], "done"),
-		"implementation.*":               accounts.Implementations,
+		"implementation.*":               accounts.Implementations(),
 		"ago.*":                          units,
 		"in.*":                           slices.DeleteFunc(slices.Clone(units), func(u string) bool { return u == "days" }),
 		"error.*.heading":                problems(files),
 		"error.*.text":                   problems(files),
 		"internal/web/code.go *.heading": over,
 		"internal/web/code.go *.text":    over,
-		// The texts of message come from its calls, those of Settle from templates.
-		"internal/web/problem.go *.heading": {}, "internal/web/problem.go *.text": {}, "internal/web/problem.go *": {},
+		// The texts of Say come from its calls, those of Settle from templates.
+		"internal/page/problem.go *.heading": {}, "internal/page/problem.go *.text": {}, "internal/page/problem.go *": {},
 		"internal/words/settle.go *": {},
 	}
 }
