@@ -14,6 +14,7 @@ import (
 	"github.com/djauthy/djauthy/internal/backup"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/store"
 )
 
 type backupCmd struct {
@@ -40,12 +41,12 @@ func (c backupCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	d, err := existing(e.ctx, cfg)
+	d, err := store.Existing(e.ctx, cfg)
 	if err != nil {
 		return err
 	}
 	w, err := c.write(e, cfg, d)
-	if err = errors.Join(explained(err), d.Close()); err != nil {
+	if err = errors.Join(store.Explained(err), d.Close()); err != nil {
 		return err
 	}
 	return w.tell(e)
@@ -85,10 +86,10 @@ type written struct {
 
 func (c backupCmd) write(e *env, cfg *config.Config, d *db.DB) (w written, err error) {
 	o := backup.Options{Version: version}
-	if o.Fingerprint, err = fingerprint(e.ctx, d); err != nil {
+	if o.Fingerprint, err = store.Fingerprint(e.ctx, d); err != nil {
 		return w, err
 	}
-	if err := hasTables(e.ctx, d); err != nil {
+	if err := store.HasTables(e.ctx, d); err != nil {
 		return w, err
 	}
 	w.File, w.WithKey, w.keyNote = c.File, c.WithKey, keyApart(cfg)
@@ -105,21 +106,13 @@ func (c backupCmd) write(e *env, cfg *config.Config, d *db.DB) (w written, err e
 	return w, err
 }
 
-func hasTables(ctx context.Context, d *db.DB) error {
-	taken, err := d.Taken(ctx)
-	if err == nil && len(taken) == 0 {
-		err = fmt.Errorf("the database has no tables yet, so there is nothing to back up or copy; if you mean another one, %s", where)
-	}
-	return err
-}
-
 // key is the secret key, if it is the one of this database.
 func (c backupCmd) key(e *env, cfg *config.Config, d *db.DB) (*backup.Key, error) {
-	secret, err := secretKey(cfg)
+	secret, err := store.SecretKey(cfg)
 	if err != nil {
-		return nil, explainKey(cfg, err)
+		return nil, store.ExplainKey(cfg, err)
 	}
-	if _, err := fitting(e.ctx, cfg, d, secret); err != nil {
+	if _, err := store.Fitting(e.ctx, cfg, d, secret); err != nil {
 		return nil, err
 	}
 	passphrase, err := c.read(e, true)
@@ -128,7 +121,7 @@ func (c backupCmd) key(e *env, cfg *config.Config, d *db.DB) (*backup.Key, error
 
 // keyApart says where the secret key lies that a backup is without.
 func keyApart(c *config.Config) string {
-	path, _ := keyPath(c)
+	path, _ := store.KeyPath(c)
 	switch _, err := os.Stat(path); {
 	case path == "":
 		return "The secret key is not in it: keep the setting secret_key (DJAUTHY_SECRET_KEY) too, in another place."

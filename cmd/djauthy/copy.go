@@ -8,6 +8,7 @@ import (
 	"github.com/djauthy/djauthy/internal/backup"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/store"
 )
 
 type copyCmd struct {
@@ -36,12 +37,12 @@ func (c copyCmd) Run(e *env) error {
 	if sameDatabase(cfg.Database, c.To) {
 		return usageError{errors.New("--to is the database that is copied: name another one")}
 	}
-	from, err := existing(e.ctx, cfg)
+	from, err := store.Existing(e.ctx, cfg)
 	if err != nil {
 		return err
 	}
 	done, err := c.copy(e, from)
-	if err = errors.Join(explained(err), from.Close()); err != nil {
+	if err = errors.Join(store.Explained(err), from.Close()); err != nil {
 		return err
 	}
 	if e.json {
@@ -53,7 +54,7 @@ func (c copyCmd) Run(e *env) error {
 }
 
 func (c copyCmd) copy(e *env, from *db.DB) (done copied, err error) {
-	if err := hasTables(e.ctx, from); err != nil {
+	if err := store.HasTables(e.ctx, from); err != nil {
 		return done, err
 	}
 	p := newProgress(e)
@@ -72,7 +73,7 @@ func (c copyCmd) copy(e *env, from *db.DB) (done copied, err error) {
 // next says what to set, so that the server uses the copy with the same secret key.
 func (c copyCmd) next(cfg *config.Config) string {
 	const stop = "What was written after the copy began is not in it: copy while no server runs. "
-	path, beside := keyPath(cfg)
+	path, beside := store.KeyPath(cfg)
 	if !beside {
 		return stop + "Then set database (DJAUTHY_DATABASE) to the copy, and keep the setting of the secret key."
 	}
@@ -81,7 +82,7 @@ func (c copyCmd) next(cfg *config.Config) string {
 
 // sameDatabase reports whether two addresses are seen to be one.
 func sameDatabase(a, b string) bool {
-	one, errOne := os.Stat(sqliteFile(a))
-	two, errTwo := os.Stat(sqliteFile(b))
+	one, errOne := os.Stat(store.SQLiteFile(a))
+	two, errTwo := os.Stat(store.SQLiteFile(b))
 	return a == b || errOne == nil && errTwo == nil && os.SameFile(one, two)
 }

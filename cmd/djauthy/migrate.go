@@ -8,6 +8,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/store"
 )
 
 type migrateCmd struct {
@@ -44,11 +45,11 @@ func (m migrateCmd) Run(e *env) error {
 }
 
 func migrate(ctx context.Context, c *config.Config) ([]string, error) {
-	s, err := makeReady(ctx, c)
+	s, err := store.Make(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return s.steps, s.db.Close()
+	return s.Steps, s.DB.Close()
 }
 
 // pending is what migrate would do. Of a database that is not there it is all.
@@ -57,8 +58,8 @@ func pending(ctx context.Context, c *config.Config) (steps []string, err error) 
 	if errors.Is(err, db.ErrMissing) {
 		return db.Steps()
 	} else if err != nil {
-		return nil, fmt.Errorf("%w (%s)", err, where)
+		return nil, fmt.Errorf("%w (%s)", err, store.Where)
 	}
 	steps, err = d.Pending(ctx)
-	return steps, errors.Join(explained(err), d.Close())
+	return steps, errors.Join(store.Explained(err), d.Close())
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/store"
 )
 
 // files are the names and sizes of all that lies in a folder.
@@ -219,7 +220,7 @@ func TestAKeyMadeJustBeforeAStopIsTakenAtTheNextStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.must(t, "migrate")
-	known, err := fingerprint(t.Context(), d)
+	known, err := store.Fingerprint(t.Context(), d)
 	if err != nil || known == "" {
 		t.Errorf("the key is not remembered: %v", err)
 	}

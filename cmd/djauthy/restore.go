@@ -12,6 +12,7 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/store"
 )
 
 type restoreCmd struct {
@@ -73,11 +74,11 @@ func (c restoreCmd) open(e *env) (*os.File, error) {
 // secret is the secret key to be written into its file, nil if it is there already
 // or not in the backup. It refuses a key that is not the one of the backup.
 func (c restoreCmd) secret(e *env, cfg *config.Config, h backup.Header) ([]byte, error) {
-	there, err := secretKey(cfg)
-	path, beside := keyPath(cfg)
+	there, err := store.SecretKey(cfg)
+	path, beside := store.KeyPath(cfg)
 	switch {
 	case err == nil && h.Fingerprint != "":
-		keys, err := keysFrom(cfg, there)
+		keys, err := store.KeysFrom(cfg, there)
 		switch {
 		case err != nil:
 			return nil, err
@@ -89,7 +90,7 @@ func (c restoreCmd) secret(e *env, cfg *config.Config, h backup.Header) ([]byte,
 		return nil, errors.New("the secret key of the settings (secret_key, secret_key_file) is another one than that of this backup: set the right one, and restore again")
 	case err == nil:
 		return nil, nil
-	case !errors.Is(err, errNoKey):
+	case !errors.Is(err, store.ErrNoKey):
 		return nil, err
 	case h.Key == nil:
 		return nil, nil
@@ -119,14 +120,14 @@ type restored struct {
 
 func (c restoreCmd) restore(e *env, cfg *config.Config, in io.Reader, secret []byte, p *progress) error {
 	var r restored
-	path, _ := keyPath(cfg)
+	path, _ := store.KeyPath(cfg)
 	if err := filled(e.ctx, cfg.Database, func(d *db.DB) error {
 		to := backup.Target{DB: d, Again: c.Again, Progress: p.share}
 		to.Last = func() error {
 			if secret == nil {
 				return nil
 			}
-			return writeKey(path, secret)
+			return store.WriteKey(path, secret)
 		}
 		contents, err := to.Restore(e.ctx, in)
 		if err != nil {
@@ -139,7 +140,7 @@ func (c restoreCmd) restore(e *env, cfg *config.Config, in io.Reader, secret []b
 		return err
 	}
 	p.end()
-	if _, err := secretKey(cfg); errors.Is(err, errNoKey) {
+	if _, err := store.SecretKey(cfg); errors.Is(err, store.ErrNoKey) {
 		r.Key = path
 	}
 	return r.tell(e, c.File)
@@ -163,14 +164,14 @@ func (r restored) tell(e *env, file string) error {
 // filled opens a database that fn fills, and removes its file again if it was not
 // there and fn fails.
 func filled(ctx context.Context, url string, fn func(*db.DB) error) error {
-	path := sqliteFile(url)
+	path := store.SQLiteFile(url)
 	_, err := os.Stat(path)
 	fresh := path != "" && errors.Is(err, fs.ErrNotExist)
 	d, err := db.Open(ctx, url)
 	if err != nil {
 		return err
 	}
-	if err = errors.Join(explained(fn(d)), d.Close()); err != nil && fresh {
+	if err = errors.Join(store.Explained(fn(d)), d.Close()); err != nil && fresh {
 		for _, end := range []string{"", "-wal", "-shm"} {
 			_ = os.Remove(path + end)
 		}

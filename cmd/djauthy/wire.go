@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/djauthy/djauthy/internal/store"
+
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/bus"
 	"github.com/djauthy/djauthy/internal/config"
@@ -68,14 +70,14 @@ func (e *env) toldSettings() (*config.Config, error) {
 // open wires the program for a command on a database that is there and up to date.
 // It makes and changes none. The log tells only what is wrong: the command's answer
 // is what it prints.
-func (e *env) open() (*app, error) { return e.openAt(slog.LevelWarn, expectReady) }
+func (e *env) open() (*app, error) { return e.openAt(slog.LevelWarn, store.Expect) }
 
 // openReady wires it on a database that it makes and brings up to date, if
 // that is needed. It is for serve and migrate alone.
-func (e *env) openReady(least slog.Level) (*app, error) { return e.openAt(least, makeReady) }
+func (e *env) openReady(least slog.Level) (*app, error) { return e.openAt(least, store.Make) }
 
 // openAt wires the program. ready opens the database and finds the secret key.
-func (e *env) openAt(least slog.Level, ready ready) (*app, error) {
+func (e *env) openAt(least slog.Level, ready store.Opener) (*app, error) {
 	cfg, warnings, err := e.settings()
 	if err != nil {
 		return nil, err
@@ -91,10 +93,10 @@ func (e *env) openAt(least slog.Level, ready ready) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.db, h.keys = s.db, s.keys
+	h.db, h.keys = s.DB, s.Keys
 	h.db.Dropped = func(err error) { h.log.Warn("what comes after a decision was left undone", "err", err) }
-	if len(s.steps) > 0 {
-		h.log.Info("database brought up to date", "steps", s.steps)
+	if len(s.Steps) > 0 {
+		h.log.Info("database brought up to date", "steps", s.Steps)
 	}
 	if err := h.wire(e); err != nil {
 		return nil, errors.Join(err, h.db.Close())

@@ -1,4 +1,4 @@
-package main
+package store
 
 import (
 	"bytes"
@@ -16,41 +16,41 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
-// errNoKey reports that there is no file with the secret key.
-var errNoKey = errors.New("the secret key is missing")
+// ErrNoKey reports that there is no file with the secret key.
+var ErrNoKey = errors.New("the secret key is missing")
 
-// keyPath is the file that holds the secret key, "" if the setting secret_key holds
+// KeyPath is the file that holds the secret key, "" if the setting secret_key holds
 // it. beside says that it is the one beside the SQLite file.
-func keyPath(c *config.Config) (path string, beside bool) {
+func KeyPath(c *config.Config) (path string, beside bool) {
 	switch {
 	case c.SecretKey != "":
 		return "", false
 	case c.SecretKeyFile != "":
 		return whole(c.SecretKeyFile), false
 	}
-	return filepath.Join(filepath.Dir(sqliteFile(c.Database)), "secret.key"), true
+	return filepath.Join(filepath.Dir(SQLiteFile(c.Database)), "secret.key"), true
 }
 
-// secretKey reads the secret key, and returns errNoKey if its file does not exist.
-func secretKey(c *config.Config) ([]byte, error) {
-	path, _ := keyPath(c)
+// SecretKey reads the secret key, and returns ErrNoKey if its file does not exist.
+func SecretKey(c *config.Config) ([]byte, error) {
+	path, _ := KeyPath(c)
 	if path == "" {
 		return []byte(c.SecretKey), nil
 	}
 	text, err := config.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return nil, fmt.Errorf("%w: there is no file %s", errNoKey, path)
+		return nil, fmt.Errorf("%w: there is no file %s", ErrNoKey, path)
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the secret key: %w; it has to be the file of that name from the backup", err)
 	}
 	return bytes.TrimSpace(text), nil
 }
 
-// keysFrom is the keys under a secret, and says where it came from if it is none.
-func keysFrom(c *config.Config, secret []byte) (*seal.Keys, error) {
+// KeysFrom returns the keys under a secret. Its error says where the secret came from.
+func KeysFrom(c *config.Config, secret []byte) (*seal.Keys, error) {
 	keys, err := seal.New(secret)
-	path, beside := keyPath(c)
+	path, beside := KeyPath(c)
 	switch {
 	case err == nil:
 		return keys, nil
@@ -64,20 +64,20 @@ func keysFrom(c *config.Config, secret []byte) (*seal.Keys, error) {
 
 // keyOf is the key of a database that has one already.
 func keyOf(ctx context.Context, c *config.Config, d *db.DB) (*seal.Keys, error) {
-	secret, err := secretKey(c)
+	secret, err := SecretKey(c)
 	if err != nil {
-		return nil, explainKey(c, err)
+		return nil, ExplainKey(c, err)
 	}
-	return fitting(ctx, c, d, secret)
+	return Fitting(ctx, c, d, secret)
 }
 
-// fitting is the keys under a secret, if it is the one that sealed the database.
-func fitting(ctx context.Context, c *config.Config, d *db.DB, secret []byte) (*seal.Keys, error) {
-	keys, err := keysFrom(c, secret)
+// Fitting is the keys under a secret, if it is the one that sealed the database.
+func Fitting(ctx context.Context, c *config.Config, d *db.DB, secret []byte) (*seal.Keys, error) {
+	keys, err := KeysFrom(c, secret)
 	if err != nil {
 		return nil, err
 	}
-	known, err := fingerprint(ctx, d)
+	known, err := Fingerprint(ctx, d)
 	if err == nil && known != "" && known != keys.Fingerprint() {
 		err = wrongKey(c)
 	}
@@ -85,29 +85,29 @@ func fitting(ctx context.Context, c *config.Config, d *db.DB, secret []byte) (*s
 }
 
 // newKey makes the key of a new site: one whose database has neither rows nor the
-// fingerprint of a key.
+// Fingerprint of a key.
 func newKey(ctx context.Context, c *config.Config, d *db.DB) ([]byte, error) {
 	fresh, err := isNew(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	if fresh {
-		path, _ := keyPath(c)
+		path, _ := KeyPath(c)
 		if err := makeKey(path); err != nil {
 			return nil, fmt.Errorf("cannot make the secret key: %w", err)
 		}
 	}
 	// Read again in any case: a server that started at the same time may have made it.
-	secret, err := secretKey(c)
-	return secret, explainKey(c, err)
+	secret, err := SecretKey(c)
+	return secret, ExplainKey(c, err)
 }
 
-// explainKey says what to do about a key that is not there.
-func explainKey(c *config.Config, err error) error {
-	if !errors.Is(err, errNoKey) {
+// ExplainKey says what to do about a key that is not there.
+func ExplainKey(c *config.Config, err error) error {
+	if !errors.Is(err, ErrNoKey) {
 		return err
 	}
-	if _, beside := keyPath(c); !beside {
+	if _, beside := KeyPath(c); !beside {
 		return fmt.Errorf("%w (secret_key_file, DJAUTHY_SECRET_KEY_FILE): put the one from the backup there; for a new site make one with: openssl rand -base64 32", err)
 	}
 	return fmt.Errorf("%w. This database was sealed with it, so no other is made: put that file back from the backup. "+
@@ -116,7 +116,7 @@ func explainKey(c *config.Config, err error) error {
 
 func wrongKey(c *config.Config) error {
 	from := "secret_key (DJAUTHY_SECRET_KEY)"
-	if path, _ := keyPath(c); path != "" {
+	if path, _ := KeyPath(c); path != "" {
 		from = path
 	}
 	return fmt.Errorf("this database was sealed with another secret key than %s holds: put the right one there, from the backup of this database, or move the database away to start with a new one", from)
@@ -124,7 +124,7 @@ func wrongKey(c *config.Config) error {
 
 // isNew reports whether a database has no row and knows no key.
 func isNew(ctx context.Context, d *db.DB) (bool, error) {
-	known, err := fingerprint(ctx, d)
+	known, err := Fingerprint(ctx, d)
 	if err != nil || known != "" {
 		return false, err
 	}
@@ -134,14 +134,14 @@ func isNew(ctx context.Context, d *db.DB) (bool, error) {
 // fingerprintKey is the row of meta that names the secret key.
 const fingerprintKey = "key_fingerprint"
 
-// fingerprint names the key that sealed a database; "" for one that knows none, or
+// Fingerprint names the key that sealed a database; "" for one that knows none, or
 // has no tables.
-func fingerprint(ctx context.Context, d *db.DB) (string, error) { return d.Meta(ctx, fingerprintKey) }
+func Fingerprint(ctx context.Context, d *db.DB) (string, error) { return d.Meta(ctx, fingerprintKey) }
 
 // rememberKey writes the key's name into a database that knows none. Of two servers
 // that start together with different keys, the later one stops.
 func rememberKey(ctx context.Context, d *db.DB, keys *seal.Keys) error {
-	known, err := fingerprint(ctx, d)
+	known, err := Fingerprint(ctx, d)
 	if err == nil && known == "" {
 		known, err = d.ClaimMeta(ctx, fingerprintKey, keys.Fingerprint())
 	}
@@ -154,15 +154,15 @@ func rememberKey(ctx context.Context, d *db.DB, keys *seal.Keys) error {
 // makeKey writes a fresh key under a name that did not exist. It is linked into
 // place whole, so that two processes that start together agree on one.
 func makeKey(path string) error {
-	err := writeKey(path, []byte(base64.StdEncoding.EncodeToString(seal.Random(seal.KeySize))))
+	err := WriteKey(path, []byte(base64.StdEncoding.EncodeToString(seal.Random(seal.KeySize))))
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	return err
 }
 
-// writeKey makes a key file, for the owner alone; fs.ErrExist if there is one.
-func writeKey(path string, secret []byte) error {
+// WriteKey makes a key file, for the owner alone; fs.ErrExist if there is one.
+func WriteKey(path string, secret []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".secret-*") // made with mode 0600
 	if err != nil {
 		return err
