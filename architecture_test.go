@@ -281,10 +281,8 @@ func draw(all map[string][]string) string {
 	}
 	var b strings.Builder
 	b.WriteString("flowchart TD\n")
-	for i, line := range slices.Backward(floors) {
-		if len(beside[line[0]]) > 0 {
-			continue
-		}
+	ours := slices.DeleteFunc(slices.Clone(floors), func(line []string) bool { return len(beside[line[0]]) > 0 })
+	for i, line := range slices.Backward(ours) {
 		fmt.Fprintf(&b, "  subgraph floor%d [\"%d\"]\n", i, i)
 		for _, pkg := range line {
 			fmt.Fprintf(&b, "    %s\n", short(pkg))

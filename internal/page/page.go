@@ -56,7 +56,7 @@ func (s *Site) Prepare() (err error) {
 	if s.files, err = loadFiles(&s.Options.Brand); err != nil {
 		return err
 	}
-	s.views = newViews(s.Words, s.constants())
+	s.views = newViews()
 	return nil
 }
 

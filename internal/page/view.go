@@ -15,27 +15,22 @@ import (
 	"github.com/djauthy/djauthy/templates"
 )
 
-// views are the parsed pages by language and file name.
+// views are the parsed pages, by file name.
 type views struct {
-	pages   map[string]func() (pages, error) // by language, parsed at the first use
+	pages   func() (pages, error) // parsed at the first use
 	buffers sync.Pool
 }
 
 type pages map[string]*template.Template
 
-// newViews knows the pages of every language. What is the same on every showing
-// is written into them when they are parsed.
-func newViews(catalogue *words.Catalogue, constants map[string]string) *views {
-	v := &views{pages: map[string]func() (pages, error){}}
+func newViews() *views {
+	v := &views{pages: sync.OnceValues(loadPages)}
 	v.buffers.New = func() any { return new(bytes.Buffer) }
-	for _, code := range words.Languages {
-		v.pages[code] = sync.OnceValues(func() (pages, error) { return loadPages(catalogue.Get(code), constants) })
-	}
 	return v
 }
 
 // loadPages parses every page with the layout and the partials.
-func loadPages(l *words.Language, constants map[string]string) (pages, error) {
+func loadPages() (pages, error) {
 	frame, err := template.ParseFS(templates.FS, "layout.html", "partials/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
@@ -52,9 +47,6 @@ func loadPages(l *words.Language, constants map[string]string) (pages, error) {
 		if page, err = page.ParseFS(templates.FS, path); err != nil {
 			return err
 		}
-		for _, t := range page.Templates() {
-			l.Settle(t.Tree, constants)
-		}
 		all[path] = page
 		return nil
 	})
@@ -62,14 +54,6 @@ func loadPages(l *words.Language, constants map[string]string) (pages, error) {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
 	return all, nil
-}
-
-// constants are the fields of Base that are the same on every page.
-func (s *Site) constants() map[string]string {
-	return map[string]string{
-		"Brand.Name": s.Options.Brand.Name, "Brand.Logo": s.Options.Brand.Logo,
-		"CSS": s.files.url("djauthy.css"), "JS": s.files.url("djauthy.js"), "Icon": s.files.url("favicon.svg"), "AccentCSS": s.files.url("accent.css"),
-	}
 }
 
 // Base is what every page has.
@@ -117,10 +101,10 @@ func (s *Site) base(l *words.Language, signedIn bool) Base {
 	}
 }
 
-func (b Base) language() string { return b.Lang }
+func (Base) page() {}
 
 // View is what a page shows: a Base and more.
-type View interface{ language() string }
+type View interface{ page() }
 
 // At makes times relative to another moment than the request's.
 func (b Base) At(now time.Time) Base {
@@ -142,7 +126,7 @@ func (s *Site) Write(c *fiber.Ctx, name string, data View) error {
 }
 
 func (v *views) execute(buf *bytes.Buffer, name string, data View) error {
-	all, err := v.pages[data.language()]()
+	all, err := v.pages()
 	if err != nil {
 		return err
 	}

@@ -305,9 +305,8 @@ func families(files map[string]*ast.File) map[string][]string {
 		"error.*.text":                   problems(files),
 		"internal/web/code.go *.heading": over,
 		"internal/web/code.go *.text":    over,
-		// The texts of Say come from its calls, those of Settle from templates.
+		// The texts of Say come from its calls.
 		"internal/page/problem.go *.heading": {}, "internal/page/problem.go *.text": {}, "internal/page/problem.go *": {},
-		"internal/words/settle.go *": {},
 	}
 }
 
