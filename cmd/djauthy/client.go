@@ -73,7 +73,7 @@ func (c clientCmd) Run(e *env) error {
 		}
 		return e.say(map[string]string{"status": "OK"}, "Verify ok")
 	}
-	return c.verifyFirst(e, cl)
+	return c.verifyG2(e, cl)
 }
 
 // check says what is missing.
@@ -165,9 +165,9 @@ func (c clientCmd) delete(e *env, cl *otp.Client) error {
 	return e.say(found, "Deleted "+c.Name+" in "+c.Realm)
 }
 
-// verifyFirst verifies in the way of 0.6: its own fields, its own words, and an
+// verifyG2 verifies as the second generation (0.6) did: its own fields, its own words, and an
 // exit code of 0 whatever came out.
-func (c clientCmd) verifyFirst(e *env, cl *otp.Client) error {
+func (c clientCmd) verifyG2(e *env, cl *otp.Client) error {
 	own, err := cl.NewToken()
 	if err != nil {
 		return usageError{err}

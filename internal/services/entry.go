@@ -33,7 +33,7 @@ type Entry struct {
 
 // String names an entry for people: name in realm, or an app's UUID.
 func (e Entry) String() string {
-	if e.Realm == appRealm {
+	if e.Realm == g1Realm {
 		return e.Name
 	}
 	return e.Name + " in " + e.Realm
@@ -188,7 +188,7 @@ func (s *Service) read(scan func(...any) error) (e Entry, err error) {
 
 // Get returns a triple, or db.ErrNotFound.
 func (s *Service) Get(tx *db.Tx, id ID) (Entry, error) {
-	return s.read(tx.Get(`SELECT `+columns+` FROM services WHERE id = $1 AND realm <> $2`, id, appRealm).Scan)
+	return s.read(tx.Get(`SELECT `+columns+` FROM services WHERE id = $1 AND realm <> $2`, id, g1Realm).Scan)
 }
 
 // Any returns a triple or an app, or db.ErrNotFound.
@@ -203,7 +203,7 @@ func (s *Service) Find(tx *db.Tx, name, realm string) (Entry, error) {
 
 // List returns up to limit triples after an ID, in their order.
 func (s *Service) List(tx *db.Tx, after ID, limit int) ([]Entry, error) {
-	return s.all(tx, `SELECT `+columns+` FROM services WHERE id > $1 AND realm <> $2 ORDER BY id LIMIT $3`, after, appRealm, limit)
+	return s.all(tx, `SELECT `+columns+` FROM services WHERE id > $1 AND realm <> $2 ORDER BY id LIMIT $3`, after, g1Realm, limit)
 }
 
 func (s *Service) all(tx *db.Tx, query string, args ...any) (all []Entry, err error) {

@@ -14,7 +14,7 @@ import (
 // and belongs to a username. It lies among the triples with the UUID for a name,
 // in a realm that no triple can be in, so that all that holds for a triple holds
 // for it.
-const appRealm = ""
+const g1Realm = ""
 
 // App is what an app has beyond its UUID and seed.
 type App struct {
@@ -32,7 +32,7 @@ func UUID(text string) (string, bool) {
 // AppTriple is what an app shows for itself; ok is false if the text is no UUID.
 func AppTriple(appuuid, token string) (t Triple, ok bool) {
 	name, ok := UUID(appuuid)
-	return Triple{Name: name, Realm: appRealm, Token: token}, ok
+	return Triple{Name: name, Realm: g1Realm, Token: token}, ok
 }
 
 // MaxApps is how many apps one username may have.
@@ -54,7 +54,7 @@ func (s *Service) AddApp(tx *db.Tx, a App, by audit.Client) (Entry, error) {
 	if n >= MaxApps {
 		return Entry{}, ErrTooMany
 	}
-	return s.add(tx, Draft{Name: uuid.NewString(), Realm: appRealm, App: a}, by)
+	return s.add(tx, Draft{Name: uuid.NewString(), Realm: g1Realm, App: a}, by)
 }
 
 // GetApp returns the app of a UUID, or db.ErrNotFound.
@@ -63,7 +63,7 @@ func (s *Service) GetApp(tx *db.Tx, appuuid string) (Entry, error) {
 	if !ok {
 		return Entry{}, db.ErrNotFound
 	}
-	return s.Find(tx, name, appRealm)
+	return s.Find(tx, name, g1Realm)
 }
 
 // Apps lists the apps of a username, or all for "", by their age.

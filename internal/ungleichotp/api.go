@@ -45,10 +45,10 @@ func (s *Server) Open(d *door.Door) {
 			http.MethodGet: s.show, http.MethodHead: s.show, http.MethodPut: s.change, http.MethodPatch: s.change, http.MethodDelete: s.remove,
 		}}))},
 		{"/ungleichotp/*", s.programs(func(*fiber.Ctx) error { return notFound })},
-		{"/verify", s.first(http.MethodPost, "", s.verifyApp)},
-		{"/app/register", s.first(http.MethodPost, wrongApp, s.registerApp)},
-		{"/app", s.first(http.MethodGet, wrongApp, s.listApps)},
-		{"/app/:uuid", s.first(http.MethodGet, wrongApp, s.showApp)},
+		{"/verify", s.g1(http.MethodPost, "", s.verifyApp)},
+		{"/app/register", s.g1(http.MethodPost, wrongApp, s.registerApp)},
+		{"/app", s.g1(http.MethodGet, wrongApp, s.listApps)},
+		{"/app/:uuid", s.g1(http.MethodGet, wrongApp, s.showApp)},
 		{"/", s.root(s.wire(resource{indexMethods, services.Nothing, methods{http.MethodGet: s.index, http.MethodHead: s.index}}))},
 	} {
 		d.App.All(r.path, r.handle)
@@ -99,7 +99,7 @@ func answerOf(c *fiber.Ctx, p *door.Problem) door.Answer {
 	case below("/ungleichotp"):
 		return answer
 	case below("/verify"), below("/app"):
-		return answerFirst
+		return answerG1
 	case path == "/" && (!reads(c) || p.Status == http.StatusRequestEntityTooLarge):
 		return answer
 	}

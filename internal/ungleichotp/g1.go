@@ -23,15 +23,15 @@ type failure struct {
 
 func failed(text string) failure { return failure{"FAIL", text} }
 
-// first reads a request of 2018 and hands it on. Whoever shows no pair at all is
+// g1 reads a request of the first generation and hands it on. Whoever shows no pair at all is
 // told the same as one that shows a wrong one.
-func (s *Server) first(method, word string, handle func(*call) error) fiber.Handler {
-	return s.told(answerFirst, func(c *fiber.Ctx) error {
+func (s *Server) g1(method, word string, handle func(*call) error) fiber.Handler {
+	return s.told(answerG1, func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderAllow, method)
 		if c.Method() != method {
 			return &refusal{http.StatusMethodNotAllowed, failed("method " + door.Method(c) + " is not allowed, use " + method)}
 		}
-		f, err := readFirst(c)
+		f, err := readG1(c)
 		if err != nil {
 			return err
 		}
@@ -50,14 +50,14 @@ func (s *Server) first(method, word string, handle func(*call) error) fiber.Hand
 
 const wrongApp = "appuuid or token is wrong"
 
-// answerFirst tells a problem that is not the wire's own.
-func answerFirst(c *fiber.Ctx, p *door.Problem) error {
+// answerG1 tells a problem that is not the wire's own.
+func answerG1(c *fiber.Ctx, p *door.Problem) error {
 	allow(c)
 	return write(c, failed(words(p)))
 }
 
-// readFirst reads the JSON that alone is spoken here.
-func readFirst(c *fiber.Ctx) (fields, error) {
+// readG1 reads the JSON that alone is spoken here.
+func readG1(c *fiber.Ctx) (fields, error) {
 	body := c.Request().Body()
 	if len(body) == 0 {
 		return nil, nil
