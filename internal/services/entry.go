@@ -18,6 +18,17 @@ import (
 // ID names an entry on the wire. IDs count up from 1 and are never given twice.
 type ID int64
 
+// Key is what an entry is known by: its name in its realm.
+type Key struct{ Name, Realm string }
+
+// String names an entry for people: name in realm, or an app's UUID.
+func (k Key) String() string {
+	if k.Realm == g1Realm {
+		return k.Name
+	}
+	return k.Name + " in " + k.Realm
+}
+
 // Entry is a micro service.
 type Entry struct {
 	ID          ID
@@ -31,13 +42,11 @@ type Entry struct {
 	Use      Use
 }
 
-// String names an entry for people: name in realm, or an app's UUID.
-func (e Entry) String() string {
-	if e.Realm == g1Realm {
-		return e.Name
-	}
-	return e.Name + " in " + e.Realm
-}
+// Key is what the entry is known by.
+func (e Entry) Key() Key { return Key{e.Name, e.Realm} }
+
+// String names an entry for people.
+func (e Entry) String() string { return e.Key().String() }
 
 // Use is when an entry's token was last looked at, for whom, and what came out.
 type Use struct {

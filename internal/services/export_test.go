@@ -4,7 +4,14 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
 )
+
+// As runs fn in the transaction of a use case.
+func (s *Service) As(ctx context.Context, by Caller, need Right, fn func(tx *db.Tx) error) (Verdict, error) {
+	return s.as(ctx, by, need, fn)
+}
 
 // MaxUses is how many uses wait to be written.
 const MaxUses = maxUses

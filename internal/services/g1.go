@@ -1,6 +1,7 @@
 package services
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -66,22 +67,73 @@ func (s *Service) GetApp(tx *db.Tx, appuuid string) (Entry, error) {
 	return s.Find(tx, name, g1Realm)
 }
 
-// Apps lists the apps of a username, or all for "", by their age.
+// Apps lists the apps of a username, by their age.
 func (s *Service) Apps(tx *db.Tx, username string) ([]Entry, error) {
-	if username == "" {
-		return s.all(tx, `SELECT `+columns+` FROM services WHERE username <> '' ORDER BY id`)
-	}
 	return s.all(tx, `SELECT `+columns+` FROM services WHERE username = $1 AND username <> '' ORDER BY id`, username)
 }
 
 // ErrForeign reports a username that is not the caller's own.
 var ErrForeign = errors.New("only a trusted app may register for another username")
 
-// RegisterApp makes an app for another: a trusted one for anybody, others for
-// their own username.
-func (s *Service) RegisterApp(tx *db.Tx, by Entry, a App, from audit.Client) (Entry, error) {
-	if !by.App.Trusted && a.Username != by.App.Username {
-		return Entry{}, ErrForeign
+// RegisterApp makes an app for an app that asks: a trusted one for any username, others
+// for their own. It returns ErrText, ErrForeign or ErrTooMany for what cannot be.
+func (s *Service) RegisterApp(ctx context.Context, by Caller, a App) (made Entry, v Verdict, err error) {
+	v, err = s.as(ctx, by, Nothing, func(tx *db.Tx) error {
+		own, err := s.GetApp(tx, by.Name)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !Valid(a.Name) || !Valid(a.Username):
+			return ErrText
+		case !own.App.Trusted && a.Username != own.App.Username:
+			return ErrForeign
+		}
+		made, err = s.AddApp(tx, a, by.client())
+		return err
+	})
+	return made, v, err
+}
+
+// AppsOf lists the apps of the username that the asking app belongs to.
+func (s *Service) AppsOf(ctx context.Context, by Caller) (all []Entry, v Verdict, err error) {
+	v, err = s.readAs(ctx, by, func(tx *db.Tx, own Entry) (err error) {
+		all, err = s.Apps(tx, own.App.Username)
+		return err
+	})
+	return all, v, err
+}
+
+// AppOf returns an app of the username that the asking app belongs to. It returns
+// db.ErrNotFound for one that does not exist, and for one of another username.
+func (s *Service) AppOf(ctx context.Context, by Caller, appuuid string) (e Entry, v Verdict, err error) {
+	v, err = s.readAs(ctx, by, func(tx *db.Tx, own Entry) (err error) {
+		e, err = s.GetApp(tx, appuuid)
+		if err == nil && e.App.Username != own.App.Username {
+			return db.ErrNotFound
+		}
+		return err
+	})
+	return e, v, err
+}
+
+// readAs runs fn with the asking app's own entry, in one read.
+func (s *Service) readAs(ctx context.Context, by Caller, fn func(tx *db.Tx, own Entry) error) (Verdict, error) {
+	v, err := s.Authorize(ctx, by, Nothing)
+	if err != nil || v != OK {
+		return v, err
 	}
-	return s.AddApp(tx, a, from)
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		v = OK
+		own, err := s.GetApp(tx, by.Name)
+		switch {
+		case errors.Is(err, db.ErrNotFound): // deleted since its token was compared
+			v = BadCaller
+			return nil
+		case err != nil:
+			return err
+		}
+		return fn(tx, own)
+	})
+	return v, err
 }

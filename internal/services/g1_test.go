@@ -86,22 +86,23 @@ func TestAppsAndTriplesAreNotMixedUp(t *testing.T) {
 	})
 }
 
+func appNames(all []services.Entry) (names []string) {
+	for _, e := range all {
+		names = append(names, e.App.Name)
+	}
+	return names
+}
+
 func TestAppsAreListedByTheirUsername(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		for _, a := range []services.App{{Name: "c", Username: "ann"}, {Name: "b", Username: "ben"}, {Name: "a", Username: "ann"}} {
 			h.addApp(t, a)
 		}
 		h.add(t, "triple", "office")
-		for username, names := range map[string][]string{"ann": {"c", "a"}, "ben": {"b"}, "nobody": nil, "": {"c", "b", "a"}} {
-			var got []string
-			h.view(t, func(tx *db.Tx) error {
-				all, err := h.s.Apps(tx, username)
-				for _, e := range all {
-					got = append(got, e.App.Name)
-				}
-				return err
-			})
-			if !slices.Equal(got, names) {
+		for username, names := range map[string][]string{"ann": {"c", "a"}, "ben": {"b"}, "nobody": nil, "": nil} {
+			var all []services.Entry
+			h.view(t, func(tx *db.Tx) (err error) { all, err = h.s.Apps(tx, username); return err })
+			if got := appNames(all); !slices.Equal(got, names) {
 				t.Errorf("apps of %q: %v, want %v", username, got, names)
 			}
 		}
@@ -134,18 +135,17 @@ func TestOnlyATrustedAppRegistersForOthers(t *testing.T) {
 		trusted := h.addApp(t, services.App{Name: "shop", Username: "ann", Trusted: true})
 		plain := h.addApp(t, services.App{Name: "printer", Username: "ben"})
 		register := func(by services.Entry, username string) error {
-			return h.d.Update(t.Context(), func(tx *db.Tx) error {
-				e, err := h.s.RegisterApp(tx, by, services.App{Name: "new", Username: username}, audit.Client{})
-				if err == nil && (e.App.Trusted || e.App.Username != username) {
-					t.Errorf("%+v", e)
-				}
-				return err
-			})
+			e, v, err := h.s.RegisterApp(t.Context(), from(home, h.appTriple(t, by, by.Name)), services.App{Name: "new", Username: username})
+			want(t, v, services.OK)
+			if err == nil && (e.App.Trusted || e.App.Username != username) {
+				t.Errorf("%+v", e)
+			}
+			return err
 		}
 		check(t, register(trusted, "carl"))
 		check(t, register(plain, "ben"))
-		for _, username := range []string{"ann", "Ben", ""} {
-			if err := register(plain, username); !errors.Is(err, services.ErrForeign) {
+		for username, refused := range map[string]error{"ann": services.ErrForeign, "Ben": services.ErrForeign, "": services.ErrText} {
+			if err := register(plain, username); !errors.Is(err, refused) {
 				t.Errorf("for %q: %v", username, err)
 			}
 		}

@@ -69,32 +69,6 @@ func (s *Service) Authorize(ctx context.Context, by Caller, need Right) (v Verdi
 	return v, err
 }
 
-// As runs fn in a transaction if the caller has a right, which it still must
-// have in that transaction.
-func (s *Service) As(ctx context.Context, by Caller, need Right, fn func(tx *db.Tx) error) (Verdict, error) {
-	id, v, err := s.check(ctx, by, nil, need)
-	if err != nil || v != OK {
-		return v, err
-	}
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		who := s.decoy
-		if err := read(tx, by.Triple, nil, &who, nil); err != nil {
-			return err
-		}
-		switch {
-		case who.id != id:
-			v = BadCaller
-		case who.right < need:
-			v = NotAllowed
-		default:
-			v = OK
-			return fn(tx)
-		}
-		return nil
-	})
-	return v, err
-}
-
 // check walks through all that Verify promises, in the wire's order.
 func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Right) (id ID, v Verdict, err error) {
 	counters := s.watch.enter(s.DB.Now(), ownLimits(by))

@@ -92,31 +92,11 @@ func (s *Server) verifyApp(x *call) error {
 	return send(x.Ctx, statusOK)
 }
 
-// withApp runs fn with the caller's entry, in one transaction.
-func (s *Server) withApp(x *call, fn func(tx *db.Tx, own services.Entry) error) (ok bool, err error) {
-	v, err := s.Services.As(x.UserContext(), x.by, services.Nothing, func(tx *db.Tx) error {
-		own, err := s.Services.GetApp(tx, x.by.Name)
-		if err != nil {
-			return err
-		}
-		return fn(tx, own)
-	})
-	return v == services.OK, err
-}
-
 // registerApp makes another app.
 func (s *Server) registerApp(x *call) error {
-	var a services.App
-	var wrong wrongFields
-	a.Username, a.Name = x.fields.take("username", &wrong), x.fields.take("appname", &wrong)
-	var made services.Entry
-	ok, err := s.withApp(x, func(tx *db.Tx, own services.Entry) (err error) {
-		if wrong != nil {
-			return services.ErrText
-		}
-		made, err = s.Services.RegisterApp(tx, own, a, x.by.Client())
-		return err
-	})
+	username, _ := x.fields.text("username") // what is wrong is services.ErrText
+	appname, _ := x.fields.text("appname")
+	made, v, err := s.Services.RegisterApp(x.UserContext(), x.by, services.App{Name: appname, Username: username})
 	switch {
 	case errors.Is(err, services.ErrText):
 		return write(x.Ctx, failed("username and appname: 1 to 128 characters each"))
@@ -124,7 +104,7 @@ func (s *Server) registerApp(x *call) error {
 		return write(x.Ctx, failed(err.Error()))
 	case err != nil:
 		return err
-	case !ok:
+	case v != services.OK:
 		return write(x.Ctx, failed(wrongApp))
 	}
 	return write(x.Ctx, struct {
@@ -141,67 +121,37 @@ type appName struct {
 
 // listApps lists the apps of the caller's username.
 func (s *Server) listApps(x *call) error {
-	all := []appName{}
-	ok, err := s.readApp(x, func(tx *db.Tx, own services.Entry) error {
-		some, err := s.Services.Apps(tx, own.App.Username)
-		all = all[:0]
-		for _, e := range some {
-			all = append(all, appName{e.App.Name, e.Name})
-		}
-		return err
-	})
+	all, v, err := s.Services.AppsOf(x.UserContext(), x.by)
 	switch {
 	case err != nil:
 		return err
-	case !ok:
+	case v != services.OK:
 		return write(x.Ctx, failed(wrongApp))
+	}
+	names := make([]appName, 0, len(all))
+	for _, e := range all {
+		names = append(names, appName{e.App.Name, e.Name})
 	}
 	return write(x.Ctx, struct {
 		Status string    `json:"status"`
 		Apps   []appName `json:"apps"`
-	}{"OK", all})
+	}{"OK", names})
 }
 
 // showApp shows the seed of an app of the caller's username. One that is
 // another's looks like one that is not.
 func (s *Server) showApp(x *call) error {
-	var seed string
-	ok, err := s.readApp(x, func(tx *db.Tx, own services.Entry) error {
-		e, err := s.Services.GetApp(tx, x.Params("uuid"))
-		if err == nil && e.App.Username != own.App.Username {
-			err = db.ErrNotFound
-		}
-		seed = e.Seed
-		return err
-	})
+	e, v, err := s.Services.AppOf(x.UserContext(), x.by, x.Params("uuid"))
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		return write(x.Ctx, failed("there is no such app of yours"))
 	case err != nil:
 		return err
-	case !ok:
+	case v != services.OK:
 		return write(x.Ctx, failed(wrongApp))
 	}
 	return write(x.Ctx, struct {
 		Status string `json:"status"`
 		Seed   string `json:"seed"`
-	}{"OK", seed})
-}
-
-// readApp is withApp for what only reads.
-func (s *Server) readApp(x *call, fn func(tx *db.Tx, own services.Entry) error) (ok bool, err error) {
-	v, err := s.Services.Authorize(x.UserContext(), x.by, services.Nothing)
-	if err != nil || v != services.OK {
-		return false, err
-	}
-	err = s.Services.DB.View(x.UserContext(), func(tx *db.Tx) error {
-		own, err := s.Services.GetApp(tx, x.by.Name)
-		if ok = err == nil; errors.Is(err, db.ErrNotFound) { // it has gone meanwhile
-			return nil
-		} else if err != nil {
-			return err
-		}
-		return fn(tx, own)
-	})
-	return ok, err
+	}{"OK", e.Seed})
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/services"
 )
@@ -60,11 +59,7 @@ func (s *Server) list(x *call) error {
 // page reads entries after a number as text, with commas between, and says where
 // to go on; 0: that was all.
 func (s *Server) page(ctx context.Context, after services.ID) (text []byte, next services.ID, err error) {
-	var some []services.Entry
-	err = s.Services.DB.View(ctx, func(tx *db.Tx) (err error) {
-		some, err = s.Services.List(tx, after, pageSize)
-		return err
-	})
+	some, err := s.Services.Entries(ctx, after, pageSize)
 	if err != nil {
 		return nil, 0, err
 	}

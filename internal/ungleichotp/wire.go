@@ -117,9 +117,8 @@ type entry struct {
 
 func shown(e services.Entry) entry { return entry{e.ID, e.Name, e.Realm, e.Seed} }
 
-// as runs fn for a caller that may, in one transaction.
-func (s *Server) as(x *call, fn func(tx *db.Tx) error) error {
-	v, err := s.Services.As(x.UserContext(), x.by, x.need, fn)
+// refused is how the wire refuses a use case; nil if it was carried out.
+func refused(v services.Verdict, err error) error {
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		return notFound
@@ -133,52 +132,51 @@ func (s *Server) as(x *call, fn func(tx *db.Tx) error) error {
 
 // create makes an entry with a seed of our own.
 func (s *Server) create(x *call) error {
-	var made services.Entry
-	err := s.as(x, func(tx *db.Tx) (err error) {
-		if !x.fields.isNew() { // its name and realm are the caller's own
-			return notUnique
+	k, problem := x.key()
+	if problem != nil { // only for callers who may create
+		if err := s.authorize(x); err != nil {
+			return err
 		}
-		var wrong wrongFields
-		d := services.Draft{Name: x.fields.take("name", &wrong), Realm: x.fields.take("realm", &wrong)}
-		if wrong != nil {
-			return wrong.err()
-		}
-		made, err = s.Services.Add(tx, d, x.by.Client())
-		return err
-	})
-	if err != nil {
+		return problem
+	}
+	e, v, err := s.Services.Create(x.UserContext(), x.by, k)
+	if err := refused(v, err); err != nil {
 		return err
 	}
 	x.Status(http.StatusCreated)
-	return write(x.Ctx, shown(made))
+	return write(x.Ctx, shown(e))
 }
 
-// id reads the entry's number from the path.
-func (x *call) id() (services.ID, error) {
+// key reads a name and a realm from the body, or says why there are none.
+func (x *call) key() (k services.Key, problem error) {
+	if !x.fields.isNew() { // its name and realm are the caller's own
+		return k, notUnique
+	}
+	var wrong wrongFields
+	k.Name, k.Realm = x.fields.take("name", &wrong), x.fields.take("realm", &wrong)
+	return k, wrong.err()
+}
+
+// id reads the entry's number from the path. It is 0, which no entry has, for a text
+// that is no number.
+func (x *call) id() services.ID {
 	n, err := strconv.ParseInt(x.Params("id"), 10, 64)
 	if err != nil {
-		return 0, db.ErrNotFound
+		return 0
 	}
-	return services.ID(n), nil
+	return services.ID(n)
+}
+
+// entry reads the entry of the path.
+func (s *Server) entry(x *call) (services.Entry, error) {
+	e, v, err := s.Services.Show(x.UserContext(), x.by, x.id())
+	return e, refused(v, err)
 }
 
 // show shows one entry.
 func (s *Server) show(x *call) error {
-	if err := s.authorize(x); err != nil {
-		return err
-	}
-	var e services.Entry
-	err := s.Services.DB.View(x.UserContext(), func(tx *db.Tx) error {
-		id, err := x.id()
-		if err != nil {
-			return err
-		}
-		e, err = s.Services.Get(tx, id)
-		return err
-	})
-	if errors.Is(err, db.ErrNotFound) {
-		return notFound
-	} else if err != nil {
+	e, err := s.entry(x)
+	if err != nil {
 		return err
 	}
 	return write(x.Ctx, shown(e))
@@ -186,48 +184,38 @@ func (s *Server) show(x *call) error {
 
 // change gives an entry another name, realm or, with PATCH, one of them.
 func (s *Server) change(x *call) error {
-	var e services.Entry
-	err := s.as(x, func(tx *db.Tx) error {
-		id, err := x.id()
-		if err != nil {
+	c, problem := x.changes()
+	if problem != nil { // only for callers who may change, and about an entry there is
+		if _, err := s.entry(x); err != nil {
 			return err
 		}
-		if e, err = s.Services.Get(tx, id); err != nil {
-			return err
-		}
-		if !x.fields.isNew() {
-			return notUnique
-		}
-		var wrong wrongFields
-		for name, at := range map[string]*string{"name": &e.Name, "realm": &e.Realm} {
-			if x.fields.has(name) || x.Method() == http.MethodPut {
-				*at = x.fields.take(name, &wrong)
-			}
-		}
-		if wrong != nil {
-			return wrong.err()
-		}
-		return s.Services.Rename(tx, id, e.Name, e.Realm, x.by.Client())
-	})
-	if err != nil {
+		return problem
+	}
+	e, v, err := s.Services.Change(x.UserContext(), x.by, x.id(), c)
+	if err := refused(v, err); err != nil {
 		return err
 	}
 	return write(x.Ctx, shown(e))
 }
 
+// changes reads a new name and realm from the body, or says why there are none.
+func (x *call) changes() (c services.Change, problem error) {
+	if !x.fields.isNew() {
+		return c, notUnique
+	}
+	var wrong wrongFields
+	for name, at := range map[string]**string{"name": &c.Name, "realm": &c.Realm} {
+		if x.fields.has(name) || x.Method() == http.MethodPut {
+			text := x.fields.take(name, &wrong)
+			*at = &text
+		}
+	}
+	return c, wrong.err()
+}
+
 // remove deletes an entry.
 func (s *Server) remove(x *call) error {
-	err := s.as(x, func(tx *db.Tx) error {
-		id, err := x.id()
-		if err != nil {
-			return err
-		}
-		if _, err := s.Services.Get(tx, id); err != nil { // what the list does not show is not there
-			return err
-		}
-		return s.Services.Delete(tx, id, x.by.Client())
-	})
-	if err != nil {
+	if err := refused(s.Services.Remove(x.UserContext(), x.by, x.id())); err != nil {
 		return err
 	}
 	x.Status(http.StatusNoContent)
