@@ -36,6 +36,12 @@ func AppTriple(appuuid, token string) (t Triple, ok bool) {
 	return Triple{Name: name, Realm: g1Realm, Token: token}, ok
 }
 
+// AppKey is what the app of a UUID is known by. It names nobody if the text is no UUID.
+func AppKey(appuuid string) Key {
+	name, _ := UUID(appuuid)
+	return Key{name, g1Realm}
+}
+
 // MaxApps is how many apps one username may have.
 const MaxApps = 1000
 
@@ -65,6 +71,11 @@ func (s *Service) GetApp(tx *db.Tx, appuuid string) (Entry, error) {
 		return Entry{}, db.ErrNotFound
 	}
 	return s.Find(tx, name, g1Realm)
+}
+
+// apps lists up to limit apps after an ID, in their order.
+func (s *Service) apps(tx *db.Tx, after ID, limit int) ([]Entry, error) {
+	return s.all(tx, `SELECT `+columns+` FROM services WHERE username <> '' AND id > $1 ORDER BY id LIMIT $2`, after, limit)
 }
 
 // Apps lists the apps of a username, by their age.

@@ -106,6 +106,19 @@ func TestAppsAreListedByTheirUsername(t *testing.T) {
 				t.Errorf("apps of %q: %v, want %v", username, got, names)
 			}
 		}
+		for size, pages := range map[int][][]string{2: {{"c", "b"}, {"a"}}, 3: {{"c", "b", "a"}, nil}} {
+			after := services.ID(0)
+			for _, names := range pages {
+				all, err := h.s.Operator(audit.Client{}).Apps(t.Context(), after, size)
+				check(t, err)
+				if got := appNames(all); !slices.Equal(got, names) {
+					t.Errorf("apps after %d: %v, want %v", after, got, names)
+				}
+				if len(all) > 0 {
+					after = all[len(all)-1].ID
+				}
+			}
+		}
 	})
 }
 
