@@ -4,8 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/djauthy/djauthy/internal/audit"
-	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/services"
 )
 
@@ -27,21 +25,21 @@ type appJSON struct {
 
 // Run makes an app.
 func (c servicesAddAppCmd) Run(e *env) error {
-	h, err := e.open()
-	if err != nil {
-		return err
-	}
-	var made services.Entry
-	err = h.db.Update(e.ctx, func(tx *db.Tx) (err error) {
-		made, err = h.services.AddApp(tx, services.App{Name: c.Appname, Username: c.Username, Trusted: c.Trusted}, audit.Client{})
-		return err
+	made, err := operate(e, func(o services.Operator) (services.Entry, error) {
+		return o.AddApp(e.ctx, services.App{Name: c.Appname, Username: c.Username, Trusted: c.Trusted})
 	})
-	if err = errors.Join(err, h.close()); errors.Is(err, services.ErrText) {
+	if errors.Is(err, services.ErrText) {
 		return usageError{errors.New("--username and --appname: 1 to 128 characters each, without white space around them")}
 	} else if err != nil {
 		return err
 	}
-	return e.print(appJSON{UUID: made.Name, Seed: made.Seed, Appname: made.App.Name, Username: made.App.Username, Trusted: made.App.Trusted})
+	j := toAppJSON(made)
+	j.Seed = made.Seed
+	return e.print(j)
+}
+
+func toAppJSON(x services.Entry) appJSON {
+	return appJSON{UUID: x.Name, Appname: x.App.Name, Username: x.App.Username, Trusted: x.App.Trusted, LastUsed: pointer(x.Use.At)}
 }
 
 type servicesAppsCmd struct{}
@@ -52,18 +50,15 @@ func (servicesAppsCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	var all []services.Entry
-	err = h.db.View(e.ctx, func(tx *db.Tx) (err error) { all, err = h.services.Apps(tx, ""); return err })
-	if err = errors.Join(err, h.close()); err != nil {
-		return err
-	}
-	list, rows := []appJSON{}, [][]string{}
-	for _, x := range all {
-		list = append(list, appJSON{UUID: x.Name, Appname: x.App.Name, Username: x.App.Username, Trusted: x.App.Trusted, LastUsed: pointer(x.Use.At)})
-		rows = append(rows, []string{x.Name, x.App.Name, x.App.Username, map[bool]string{true: "trusted"}[x.App.Trusted], date(pointer(x.Use.At))})
-	}
-	if e.json {
-		return e.print(list)
-	}
-	return e.table([]string{"APPUUID", "APPNAME", "USERNAME", "", "LAST USE"}, rows)
+	defer func() { _ = h.close() }()
+	head := []string{"APPUUID", "APPNAME", "USERNAME", "", "LAST USE"}
+	return listPages(e, head, func(after services.ID) (lines []line, last services.ID, more bool, err error) {
+		page, err := h.operator().Apps(e.ctx, after, listSize)
+		for _, x := range page {
+			j := toAppJSON(x)
+			lines = append(lines, line{j, []string{j.UUID, j.Appname, j.Username, map[bool]string{true: "trusted"}[j.Trusted], date(j.LastUsed)}})
+			after = x.ID
+		}
+		return lines, after, len(page) == listSize, err
+	})
 }

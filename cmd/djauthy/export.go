@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/services"
 )
 
@@ -46,20 +45,17 @@ func (c servicesExportCmd) Run(e *env) error {
 
 // exportPage writes the entries after one, and says with which to go on.
 func exportPage(e *env, h *app, x exporter, after services.ID) (last services.ID, more bool, err error) {
-	var some []services.Entry
-	if err := h.db.View(e.ctx, func(tx *db.Tx) (err error) {
-		some, err = h.services.List(tx, after, listSize)
-		return err
-	}); err != nil {
+	page, err := h.services.Entries(e.ctx, after, listSize)
+	if err != nil {
 		return after, false, err
 	}
-	for _, s := range some {
+	for _, s := range page {
 		after = s.ID
 		if err := x.entry(s); err != nil {
 			return after, false, err
 		}
 	}
-	return after, len(some) == listSize, nil
+	return after, len(page) == listSize, nil
 }
 
 // exporter writes entries in a form.

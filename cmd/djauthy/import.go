@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/djauthy/djauthy/internal/audit"
-	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/services"
 )
 
@@ -86,16 +83,15 @@ func (c servicesImportCmd) Run(e *env) error {
 // those before it.
 func (c servicesImportCmd) all(e *env, h *app, rows services.Rows) (r importReport, err error) {
 	r.DryRun, r.Refused = c.DryRun, []refusedRow{}
-	p, trial := newProgress(e), h.services.NewTrial()
+	store := h.operator().Import
+	if c.DryRun {
+		store = h.services.NewTrial().Rows
+	}
+	p := newProgress(e)
 	defer p.end()
 	for {
 		some, end := nextRows(rows, importChunk)
-		var tried []services.Tried
-		if c.DryRun {
-			tried, err = trial.Rows(e.ctx, some)
-		} else {
-			tried, err = storeRows(e.ctx, h, some)
-		}
+		tried, err := store(e.ctx, some)
 		if err != nil {
 			return r, err
 		}
@@ -121,22 +117,6 @@ func nextRows(rows services.Rows, n int) (some []services.Row, err error) {
 		some = append(some, row)
 	}
 	return some, nil
-}
-
-// storeRows imports rows in one transaction.
-func storeRows(ctx context.Context, h *app, rows []services.Row) (tried []services.Tried, err error) {
-	err = h.db.Update(ctx, func(tx *db.Tx) error {
-		tried = tried[:0]
-		for _, row := range rows {
-			outcome, reason, err := h.services.Import(tx, row, audit.Client{})
-			if err != nil {
-				return fmt.Errorf("row %d: %w", row.Line, err)
-			}
-			tried = append(tried, services.Tried{Outcome: outcome, Reason: reason})
-		}
-		return nil
-	})
-	return tried, err
 }
 
 // count takes what became of a row into the report.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/services"
 )
 
@@ -36,13 +35,8 @@ type realmsListCmd struct{}
 
 // Run lists realms.
 func (realmsListCmd) Run(e *env) error {
-	h, err := e.open()
+	all, err := operate(e, func(o services.Operator) ([]services.Realm, error) { return o.Realms(e.ctx) })
 	if err != nil {
-		return err
-	}
-	var all []services.Realm
-	err = h.db.View(e.ctx, func(tx *db.Tx) (err error) { all, err = services.Realms(tx); return err })
-	if err = errors.Join(err, h.close()); err != nil {
 		return err
 	}
 	list, rows := []realmJSON{}, [][]string{}
@@ -71,14 +65,8 @@ func (c realmsSetCmd) Run(e *env) error {
 			only = append(only, strings.TrimSpace(realm)) // an empty one is refused: it may be a variable that is not set
 		}
 	}
-	h, err := e.open()
-	if err != nil {
-		return err
-	}
-	err = h.db.Update(e.ctx, func(tx *db.Tx) error {
-		return services.SetRealm(tx, services.Realm{Name: c.Realm, Right: rightNames[c.May], Only: only})
-	})
-	err = errors.Join(err, h.close())
+	r := services.Realm{Name: c.Realm, Right: rightNames[c.May], Only: only}
+	_, err := operate(e, func(o services.Operator) (services.Realm, error) { return r, o.SetRealm(e.ctx, r) })
 	if errors.Is(err, services.ErrFixed) || errors.Is(err, services.ErrOnly) || errors.Is(err, services.ErrText) {
 		return usageError{err}
 	} else if err != nil {
@@ -104,12 +92,8 @@ type realmsDropCmd struct {
 
 // Run takes a realm's rights.
 func (c realmsDropCmd) Run(e *env) error {
-	h, err := e.open()
-	if err != nil {
-		return err
-	}
-	err = h.db.Update(e.ctx, func(tx *db.Tx) error { return services.DropRealm(tx, c.Realm) })
-	switch err = errors.Join(err, h.close()); {
+	_, err := operate(e, func(o services.Operator) (string, error) { return c.Realm, o.DropRealm(e.ctx, c.Realm) })
+	switch {
 	case errors.Is(err, services.ErrUnset):
 		return fmt.Errorf("%s: %w; `djauthy services realms list` shows all", c.Realm, services.ErrUnset)
 	case err != nil:

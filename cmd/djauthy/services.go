@@ -34,41 +34,41 @@ type serviceTarget struct {
 	UUID  string `name:"appuuid" help:"In place of both: the UUID of an app of 2018." placeholder:"U"`
 }
 
-// with finds the target and runs fn in one transaction.
-func (t serviceTarget) with(e *env, fn func(h *app, tx *db.Tx, s services.Entry) error) error {
-	return t.run(e, (*db.DB).Update, fn)
-}
-
-// read is with for a command that changes nothing.
-func (t serviceTarget) read(e *env, fn func(h *app, tx *db.Tx, s services.Entry) error) error {
-	return t.run(e, (*db.DB).View, fn)
-}
-
-func (t serviceTarget) run(e *env, in method, fn func(h *app, tx *db.Tx, s services.Entry) error) error {
+// entryKey checks that the flags name one entry.
+func (t serviceTarget) entryKey() (services.Key, error) {
 	if (t.UUID == "") == (t.Name == "" && t.Realm == "") || t.UUID == "" && (t.Name == "" || t.Realm == "") {
-		return usageError{errors.New("which one? --name and --realm of a triple, or --appuuid of an app")}
+		return services.Key{}, usageError{errors.New("which one? --name and --realm of a triple, or --appuuid of an app")}
 	}
+	if t.UUID != "" {
+		return services.AppKey(t.UUID), nil
+	}
+	return services.Key{Name: t.Name, Realm: t.Realm}, nil
+}
+
+// operator has the use cases of commands.
+func (h *app) operator() services.Operator { return h.services.Operator(audit.Client{}) }
+
+// operate opens the database for one use case.
+func operate[T any](e *env, do func(o services.Operator) (T, error)) (done T, err error) {
 	h, err := e.open()
 	if err != nil {
-		return err
+		return done, err
 	}
-	err = in(h.db, e.ctx, func(tx *db.Tx) error {
-		s, err := t.find(h, tx)
-		if errors.Is(err, db.ErrNotFound) {
-			return fmt.Errorf("no service is %s; `djauthy services list` and `djauthy services apps` show all", t)
-		} else if err != nil {
-			return err
-		}
-		return fn(h, tx, s)
-	})
-	return errors.Join(err, h.close())
+	done, err = do(h.operator())
+	return done, errors.Join(err, h.close())
 }
 
-func (t serviceTarget) find(h *app, tx *db.Tx) (services.Entry, error) {
-	if t.UUID != "" {
-		return h.services.GetApp(tx, t.UUID)
+// operateOn is operate for a use case on the entry that the flags name.
+func operateOn[T any](e *env, t serviceTarget, do func(o services.Operator, k services.Key) (T, error)) (done T, err error) {
+	k, err := t.entryKey()
+	if err != nil {
+		return done, err
 	}
-	return h.services.Find(tx, t.Name, t.Realm)
+	done, err = operate(e, func(o services.Operator) (T, error) { return do(o, k) })
+	if errors.Is(err, db.ErrNotFound) {
+		err = fmt.Errorf("no service is %s; `djauthy services list` and `djauthy services apps` show all", t)
+	}
+	return done, err
 }
 
 // label is the name by which it is known.
@@ -100,16 +100,9 @@ func (c servicesAddCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	h, err := e.open()
-	if err != nil {
-		return err
-	}
-	var made services.Entry
-	err = h.db.Update(e.ctx, func(tx *db.Tx) (err error) {
-		made, err = h.services.Add(tx, services.Draft{Name: c.Name, Realm: c.Realm, Expires: expires}, audit.Client{})
-		return err
+	made, err := operate(e, func(o services.Operator) (services.Entry, error) {
+		return o.Add(e.ctx, services.Draft{Name: c.Name, Realm: c.Realm, Expires: expires})
 	})
-	err = errors.Join(err, h.close())
 	switch {
 	case errors.Is(err, services.ErrTaken):
 		return fmt.Errorf("there is a service %q in realm %q already; `djauthy services rotate` gives it a new seed", c.Name, c.Realm)
@@ -178,27 +171,15 @@ func pointer(t time.Time) *time.Time {
 	return &t
 }
 
-// describeService shows an entry; the name of who used it last is looked up.
-func (h *app) describeService(tx *db.Tx, s services.Entry) (serviceJSON, error) {
+func toServiceJSON(d services.Details) serviceJSON {
 	j := serviceJSON{
-		ID: s.ID, Name: s.Name, Realm: s.Realm, Created: s.Created, Expires: pointer(s.Expires), OldUntil: pointer(s.OldUntil),
-		LastUsed: pointer(s.Use.At), LastResult: string(s.Use.Result), Network: s.Use.Network,
+		ID: d.ID, Name: d.Name, Realm: d.Realm, Created: d.Created, Expires: pointer(d.Expires), OldUntil: pointer(d.OldUntil),
+		LastUsed: pointer(d.Use.At), LastResult: string(d.Use.Result), LastCaller: d.LastCaller, Network: d.Use.Network,
 	}
-	if s.OldUntil.Before(tx.Now) {
-		j.OldUntil = nil
+	for _, l := range d.History {
+		j.History = append(j.History, eventJSON{l.At, string(l.Event), l.Client.Prefix, l.Detail})
 	}
-	caller := s
-	var err error
-	if s.Use.Caller != s.ID && s.Use.Caller != 0 {
-		caller, err = h.services.Any(tx, s.Use.Caller)
-	}
-	switch {
-	case errors.Is(err, db.ErrNotFound):
-		j.LastCaller, err = "removed", nil
-	case err == nil && s.Use.Caller != 0:
-		j.LastCaller = caller.String()
-	}
-	return j, err
+	return j
 }
 
 func date(t *time.Time) string {
@@ -220,23 +201,13 @@ func (c servicesListCmd) Run(e *env) error {
 	}
 	defer func() { _ = h.close() }()
 	head := []string{"ID", "NAME", "REALM", "LAST USE", "RESULT", "BY", "EXPIRES"}
-	return list(e, h, head, func(tx *db.Tx, after services.ID) (lines []line, read int, last services.ID, err error) {
-		some, err := h.services.List(tx, after, listSize)
-		if err != nil {
-			return nil, 0, after, err
-		}
-		for _, s := range some {
-			after = s.ID
-			if c.Realm != "" && s.Realm != c.Realm {
-				continue
-			}
-			j, err := h.describeService(tx, s)
-			if err != nil {
-				return nil, 0, after, err
-			}
+	return listPages(e, head, func(after services.ID) (lines []line, last services.ID, more bool, err error) {
+		page, err := h.operator().List(e.ctx, c.Realm, after, listSize)
+		for _, d := range page.Entries {
+			j := toServiceJSON(d)
 			lines = append(lines, line{j, []string{strconv.FormatInt(int64(j.ID), 10), j.Name, j.Realm, date(j.LastUsed), j.LastResult, j.LastCaller, date(j.Expires)}})
 		}
-		return lines, len(some), after, nil
+		return lines, page.Last, page.More, err
 	})
 }
 
@@ -247,19 +218,13 @@ const historySize = 20
 
 // Run shows a triple.
 func (c servicesShowCmd) Run(e *env) error {
-	var j serviceJSON
-	if err := c.read(e, func(h *app, tx *db.Tx, s services.Entry) (err error) {
-		if j, err = h.describeService(tx, s); err != nil {
-			return err
-		}
-		lines, err := audit.OfService(tx, int64(s.ID), historySize)
-		for _, l := range lines {
-			j.History = append(j.History, eventJSON{l.At, string(l.Event), l.Client.Prefix, l.Detail})
-		}
-		return err
-	}); err != nil {
+	d, err := operateOn(e, c.serviceTarget, func(o services.Operator, k services.Key) (services.Details, error) {
+		return o.Show(e.ctx, k, historySize)
+	})
+	if err != nil {
 		return err
 	}
+	j := toServiceJSON(d)
 	if e.json {
 		return e.print(j)
 	}
@@ -291,19 +256,16 @@ func (c servicesRotateCmd) Run(e *env) error {
 	if err != nil || keep < 0 {
 		return usageError{fmt.Errorf("--keep %q: a duration such as 24h or 2d, or 0 to end the old seed at once", c.Keep)}
 	}
-	var made struct {
+	x, err := operateOn(e, c.serviceTarget, func(o services.Operator, k services.Key) (services.Entry, error) {
+		return o.Rotate(e.ctx, k, keep)
+	})
+	if err != nil {
+		return err
+	}
+	return e.print(struct {
 		tripleJSON
 		OldUntil time.Time `json:"old_seed_until"`
-	}
-	if err := c.with(e, func(h *app, tx *db.Tx, s services.Entry) error {
-		until := tx.Now.Add(keep)
-		seed, err := h.services.Rotate(tx, s.ID, until, audit.Client{})
-		made.tripleJSON, made.OldUntil = tripleJSON{s.Name, s.Realm, seed}, until
-		return err
-	}); err != nil {
-		return err
-	}
-	return e.print(made)
+	}{tripleJSON{x.Name, x.Realm, x.Seed}, x.OldUntil})
 }
 
 type servicesExpireCmd struct {
@@ -318,47 +280,43 @@ func (c servicesExpireCmd) Run(e *env) error {
 	switch c.At {
 	case "": // it may be a variable that is not set
 		err = usageError{errors.New("--at: a date (2027-01-31), a time (2027-01-31T12:00:00Z), a duration (30d, 12h), now, or never")}
-	case "now": // the transaction's
+	case "now":
 	default:
 		at, err = when(c.At)
 	}
 	if err != nil {
 		return err
 	}
-	var j serviceJSON
-	var already bool
-	if err := c.with(e, func(h *app, tx *db.Tx, s services.Entry) error {
+	changed := false
+	d, err := operateOn(e, c.serviceTarget, func(o services.Operator, k services.Key) (d services.Details, err error) {
 		if c.At == "now" {
-			at = tx.Now
+			d, changed, err = o.ExpireNow(e.ctx, k)
+		} else {
+			d, changed, err = o.Expire(e.ctx, k, at)
 		}
-		if already = s.Expires.Equal(at); !already {
-			if err := h.services.SetExpiry(tx, s.ID, at, audit.Client{}); err != nil {
-				return err
-			}
-		}
-		s.Expires = at
-		j, err = h.describeService(tx, s)
-		return err
-	}); err != nil {
+		return d, err
+	})
+	if err != nil {
 		return err
 	}
-	if already {
+	if !changed {
 		e.note("its end was the same already")
 	}
 	ends := "never"
-	if j.Expires != nil {
-		ends = date(j.Expires)
+	if !d.Expires.IsZero() {
+		ends = date(&d.Expires)
 	}
-	return e.say(j, services.Entry{Name: j.Name, Realm: j.Realm}.String()+" ends: "+ends)
+	return e.say(toServiceJSON(d), d.String()+" ends: "+ends)
 }
 
 type servicesDeleteCmd struct{ serviceTarget }
 
 // Run removes a triple.
 func (c servicesDeleteCmd) Run(e *env) error {
-	if err := c.with(e, func(h *app, tx *db.Tx, s services.Entry) error {
-		return h.services.Delete(tx, s.ID, audit.Client{})
-	}); err != nil {
+	_, err := operateOn(e, c.serviceTarget, func(o services.Operator, k services.Key) (struct{}, error) {
+		return struct{}{}, o.Delete(e.ctx, k)
+	})
+	if err != nil {
 		return err
 	}
 	return e.say(map[string]string{"deleted": c.label(), "realm": c.Realm}, "Deleted "+c.String())
