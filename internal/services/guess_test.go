@@ -51,6 +51,37 @@ func (h *house) meanwhile(fn func()) {
 	}
 }
 
+// The claim is read before the guesses at it are recorded, and judged after: the caller's
+// own token, which follows a wrong one, has its limits read in between.
+func TestGuessesAtAClaimThatAreRecordedAfterItWasReadCount(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		shop, printer := h.addPair(t)
+		want(t, h.guesses(t, shop, home), services.BadCaller)
+		guess := h.guess(t, printer)
+		recorded := false
+		h.d.Now = h.onCall(3, func() { // it begins, it reads both entries, it reads the limits
+			for range tries {
+				want(t, h.asks(t, shop, guess), services.BadClaim)
+			}
+			recorded = true
+		})
+		want(t, h.asks(t, shop, h.triple(t, printer)), services.BadClaim)
+		want(t, recorded, true)
+		want(t, h.refusals(t, printer), tries)
+	})
+}
+
+// onCall is the clock, and runs fn when it is asked for the nth time.
+func (h *house) onCall(n int, fn func()) func() time.Time {
+	return func() time.Time {
+		if n--; n == 0 {
+			h.d.Now = h.clock.Now
+			fn()
+		}
+		return h.clock.Now()
+	}
+}
+
 // The right token below reads budgets that show every guess. Each has to count
 // for one, or half of the thirty would lock its sender out.
 func TestAGuessThatIsWrittenDownWhileAnotherRequestBeginsCountsOnce(t *testing.T) {

@@ -71,8 +71,15 @@ func (s *Service) Authorize(ctx context.Context, by Caller, need Right) (v Verdi
 
 // check walks through all that Verify promises, in the wire's order.
 func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Right) (id ID, v Verdict, err error) {
-	counters := s.watch.enter(s.DB.Now(), ownLimits(by))
+	// Before anything is read: a wrong token that the read does not show is counted here.
+	now := s.DB.Now()
+	counters := s.watch.enter(now, ownLimits(by))
 	defer s.watch.leave(counters)
+	var asked []counter
+	if claim != nil {
+		asked = s.watch.enter(now, claimLimits(by, *claim))
+		defer s.watch.leave(asked)
+	}
 	who, what, now, err := s.load(ctx, by.Triple, claim)
 	if err != nil {
 		return 0, BadCaller, err
@@ -87,15 +94,13 @@ func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Righ
 	case claim == nil:
 		return who.id, OK, nil
 	}
-	v, err = s.judge(ctx, now, by, who, *claim, what)
+	v, err = s.judge(ctx, now, what, guess{by: by, of: *claim, asker: who.id, counters: asked})
 	return who.id, v, err
 }
 
 // judge says whether a claim holds, for a caller who may ask.
-func (s *Service) judge(ctx context.Context, now time.Time, by Caller, who entry, claim Triple, what entry) (Verdict, error) {
-	counters := s.watch.enter(s.DB.Now(), claimLimits(by, claim))
-	defer s.watch.leave(counters)
-	step, ok, err := s.compare(ctx, now, what, claim.Token, guess{by: by, of: claim, asker: who.id, counters: counters})
+func (s *Service) judge(ctx context.Context, now time.Time, what entry, g guess) (Verdict, error) {
+	step, ok, err := s.compare(ctx, now, what, g.of.Token, g)
 	if err != nil || !ok {
 		return BadClaim, err
 	}
