@@ -80,12 +80,12 @@ var (
 	ErrText  = fmt.Errorf("a name and a realm have 1 to %d characters, no white space around them and none that is null", MaxText)
 )
 
-// place is the row of a name in a realm. A row that is found by its primary key
+// rowKey is the row of a name in a realm. A row that is found by its primary key
 // is one search in one tree, and costs the same among ten and among a million,
 // where an index on texts would be a second tree that does not fit into memory.
 // It is 63 bits of a hash, so two names that fall together are not to be
 // expected in the life of a site; ErrPlace says so if they do.
-func place(name, realm string) int64 {
+func rowKey(name, realm string) int64 {
 	sum := sha256.Sum256([]byte(name + "\x00" + realm))
 	return int64(binary.BigEndian.Uint64(sum[:]) >> 1)
 }
@@ -142,7 +142,7 @@ func (s *Service) add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
 	}
 	_, err := tx.Exec(`INSERT INTO services (place, id, name, realm, sealed, old_sealed, created_at, expires_at, username, appname, is_trusted)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		place(e.Name, e.Realm), e.ID, e.Name, e.Realm, s.seal(e.ID, e.Seed), []byte{}, e.Created.UnixMilli(), millis(e.Expires), e.App.Username, e.App.Name, db.Int(e.App.Trusted))
+		rowKey(e.Name, e.Realm), e.ID, e.Name, e.Realm, s.seal(e.ID, e.Seed), []byte{}, e.Created.UnixMilli(), millis(e.Expires), e.App.Username, e.App.Name, db.Int(e.App.Trusted))
 	if err != nil {
 		return e, err
 	}
@@ -165,7 +165,7 @@ func nextID(tx *db.Tx, id *ID) error {
 func free(tx *db.Tx, id ID, name, realm string) error {
 	var other ID
 	var same bool
-	err := tx.Get(`SELECT id, name = $2 AND realm = $3 FROM services WHERE place = $1`, place(name, realm), name, realm).Scan(&other, &same)
+	err := tx.Get(`SELECT id, name = $2 AND realm = $3 FROM services WHERE place = $1`, rowKey(name, realm), name, realm).Scan(&other, &same)
 	switch {
 	case errors.Is(err, db.ErrNotFound) || err == nil && other == id:
 		return nil
@@ -207,7 +207,7 @@ func (s *Service) Any(tx *db.Tx, id ID) (Entry, error) {
 
 // Find returns the triple of a name and realm, or db.ErrNotFound.
 func (s *Service) Find(tx *db.Tx, name, realm string) (Entry, error) {
-	return s.read(tx.Get(`SELECT `+columns+` FROM services WHERE place = $1 AND name = $2 AND realm = $3`, place(name, realm), name, realm).Scan)
+	return s.read(tx.Get(`SELECT `+columns+` FROM services WHERE place = $1 AND name = $2 AND realm = $3`, rowKey(name, realm), name, realm).Scan)
 }
 
 // List returns up to limit triples after an ID, in their order.
@@ -233,7 +233,7 @@ func (s *Service) Rename(tx *db.Tx, id ID, name, realm string, by audit.Client) 
 	if err := free(tx, id, name, realm); err != nil {
 		return err
 	}
-	if err := one(tx.Exec(`UPDATE services SET place = $2, name = $3, realm = $4 WHERE id = $1`, id, place(name, realm), name, realm)); err != nil {
+	if err := one(tx.Exec(`UPDATE services SET place = $2, name = $3, realm = $4 WHERE id = $1`, id, rowKey(name, realm), name, realm)); err != nil {
 		return err
 	}
 	return audit.WriteService(tx, int64(id), audit.ServiceChanged, by, Entry{Name: name, Realm: realm}.String())

@@ -24,24 +24,24 @@ func (s *Service) Noted() int { return len(s.uses) }
 
 // Watched is how many pairs are watched.
 func (s *Service) Watched() int {
-	s.watch.mu.Lock()
-	defer s.watch.mu.Unlock()
-	return len(s.watch.open)
+	s.inFlight.mu.Lock()
+	defer s.inFlight.mu.Unlock()
+	return len(s.inFlight.open)
 }
 
 // Scarce is how many pairs are remembered to have little room left.
 func (s *Service) Scarce() int {
-	s.watch.mu.Lock()
-	defer s.watch.mu.Unlock()
-	return len(s.watch.scarce.recent) + len(s.watch.scarce.older)
+	s.inFlight.mu.Lock()
+	defer s.inFlight.mu.Unlock()
+	return len(s.inFlight.nearlySpent.recent) + len(s.inFlight.nearlySpent.older)
 }
 
 // FillScarce remembers as many networks as fit.
 func (s *Service) FillScarce(now time.Time) {
-	s.watch.mu.Lock()
-	defer s.watch.mu.Unlock()
-	for i := range mostScarce {
-		s.watch.scarce.set(now, pair{kind: perNetwork, by: name{name: fmt.Sprint(i)}}, true)
+	s.inFlight.mu.Lock()
+	defer s.inFlight.mu.Unlock()
+	for i := range maxNearlySpent {
+		s.inFlight.nearlySpent.set(now, rateLimit{kind: perNetwork, by: name{name: fmt.Sprint(i)}}, true)
 	}
 }
 

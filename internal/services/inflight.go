@@ -5,118 +5,118 @@ import (
 	"time"
 )
 
-// watches are the guesses that are under way in this process.
-type watches struct {
-	mu     sync.Mutex
-	open   map[pair]*watch
-	scarce scarce
+// inFlight are the guesses that are under way in this process.
+type inFlight struct {
+	mu          sync.Mutex
+	open        map[rateLimit]*tally
+	nearlySpent nearlySpent
 }
 
-// watch counts the wrong guesses of a pair while any request of it is under way.
-type watch struct {
+// tally counts the wrong guesses under a rate limit while any request of it is under way.
+type tally struct {
 	requests int
 	wrong    int // found wrong
-	settled  int // of these, written down
+	recorded int // of these, written down
 	// lost are those that could not be written down: the database was away. They
 	// count here, or it would be open to guessing meanwhile.
-	lost     int
-	lostAt   time.Time
-	settling chan struct{} // closed when one is settled; nil while nobody waits for it
+	unrecorded   int
+	unrecordedAt time.Time
+	ended        chan struct{} // closed when one is recorded; nil while nobody waits for it
 }
 
 // inFlight are wrong guesses whose write has neither succeeded nor failed.
-func (x *watch) inFlight() int { return x.wrong - x.settled - x.lost }
+func (x *tally) pending() int { return x.wrong - x.recorded - x.unrecorded }
 
 // fresh are the wrong guesses that the request's read may not show.
-func (c *counter) fresh() int { return c.watch.wrong - c.settled }
+func (c *view) unseen() int { return c.tally.wrong - c.recorded }
 
-// enter gives a request its counters. It has to leave them.
-func (w *watches) enter(now time.Time, pairs []pair) []counter {
-	all := make([]counter, len(pairs))
+// enter gives a request its views. It has to leave them.
+func (w *inFlight) enter(now time.Time, limits []rateLimit) []view {
+	all := make([]view, len(limits))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i, p := range pairs {
-		x, ok := w.open[p]
+	for i, l := range limits {
+		x, ok := w.open[l]
 		if !ok {
-			x = &watch{}
-			w.open[p] = x
+			x = &tally{}
+			w.open[l] = x
 		}
-		x.forgive(now, p.kind.every())
+		x.refill(now, l.kind.refillEvery())
 		x.requests++
-		all[i] = counter{pair: p, watch: x, settled: x.settled, room: p.kind.most()}
+		all[i] = view{rateLimit: l, tally: x, recorded: x.recorded, room: l.kind.burst()}
 	}
 	return all
 }
 
-func (w *watches) leave(all []counter) {
+func (w *inFlight) leave(all []view) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range all {
-		all[i].watch.requests--
-		w.drop(all[i].pair, all[i].watch)
+		all[i].tally.requests--
+		w.drop(all[i].rateLimit, all[i].tally)
 	}
 }
 
-// drop forgets a watch that nobody needs.
-func (w *watches) drop(p pair, x *watch) {
-	if x.requests == 0 && x.lost == 0 {
-		delete(w.open, p)
+// drop forgets a tally that nobody needs.
+func (w *inFlight) drop(l rateLimit, x *tally) {
+	if x.requests == 0 && x.unrecorded == 0 {
+		delete(w.open, l)
 	}
 }
 
-// forgive gives back what was lost, as the budget would. A time from the future was
+// refill gives back what was lost, as the budget would. A time from the future was
 // noted while the clock was ahead, and counts as now.
-func (x *watch) forgive(now time.Time, every time.Duration) {
-	if x.lost == 0 {
+func (x *tally) refill(now time.Time, every time.Duration) {
+	if x.unrecorded == 0 {
 		return
 	}
-	if x.lostAt.After(now) {
-		x.lostAt = now
+	if x.unrecordedAt.After(now) {
+		x.unrecordedAt = now
 	}
-	n := min(x.lost, int(now.Sub(x.lostAt)/every))
+	n := min(x.unrecorded, int(now.Sub(x.unrecordedAt)/every))
 	x.wrong -= n
-	x.lost -= n
-	x.lostAt = x.lostAt.Add(time.Duration(n) * every)
+	x.unrecorded -= n
+	x.unrecordedAt = x.unrecordedAt.Add(time.Duration(n) * every)
 }
 
-// forgiveAll forgets what was lost long ago and is asked about no more.
-func (w *watches) forgiveAll(now time.Time) {
+// refillAll forgets what was lost long ago and is asked about no more.
+func (w *inFlight) refillAll(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for p, x := range w.open {
-		x.forgive(now, p.kind.every())
-		w.drop(p, x)
+	for l, x := range w.open {
+		x.refill(now, l.kind.refillEvery())
+		w.drop(l, x)
 	}
 }
 
-// renew moves a request's view of its counters to this moment.
-func (w *watches) renew(g *guess) {
+// renew moves a request's view of its limits to this moment.
+func (w *inFlight) renew(g *guess) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i := range g.counters {
-		g.counters[i].settled = g.counters[i].watch.settled
+	for i := range g.views {
+		g.views[i].recorded = g.views[i].tally.recorded
 	}
 }
 
 type answer int
 
 const (
-	unsure  answer = iota // the limits have to be read
-	wrong                 // to be written down
-	refused               // a limit is spent, whatever the token
+	readAgain answer = iota // the limits have to be read
+	wrong                   // to be written down
+	overLimit               // a limit is spent, whatever the token
 	good
 )
 
-// judge decides about a guess, one after the other. When it is unsure, the limits have
-// to be read again, after settles is closed if that is not nil.
-func (w *watches) judge(now time.Time, g *guess, match bool) (a answer, settles <-chan struct{}) {
+// judge decides about a guess, one after the other. When it is readAgain, the limits have
+// to be read again, after ended is closed if that is not nil.
+func (w *inFlight) judge(now time.Time, g *guess, match bool) (a answer, ended <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !g.looked && w.isDoubtful(now, g) {
-		return unsure, nil
+	if !g.hasRead && w.mayBeSpent(now, g) {
+		return readAgain, nil
 	}
-	for i := range g.counters {
-		if c := &g.counters[i]; c.kind.counts(g.known) && c.fresh() >= c.room {
+	for i := range g.views {
+		if c := &g.views[i]; c.kind.applies(g.knownNetwork) && c.unseen() >= c.room {
 			return g.refusal()
 		}
 	}
@@ -124,17 +124,17 @@ func (w *watches) judge(now time.Time, g *guess, match bool) (a answer, settles 
 		return good, nil
 	}
 	for _, c := range g.counted() {
-		c.watch.wrong++
+		c.tally.wrong++
 	}
 	return wrong, nil
 }
 
-// isDoubtful reports whether the limits of a guess may have no room, as far as this
+// mayBeSpent reports whether the limits of a guess may have no room, as far as this
 // process knows without reading them.
-func (w *watches) isDoubtful(now time.Time, g *guess) bool {
-	for i := range g.counters {
-		c := &g.counters[i]
-		if c.fresh() > 0 || c.kind.isWide() && w.scarce.has(now, c.pair) {
+func (w *inFlight) mayBeSpent(now time.Time, g *guess) bool {
+	for i := range g.views {
+		c := &g.views[i]
+		if c.unseen() > 0 || c.kind.spansEntries() && w.nearlySpent.has(now, c.rateLimit) {
 			return true
 		}
 	}
@@ -143,55 +143,55 @@ func (w *watches) isDoubtful(now time.Time, g *guess) bool {
 
 // refusal is that of a guess for which there is no room, unless others are being
 // written down: they may have been counted twice, here and in the budget.
-func (g *guess) refusal() (a answer, settles <-chan struct{}) {
+func (g *guess) refusal() (a answer, ended <-chan struct{}) {
 	for _, c := range g.counted() {
-		x := c.watch
+		x := c.tally
 		switch {
-		case c.settled != x.settled:
-			return unsure, nil
-		case x.inFlight() > 0:
-			if x.settling == nil {
-				x.settling = make(chan struct{})
+		case c.recorded != x.recorded:
+			return readAgain, nil
+		case x.pending() > 0:
+			if x.ended == nil {
+				x.ended = make(chan struct{})
 			}
-			return unsure, x.settling
+			return readAgain, x.ended
 		}
 	}
-	return refused, nil
+	return overLimit, nil
 }
 
 // settle notes that a wrong guess was written down, or could not be.
-func (w *watches) settle(now time.Time, g *guess, written bool) {
+func (w *inFlight) finish(now time.Time, g *guess, written bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range g.counted() {
-		x := c.watch
+		x := c.tally
 		if written {
-			x.settled++
+			x.recorded++
 		} else {
-			x.lose(now)
+			x.keepUnrecorded(now)
 		}
-		if x.settling != nil {
-			close(x.settling)
-			x.settling = nil
+		if x.ended != nil {
+			close(x.ended)
+			x.ended = nil
 		}
 	}
 }
 
 // lose keeps a wrong guess in memory that could not be written down.
-func (x *watch) lose(now time.Time) {
-	if x.lost == 0 {
-		x.lostAt = now
+func (x *tally) keepUnrecorded(now time.Time) {
+	if x.unrecorded == 0 {
+		x.unrecordedAt = now
 	}
-	x.lost++
+	x.unrecorded++
 }
 
 // remember notes which of the limits that a guess has read have little room left.
-func (w *watches) remember(now time.Time, g *guess) {
+func (w *inFlight) keepNearlySpent(now time.Time, g *guess) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range g.counted() {
-		if c.kind.isWide() {
-			w.scarce.set(now, c.pair, c.room < c.kind.most()/2)
+		if c.kind.spansEntries() {
+			w.nearlySpent.set(now, c.rateLimit, c.room < c.kind.burst()/2)
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 type kind byte
 
 const (
-	// perPair: a caller's own tokens, by entry and network, where the entry has
+	// perEntryAndNetwork: a caller's own tokens, by entry and network, where the entry has
 	// called from that network before. A stranger elsewhere spends nothing of it.
-	perPair kind = iota
+	perEntryAndNetwork kind = iota
 	// perEntry: a caller's own tokens, by entry, over all networks from which the
 	// entry has not called before.
 	perEntry
@@ -21,8 +21,8 @@ const (
 	// called from there before. Those that have are exempt, so that a stranger who
 	// comes by the same proxy does not lock them out.
 	perNetwork
-	// perClaim: tokens a caller has verified, by caller and entry.
-	perClaim
+	// perCallerAndEntry: tokens a caller has verified, by caller and entry.
+	perCallerAndEntry
 	// perCaller: tokens a caller has verified, by caller, over all entries.
 	perCaller
 )
@@ -55,34 +55,34 @@ func (k kind) rates() config.Rates {
 		return networkGuesses
 	case perCaller:
 		return callerGuesses
-	case perPair, perEntry, perClaim:
+	case perEntryAndNetwork, perEntry, perCallerAndEntry:
 	}
 	return guesses
 }
 
 // most is how many wrong tokens a limit lets pass at once.
-func (k kind) most() int { return k.rates()[0].N }
+func (k kind) burst() int { return k.rates()[0].N }
 
 // every is how often a limit gives one back, by the longest of its rates.
-func (k kind) every() time.Duration {
+func (k kind) refillEvery() time.Duration {
 	r := k.rates()
 	last := r[len(r)-1]
 	return last.Per / time.Duration(last.N)
 }
 
-// isWide reports whether a limit spans all entries. Then no entry's row says that it
+// spansEntries reports whether a limit spans all entries. Then no entry's row says that it
 // was guessed at lately.
-func (k kind) isWide() bool { return k == perNetwork || k == perCaller }
+func (k kind) spansEntries() bool { return k == perNetwork || k == perCaller }
 
 // counts reports whether a limit counts a guess; known says that the entry has called
 // from the guess's network before.
-func (k kind) counts(known bool) bool {
+func (k kind) applies(known bool) bool {
 	switch k {
-	case perPair:
+	case perEntryAndNetwork:
 		return known
 	case perEntry, perNetwork:
 		return !known
-	case perClaim, perCaller:
+	case perCallerAndEntry, perCaller:
 	}
 	return true
 }
@@ -90,37 +90,37 @@ func (k kind) counts(known bool) bool {
 // name is that of an entry, or a network.
 type name struct{ name, realm string }
 
-// counter is a limit as one request sees it.
-type counter struct {
-	pair
-	watch *watch
-	// settled is how many wrong guesses were written down when the request read
+// view is a limit as one request sees it.
+type view struct {
+	rateLimit
+	tally *tally
+	// recorded is how many wrong guesses were written down when the request read
 	// the database. The read shows them.
-	settled int
+	recorded int
 	// room is how many more wrong guesses the database allowed then; until it is
 	// read, as many as there can be.
 	room int
 }
 
-// pair is whom a limit counts for.
-type pair struct {
+// rateLimit is whom a limit counts for.
+type rateLimit struct {
 	kind  kind
 	by    name // the network, or the caller; none if it is over all of them
 	entry name // none if it is over all entries
 }
 
 // budget is where the database keeps the count.
-func (p pair) budget() limit.Budget {
-	entry, caller := p.entry.name+"\x00"+p.entry.realm, p.by.name+"\x00"+p.by.realm
-	b := limit.Budget{Rates: p.kind.rates(), Cluster: entry}
-	switch p.kind {
-	case perPair:
-		b.Name, b.Key = "service_caller", p.by.name+"\x00"+entry
+func (l rateLimit) budget() limit.Budget {
+	entry, caller := l.entry.name+"\x00"+l.entry.realm, l.by.name+"\x00"+l.by.realm
+	b := limit.Budget{Rates: l.kind.rates(), Cluster: entry}
+	switch l.kind {
+	case perEntryAndNetwork:
+		b.Name, b.Key = "service_caller", l.by.name+"\x00"+entry
 	case perEntry:
 		b.Name, b.Key = "service_strangers", entry
 	case perNetwork:
-		b.Name, b.Key, b.Cluster = "service_network", p.by.name, ""
-	case perClaim:
+		b.Name, b.Key, b.Cluster = "service_network", l.by.name, ""
+	case perCallerAndEntry:
 		b.Name, b.Key = "service_claim", caller+"\x00"+entry
 	case perCaller:
 		b.Name, b.Key, b.Cluster = "service_claims", caller, ""
@@ -129,13 +129,13 @@ func (p pair) budget() limit.Budget {
 }
 
 // ownLimits are those of a token that a caller shows for itself.
-func ownLimits(by Caller) []pair {
+func ownLimits(by Caller) []rateLimit {
 	network, entry := name{name: by.Network}, name{by.Name, by.Realm}
-	return []pair{{perPair, network, entry}, {perEntry, name{}, entry}, {perNetwork, network, name{}}}
+	return []rateLimit{{perEntryAndNetwork, network, entry}, {perEntry, name{}, entry}, {perNetwork, network, name{}}}
 }
 
 // claimLimits are those of a token that a caller has verified.
-func claimLimits(by Caller, claim Triple) []pair {
+func claimLimits(by Caller, claim Triple) []rateLimit {
 	caller := name{by.Name, by.Realm}
-	return []pair{{perClaim, caller, name{claim.Name, claim.Realm}}, {perCaller, caller, name{}}}
+	return []rateLimit{{perCallerAndEntry, caller, name{claim.Name, claim.Realm}}, {perCaller, caller, name{}}}
 }

@@ -67,8 +67,8 @@ func read(tx *db.Tx, by Triple, claim *Triple, who, what *entry) error {
 	}
 	now, fresh := tx.Millis(), tx.Millis()-useGrain.Milliseconds()
 	if claim == nil {
-		return tx.Each(row, selectCaller, now, fresh, now, place(by.Name, by.Realm), by.Name, by.Realm, now)
+		return tx.Each(row, selectCaller, now, fresh, now, rowKey(by.Name, by.Realm), by.Name, by.Realm, now)
 	}
-	return tx.Each(row, selectBoth, now, fresh, now, place(by.Name, by.Realm), by.Name, by.Realm, now,
-		now, fresh, now, place(claim.Name, claim.Realm), claim.Name, claim.Realm, now, by.Realm, by.Realm)
+	return tx.Each(row, selectBoth, now, fresh, now, rowKey(by.Name, by.Realm), by.Name, by.Realm, now,
+		now, fresh, now, rowKey(claim.Name, claim.Realm), claim.Name, claim.Realm, now, by.Realm, by.Realm)
 }

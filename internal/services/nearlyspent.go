@@ -2,47 +2,47 @@ package services
 
 import "time"
 
-// mostScarce is how many pairs are remembered in an hour.
-const mostScarce = 1 << 15
+// maxNearlySpent is how many pairs are remembered in an hour.
+const maxNearlySpent = 1 << 15
 
-// scarce remembers, for one to two hours, which pairs had less than half of a wide
+// nearlySpent remembers, for one to two hours, which limits had less than half of a wide
 // limit left when this process read it last. Of these even a right token is held
 // against the limit, which is a read more; all others are spared it. A wrong token
 // always reads the limit. So what a pair can win, after it has spent its limit by way
 // of another process or before a restart, is that the guesses which it has under way
 // when its first wrong one is read are compared once, without regard to the limit:
 // one in 143,000 of them is right.
-type scarce struct {
-	recent, older map[pair]struct{}
+type nearlySpent struct {
+	recent, older map[rateLimit]struct{}
 	turned        time.Time // when recent was begun
 }
 
 // has reports whether a pair is remembered. When there are more than fit, all are.
-func (s *scarce) has(now time.Time, p pair) bool {
+func (s *nearlySpent) has(now time.Time, l rateLimit) bool {
 	s.turn(now)
-	if len(s.recent) >= mostScarce {
+	if len(s.recent) >= maxNearlySpent {
 		return true
 	}
-	_, recent := s.recent[p]
-	_, older := s.older[p]
+	_, recent := s.recent[l]
+	_, older := s.older[l]
 	return recent || older
 }
 
 // set remembers or forgets a pair.
-func (s *scarce) set(now time.Time, p pair, is bool) {
+func (s *nearlySpent) set(now time.Time, l rateLimit, is bool) {
 	s.turn(now)
 	switch {
 	case !is:
-		delete(s.recent, p)
-		delete(s.older, p)
-	case len(s.recent) < mostScarce:
-		s.recent[p] = struct{}{}
+		delete(s.recent, l)
+		delete(s.older, l)
+	case len(s.recent) < maxNearlySpent:
+		s.recent[l] = struct{}{}
 	}
 }
 
 // turn begins anew each hour, after which a spent limit is whole again; also when the
 // clock was set back.
-func (s *scarce) turn(now time.Time) {
+func (s *nearlySpent) turn(now time.Time) {
 	age := now.Sub(s.turned)
 	if age >= 0 && age < guessMemory && s.recent != nil {
 		return
@@ -51,5 +51,5 @@ func (s *scarce) turn(now time.Time) {
 	if age >= 2*guessMemory {
 		s.older = nil
 	}
-	s.recent, s.turned = map[pair]struct{}{}, now
+	s.recent, s.turned = map[rateLimit]struct{}{}, now
 }

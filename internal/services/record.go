@@ -10,7 +10,7 @@ import (
 )
 
 // fail records a wrong guess. It is durable when fail returns.
-func (s *Service) fail(ctx context.Context, g *guess) error {
+func (s *Service) recordWrong(ctx context.Context, g *guess) error {
 	// Also when who asked has gone away: a guess that is not waited for counts.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
@@ -23,7 +23,7 @@ func (s *Service) fail(ctx context.Context, g *guess) error {
 		}
 		return g.record(tx, client)
 	}))
-	s.watch.settle(s.DB.Now(), g, err == nil)
+	s.inFlight.finish(s.DB.Now(), g, err == nil)
 	return err
 }
 
@@ -33,7 +33,7 @@ func (g *guess) record(tx *db.Tx, client audit.Client) error {
 		return g.recordUnknown(tx, client)
 	}
 	n, err := tx.Exec(`UPDATE services SET failed_at = $2, last_used_at = $2, last_caller = $3, last_network = $4, last_result = $5, last_mark = 0 WHERE id = $1`,
-		g.entry, tx.Millis(), g.asker, g.by.Network, Refused)
+		g.entry, tx.Millis(), g.caller, g.by.Network, Refused)
 	if err != nil || n == 0 {
 		return err
 	}

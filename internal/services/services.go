@@ -2,7 +2,7 @@
 // realms and what they may, and the answer to the question whether a token is
 // good (ungleichotp).
 //
-// It knows no wire. What a request looked like and what its answer says is the
+// It knows no wire. What a request hasRead like and what its answer says is the
 // business of the doors; a verdict is all they get.
 package services
 
@@ -30,12 +30,12 @@ type Service struct {
 	// Verified is told of each verdict, for metrics.
 	Verified func(verdict string)
 
-	box     *seal.Box
-	buckets *seal.MAC // of unknown names
-	decoy   entry
-	watch   watches
-	uses    chan use
-	log     *slog.Logger
+	box      *seal.Box
+	buckets  *seal.MAC // of unknown names
+	decoy    entry
+	inFlight inFlight
+	uses     chan use
+	log      *slog.Logger
 }
 
 // New returns the service on a database.
@@ -44,7 +44,7 @@ func New(d *db.DB, keys *seal.Keys, settings Settings, log *slog.Logger) *Servic
 		DB: d, Settings: settings, Verified: func(string) {},
 		box: keys.Box("service seed"), buckets: keys.MAC("unknown service"), uses: make(chan use, maxUses), log: log,
 	}
-	s.watch.open = map[pair]*watch{}
+	s.inFlight.open = map[rateLimit]*tally{}
 	s.decoy = entry{sealed: s.seal(0, totp.NewSeed())}
 	return s
 }

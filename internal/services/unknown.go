@@ -18,9 +18,9 @@ import (
 const (
 	// unknownSlots is how many rows unknown_services and unknown_history have at most.
 	unknownSlots = 256
-	// extraName is the budget that a known pair's wrong token takes in place of its
+	// paddingName is the budget that a known pair's wrong token takes in place of its
 	// network's limit, from which it is exempt.
-	extraName = "service_extra"
+	paddingName = "service_extra"
 )
 
 // bucket is the number under which the limits count a name that is unknown. There are
@@ -31,12 +31,12 @@ func (s *Service) bucket(t Triple) uint16 {
 	return binary.BigEndian.Uint16(s.buckets.Sum([]byte(t.Name), []byte(t.Realm)))
 }
 
-// standIn is whom a limit counts for: in place of a name that is unknown, its bucket.
-func (g *guess) standIn(p pair) pair {
-	if g.entry == 0 && p.entry != (name{}) {
-		p.entry = name{realm: unknownRealm + strconv.Itoa(int(g.bucket))}
+// countedFor is whom a limit counts for: in place of a name that is unknown, its bucket.
+func (g *guess) countedFor(l rateLimit) rateLimit {
+	if g.entry == 0 && l.entry != (name{}) {
+		l.entry = name{realm: unknownRealm + strconv.Itoa(int(g.bucket))}
 	}
-	return p
+	return l
 }
 
 // unknownRealm begins with what the realm of an entry cannot have.
@@ -44,8 +44,8 @@ const unknownRealm = "\x00unknown "
 
 // extra is a budget of no meaning. A wrong token takes of two budgets, also where only
 // one of them limits it.
-func (g *guess) extra() limit.Budget {
-	return limit.Budget{Name: extraName, Key: g.by.Network, Rates: networkGuesses}
+func (g *guess) padding() limit.Budget {
+	return limit.Budget{Name: paddingName, Key: g.by.Network, Rates: networkGuesses}
 }
 
 // recordUnknown writes for an unknown name what record does for an entry.
@@ -54,7 +54,7 @@ func (g *guess) recordUnknown(tx *db.Tx, client audit.Client) error {
 	_, err := tx.Exec(`INSERT INTO unknown_services (slot, failed_at, last_used_at, last_caller, last_network, last_result, last_mark) VALUES ($1, $2, $2, $3, $4, $5, 0)
 		ON CONFLICT (slot) DO UPDATE SET failed_at = excluded.failed_at, last_used_at = excluded.last_used_at, last_caller = excluded.last_caller,
 			last_network = excluded.last_network, last_result = excluded.last_result, last_mark = 0`,
-		slot, tx.Millis(), g.asker, g.by.Network, Refused)
+		slot, tx.Millis(), g.caller, g.by.Network, Refused)
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ const (
 
 // use is a right token that is to be written down.
 type use struct {
-	place int64
-	entry ID
+	rowKey int64
+	entry  ID
 	Use
 	caller bool         // the entry called itself
 	client audit.Client // of the caller
@@ -48,13 +48,13 @@ func (u Use) mark() int64 {
 }
 
 // note keeps a use for Run if the entry does not tell it already.
-func (s *Service) note(now time.Time, e entry, g guess) {
-	u := Use{now, g.asker, g.by.Network, Accepted}
+func (s *Service) keepUse(now time.Time, e entry, g guess) {
+	u := Use{now, g.caller, g.by.Network, Accepted}
 	if e.mark == u.mark() || len(s.uses) == cap(s.uses) {
 		return
 	}
 	select {
-	case s.uses <- use{place(g.of.Name, g.of.Realm), e.id, u, g.own, g.by.client()}:
+	case s.uses <- use{rowKey(g.of.Name, g.of.Realm), e.id, u, g.own, g.by.client()}:
 	default:
 	}
 }
@@ -69,7 +69,7 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-tick.C:
 		}
-		s.watch.forgiveAll(s.DB.Now())
+		s.inFlight.refillAll(s.DB.Now())
 		if err := s.writeUses(ctx); err != nil {
 			s.log.Error("cannot note when services were used", "err", err)
 		}
@@ -97,7 +97,7 @@ func (s *Service) writeUses(ctx context.Context) error {
 	}
 	// In one order, or two processes would wait for each other's rows.
 	all := slices.SortedFunc(maps.Values(latest), func(a, b use) int {
-		return cmp.Or(cmp.Compare(a.place, b.place), strings.Compare(a.Network, b.Network))
+		return cmp.Or(cmp.Compare(a.rowKey, b.rowKey), strings.Compare(a.Network, b.Network))
 	})
 	for chunk := range slices.Chunk(all, useChunk) {
 		began := time.Now()
@@ -128,7 +128,7 @@ func (u use) write(tx *db.Tx) error {
 	at, now := u.At.UnixMilli(), max(u.At.UnixMilli(), tx.Millis())
 	_, err := tx.Exec(`UPDATE services SET last_used_at = $2, last_caller = $3, last_network = $4, last_result = $5, last_mark = $6
 		WHERE place = $1 AND id = $7 AND (last_used_at <= $2 OR last_used_at > $8)`,
-		u.place, at, u.Caller, u.Network, u.Result, u.mark(), u.entry, now)
+		u.rowKey, at, u.Caller, u.Network, u.Result, u.mark(), u.entry, now)
 	if err != nil || !u.caller {
 		return err
 	}
@@ -136,7 +136,7 @@ func (u use) write(tx *db.Tx) error {
 	// may be gone by now.
 	n, err := tx.Exec(`INSERT INTO service_callers (service_id, network, seen_at)
 		SELECT id, CAST($2 AS TEXT), CAST($3 AS BIGINT) FROM services WHERE place = $1 AND id = $4 ON CONFLICT (service_id, network) DO NOTHING`,
-		u.place, u.Network, at, u.entry)
+		u.rowKey, u.Network, at, u.entry)
 	if err != nil {
 		return err
 	}

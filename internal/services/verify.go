@@ -42,18 +42,18 @@ func (s *Service) Authorize(ctx context.Context, by Caller, need Right) (v Verdi
 func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Right) (id ID, v Verdict, err error) {
 	// Before anything is read: a wrong token that the read does not show is counted here.
 	now := s.DB.Now()
-	counters := s.watch.enter(now, ownLimits(by))
-	defer s.watch.leave(counters)
-	var asked []counter
+	views := s.inFlight.enter(now, ownLimits(by))
+	defer s.inFlight.leave(views)
+	var asked []view
 	if claim != nil {
-		asked = s.watch.enter(now, claimLimits(by, *claim))
-		defer s.watch.leave(asked)
+		asked = s.inFlight.enter(now, claimLimits(by, *claim))
+		defer s.inFlight.leave(asked)
 	}
 	who, what, now, err := s.load(ctx, by.Triple, claim)
 	if err != nil {
 		return 0, BadCaller, err
 	}
-	_, ok, err := s.compare(ctx, now, who, by.Token, guess{by: by, of: by.Triple, own: true, asker: who.id, counters: counters})
+	_, ok, err := s.compare(ctx, now, who, by.Token, guess{by: by, of: by.Triple, own: true, caller: who.id, views: views})
 	defer func() { s.Verified(v.String()) }()
 	switch {
 	case err != nil || !ok:
@@ -63,7 +63,7 @@ func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Righ
 	case claim == nil:
 		return who.id, OK, nil
 	}
-	v, err = s.judge(ctx, now, what, guess{by: by, of: *claim, asker: who.id, counters: asked})
+	v, err = s.judge(ctx, now, what, guess{by: by, of: *claim, caller: who.id, views: asked})
 	return who.id, v, err
 }
 
@@ -102,9 +102,9 @@ func (s *Service) compare(ctx context.Context, now time.Time, e entry, token str
 		return 0, false, err
 	}
 	g.entry = e.id
-	ok, err = s.pass(ctx, now, e, match, &g)
+	ok, err = s.allow(ctx, now, e, match, &g)
 	if ok {
-		s.note(now, e, g)
+		s.keepUse(now, e, g)
 	}
 	return step, ok, err
 }
