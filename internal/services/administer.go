@@ -17,8 +17,8 @@ func (s *Service) as(ctx context.Context, by Caller, need Right, fn func(tx *db.
 		return v, err
 	}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		who := s.decoy
-		if err := read(tx, by.Triple, nil, &who, nil); err != nil {
+		who, _, err := s.read(tx, by.Triple, nil)
+		if err != nil {
 			return err
 		}
 		switch {

@@ -60,7 +60,7 @@ func (t *Trial) Rows(ctx context.Context, rows []Row) ([]Tried, error) {
 // after corrects what would become of a row by the rows before it, and remembers it if
 // it would be stored. That it has the name of one before it counts first, as in Import.
 func (t *Trial) after(d Draft, o *Tried) {
-	at := rowKey(d.Name, d.Realm)
+	at := rowKey(Key{d.Name, d.Realm})
 	before, there := t.rows[at]
 	_, taken := t.ids[d.ID]
 	switch {

@@ -85,8 +85,8 @@ var (
 // where an index on texts would be a second tree that does not fit into memory.
 // It is 63 bits of a hash, so two names that fall together are not to be
 // expected in the life of a site; ErrPlace says so if they do.
-func rowKey(name, realm string) int64 {
-	sum := sha256.Sum256([]byte(name + "\x00" + realm))
+func rowKey(k Key) int64 {
+	sum := sha256.Sum256([]byte(k.Name + "\x00" + k.Realm))
 	return int64(binary.BigEndian.Uint64(sum[:]) >> 1)
 }
 
@@ -142,7 +142,7 @@ func (s *Service) add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
 	}
 	_, err := tx.Exec(`INSERT INTO services (place, id, name, realm, sealed, old_sealed, created_at, expires_at, username, appname, is_trusted)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		rowKey(e.Name, e.Realm), e.ID, e.Name, e.Realm, s.seal(e.ID, e.Seed), []byte{}, e.Created.UnixMilli(), millis(e.Expires), e.App.Username, e.App.Name, db.Int(e.App.Trusted))
+		rowKey(e.Key()), e.ID, e.Name, e.Realm, s.seal(e.ID, e.Seed), []byte{}, e.Created.UnixMilli(), millis(e.Expires), e.App.Username, e.App.Name, db.Int(e.App.Trusted))
 	if err != nil {
 		return e, err
 	}
@@ -165,7 +165,7 @@ func nextID(tx *db.Tx, id *ID) error {
 func free(tx *db.Tx, id ID, name, realm string) error {
 	var other ID
 	var same bool
-	err := tx.Get(`SELECT id, name = $2 AND realm = $3 FROM services WHERE place = $1`, rowKey(name, realm), name, realm).Scan(&other, &same)
+	err := tx.Get(`SELECT id, name = $2 AND realm = $3 FROM services WHERE place = $1`, rowKey(Key{name, realm}), name, realm).Scan(&other, &same)
 	switch {
 	case errors.Is(err, db.ErrNotFound) || err == nil && other == id:
 		return nil
@@ -179,8 +179,8 @@ func free(tx *db.Tx, id ID, name, realm string) error {
 
 const columns = `id, name, realm, sealed, old_valid_to, created_at, expires_at, last_used_at, last_caller, last_network, last_result, username, appname, is_trusted`
 
-// read makes an Entry of a row of columns.
-func (s *Service) read(scan func(...any) error) (e Entry, err error) {
+// scan makes an Entry of a row of columns.
+func (s *Service) scan(scan func(...any) error) (e Entry, err error) {
 	var sealed []byte
 	var old, created, expires, used int64
 	if err := scan(&e.ID, &e.Name, &e.Realm, &sealed, &old, &created, &expires, &used, &e.Use.Caller, &e.Use.Network, &e.Use.Result,
@@ -197,17 +197,17 @@ func (s *Service) read(scan func(...any) error) (e Entry, err error) {
 
 // Get returns a triple, or db.ErrNotFound.
 func (s *Service) Get(tx *db.Tx, id ID) (Entry, error) {
-	return s.read(tx.Get(`SELECT `+columns+` FROM services WHERE id = $1 AND realm <> $2`, id, g1Realm).Scan)
+	return s.scan(tx.Get(`SELECT `+columns+` FROM services WHERE id = $1 AND realm <> $2`, id, g1Realm).Scan)
 }
 
 // Any returns a triple or an app, or db.ErrNotFound.
 func (s *Service) Any(tx *db.Tx, id ID) (Entry, error) {
-	return s.read(tx.Get(`SELECT `+columns+` FROM services WHERE id = $1`, id).Scan)
+	return s.scan(tx.Get(`SELECT `+columns+` FROM services WHERE id = $1`, id).Scan)
 }
 
 // Find returns the triple of a name and realm, or db.ErrNotFound.
 func (s *Service) Find(tx *db.Tx, name, realm string) (Entry, error) {
-	return s.read(tx.Get(`SELECT `+columns+` FROM services WHERE place = $1 AND name = $2 AND realm = $3`, rowKey(name, realm), name, realm).Scan)
+	return s.scan(tx.Get(`SELECT `+columns+` FROM services WHERE place = $1 AND name = $2 AND realm = $3`, rowKey(Key{name, realm}), name, realm).Scan)
 }
 
 // List returns up to limit triples after an ID, in their order.
@@ -217,7 +217,7 @@ func (s *Service) List(tx *db.Tx, after ID, limit int) ([]Entry, error) {
 
 func (s *Service) all(tx *db.Tx, query string, args ...any) (all []Entry, err error) {
 	err = tx.Each(func(scan func(...any) error) error {
-		e, err := s.read(scan)
+		e, err := s.scan(scan)
 		all = append(all, e)
 		return err
 	}, query, args...)
@@ -233,7 +233,7 @@ func (s *Service) Rename(tx *db.Tx, id ID, name, realm string, by audit.Client) 
 	if err := free(tx, id, name, realm); err != nil {
 		return err
 	}
-	if err := one(tx.Exec(`UPDATE services SET place = $2, name = $3, realm = $4 WHERE id = $1`, id, rowKey(name, realm), name, realm)); err != nil {
+	if err := one(tx.Exec(`UPDATE services SET place = $2, name = $3, realm = $4 WHERE id = $1`, id, rowKey(Key{name, realm}), name, realm)); err != nil {
 		return err
 	}
 	return audit.WriteService(tx, int64(id), audit.ServiceChanged, by, Entry{Name: name, Realm: realm}.String())

@@ -55,7 +55,7 @@ func (g *guess) budgets() (all []limit.Budget) {
 // pass says whether a token that does or does not match may pass, and records one
 // that does not.
 func (s *Service) allow(ctx context.Context, now time.Time, e entry, match bool, g *guess) (ok bool, err error) {
-	if !match || now.UnixMilli()-e.failed < guessMemory.Milliseconds() {
+	if !match || now.Sub(e.failed) < guessMemory {
 		if err := s.readLimits(ctx, g); err != nil {
 			return false, err
 		}

@@ -88,7 +88,7 @@ func SetRealm(tx *db.Tx, r Realm) error {
 // GetRealm returns what a realm's members may do.
 func GetRealm(tx *db.Tx, name string) (Realm, error) {
 	r := Realm{Name: name}
-	var verify, administer int64
+	var verify, administer bool
 	err := tx.Get(`SELECT can_verify, can_administer FROM realms WHERE realm = $1`, name).Scan(&verify, &administer)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return r, err
@@ -103,14 +103,14 @@ func GetRealm(tx *db.Tx, name string) (Realm, error) {
 	return r, err
 }
 
-func right(realm string, verify, administer int64) Right {
+func right(realm string, verify, administer bool) Right {
 	r, isFixed := fixed(realm)
 	switch {
 	case isFixed:
 		return r
-	case administer != 0:
+	case administer:
 		return Administer
-	case verify != 0:
+	case verify:
 		return Verify
 	}
 	return Nothing

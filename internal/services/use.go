@@ -54,7 +54,7 @@ func (s *Service) keepUse(now time.Time, e entry, g guess) {
 		return
 	}
 	select {
-	case s.uses <- use{rowKey(g.of.Name, g.of.Realm), e.id, u, g.own, g.by.client()}:
+	case s.uses <- use{rowKey(g.of.Key()), e.id, u, g.own, g.by.client()}:
 	default:
 	}
 }
