@@ -26,7 +26,7 @@ func (s *Service) Noted() int { return len(s.uses) }
 func (s *Service) Watched() int {
 	s.inFlight.mu.Lock()
 	defer s.inFlight.mu.Unlock()
-	return len(s.inFlight.open)
+	return len(s.inFlight.tallies)
 }
 
 // Scarce is how many pairs are remembered to have little room left.
@@ -41,7 +41,7 @@ func (s *Service) FillScarce(now time.Time) {
 	s.inFlight.mu.Lock()
 	defer s.inFlight.mu.Unlock()
 	for i := range maxNearlySpent {
-		s.inFlight.nearlySpent.set(now, rateLimit{kind: perNetwork, by: name{name: fmt.Sprint(i)}}, true)
+		s.inFlight.nearlySpent.set(now, rateLimit{kind: perNetwork, by: Key{Name: fmt.Sprint(i)}}, true)
 	}
 }
 

@@ -5,193 +5,230 @@ import (
 	"time"
 )
 
-// inFlight are the guesses that are under way in this process.
+// inFlight counts the wrong tokens of this process that the database does not show yet.
 type inFlight struct {
 	mu          sync.Mutex
-	open        map[rateLimit]*tally
+	tallies     map[rateLimit]*tally
 	nearlySpent nearlySpent
 }
 
-// tally counts the wrong guesses under a rate limit while any request of it is under way.
+// tally counts the wrong tokens under one rate limit, while a request under it is in
+// flight.
 type tally struct {
-	requests int
-	wrong    int // found wrong
-	recorded int // of these, written down
-	// lost are those that could not be written down: the database was away. They
-	// count here, or it would be open to guessing meanwhile.
-	unrecorded   int
-	unrecordedAt time.Time
-	ended        chan struct{} // closed when one is recorded; nil while nobody waits for it
+	requests int // in flight
+	wrong    int // tokens that were found wrong
+	recorded int // of these, in the database
+	// unrecorded are those that could not be recorded, since the database was away. They
+	// count here, or meanwhile nothing would limit guessing.
+	unrecorded      int
+	unrecordedSince time.Time
+	finished        chan struct{} // closed when the record of one ends; nil while nobody waits for it
 }
 
-// inFlight are wrong guesses whose write has neither succeeded nor failed.
-func (x *tally) pending() int { return x.wrong - x.recorded - x.unrecorded }
+// pending is how many wrong tokens are being recorded.
+func (t *tally) pending() int { return t.wrong - t.recorded - t.unrecorded }
 
-// fresh are the wrong guesses that the request's read may not show.
-func (c *view) unseen() int { return c.tally.wrong - c.recorded }
+// view is a rate limit as one request sees it.
+type view struct {
+	rateLimit
+	tally    *tally
+	recorded int  // the tally's, when the database was read; the read shows these
+	read     bool // what follows was read, not supposed
+	applies  bool // the limit counts this token
+	room     int  // how many more wrong tokens the database allowed
+}
 
-// enter gives a request its views. It has to leave them.
-func (w *inFlight) enter(now time.Time, limits []rateLimit) []view {
-	all := make([]view, len(limits))
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i, l := range limits {
-		x, ok := w.open[l]
-		if !ok {
-			x = &tally{}
-			w.open[l] = x
+// unseen is how many wrong tokens the read may not show.
+func (v *view) unseen() int { return v.tally.wrong - v.recorded }
+
+// spent reports whether there is no room for another wrong token.
+func (v *view) spent() bool { return v.applies && v.unseen() >= v.room }
+
+// apply says which limits count a token, from a network that the entry has called from
+// before or another, and returns them.
+func apply(views []view, knownNetwork bool) (applied []*view) {
+	for i := range views {
+		v := &views[i]
+		v.applies = v.kind.applies(knownNetwork)
+		if v.applies {
+			applied = append(applied, v)
 		}
-		x.refill(now, l.kind.refillEvery())
-		x.requests++
-		all[i] = view{rateLimit: l, tally: x, recorded: x.recorded, room: l.kind.burst()}
 	}
-	return all
+	return applied
 }
 
-func (w *inFlight) leave(all []view) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i := range all {
-		all[i].tally.requests--
-		w.drop(all[i].rateLimit, all[i].tally)
+// enter gives a request its view of the limits. The request has to leave them.
+func (f *inFlight) enter(now time.Time, limits []rateLimit) []view {
+	views := make([]view, len(limits))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, l := range limits {
+		t, ok := f.tallies[l]
+		if !ok {
+			t = &tally{}
+			f.tallies[l] = t
+		}
+		t.refill(now, l.kind.refillEvery())
+		t.requests++
+		views[i] = view{rateLimit: l, tally: t, recorded: t.recorded, applies: l.kind.applies(false), room: l.kind.burst()}
+	}
+	return views
+}
+
+func (f *inFlight) leave(views []view) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range views {
+		views[i].tally.requests--
+		f.drop(views[i].rateLimit, views[i].tally)
 	}
 }
 
 // drop forgets a tally that nobody needs.
-func (w *inFlight) drop(l rateLimit, x *tally) {
-	if x.requests == 0 && x.unrecorded == 0 {
-		delete(w.open, l)
+func (f *inFlight) drop(l rateLimit, t *tally) {
+	if t.requests == 0 && t.unrecorded == 0 {
+		delete(f.tallies, l)
 	}
 }
 
-// refill gives back what was lost, as the budget would. A time from the future was
-// noted while the clock was ahead, and counts as now.
-func (x *tally) refill(now time.Time, every time.Duration) {
-	if x.unrecorded == 0 {
+// refill gives back unrecorded tokens at the rate of the limit. A time in the future was
+// written while the clock was ahead, and counts as now.
+func (t *tally) refill(now time.Time, every time.Duration) {
+	if t.unrecorded == 0 {
 		return
 	}
-	if x.unrecordedAt.After(now) {
-		x.unrecordedAt = now
+	if t.unrecordedSince.After(now) {
+		t.unrecordedSince = now
 	}
-	n := min(x.unrecorded, int(now.Sub(x.unrecordedAt)/every))
-	x.wrong -= n
-	x.unrecorded -= n
-	x.unrecordedAt = x.unrecordedAt.Add(time.Duration(n) * every)
+	n := min(t.unrecorded, int(now.Sub(t.unrecordedSince)/every))
+	t.wrong -= n
+	t.unrecorded -= n
+	t.unrecordedSince = t.unrecordedSince.Add(time.Duration(n) * every)
 }
 
-// refillAll forgets what was lost long ago and is asked about no more.
-func (w *inFlight) refillAll(now time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for l, x := range w.open {
-		x.refill(now, l.kind.refillEvery())
-		w.drop(l, x)
-	}
-}
-
-// renew moves a request's view of its limits to this moment.
-func (w *inFlight) renew(g *guess) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i := range g.views {
-		g.views[i].recorded = g.views[i].tally.recorded
+// refillAll refills all tallies, and forgets those that have nothing left to count.
+func (f *inFlight) refillAll(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for l, t := range f.tallies {
+		t.refill(now, l.kind.refillEvery())
+		f.drop(l, t)
 	}
 }
 
-type answer int
+// renew moves a request's view to this moment, just before it reads the database.
+func (f *inFlight) renew(views []view) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range views {
+		views[i].recorded = views[i].tally.recorded
+	}
+}
+
+// hasRead ends a read of the limits, and remembers which have little room left.
+func (f *inFlight) hasRead(now time.Time, views []view) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range views {
+		v := &views[i]
+		v.read = true
+		if v.applies && v.kind.spansEntries() {
+			f.nearlySpent.set(now, v.rateLimit, v.room < v.kind.burst()/2)
+		}
+	}
+}
+
+// decision is what becomes of a token.
+type decision int
 
 const (
-	readAgain answer = iota // the limits have to be read
-	wrong                   // to be written down
-	overLimit               // a limit is spent, whatever the token
-	good
+	readAgain  decision = iota // the limits have to be read first
+	wrongToken                 // it counts, and has to be recorded
+	overLimit                  // a limit is spent, so it is refused even if it is right
+	allowed
 )
 
-// judge decides about a guess, one after the other. When it is readAgain, the limits have
-// to be read again, after ended is closed if that is not nil.
-func (w *inFlight) judge(now time.Time, g *guess, match bool) (a answer, ended <-chan struct{}) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !g.hasRead && w.mayBeSpent(now, g) {
+// decide decides about one token after the other. With readAgain, finished is the record
+// of another token, after which the limits have to be read; nil: at once.
+func (f *inFlight) decide(now time.Time, views []view, match bool) (d decision, finished <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.mayBeSpent(now, views) {
 		return readAgain, nil
 	}
-	for i := range g.views {
-		if c := &g.views[i]; c.kind.applies(g.knownNetwork) && c.unseen() >= c.room {
-			return g.refusal()
+	for i := range views {
+		if views[i].spent() {
+			return refusal(views)
 		}
 	}
 	if match {
-		return good, nil
+		return allowed, nil
 	}
-	for _, c := range g.counted() {
-		c.tally.wrong++
+	for i := range views {
+		if views[i].applies {
+			views[i].tally.wrong++
+		}
 	}
-	return wrong, nil
+	return wrongToken, nil
 }
 
-// mayBeSpent reports whether the limits of a guess may have no room, as far as this
-// process knows without reading them.
-func (w *inFlight) mayBeSpent(now time.Time, g *guess) bool {
-	for i := range g.views {
-		c := &g.views[i]
-		if c.unseen() > 0 || c.kind.spansEntries() && w.nearlySpent.has(now, c.rateLimit) {
+// mayBeSpent reports whether limits that were not read may have no room, as far as this
+// process knows.
+func (f *inFlight) mayBeSpent(now time.Time, views []view) bool {
+	for i := range views {
+		v := &views[i]
+		if !v.read && (v.unseen() > 0 || v.kind.spansEntries() && f.nearlySpent.has(now, v.rateLimit)) {
 			return true
 		}
 	}
 	return false
 }
 
-// refusal is that of a guess for which there is no room, unless others are being
-// written down: they may have been counted twice, here and in the budget.
-func (g *guess) refusal() (a answer, ended <-chan struct{}) {
-	for _, c := range g.counted() {
-		x := c.tally
+// refusal is overLimit, unless other tokens were recorded since the read, or are being
+// recorded: these may count twice, in the room that was read and in the tally.
+func refusal(views []view) (d decision, finished <-chan struct{}) {
+	for i := range views {
+		v, t := &views[i], views[i].tally
 		switch {
-		case c.recorded != x.recorded:
+		case !v.applies:
+		case v.recorded != t.recorded:
 			return readAgain, nil
-		case x.pending() > 0:
-			if x.ended == nil {
-				x.ended = make(chan struct{})
+		case t.pending() > 0:
+			if t.finished == nil {
+				t.finished = make(chan struct{})
 			}
-			return readAgain, x.ended
+			return readAgain, t.finished
 		}
 	}
 	return overLimit, nil
 }
 
-// settle notes that a wrong guess was written down, or could not be.
-func (w *inFlight) finish(now time.Time, g *guess, written bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range g.counted() {
-		x := c.tally
-		if written {
-			x.recorded++
+// finish ends the record of a wrong token, which is in the database or could not be
+// recorded.
+func (f *inFlight) finish(now time.Time, views []view, recorded bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range views {
+		if !views[i].applies {
+			continue
+		}
+		t := views[i].tally
+		if recorded {
+			t.recorded++
 		} else {
-			x.keepUnrecorded(now)
+			t.keepUnrecorded(now)
 		}
-		if x.ended != nil {
-			close(x.ended)
-			x.ended = nil
+		if t.finished != nil {
+			close(t.finished)
+			t.finished = nil
 		}
 	}
 }
 
-// lose keeps a wrong guess in memory that could not be written down.
-func (x *tally) keepUnrecorded(now time.Time) {
-	if x.unrecorded == 0 {
-		x.unrecordedAt = now
+// keepUnrecorded counts a wrong token that could not be recorded.
+func (t *tally) keepUnrecorded(now time.Time) {
+	if t.unrecorded == 0 {
+		t.unrecordedSince = now
 	}
-	x.unrecorded++
-}
-
-// remember notes which of the limits that a guess has read have little room left.
-func (w *inFlight) keepNearlySpent(now time.Time, g *guess) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range g.counted() {
-		if c.kind.spansEntries() {
-			w.nearlySpent.set(now, c.rateLimit, c.room < c.kind.burst()/2)
-		}
-	}
+	t.unrecorded++
 }

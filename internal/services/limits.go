@@ -11,19 +11,19 @@ import (
 type kind byte
 
 const (
-	// perEntryAndNetwork: a caller's own tokens, by entry and network, where the entry has
-	// called from that network before. A stranger elsewhere spends nothing of it.
+	// perEntryAndNetwork: a caller's own tokens, by entry and network, if the entry has
+	// called from the network before. Nobody on another network can spend it.
 	perEntryAndNetwork kind = iota
-	// perEntry: a caller's own tokens, by entry, over all networks from which the
-	// entry has not called before.
+	// perEntry: a caller's own tokens, by entry, over all networks from which the entry
+	// has not called before.
 	perEntry
 	// perNetwork: a caller's own tokens, by network, over all entries that have not
-	// called from there before. Those that have are exempt, so that a stranger who
-	// comes by the same proxy does not lock them out.
+	// called from it before. Those that have are exempt, so that nobody who comes by the
+	// same proxy can lock them out.
 	perNetwork
-	// perCallerAndEntry: tokens a caller has verified, by caller and entry.
+	// perCallerAndEntry: tokens that a caller has verified, by caller and entry.
 	perCallerAndEntry
-	// perCaller: tokens a caller has verified, by caller, over all entries.
+	// perCaller: tokens that a caller has verified, by caller, over all entries.
 	perCaller
 )
 
@@ -37,15 +37,15 @@ var (
 	// networkGuesses at all entries together, however many there are: 1,200 an hour
 	// are right once in five days (1,200 × 24 × 7/10⁶ = 0.2 a day). Without this limit
 	// a million entries would be guessed at with 300 an hour each, and 50,000 found in
-	// a day. What is refused takes nothing, so four services at one address that show
-	// wrong tokens without end are let have them.
+	// a day. What is refused takes nothing, so four services at one address may show
+	// wrong tokens without end.
 	networkGuesses = config.Rates{{N: 120, Per: time.Minute}, {N: 1200, Per: time.Hour}}
 	// callerGuesses at all entries together: 6,000 an hour are right once a day.
 	// A caller hands on what others show to it, so it has more than a network.
 	callerGuesses = config.Rates{{N: 600, Per: time.Minute}, {N: 6000, Per: time.Hour}}
 )
 
-// guessMemory is how long a wrong token may still weigh: the longest of the rates.
+// guessMemory is how long a wrong token counts: the longest of the rates.
 const guessMemory = time.Hour
 
 // rates are those of a limit, the shortest first.
@@ -60,66 +60,51 @@ func (k kind) rates() config.Rates {
 	return guesses
 }
 
-// most is how many wrong tokens a limit lets pass at once.
+// burst is how many wrong tokens a limit allows at once.
 func (k kind) burst() int { return k.rates()[0].N }
 
-// every is how often a limit gives one back, by the longest of its rates.
+// refillEvery is how often a limit gives one back, by the longest of its rates.
 func (k kind) refillEvery() time.Duration {
 	r := k.rates()
 	last := r[len(r)-1]
 	return last.Per / time.Duration(last.N)
 }
 
-// spansEntries reports whether a limit spans all entries. Then no entry's row says that it
-// was guessed at lately.
+// spansEntries reports whether a limit is over all entries. Then no entry's row says
+// that the limit has been used lately.
 func (k kind) spansEntries() bool { return k == perNetwork || k == perCaller }
 
-// counts reports whether a limit counts a guess; known says that the entry has called
-// from the guess's network before.
-func (k kind) applies(known bool) bool {
+// applies reports whether a limit counts a token that comes from a network from which
+// its entry has called before, or from another.
+func (k kind) applies(knownNetwork bool) bool {
 	switch k {
 	case perEntryAndNetwork:
-		return known
+		return knownNetwork
 	case perEntry, perNetwork:
-		return !known
+		return !knownNetwork
 	case perCallerAndEntry, perCaller:
 	}
 	return true
 }
 
-// name is that of an entry, or a network.
-type name struct{ name, realm string }
-
-// view is a limit as one request sees it.
-type view struct {
-	rateLimit
-	tally *tally
-	// recorded is how many wrong guesses were written down when the request read
-	// the database. The read shows them.
-	recorded int
-	// room is how many more wrong guesses the database allowed then; until it is
-	// read, as many as there can be.
-	room int
-}
-
-// rateLimit is whom a limit counts for.
+// rateLimit is a limit and whom it counts for.
 type rateLimit struct {
 	kind  kind
-	by    name // the network, or the caller; none if it is over all of them
-	entry name // none if it is over all entries
+	by    Key // the caller, or a network as its Name; zero if the limit is over all of them
+	entry Key // zero if the limit is over all entries
 }
 
 // budget is where the database keeps the count.
 func (l rateLimit) budget() limit.Budget {
-	entry, caller := l.entry.name+"\x00"+l.entry.realm, l.by.name+"\x00"+l.by.realm
+	entry, caller := l.entry.Name+"\x00"+l.entry.Realm, l.by.Name+"\x00"+l.by.Realm
 	b := limit.Budget{Rates: l.kind.rates(), Cluster: entry}
 	switch l.kind {
 	case perEntryAndNetwork:
-		b.Name, b.Key = "service_caller", l.by.name+"\x00"+entry
+		b.Name, b.Key = "service_caller", l.by.Name+"\x00"+entry
 	case perEntry:
 		b.Name, b.Key = "service_strangers", entry
 	case perNetwork:
-		b.Name, b.Key, b.Cluster = "service_network", l.by.name, ""
+		b.Name, b.Key, b.Cluster = "service_network", l.by.Name, ""
 	case perCallerAndEntry:
 		b.Name, b.Key = "service_claim", caller+"\x00"+entry
 	case perCaller:
@@ -128,14 +113,17 @@ func (l rateLimit) budget() limit.Budget {
 	return b
 }
 
-// ownLimits are those of a token that a caller shows for itself.
-func ownLimits(by Caller) []rateLimit {
-	network, entry := name{name: by.Network}, name{by.Name, by.Realm}
-	return []rateLimit{{perEntryAndNetwork, network, entry}, {perEntry, name{}, entry}, {perNetwork, network, name{}}}
-}
+// ownKinds is how many of limitsOf are for the caller's own token. They come first.
+const ownKinds = 3
 
-// claimLimits are those of a token that a caller has verified.
-func claimLimits(by Caller, claim Triple) []rateLimit {
-	caller := name{by.Name, by.Realm}
-	return []rateLimit{{perCallerAndEntry, caller, name{claim.Name, claim.Realm}}, {perCaller, caller, name{}}}
+// limitsOf are the limits for the caller's own token, and for that of the claim, if
+// there is one.
+func limitsOf(by Caller, claim *Triple) []rateLimit {
+	network, caller := Key{Name: by.Network}, by.Key()
+	all := make([]rateLimit, 0, ownKinds+2)
+	all = append(all, rateLimit{kind: perEntryAndNetwork, by: network, entry: caller}, rateLimit{kind: perEntry, entry: caller}, rateLimit{kind: perNetwork, by: network})
+	if claim != nil {
+		all = append(all, rateLimit{kind: perCallerAndEntry, by: caller, entry: claim.Key()}, rateLimit{kind: perCaller, by: caller})
+	}
+	return all
 }

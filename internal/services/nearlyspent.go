@@ -2,22 +2,21 @@ package services
 
 import "time"
 
-// maxNearlySpent is how many pairs are remembered in an hour.
+// maxNearlySpent is how many limits are remembered in an hour.
 const maxNearlySpent = 1 << 15
 
-// nearlySpent remembers, for one to two hours, which limits had less than half of a wide
-// limit left when this process read it last. Of these even a right token is held
-// against the limit, which is a read more; all others are spared it. A wrong token
-// always reads the limit. So what a pair can win, after it has spent its limit by way
-// of another process or before a restart, is that the guesses which it has under way
-// when its first wrong one is read are compared once, without regard to the limit:
-// one in 143,000 of them is right.
+// nearlySpent remembers for one to two hours which limits over all entries had less than
+// half left when this process read them last. Only these are read also for a right
+// token; all others save it the read. A wrong token always reads its limits. So one who
+// has spent a limit at another process, or before a restart, wins only this: the tokens
+// in flight when the first wrong one is read are compared once without regard to the
+// limit, and one in 143,000 of them is right.
 type nearlySpent struct {
 	recent, older map[rateLimit]struct{}
 	turned        time.Time // when recent was begun
 }
 
-// has reports whether a pair is remembered. When there are more than fit, all are.
+// has reports whether a limit is remembered. When there are more than fit, all are.
 func (s *nearlySpent) has(now time.Time, l rateLimit) bool {
 	s.turn(now)
 	if len(s.recent) >= maxNearlySpent {
@@ -28,7 +27,7 @@ func (s *nearlySpent) has(now time.Time, l rateLimit) bool {
 	return recent || older
 }
 
-// set remembers or forgets a pair.
+// set remembers or forgets a limit.
 func (s *nearlySpent) set(now time.Time, l rateLimit, is bool) {
 	s.turn(now)
 	switch {
@@ -40,7 +39,7 @@ func (s *nearlySpent) set(now time.Time, l rateLimit, is bool) {
 	}
 }
 
-// turn begins anew each hour, after which a spent limit is whole again; also when the
+// turn begins anew each hour, after which a spent limit is full again; also when the
 // clock was set back.
 func (s *nearlySpent) turn(now time.Time) {
 	age := now.Sub(s.turned)

@@ -44,7 +44,7 @@ func New(d *db.DB, keys *seal.Keys, settings Settings, log *slog.Logger) *Servic
 		DB: d, Settings: settings, Verified: func(string) {},
 		box: keys.Box("service seed"), buckets: keys.MAC("unknown service"), uses: make(chan use, maxUses), log: log,
 	}
-	s.inFlight.open = map[rateLimit]*tally{}
+	s.inFlight.tallies = map[rateLimit]*tally{}
 	s.decoy = entry{sealed: s.seal(0, totp.NewSeed())}
 	return s
 }

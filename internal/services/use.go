@@ -47,14 +47,14 @@ func (u Use) mark() int64 {
 	return int64(h.Sum64())
 }
 
-// note keeps a use for Run if the entry does not tell it already.
-func (s *Service) keepUse(now time.Time, e entry, g guess) {
-	u := Use{now, g.caller, g.by.Network, Accepted}
+// keepUse keeps a right token for Run, unless the entry shows the same use already.
+func (s *Service) keepUse(now time.Time, e entry, g *guess) {
+	u := Use{At: now, Caller: g.caller, Network: g.by.Network, Result: Accepted}
 	if e.mark == u.mark() || len(s.uses) == cap(s.uses) {
 		return
 	}
 	select {
-	case s.uses <- use{rowKey(g.of.Key()), e.id, u, g.own, g.by.client()}:
+	case s.uses <- use{rowKey: rowKey(g.of.Key()), entry: e.id, Use: u, caller: g.own, client: g.by.client()}:
 	default:
 	}
 }

@@ -13,9 +13,9 @@ type Verdict int
 
 // Verdicts. The zero Verdict lets nobody in.
 const (
-	BadCaller  Verdict = iota // its triple does not hold
+	BadCaller  Verdict = iota // its own token is not good
 	NotAllowed                // its realm may not do this
-	BadClaim                  // the other triple does not hold, or is none the caller may ask about
+	BadClaim                  // the token of the claim is not good, or the caller may not ask about it
 	OK
 )
 
@@ -24,37 +24,31 @@ func (v Verdict) String() string {
 	return [...]string{"bad_caller", "not_allowed", "bad_claim", "ok"}[v]
 }
 
-// Verify says whether the caller is who it says and may verify, and then, if
-// there is a claim, whether that holds. A right answer without single use costs
-// one read and no write.
+// Verify says whether the caller's own token is good, whether the caller may verify, and
+// then, if there is a claim, whether that is good. Right tokens cost one read and no
+// write, but for single use.
 func (s *Service) Verify(ctx context.Context, by Caller, claim *Triple) (v Verdict, err error) {
 	_, v, err = s.check(ctx, by, claim, Verify)
 	return v, err
 }
 
-// Authorize says whether the caller is who it says and has a right.
+// Authorize says whether the caller's own token is good, and whether it has a right.
 func (s *Service) Authorize(ctx context.Context, by Caller, need Right) (v Verdict, err error) {
 	_, v, err = s.check(ctx, by, nil, need)
 	return v, err
 }
 
-// check walks through all that Verify promises, in the wire's order.
+// check does what Verify promises, in the wire's order.
 func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Right) (id ID, v Verdict, err error) {
-	// Before anything is read: a wrong token that the read does not show is counted here.
-	now := s.DB.Now()
-	views := s.inFlight.enter(now, ownLimits(by))
-	defer s.inFlight.leave(views)
-	var asked []view
-	if claim != nil {
-		asked = s.inFlight.enter(now, claimLimits(by, *claim))
-		defer s.inFlight.leave(asked)
-	}
+	// Before anything is read: wrong tokens that the read does not show count in memory.
+	limits := s.inFlight.enter(s.DB.Now(), limitsOf(by, claim))
+	defer s.inFlight.leave(limits)
 	who, what, now, err := s.load(ctx, by.Triple, claim)
 	if err != nil {
 		return 0, BadCaller, err
 	}
-	_, ok, err := s.compare(ctx, now, who, by.Token, guess{by: by, of: by.Triple, own: true, caller: who.id, views: views})
 	defer func() { s.Verified(v.String()) }()
+	_, ok, err := s.judge(ctx, now, who, &guess{by: by, of: by.Triple, own: true, caller: who.id, limits: limits[:ownKinds]})
 	switch {
 	case err != nil || !ok:
 		return 0, BadCaller, err
@@ -63,22 +57,29 @@ func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Righ
 	case claim == nil:
 		return who.id, OK, nil
 	}
-	v, err = s.judge(ctx, now, what, guess{by: by, of: *claim, caller: who.id, views: asked})
-	return who.id, v, err
+	step, ok, err := s.judge(ctx, now, what, &guess{by: by, of: *claim, caller: who.id, limits: limits[ownKinds:]})
+	if ok && s.Settings.SingleUse {
+		ok, err = s.spend(ctx, what.id, step)
+	}
+	if err != nil || !ok {
+		return who.id, BadClaim, err
+	}
+	return who.id, OK, nil
 }
 
-// judge says whether a claim holds, for a caller who may ask.
-func (s *Service) judge(ctx context.Context, now time.Time, what entry, g guess) (Verdict, error) {
-	step, ok, err := s.compare(ctx, now, what, g.of.Token, g)
-	if err != nil || !ok {
-		return BadClaim, err
+// judge says whether a token is its entry's and may pass. When it returns, a wrong one has
+// been recorded, and the use of a right one is kept for Run.
+func (s *Service) judge(ctx context.Context, now time.Time, e entry, g *guess) (step int64, ok bool, err error) {
+	step, match, err := s.match(now, e, g.of.Token)
+	if err != nil {
+		return 0, false, err
 	}
-	if s.Settings.SingleUse {
-		if ok, err = s.spend(ctx, what.id, step); err != nil || !ok {
-			return BadClaim, err
-		}
+	g.entry = e.id
+	ok, err = s.allow(ctx, now, e, match, g)
+	if ok {
+		s.keepUse(now, e, g)
 	}
-	return OK, nil
+	return step, ok, err
 }
 
 // spend uses a token up, and with it all that are older. A stored step that no token
@@ -92,19 +93,4 @@ func (s *Service) spend(ctx context.Context, id ID, step int64) (ok bool, err er
 		return err
 	}))
 	return ok, err
-}
-
-// compare says whether a token is that of the entry and may pass, writes down
-// if not, and has the use noted if so.
-func (s *Service) compare(ctx context.Context, now time.Time, e entry, token string, g guess) (step int64, ok bool, err error) {
-	step, match, err := s.match(now, e, token)
-	if err != nil {
-		return 0, false, err
-	}
-	g.entry = e.id
-	ok, err = s.allow(ctx, now, e, match, &g)
-	if ok {
-		s.keepUse(now, e, g)
-	}
-	return step, ok, err
 }
