@@ -142,7 +142,7 @@ func (s *Service) add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
 	}
 	_, err := tx.Exec(`INSERT INTO services (place, id, name, realm, sealed, old_sealed, created_at, expires_at, username, appname, is_trusted)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		rowKey(e.Key()), e.ID, e.Name, e.Realm, s.seal(e.ID, e.Seed), []byte{}, e.Created.UnixMilli(), millis(e.Expires), e.App.Username, e.App.Name, db.Int(e.App.Trusted))
+		rowKey(e.Key()), e.ID, e.Name, e.Realm, s.seal(e.ID, e.Seed), []byte{}, e.Created, millis(e.Expires), e.App.Username, e.App.Name, db.Int(e.App.Trusted))
 	if err != nil {
 		return e, err
 	}
@@ -179,49 +179,43 @@ func free(tx *db.Tx, id ID, name, realm string) error {
 
 const columns = `id, name, realm, sealed, old_valid_to, created_at, expires_at, last_used_at, last_caller, last_network, last_result, username, appname, is_trusted`
 
-// scan makes an Entry of a row of columns.
-func (s *Service) scan(scan func(...any) error) (e Entry, err error) {
+// scan reads an Entry from a row of columns.
+func (s *Service) scan(e *Entry, scan db.Scan) error {
 	var sealed []byte
-	var old, created, expires, used int64
-	if err := scan(&e.ID, &e.Name, &e.Realm, &sealed, &old, &created, &expires, &used, &e.Use.Caller, &e.Use.Network, &e.Use.Result,
-		&e.App.Username, &e.App.Name, &e.App.Trusted); err != nil {
-		return e, err
-	}
-	e.OldUntil, e.Created, e.Expires, e.Use.At = db.Time(old), db.Time(created), db.Time(expires), db.Time(used)
-	e.Seed, err = s.open(e.ID, sealed)
+	err := scan(&e.ID, &e.Name, &e.Realm, &sealed, &e.OldUntil, &e.Created, &e.Expires, &e.Use.At, &e.Use.Caller, &e.Use.Network, &e.Use.Result,
+		&e.App.Username, &e.App.Name, &e.App.Trusted)
 	if err != nil {
-		return e, fmt.Errorf("seed of entry %d: %w", e.ID, err)
+		return err
 	}
-	return e, nil
+	if e.Seed, err = s.open(e.ID, sealed); err != nil {
+		return fmt.Errorf("seed of entry %d: %w", e.ID, err)
+	}
+	return nil
+}
+
+func (s *Service) scanOne(row db.Row) (e Entry, err error) {
+	err = s.scan(&e, row.Scan)
+	return e, err
 }
 
 // Get returns a triple, or db.ErrNotFound.
 func (s *Service) Get(tx *db.Tx, id ID) (Entry, error) {
-	return s.scan(tx.Get(`SELECT `+columns+` FROM services WHERE id = $1 AND realm <> $2`, id, g1Realm).Scan)
+	return s.scanOne(tx.Get(`SELECT `+columns+` FROM services WHERE id = $1 AND realm <> $2`, id, g1Realm))
 }
 
 // Any returns a triple or an app, or db.ErrNotFound.
 func (s *Service) Any(tx *db.Tx, id ID) (Entry, error) {
-	return s.scan(tx.Get(`SELECT `+columns+` FROM services WHERE id = $1`, id).Scan)
+	return s.scanOne(tx.Get(`SELECT `+columns+` FROM services WHERE id = $1`, id))
 }
 
 // Find returns the triple of a name and realm, or db.ErrNotFound.
 func (s *Service) Find(tx *db.Tx, name, realm string) (Entry, error) {
-	return s.scan(tx.Get(`SELECT `+columns+` FROM services WHERE place = $1 AND name = $2 AND realm = $3`, rowKey(Key{name, realm}), name, realm).Scan)
+	return s.scanOne(tx.Get(`SELECT `+columns+` FROM services WHERE place = $1 AND name = $2 AND realm = $3`, rowKey(Key{name, realm}), name, realm))
 }
 
 // List returns up to limit triples after an ID, in their order.
 func (s *Service) List(tx *db.Tx, after ID, limit int) ([]Entry, error) {
-	return s.all(tx, `SELECT `+columns+` FROM services WHERE id > $1 AND realm <> $2 ORDER BY id LIMIT $3`, after, g1Realm, limit)
-}
-
-func (s *Service) all(tx *db.Tx, query string, args ...any) (all []Entry, err error) {
-	err = tx.Each(func(scan func(...any) error) error {
-		e, err := s.scan(scan)
-		all = append(all, e)
-		return err
-	}, query, args...)
-	return all, err
+	return db.All(tx, s.scan, `SELECT `+columns+` FROM services WHERE id > $1 AND realm <> $2 ORDER BY id LIMIT $3`, after, g1Realm, limit)
 }
 
 // Rename gives an entry another name, realm or both; its seed stays. It returns

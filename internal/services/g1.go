@@ -75,12 +75,12 @@ func (s *Service) GetApp(tx *db.Tx, appuuid string) (Entry, error) {
 
 // apps lists up to limit apps after an ID, in their order.
 func (s *Service) apps(tx *db.Tx, after ID, limit int) ([]Entry, error) {
-	return s.all(tx, `SELECT `+columns+` FROM services WHERE username <> '' AND id > $1 ORDER BY id LIMIT $2`, after, limit)
+	return db.All(tx, s.scan, `SELECT `+columns+` FROM services WHERE username <> '' AND id > $1 ORDER BY id LIMIT $2`, after, limit)
 }
 
 // Apps lists the apps of a username, by their age.
 func (s *Service) Apps(tx *db.Tx, username string) ([]Entry, error) {
-	return s.all(tx, `SELECT `+columns+` FROM services WHERE username = $1 AND username <> '' ORDER BY id`, username)
+	return db.All(tx, s.scan, `SELECT `+columns+` FROM services WHERE username = $1 AND username <> '' ORDER BY id`, username)
 }
 
 // ErrForeign reports a username that is not the caller's own.

@@ -3,6 +3,7 @@ package services
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/djauthy/djauthy/internal/db"
 )
@@ -94,12 +95,7 @@ func GetRealm(tx *db.Tx, name string) (Realm, error) {
 		return r, err
 	}
 	r.Right = right(name, verify, administer)
-	err = tx.Each(func(scan func(...any) error) error {
-		var only string
-		err := scan(&only)
-		r.Only = append(r.Only, only)
-		return err
-	}, `SELECT realm FROM realm_allows WHERE caller_realm = $1 ORDER BY realm`, name)
+	r.Only, err = db.All(tx, db.One[string], `SELECT realm FROM realm_allows WHERE caller_realm = $1 ORDER BY realm`, name)
 	return r, err
 }
 
@@ -118,19 +114,12 @@ func right(realm string, verify, administer bool) Right {
 
 // Realms lists the realms of the wire and those that are written down.
 func Realms(tx *db.Tx) (all []Realm, err error) {
-	names := []string{AdminRealm, AuthRealm}
-	err = tx.Each(func(scan func(...any) error) error {
-		var name string
-		err := scan(&name)
-		if _, isFixed := fixed(name); !isFixed {
-			names = append(names, name)
-		}
-		return err
-	}, `SELECT realm FROM realms ORDER BY realm`)
+	names, err := db.All(tx, db.One[string], `SELECT realm FROM realms ORDER BY realm`)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
+	names = slices.DeleteFunc(names, func(name string) bool { _, isFixed := fixed(name); return isFixed })
+	for _, name := range append([]string{AdminRealm, AuthRealm}, names...) {
 		r, err := GetRealm(tx, name)
 		if err != nil {
 			return nil, err

@@ -251,7 +251,8 @@ func readObject(text []byte) (Row, error) {
 		}
 		id = own.ID
 	} else if _, ok := fields["seed"]; !ok {
-		if row.Skip = "an object without a model"; o.Model != nil {
+		row.Skip = "an object without a model"
+		if o.Model != nil {
 			row.Skip = *o.Model
 		}
 		return row, nil

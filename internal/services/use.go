@@ -125,10 +125,13 @@ func (s *Service) writeChunk(ctx context.Context, chunk []use) error {
 
 func (u use) write(tx *db.Tx) error {
 	// A time from the future was written while a clock was ahead, and gives way.
-	at, now := u.At.UnixMilli(), max(u.At.UnixMilli(), tx.Millis())
+	now := tx.Now
+	if u.At.After(now) {
+		now = u.At
+	}
 	_, err := tx.Exec(`UPDATE services SET last_used_at = $2, last_caller = $3, last_network = $4, last_result = $5, last_mark = $6
 		WHERE place = $1 AND id = $7 AND (last_used_at <= $2 OR last_used_at > $8)`,
-		u.rowKey, at, u.Caller, u.Network, u.Result, u.mark(), u.entry, now)
+		u.rowKey, u.At, u.Caller, u.Network, u.Result, u.mark(), u.entry, now)
 	if err != nil || !u.caller {
 		return err
 	}
@@ -136,7 +139,7 @@ func (u use) write(tx *db.Tx) error {
 	// may be gone by now.
 	n, err := tx.Exec(`INSERT INTO service_callers (service_id, network, seen_at)
 		SELECT id, CAST($2 AS TEXT), CAST($3 AS BIGINT) FROM services WHERE place = $1 AND id = $4 ON CONFLICT (service_id, network) DO NOTHING`,
-		u.rowKey, u.Network, at, u.entry)
+		u.rowKey, u.Network, u.At, u.entry)
 	if err != nil {
 		return err
 	}
@@ -144,7 +147,7 @@ func (u use) write(tx *db.Tx) error {
 		return audit.WriteService(tx, int64(u.entry), audit.ServiceArrived, u.client, "")
 	}
 	_, err = tx.Exec(`UPDATE service_callers SET seen_at = $3 WHERE service_id = $1 AND network = $2 AND (seen_at < $4 OR seen_at > $5)`,
-		u.entry, u.Network, at, u.At.Add(-callerGrain).UnixMilli(), now)
+		u.entry, u.Network, u.At, u.At.Add(-callerGrain), now)
 	return err
 }
 
@@ -154,5 +157,5 @@ func (u use) write(tx *db.Tx) error {
 func SweepCallers(tx *db.Tx, before time.Time, limit int) (int64, error) {
 	// Materialized, or PostgreSQL may run the query for each row, and its limit is none.
 	return tx.Exec(`WITH gone AS MATERIALIZED (SELECT service_id, network FROM service_callers WHERE seen_at < $1 ORDER BY seen_at LIMIT $2`+tx.SkipLocked()+`)
-		DELETE FROM service_callers WHERE (service_id, network) IN (SELECT service_id, network FROM gone)`, before.UnixMilli(), limit)
+		DELETE FROM service_callers WHERE (service_id, network) IN (SELECT service_id, network FROM gone)`, before, limit)
 }
