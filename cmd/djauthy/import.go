@@ -133,7 +133,7 @@ func (r *importReport) count(row services.Row, t services.Tried) {
 			r.More++
 			return
 		}
-		r.Refused = append(r.Refused, refusedRow{row.Line, row.Name, row.Realm, t.Reason})
+		r.Refused = append(r.Refused, refusedRow{Line: row.Line, Name: row.Name, Realm: row.Realm, Reason: t.Reason})
 	}
 }
 

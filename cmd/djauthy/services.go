@@ -177,7 +177,7 @@ func toServiceJSON(d services.Details) serviceJSON {
 		LastUsed: pointer(d.Use.At), LastResult: string(d.Use.Result), LastCaller: d.LastCaller, Network: d.Use.Network,
 	}
 	for _, l := range d.History {
-		j.History = append(j.History, eventJSON{l.At, string(l.Event), l.Client.Prefix, l.Detail})
+		j.History = append(j.History, eventJSON{At: l.At, Event: string(l.Event), From: l.Client.Prefix, Detail: l.Detail})
 	}
 	return j
 }

@@ -32,7 +32,7 @@ type exception struct {
 func (e *exception) Error() string { return e.Type + ": " + e.Value }
 
 func nameko(kind, text string) *exception {
-	return &exception{kind, "nameko.exceptions." + kind, []string{text}, text}
+	return &exception{Type: kind, Path: "nameko.exceptions." + kind, Args: []string{text}, Value: text}
 }
 
 // answer is what a caller gets.
@@ -82,7 +82,7 @@ func (l *listener) take(d amqp.Delivery) {
 		return
 	case err != nil: // it would fail again: the caller is told, and the queue goes on
 		l.Log.Error("bus: a call failed", "service", l.name, "err", err)
-		a = (&exception{"Exception", "builtins.Exception", []string{"internal error"}, "internal error"}).answer()
+		a = (&exception{Type: "Exception", Path: "builtins.Exception", Args: []string{"internal error"}, Value: "internal error"}).answer()
 	}
 	outcome = a.outcome
 	switch {

@@ -35,7 +35,8 @@ func (s *Server) g1(method, word string, handle func(*call) error) fiber.Handler
 		if err != nil {
 			return err
 		}
-		if version, _ := f.text("version"); version != "1" && f.has("version") {
+		version, _ := f.text("version")
+		if version != "1" && f.has("version") {
 			return write(c, failed("unsupported version"))
 		}
 		uuid, wrong1 := f.text("appuuid")
@@ -44,7 +45,7 @@ func (s *Server) g1(method, word string, handle func(*call) error) fiber.Handler
 		if wrong1 != nil || wrong2 != nil || !ok {
 			return write(c, failed(word))
 		}
-		return handle(&call{c, s.caller(c, triple), f, services.Nothing})
+		return handle(&call{Ctx: c, by: s.caller(c, triple), fields: f, need: services.Nothing})
 	})
 }
 

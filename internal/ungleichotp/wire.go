@@ -48,7 +48,7 @@ func (s *Server) wire(r resource) fiber.Handler {
 		if wrong != nil {
 			return badCredentials
 		}
-		x := &call{c, s.caller(c, triple), f, r.need}
+		x := &call{Ctx: c, by: s.caller(c, triple), fields: f, need: r.need}
 		if handle, known := r.methods[c.Method()]; known {
 			return handle(x)
 		}
@@ -115,7 +115,9 @@ type entry struct {
 	Seed  string      `json:"seed"`
 }
 
-func shown(e services.Entry) entry { return entry{e.ID, e.Name, e.Realm, e.Seed} }
+func shown(e services.Entry) entry {
+	return entry{ID: e.ID, Name: e.Name, Realm: e.Realm, Seed: e.Seed}
+}
 
 // refused is how the wire refuses a use case; nil if it was carried out.
 func refused(v services.Verdict, err error) error {
