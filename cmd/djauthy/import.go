@@ -85,7 +85,7 @@ func (c servicesImportCmd) all(e *env, h *app, rows services.Rows) (r importRepo
 	r.DryRun, r.Refused = c.DryRun, []refusedRow{}
 	store := h.operator().Import
 	if c.DryRun {
-		store = h.services.NewTrial().Rows
+		store = h.services.NewDryRun().Rows
 	}
 	p := newProgress(e)
 	defer p.end()
@@ -120,7 +120,7 @@ func nextRows(rows services.Rows, n int) (some []services.Row, err error) {
 }
 
 // count takes what became of a row into the report.
-func (r *importReport) count(row services.Row, t services.Tried) {
+func (r *importReport) count(row services.Row, t services.RowResult) {
 	switch t.Outcome {
 	case services.Imported:
 		r.Imported++
@@ -128,7 +128,7 @@ func (r *importReport) count(row services.Row, t services.Tried) {
 		r.Present++
 	case services.Skipped:
 		r.Skipped++
-	case services.NotTaken:
+	case services.Rejected:
 		if len(r.Refused) == maxRefused {
 			r.More++
 			return

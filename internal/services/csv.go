@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// sheet reads CSV.
-type sheet struct {
+// csvRows reads CSV.
+type csvRows struct {
 	r     *csv.Reader
-	most  *ration
+	most  *limitedReader
 	head  map[string]int
 	width int
 	last  int // the line of the row before
 }
 
-// ration is how much may still be read: a quote that is never closed would make one
+// limitedReader is how much may still be read: a quote that is never closed would make one
 // record of the rest of a file.
-type ration struct {
+type limitedReader struct {
 	io.Reader
 	left int
 }
 
-// Read reads until the ration is used up.
-func (x *ration) Read(p []byte) (int, error) {
+// Read reads until the limitedReader is used up.
+func (x *limitedReader) Read(p []byte) (int, error) {
 	if x.left <= 0 {
 		return 0, errRecordTooLong
 	}
@@ -35,14 +35,14 @@ func (x *ration) Read(p []byte) (int, error) {
 }
 
 func readCSV(r io.Reader) (Rows, error) {
-	most := &ration{r, MaxRecord}
+	most := &limitedReader{r, MaxRecord}
 	c := csv.NewReader(most)
 	c.FieldsPerRecord = -1
 	head, err := c.Read()
 	if err != nil {
 		return nil, fmt.Errorf("the head of the CSV cannot be read: %w", err)
 	}
-	s := &sheet{r: c, most: most, head: map[string]int{}, width: len(head)}
+	s := &csvRows{r: c, most: most, head: map[string]int{}, width: len(head)}
 	for i, name := range head {
 		s.head[strings.ToLower(strings.TrimSpace(name))] = i
 	}
@@ -55,7 +55,7 @@ func readCSV(r io.Reader) (Rows, error) {
 }
 
 // Next reads a line.
-func (s *sheet) Next() (row Row, err error) {
+func (s *csvRows) Next() (row Row, err error) {
 	s.most.left = MaxRecord
 	record, err := s.r.Read()
 	if err == nil {

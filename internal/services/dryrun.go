@@ -13,30 +13,30 @@ import (
 // Trial says what an import of rows would come to, and stores nothing. It reads the
 // database and remembers the rows that went before by hashes and numbers, some forty bytes
 // each, so that rows which contradict each other are seen in a file of any size.
-type Trial struct {
+type DryRun struct {
 	s    *Service
 	last ID // the highest number, as far as the trial has come
 	ids  map[ID]struct{}
-	rows map[int64]trialRow // by place
+	rows map[int64]dryRow // by place
 }
 
-// trialRow is the hash of a seed, and when it ends as it would be stored.
-type trialRow struct{ seed, ends int64 }
+// dryRow is the hash of a seed, and when it ends as it would be stored.
+type dryRow struct{ seed, ends int64 }
 
-// NewTrial begins a trial.
-func (s *Service) NewTrial() *Trial {
-	return &Trial{s: s, ids: map[ID]struct{}{}, rows: map[int64]trialRow{}}
+// NewDryRun begins a trial.
+func (s *Service) NewDryRun() *DryRun {
+	return &DryRun{s: s, ids: map[ID]struct{}{}, rows: map[int64]dryRow{}}
 }
 
-// Tried is what would become of a row.
-type Tried struct {
+// RowResult is what would become of a row.
+type RowResult struct {
 	Outcome Outcome
-	Reason  string // of NotTaken and Skipped
+	Reason  string // of Rejected and Skipped
 }
 
 // Rows says what would become of the next rows, each after those before it.
-func (t *Trial) Rows(ctx context.Context, rows []Row) ([]Tried, error) {
-	all, drafts, last := make([]Tried, len(rows)), make([]Draft, len(rows)), ID(0)
+func (t *DryRun) Rows(ctx context.Context, rows []Row) ([]RowResult, error) {
+	all, drafts, last := make([]RowResult, len(rows)), make([]Draft, len(rows)), ID(0)
 	if err := t.s.DB.View(ctx, func(tx *db.Tx) (err error) {
 		for i, r := range rows {
 			if drafts[i], all[i].Outcome, all[i].Reason, err = t.s.outcome(tx, r); err != nil {
@@ -59,7 +59,7 @@ func (t *Trial) Rows(ctx context.Context, rows []Row) ([]Tried, error) {
 
 // after corrects what would become of a row by the rows before it, and remembers it if
 // it would be stored. That it has the name of one before it counts first, as in Import.
-func (t *Trial) after(d Draft, o *Tried) {
+func (t *DryRun) after(d Draft, o *RowResult) {
 	at := rowKey(Key{d.Name, d.Realm})
 	before, there := t.rows[at]
 	_, taken := t.ids[d.ID]
@@ -71,13 +71,13 @@ func (t *Trial) after(d Draft, o *Tried) {
 		}
 		o.Outcome, o.Reason = compare(d, seed, db.Time(before.ends))
 	case o.Outcome == Imported && taken:
-		o.Outcome, o.Reason = NotTaken, numberTaken(d.ID)
+		o.Outcome, o.Reason = Rejected, idTaken(d.ID)
 	case o.Outcome == Imported:
 		if d.ID == 0 {
 			d.ID = t.last + 1
 		}
 		t.last = max(t.last, d.ID)
-		t.ids[d.ID], t.rows[at] = struct{}{}, trialRow{hashed(d.Seed), millis(d.Expires)}
+		t.ids[d.ID], t.rows[at] = struct{}{}, dryRow{hashed(d.Seed), endMillis(d.Expires)}
 	}
 }
 

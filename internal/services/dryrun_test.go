@@ -47,9 +47,9 @@ func TestATrialForetellsWhatAnImportComesTo(t *testing.T) {
 		for round := range 20 {
 			r := rand.New(rand.NewPCG(7, uint64(round)))
 			rows := rowsAtRandom(r, h.clock.Now().Add(time.Hour), 60)
-			var told []services.Tried
+			var told []services.RowResult
 			h.untouched(t, func() {
-				trial := h.s.NewTrial()
+				trial := h.s.NewDryRun()
 				for from := 0; from < len(rows); {
 					to := min(len(rows), from+1+r.IntN(20))
 					some, err := trial.Rows(t.Context(), rows[from:to])
@@ -59,7 +59,7 @@ func TestATrialForetellsWhatAnImportComesTo(t *testing.T) {
 			})
 			for i, row := range rows {
 				o, reason := h.tryImport(t, row)
-				if want := (services.Tried{Outcome: o, Reason: reason}); told[i] != want {
+				if want := (services.RowResult{Outcome: o, Reason: reason}); told[i] != want {
 					t.Errorf("round %d, %+v: %+v, but then %+v", round, row, told[i], want)
 				}
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/djauthy/djauthy/internal/totp"
 )
 
-// ID names an entry on the wire. IDs count up from 1 and are never given twice.
+// ID is the number of an entry on the wire. IDs count up from 1 and are never reused.
 type ID int64
 
 // Key is what an entry is known by: its name in its realm.
@@ -33,12 +33,12 @@ func (k Key) String() string {
 type Entry struct {
 	ID          ID
 	Name, Realm string
-	App         App // of an entry of 2018
-	// Seed is base32, as it was given or made. While two live it is the newest.
+	App         App // of an app
+	// Seed is base32, as it was imported or made. While two are good it is the newer.
 	Seed     string
 	Created  time.Time
 	Expires  time.Time // zero: never
-	OldUntil time.Time // until when the seed before this one is good, too; zero: there is none
+	OldUntil time.Time // until when the seed before this one is good, too; zero: there was none
 	Use      Use
 }
 
@@ -48,15 +48,15 @@ func (e Entry) Key() Key { return Key{e.Name, e.Realm} }
 // String names an entry for people.
 func (e Entry) String() string { return e.Key().String() }
 
-// Use is when an entry's token was last looked at, for whom, and what came out.
+// Use is when a token of an entry was last compared, who asked, and the result.
 type Use struct {
 	At      time.Time // zero: never; to the minute while nothing else changes
 	Caller  ID        // who asked; the entry itself when it called
-	Network string    // from where
+	Network string    // of the caller
 	Result  Result
 }
 
-// Result is what came out of a use.
+// Result is the result of a use.
 type Result string
 
 // Results.
@@ -68,23 +68,22 @@ const (
 // MaxText is the longest name, realm or token, in characters.
 const MaxText = 128
 
-// MaxID is the highest number that may be brought along: what JavaScript and JSON
-// can hold (RFC 8259 6), and far from the end of counting.
+// MaxID is the highest ID that may be imported: the highest integer that JavaScript and
+// JSON hold exactly (RFC 8259 6).
 const MaxID = 1<<53 - 1
 
-// Errors of what is asked for, each for the caller to see.
+// Errors of what is asked for. Their texts may be shown.
 var (
 	ErrTaken = errors.New("another entry has this name in this realm")
-	ErrPlace = errors.New("this name cannot be stored beside those that are here: take another")
+	ErrCollision = errors.New("this name cannot be stored beside those that are here: take another")
 	ErrID    = fmt.Errorf("a number is at most %d", MaxID)
 	ErrText  = fmt.Errorf("a name and a realm have 1 to %d characters, no white space around them and none that is null", MaxText)
 )
 
-// rowKey is the row of a name in a realm. A row that is found by its primary key
-// is one search in one tree, and costs the same among ten and among a million,
-// where an index on texts would be a second tree that does not fit into memory.
-// It is 63 bits of a hash, so two names that fall together are not to be
-// expected in the life of a site; ErrPlace says so if they do.
+// rowKey is the primary key of a row: 63 bits of a hash of the entry's key. A read by
+// primary key searches one tree, and costs nearly the same among ten entries and among a
+// million; an index on texts would be a second tree, too large for the cache. Two keys
+// with one hash are not to be expected in the life of a site; that is ErrCollision.
 func rowKey(k Key) int64 {
 	sum := sha256.Sum256([]byte(k.Name + "\x00" + k.Realm))
 	return int64(binary.BigEndian.Uint64(sum[:]) >> 1)
@@ -100,7 +99,7 @@ type Draft struct {
 	Created     time.Time // zero: now
 }
 
-// Trim strips white space as the wire does: Unicode's and the four separators of
+// Trim strips white space as the wire does: that of Unicode and the four separators of
 // ASCII.
 func Trim(text string) string {
 	return strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f })
@@ -111,8 +110,8 @@ func Valid(text string) bool {
 	return text != "" && utf8.ValidString(text) && utf8.RuneCountInString(text) <= MaxText && Trim(text) == text && !strings.ContainsRune(text, 0)
 }
 
-// Add stores a new entry. It returns ErrTaken, ErrText or totp.ErrSeed for what
-// cannot be.
+// Add stores a new triple. It returns ErrTaken, ErrText, ErrID or totp.ErrSeed for a
+// draft that cannot be stored.
 func (s *Service) Add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
 	if !Valid(n.Name) || !Valid(n.Realm) {
 		return Entry{}, ErrText
@@ -134,7 +133,7 @@ func (s *Service) add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
 	if e.Created.IsZero() {
 		e.Created = tx.Now
 	}
-	if err := free(tx, 0, e.Name, e.Realm); err != nil {
+	if err := checkFree(tx, 0, e.Name, e.Realm); err != nil {
 		return e, err
 	}
 	if err := nextID(tx, &e.ID); err != nil {
@@ -142,14 +141,14 @@ func (s *Service) add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
 	}
 	_, err := tx.Exec(`INSERT INTO services (place, id, name, realm, sealed, old_sealed, created_at, expires_at, username, appname, is_trusted)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		rowKey(e.Key()), e.ID, e.Name, e.Realm, s.seal(e.ID, e.Seed), []byte{}, e.Created, millis(e.Expires), e.App.Username, e.App.Name, db.Int(e.App.Trusted))
+		rowKey(e.Key()), e.ID, e.Name, e.Realm, s.seal(e.ID, e.Seed), []byte{}, e.Created, endMillis(e.Expires), e.App.Username, e.App.Name, db.Int(e.App.Trusted))
 	if err != nil {
 		return e, err
 	}
 	return e, audit.WriteService(tx, int64(e.ID), audit.ServiceAdded, by, e.String())
 }
 
-// nextID counts on, or takes note of an ID that is brought along.
+// nextID sets the next ID, or lets counting go on after an ID that is imported.
 func nextID(tx *db.Tx, id *ID) error {
 	var last ID
 	err := tx.Get(`INSERT INTO counters (name, last) VALUES ('services', $1)
@@ -161,8 +160,8 @@ func nextID(tx *db.Tx, id *ID) error {
 	return err
 }
 
-// free reports ErrTaken if an entry other than id has the name in the realm.
-func free(tx *db.Tx, id ID, name, realm string) error {
+// checkFree reports ErrTaken if an entry other than id has the name in the realm.
+func checkFree(tx *db.Tx, id ID, name, realm string) error {
 	var other ID
 	var same bool
 	err := tx.Get(`SELECT id, name = $2 AND realm = $3 FROM services WHERE place = $1`, rowKey(Key{name, realm}), name, realm).Scan(&other, &same)
@@ -174,7 +173,7 @@ func free(tx *db.Tx, id ID, name, realm string) error {
 	case same:
 		return ErrTaken
 	}
-	return ErrPlace
+	return ErrCollision
 }
 
 const columns = `id, name, realm, sealed, old_valid_to, created_at, expires_at, last_used_at, last_caller, last_network, last_result, username, appname, is_trusted`
@@ -218,44 +217,44 @@ func (s *Service) List(tx *db.Tx, after ID, limit int) ([]Entry, error) {
 	return db.All(tx, s.scan, `SELECT `+columns+` FROM services WHERE id > $1 AND realm <> $2 ORDER BY id LIMIT $3`, after, g1Realm, limit)
 }
 
-// Rename gives an entry another name, realm or both; its seed stays. It returns
-// ErrTaken or ErrText for what cannot be.
+// Rename gives an entry another name, realm or both; its seed stays. It returns ErrTaken
+// or ErrText for names that cannot be stored.
 func (s *Service) Rename(tx *db.Tx, id ID, name, realm string, by audit.Client) error {
 	if !Valid(name) || !Valid(realm) {
 		return ErrText
 	}
-	if err := free(tx, id, name, realm); err != nil {
+	if err := checkFree(tx, id, name, realm); err != nil {
 		return err
 	}
-	if err := one(tx.Exec(`UPDATE services SET place = $2, name = $3, realm = $4 WHERE id = $1`, id, rowKey(Key{name, realm}), name, realm)); err != nil {
+	if err := changedOne(tx.Exec(`UPDATE services SET place = $2, name = $3, realm = $4 WHERE id = $1`, id, rowKey(Key{name, realm}), name, realm)); err != nil {
 		return err
 	}
 	return audit.WriteService(tx, int64(id), audit.ServiceChanged, by, Entry{Name: name, Realm: realm}.String())
 }
 
-// SetExpiry sets when an entry ends; zero: never.
+// SetExpiry sets when an entry expires; zero: never.
 func (s *Service) SetExpiry(tx *db.Tx, id ID, at time.Time, by audit.Client) error {
-	if err := one(tx.Exec(`UPDATE services SET expires_at = $2 WHERE id = $1`, id, millis(at))); err != nil {
+	if err := changedOne(tx.Exec(`UPDATE services SET expires_at = $2 WHERE id = $1`, id, endMillis(at))); err != nil {
 		return err
 	}
-	return audit.WriteService(tx, int64(id), audit.ServiceChanged, by, "expires "+words(at))
+	return audit.WriteService(tx, int64(id), audit.ServiceChanged, by, "expires "+endText(at))
 }
 
-// Rotate gives an entry a new seed and returns it. The one so far stays good
-// until the given time, so that the service can be told in between; one that
-// was on its way out already ends now.
+// Rotate gives an entry a new seed and returns it. The seed so far stays good until the
+// given time, so that the service can be given the new one meanwhile. An older seed that
+// was still good ends now.
 func (s *Service) Rotate(tx *db.Tx, id ID, oldUntil time.Time, by audit.Client) (seed string, err error) {
 	seed = totp.NewSeed()
-	err = one(tx.Exec(`UPDATE services SET old_sealed = sealed, old_valid_to = $2, sealed = $3 WHERE id = $1`, id, millis(oldUntil), s.seal(id, seed)))
+	err = changedOne(tx.Exec(`UPDATE services SET old_sealed = sealed, old_valid_to = $2, sealed = $3 WHERE id = $1`, id, endMillis(oldUntil), s.seal(id, seed)))
 	if err != nil {
 		return "", err
 	}
-	return seed, audit.WriteService(tx, int64(id), audit.ServiceRotated, by, "old seed until "+words(oldUntil))
+	return seed, audit.WriteService(tx, int64(id), audit.ServiceRotated, by, "old seed until "+endText(oldUntil))
 }
 
-// Delete removes an entry. Its ID is not given again.
+// Delete removes an entry. Its ID is not reused.
 func (s *Service) Delete(tx *db.Tx, id ID, by audit.Client) error {
-	if err := one(tx.Exec(`DELETE FROM services WHERE id = $1`, id)); err != nil {
+	if err := changedOne(tx.Exec(`DELETE FROM services WHERE id = $1`, id)); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(`DELETE FROM service_callers WHERE service_id = $1`, id); err != nil {
@@ -264,24 +263,24 @@ func (s *Service) Delete(tx *db.Tx, id ID, by audit.Client) error {
 	return audit.WriteService(tx, int64(id), audit.ServiceDeleted, by, "")
 }
 
-// one reports db.ErrNotFound if a statement about one entry changed none.
-func one(n int64, err error) error {
+// changedOne returns db.ErrNotFound if a statement about one entry changed no row.
+func changedOne(n int64, err error) error {
 	if err == nil && n == 0 {
 		return db.ErrNotFound
 	}
 	return err
 }
 
-// millis is a time as it is stored. 0 is never, and what lies before 1970 is as long
-// over as what lies just after.
-func millis(t time.Time) int64 {
+// endMillis is the end of an entry or seed as it is stored. 0 is never, so an end before
+// 1970 is stored as the first millisecond of 1970.
+func endMillis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
 	return max(1, t.UnixMilli())
 }
 
-func words(t time.Time) string {
+func endText(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}

@@ -11,17 +11,16 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// An app is an entry of the first generation (2018): it is known by a random UUID
-// and belongs to a username. It lies among the triples with the UUID for a name,
-// in a realm that no triple can be in, so that all that holds for a triple holds
-// for it.
+// An app is an entry of the first generation (2018), G1: it is known by a random UUID and
+// belongs to a username. It is stored as a triple whose name is the UUID, in a realm that
+// no triple can have, so that rotation, limits, expiry and last use work for both.
 const g1Realm = ""
 
 // App is what an app has beyond its UUID and seed.
 type App struct {
 	Name     string
-	Username string // whose it is
-	Trusted  bool   // may verify others, and use the bus
+	Username string // its owner
+	Trusted  bool   // it may verify others, and use the bus
 }
 
 // UUID reads an app's UUID, in any case.
@@ -30,7 +29,7 @@ func UUID(text string) (string, bool) {
 	return id.String(), err == nil && len(text) == len(id.String())
 }
 
-// AppTriple is what an app shows for itself; ok is false if the text is no UUID.
+// AppTriple is what an app presents; ok is false if the text is no UUID.
 func AppTriple(appuuid, token string) (t Triple, ok bool) {
 	name, ok := UUID(appuuid)
 	return Triple{Name: name, Realm: g1Realm, Token: token}, ok
@@ -48,8 +47,8 @@ const MaxApps = 1000
 // ErrTooMany reports a username that has MaxApps.
 var ErrTooMany = fmt.Errorf("a username has at most %d apps", MaxApps)
 
-// AddApp makes an app with a fresh UUID, its Name, and seed. It returns ErrText
-// for a name or username that cannot be, and ErrTooMany.
+// AddApp stores a new app with a random UUID, which is its Name, and a random seed. It
+// returns ErrText for a name or username that cannot be stored, and ErrTooMany.
 func (s *Service) AddApp(tx *db.Tx, a App, by audit.Client) (Entry, error) {
 	if !Valid(a.Name) || !Valid(a.Username) {
 		return Entry{}, ErrText
@@ -64,7 +63,7 @@ func (s *Service) AddApp(tx *db.Tx, a App, by audit.Client) (Entry, error) {
 	return s.add(tx, Draft{Name: uuid.NewString(), Realm: g1Realm, App: a}, by)
 }
 
-// GetApp returns the app of a UUID, or db.ErrNotFound.
+// GetApp returns the app with a UUID, or db.ErrNotFound.
 func (s *Service) GetApp(tx *db.Tx, appuuid string) (Entry, error) {
 	name, ok := UUID(appuuid)
 	if !ok {

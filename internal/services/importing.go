@@ -18,7 +18,7 @@ const (
 	Imported Outcome = iota
 	Present          // it was here already, with this seed
 	Skipped          // it is no triple
-	NotTaken         // for a reason
+	Rejected         // for a reason
 )
 
 // Import stores a row and keeps its number if that is free. A row that is here
@@ -48,14 +48,14 @@ func (s *Service) outcome(tx *db.Tx, r Row) (d Draft, o Outcome, reason string, 
 	}
 	if d.ID != 0 {
 		if _, err := s.Any(tx, d.ID); err == nil {
-			return d, NotTaken, numberTaken(d.ID), nil
+			return d, Rejected, idTaken(d.ID), nil
 		} else if !errors.Is(err, db.ErrNotFound) {
 			return d, 0, "", err
 		}
 	}
-	switch err := free(tx, 0, d.Name, d.Realm); {
-	case errors.Is(err, ErrPlace):
-		return d, NotTaken, err.Error(), nil
+	switch err := checkFree(tx, 0, d.Name, d.Realm); {
+	case errors.Is(err, ErrCollision):
+		return d, Rejected, err.Error(), nil
 	case err != nil:
 		return d, 0, "", err
 	}
@@ -68,19 +68,19 @@ func draft(r Row) (d Draft, o Outcome, reason string) {
 	case r.Skip != "":
 		return d, Skipped, r.Skip
 	case r.Problem != "":
-		return d, NotTaken, r.Problem
+		return d, Rejected, r.Problem
 	}
 	d = Draft{ID: r.ID, Name: Trim(r.Name), Realm: Trim(r.Realm), Seed: Trim(r.Seed), Expires: r.Expires}
 	switch {
 	case d.Seed == "":
-		return d, NotTaken, "the seed is empty"
+		return d, Rejected, "the seed is empty"
 	case !Valid(d.Name) || !Valid(d.Realm):
-		return d, NotTaken, ErrText.Error()
+		return d, Rejected, ErrText.Error()
 	case d.ID > MaxID:
-		return d, NotTaken, ErrID.Error()
+		return d, Rejected, ErrID.Error()
 	}
 	if _, err := totp.ParseSeed(d.Seed); err != nil {
-		return d, NotTaken, err.Error()
+		return d, Rejected, err.Error()
 	}
 	return d, Imported, ""
 }
@@ -89,13 +89,13 @@ func draft(r Row) (d Draft, o Outcome, reason string) {
 func compare(d Draft, seed string, ends time.Time) (Outcome, string) {
 	switch {
 	case seed != d.Seed:
-		return NotTaken, "it is here with another seed; delete it first if this one is to hold"
-	case !d.Expires.IsZero() && millis(d.Expires) != millis(ends):
-		return NotTaken, "it is here and ends: " + words(ends) + ", not " + words(d.Expires) + "; set which it is to be"
+		return Rejected, "it is here with another seed; delete it first if this one is to hold"
+	case !d.Expires.IsZero() && endMillis(d.Expires) != endMillis(ends):
+		return Rejected, "it is here and ends: " + endText(ends) + ", not " + endText(d.Expires) + "; set which it is to be"
 	}
 	return Present, ""
 }
 
-func numberTaken(id ID) string {
+func idTaken(id ID) string {
 	return fmt.Sprintf("its number %d belongs to another entry here; without an id (CSV) it gets the next", id)
 }

@@ -292,7 +292,7 @@ func TestARowThatCannotBeIsNamedWithItsReasonAndStoresNothing(t *testing.T) {
 				"and none that is null":               {Name: "dr\xfccker", Realm: "office", Seed: shopSeed}, // Latin-1
 				"what it is":                          {Problem: "what it is"},
 			} {
-				if o, got := h.tryImport(t, r); o != services.NotTaken || !strings.Contains(got, strings.TrimSpace(reason)) {
+				if o, got := h.tryImport(t, r); o != services.Rejected || !strings.Contains(got, strings.TrimSpace(reason)) {
 					t.Errorf("%+v: %v, %q", r, o, got)
 				}
 			}
@@ -335,7 +335,7 @@ func TestACSVLineOfTheWrongLengthIsNotTaken(t *testing.T) {
 			run(t, func(t *testing.T, h *house) {
 				rows := mustRead(t, "name,realm,seed\n"+bad+"\ngood,office,"+shopSeed+"\n", true)
 				got := h.importAll(t, rows)
-				want(t, fmt.Sprint(got), fmt.Sprint([]services.Outcome{services.NotTaken, services.Imported}))
+				want(t, fmt.Sprint(got), fmt.Sprint([]services.Outcome{services.Rejected, services.Imported}))
 			})
 		})
 	}

@@ -162,7 +162,7 @@ func (o Operator) Delete(ctx context.Context, k Key) error {
 }
 
 // Import stores rows in one transaction and says what became of each.
-func (o Operator) Import(ctx context.Context, rows []Row) (all []Tried, err error) {
+func (o Operator) Import(ctx context.Context, rows []Row) (all []RowResult, err error) {
 	err = o.s.DB.Update(ctx, func(tx *db.Tx) error {
 		all = all[:0]
 		for _, r := range rows {
@@ -170,7 +170,7 @@ func (o Operator) Import(ctx context.Context, rows []Row) (all []Tried, err erro
 			if err != nil {
 				return fmt.Errorf("row %d: %w", r.Line, err)
 			}
-			all = append(all, Tried{Outcome: outcome, Reason: reason})
+			all = append(all, RowResult{Outcome: outcome, Reason: reason})
 		}
 		return nil
 	})

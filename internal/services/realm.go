@@ -8,7 +8,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// The realms that the wire itself names; what they may is fixed.
+// The realms that the wire itself names. What their members may do is fixed.
 const (
 	AdminRealm = "ungleich-admin" // verify, create, list, update, delete
 	AuthRealm  = "ungleich-auth"  // verify
@@ -24,22 +24,22 @@ const (
 	Administer
 )
 
-// Realm is what the members of a realm may do. A realm that is nowhere written
-// down may be verified and may do nothing.
+// Realm is what the members of a realm may do. Members of a realm for which nothing is
+// set may be verified, and do nothing else.
 type Realm struct {
 	Name  string
 	Right Right
-	// Only lists the realms that its members may verify; none: all.
+	// Only lists the realms that its members may verify; empty: all.
 	Only []string
 }
 
 // ErrFixed reports a change to a realm whose rights are fixed.
 var ErrFixed = fmt.Errorf("%s may always administer and %s always verify; only whom %s may verify can be set", AdminRealm, AuthRealm, AuthRealm)
 
-// ErrUnset reports a realm for which nothing is written down.
+// ErrUnset reports a realm for which nothing is set.
 var ErrUnset = errors.New("nothing is set for this realm")
 
-// ErrOnly reports a list for a realm whose members see every seed anyway.
+// ErrOnly reports a list of realms for a realm whose members see every seed anyway.
 var ErrOnly = errors.New("whoever administers sees all seeds, so a list of realms would bind nobody")
 
 // fixed returns the right of a realm of the wire.
@@ -53,8 +53,9 @@ func fixed(realm string) (Right, bool) {
 	return Nothing, false
 }
 
-// SetRealm writes down what a realm's members may do and whom they may verify.
-// The members of ungleich-admin may always verify all.
+// SetRealm sets what a realm's members may do and whom they may verify. Members of
+// ungleich-admin may always verify all. It returns ErrFixed, ErrOnly or ErrText for what
+// cannot be set.
 func SetRealm(tx *db.Tx, r Realm) error {
 	right, isFixed := fixed(r.Name)
 	switch {
@@ -112,7 +113,7 @@ func right(realm string, verify, administer bool) Right {
 	return Nothing
 }
 
-// Realms lists the realms of the wire and those that are written down.
+// Realms lists the realms of the wire and those for which something is set.
 func Realms(tx *db.Tx) (all []Realm, err error) {
 	names, err := db.All(tx, db.One[string], `SELECT realm FROM realms ORDER BY realm`)
 	if err != nil {
@@ -129,8 +130,7 @@ func Realms(tx *db.Tx) (all []Realm, err error) {
 	return all, nil
 }
 
-// DropRealm forgets what was written down of a realm. It returns ErrUnset if there is
-// nothing.
+// DropRealm takes back what was set for a realm. It returns ErrUnset if nothing was.
 func DropRealm(tx *db.Tx, name string) error {
 	// The realm's own row first, as SetRealm takes it.
 	n, err := tx.Exec(`DELETE FROM realms WHERE realm = $1`, name)

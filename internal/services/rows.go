@@ -81,9 +81,9 @@ func ReadRows(r io.Reader, isCSV bool) (Rows, error) {
 	switch first, err := skipSpace(text); {
 	case err == nil && first == '[':
 		_, _ = text.Discard(1) // it was peeked at
-		return &list{r: text}, nil
+		return &jsonList{r: text}, nil
 	case err == nil && first == '{':
-		return &lines{r: text}, nil
+		return &jsonLines{r: text}, nil
 	case errors.Is(err, io.EOF):
 		return nil, ErrEmpty
 	case err != nil:
@@ -109,13 +109,13 @@ func skipSpace(r *bufio.Reader) (byte, error) {
 }
 
 // list reads the objects of a JSON list.
-type list struct {
+type jsonList struct {
 	r *bufio.Reader
 	n int
 }
 
 // Next reads an object.
-func (x *list) Next() (Row, error) {
+func (x *jsonList) Next() (Row, error) {
 	more, err := x.more()
 	switch {
 	case err != nil:
@@ -137,7 +137,7 @@ func (x *list) Next() (Row, error) {
 }
 
 // more passes over what is between two objects.
-func (x *list) more() (bool, error) {
+func (x *jsonList) more() (bool, error) {
 	c, err := skipSpace(x.r)
 	switch {
 	case err != nil:
@@ -188,13 +188,13 @@ func object(r *bufio.Reader) ([]byte, error) {
 }
 
 // lines reads JSON lines: an object on each.
-type lines struct {
+type jsonLines struct {
 	r *bufio.Reader
 	n int
 }
 
 // Next reads a line. One that is no object is a problem of its own.
-func (x *lines) Next() (Row, error) {
+func (x *jsonLines) Next() (Row, error) {
 	for {
 		text, err := line(x.r)
 		x.n++

@@ -1,9 +1,9 @@
-// Package services owns micro services: their triples (name, realm, seed), the
-// realms and what they may, and the answer to the question whether a token is
-// good (ungleichotp).
+// Package services owns micro services: their triples (name, realm, seed), what the
+// members of a realm may do, and whether a token is good (ungleichotp). Apps of the first
+// generation (g1.go) are triples, too.
 //
-// It knows no wire. What a request hasRead like and what its answer says is the
-// business of the doors; a verdict is all they get.
+// It knows no wire. The doors read requests, call one method with the caller, and write
+// the verdict and what came with it as their wire does.
 package services
 
 import (
@@ -14,20 +14,20 @@ import (
 	"github.com/djauthy/djauthy/internal/totp"
 )
 
-// Settings are what an operator decides.
+// Settings are those of the operator.
 type Settings struct {
 	// Window is how many steps of 30 seconds a token may be off, either way.
 	Window int
-	// SingleUse lets a verified token pass once (RFC 6238 5.2). What a caller
-	// shows for itself stays good for all its calls in a step.
+	// SingleUse accepts a token of a claim once (RFC 6238 5.2). A caller's own token
+	// stays good for all its calls in a step.
 	SingleUse bool
 }
 
-// Service answers for micro services.
+// Service has the use cases of micro services.
 type Service struct {
 	DB       *db.DB
 	Settings Settings
-	// Verified is told of each verdict, for metrics.
+	// Verified is called with each verdict, for metrics.
 	Verified func(verdict string)
 
 	box      *seal.Box

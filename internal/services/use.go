@@ -15,32 +15,31 @@ import (
 )
 
 const (
-	// maxUses is how many uses are written in a second. When more come in it,
-	// they are dropped: the next use of an entry brings another.
+	// maxUses is how many uses are written in a second. Further ones are dropped: the
+	// next use of the entry shows the same.
 	maxUses = 256
-	// useChunk is how many are written in one transaction. After it the writer rests
-	// as long as it took, for verifications that wait for a processor meanwhile.
+	// useChunk is how many are written in one transaction. After each the writer pauses
+	// for as long as it took, so that verifications get the processor.
 	useChunk = 32
 	// useEvery is how often uses are written.
 	useEvery = time.Second
-	// useGrain is how old the last use may be while nothing else has changed.
+	// useGrain is how old the last use that is stored may be while only its time differs.
 	useGrain = time.Minute
-	// callerGrain is the same for from where a caller was right.
+	// callerGrain is the same for a network from which an entry called.
 	callerGrain = 24 * time.Hour
 )
 
-// use is a right token that is to be written down.
+// use is the use of a right token, to be written.
 type use struct {
 	rowKey int64
 	entry  ID
 	Use
-	caller bool         // the entry called itself
+	caller bool         // it was the caller's own token
 	client audit.Client // of the caller
 }
 
-// mark tells uses apart whose time alone does not differ: a verification reads one
-// number in place of three columns. Two that fall together leave a use unwritten
-// for a minute.
+// mark is a hash of a use without its time, so that a verification reads one column in
+// place of three. If two uses have one hash, the later is not written for a minute.
 func (u Use) mark() int64 {
 	h := fnv.New64a()
 	_, _ = fmt.Fprintf(h, "%d %s %s", u.Caller, u.Network, u.Result) // never fails
@@ -59,8 +58,8 @@ func (s *Service) keepUse(now time.Time, e entry, g *guess) {
 	}
 }
 
-// Run writes down when entries were used, many at once and off the requests,
-// until ctx ends.
+// Run writes when entries were used, many at once and outside of requests, until ctx
+// ends.
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(useEvery)
 	defer tick.Stop()
@@ -71,7 +70,7 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		s.inFlight.refillAll(s.DB.Now())
 		if err := s.writeUses(ctx); err != nil {
-			s.log.Error("cannot note when services were used", "err", err)
+			s.log.Error("cannot write when services were used", "err", err)
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -79,12 +78,12 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// writeUses writes what waits: the last use of an entry in each role. It does so
-// also when ctx has ended, and then without rests.
+// writeUses writes the uses that wait: the last of each entry in each role. After the
+// end of ctx it writes them, too, and then without pauses.
 func (s *Service) writeUses(ctx context.Context) error {
 	type role struct {
 		entry   ID
-		network string // of a caller: each is written
+		network string // of a caller, whose networks are all written; else ""
 	}
 	latest := map[role]use{}
 	for len(s.uses) > 0 {
@@ -95,7 +94,7 @@ func (s *Service) writeUses(ctx context.Context) error {
 		}
 		latest[r] = u
 	}
-	// In one order, or two processes would wait for each other's rows.
+	// Always in the same order, or two processes could deadlock.
 	all := slices.SortedFunc(maps.Values(latest), func(a, b use) int {
 		return cmp.Or(cmp.Compare(a.rowKey, b.rowKey), strings.Compare(a.Network, b.Network))
 	})
@@ -124,7 +123,7 @@ func (s *Service) writeChunk(ctx context.Context, chunk []use) error {
 }
 
 func (u use) write(tx *db.Tx) error {
-	// A time from the future was written while a clock was ahead, and gives way.
+	// A stored time in the future was written while a clock was ahead: it is replaced.
 	now := tx.Now
 	if u.At.After(now) {
 		now = u.At
@@ -135,8 +134,8 @@ func (u use) write(tx *db.Tx) error {
 	if err != nil || !u.caller {
 		return err
 	}
-	// From where it has called before, strangers' guesses do not count. The entry
-	// may be gone by now.
+	// Wrong tokens from a network that is stored here do not spend the limit of all other
+	// networks. The entry may have been deleted by now.
 	n, err := tx.Exec(`INSERT INTO service_callers (service_id, network, seen_at)
 		SELECT id, CAST($2 AS TEXT), CAST($3 AS BIGINT) FROM services WHERE place = $1 AND id = $4 ON CONFLICT (service_id, network) DO NOTHING`,
 		u.rowKey, u.Network, u.At, u.entry)
@@ -151,11 +150,12 @@ func (u use) write(tx *db.Tx) error {
 	return err
 }
 
-// SweepCallers forgets up to limit networks from which nobody has called since
-// before. It passes over rows that somebody else holds: it takes rows by their age, and
-// those who write uses by their place, so each could wait for the other.
+// SweepCallers forgets up to limit networks from which no entry has called since before.
+// It skips locked rows: it takes rows by their age, and writers of uses by their row key,
+// so they could deadlock.
 func SweepCallers(tx *db.Tx, before time.Time, limit int) (int64, error) {
-	// Materialized, or PostgreSQL may run the query for each row, and its limit is none.
+	// Without MATERIALIZED, PostgreSQL may run the query once per row, so that its LIMIT
+	// limits nothing.
 	return tx.Exec(`WITH gone AS MATERIALIZED (SELECT service_id, network FROM service_callers WHERE seen_at < $1 ORDER BY seen_at LIMIT $2`+tx.SkipLocked()+`)
 		DELETE FROM service_callers WHERE (service_id, network) IN (SELECT service_id, network FROM gone)`, before, limit)
 }

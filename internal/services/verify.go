@@ -8,10 +8,10 @@ import (
 	"github.com/djauthy/djauthy/internal/totp"
 )
 
-// Verdict is the answer to a caller.
+// Verdict is whether a caller may do what it asks for, and why not.
 type Verdict int
 
-// Verdicts. The zero Verdict lets nobody in.
+// Verdicts. The zero Verdict refuses.
 const (
 	BadCaller  Verdict = iota // its own token is not good
 	NotAllowed                // its realm may not do this
@@ -82,9 +82,9 @@ func (s *Service) judge(ctx context.Context, now time.Time, e entry, g *guess) (
 	return step, ok, err
 }
 
-// spend uses a token up, and with it all that are older. A stored step that no token
-// of this moment can have was used while a clock was ahead; it refuses nothing, or all
-// tokens would be refused until the clock arrives there.
+// spend uses up a token and all older ones; ok is false if it was used before. A stored
+// step beyond the window was used while a clock was ahead, and refuses nothing: else no
+// token would pass until the clock gets there.
 func (s *Service) spend(ctx context.Context, id ID, step int64) (ok bool, err error) {
 	err = s.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 		last := totp.Step(tx.Now) + int64(s.Settings.Window)
