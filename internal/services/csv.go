@@ -11,20 +11,20 @@ import (
 // csvRows reads CSV.
 type csvRows struct {
 	r     *csv.Reader
-	most  *limitedReader
+	in    *limitedReader
 	head  map[string]int
 	width int
-	last  int // the line of the row before
+	last  int // the line of the previous row
 }
 
-// limitedReader is how much may still be read: a quote that is never closed would make one
-// record of the rest of a file.
+// limitedReader fails with errRecordTooLong after a number of bytes: a quote that is never
+// closed would make one record of the rest of a file.
 type limitedReader struct {
 	io.Reader
 	left int
 }
 
-// Read reads until the limitedReader is used up.
+// Read reads while there are bytes left.
 func (x *limitedReader) Read(p []byte) (int, error) {
 	if x.left <= 0 {
 		return 0, errRecordTooLong
@@ -35,14 +35,14 @@ func (x *limitedReader) Read(p []byte) (int, error) {
 }
 
 func readCSV(r io.Reader) (Rows, error) {
-	most := &limitedReader{r, MaxRecord}
-	c := csv.NewReader(most)
+	in := &limitedReader{r, MaxRecord}
+	c := csv.NewReader(in)
 	c.FieldsPerRecord = -1
 	head, err := c.Read()
 	if err != nil {
 		return nil, fmt.Errorf("the head of the CSV cannot be read: %w", err)
 	}
-	s := &csvRows{r: c, most: most, head: map[string]int{}, width: len(head)}
+	s := &csvRows{r: c, in: in, head: map[string]int{}, width: len(head)}
 	for i, name := range head {
 		s.head[strings.ToLower(strings.TrimSpace(name))] = i
 	}
@@ -54,9 +54,9 @@ func readCSV(r io.Reader) (Rows, error) {
 	return s, nil
 }
 
-// Next reads a line.
+// Next reads a record.
 func (s *csvRows) Next() (row Row, err error) {
-	s.most.left = MaxRecord
+	s.in.left = MaxRecord
 	record, err := s.r.Read()
 	if err == nil {
 		row.Line, _ = s.r.FieldPos(0)
@@ -83,7 +83,7 @@ func (s *csvRows) Next() (row Row, err error) {
 	}
 	row.ID, row.Name, row.Realm, row.Seed = number(at("id")), at("name"), at("realm"), at("seed")
 	if end := Trim(at("expires")); end != "" {
-		row.end(end)
+		row.setExpires(end)
 	}
 	return row.short(), nil
 }

@@ -10,31 +10,31 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// Trial says what an import of rows would come to, and stores nothing. It reads the
-// database and remembers the rows that went before by hashes and numbers, some forty bytes
-// each, so that rows which contradict each other are seen in a file of any size.
+// DryRun says what would become of the rows of an import, and stores nothing. It reads
+// the database and remembers hashes and IDs of the previous rows, some forty bytes each,
+// so that it finds rows that contradict each other in a file of any size.
 type DryRun struct {
 	s    *Service
-	last ID // the highest number, as far as the trial has come
+	last ID // the highest ID, stored or given so far
 	ids  map[ID]struct{}
-	rows map[int64]dryRow // by place
+	rows map[int64]dryRow // by row key
 }
 
-// dryRow is the hash of a seed, and when it ends as it would be stored.
+// dryRow is the hash of a seed and its endMillis.
 type dryRow struct{ seed, ends int64 }
 
-// NewDryRun begins a trial.
+// NewDryRun begins a dry run.
 func (s *Service) NewDryRun() *DryRun {
 	return &DryRun{s: s, ids: map[ID]struct{}{}, rows: map[int64]dryRow{}}
 }
 
-// RowResult is what would become of a row.
+// RowResult is what became of a row, or would become of it.
 type RowResult struct {
 	Outcome Outcome
 	Reason  string // of Rejected and Skipped
 }
 
-// Rows says what would become of the next rows, each after those before it.
+// Rows says what would become of the next rows, each after the previous ones.
 func (t *DryRun) Rows(ctx context.Context, rows []Row) ([]RowResult, error) {
 	all, drafts, last := make([]RowResult, len(rows)), make([]Draft, len(rows)), ID(0)
 	if err := t.s.DB.View(ctx, func(tx *db.Tx) (err error) {
@@ -57,8 +57,8 @@ func (t *DryRun) Rows(ctx context.Context, rows []Row) ([]RowResult, error) {
 	return all, nil
 }
 
-// after corrects what would become of a row by the rows before it, and remembers it if
-// it would be stored. That it has the name of one before it counts first, as in Import.
+// after corrects the result of a row by the previous rows, and remembers the row if it
+// would be stored. The same name comes before the same ID, as in Import.
 func (t *DryRun) after(d Draft, o *RowResult) {
 	at := rowKey(Key{d.Name, d.Realm})
 	before, there := t.rows[at]
@@ -81,7 +81,7 @@ func (t *DryRun) after(d Draft, o *RowResult) {
 	}
 }
 
-// lastID is the highest number that was given.
+// lastID is the highest ID that was given.
 func lastID(tx *db.Tx) (last ID, err error) {
 	err = tx.Get(`SELECT last FROM counters WHERE name = 'services'`).Scan(&last)
 	if errors.Is(err, db.ErrNotFound) {

@@ -74,10 +74,10 @@ const MaxID = 1<<53 - 1
 
 // Errors of what is asked for. Their texts may be shown.
 var (
-	ErrTaken = errors.New("another entry has this name in this realm")
+	ErrTaken     = errors.New("another entry has this name in this realm")
 	ErrCollision = errors.New("this name cannot be stored beside those that are here: take another")
-	ErrID    = fmt.Errorf("a number is at most %d", MaxID)
-	ErrText  = fmt.Errorf("a name and a realm have 1 to %d characters, no white space around them and none that is null", MaxText)
+	ErrID        = fmt.Errorf("a number is at most %d", MaxID)
+	ErrText      = fmt.Errorf("a name and a realm have 1 to %d characters, no white space around them and none that is null", MaxText)
 )
 
 // rowKey is the primary key of a row: 63 bits of a hash of the entry's key. A read by

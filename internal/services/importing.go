@@ -16,14 +16,14 @@ type Outcome int
 // Outcomes.
 const (
 	Imported Outcome = iota
-	Present          // it was here already, with this seed
+	Present          // it is stored already, with this seed
 	Skipped          // it is no triple
-	Rejected         // for a reason
+	Rejected         // it cannot be stored
 )
 
-// Import stores a row and keeps its number if that is free. A row that is here
-// already, with the same seed, is Present, so that an import that broke off can
-// be run again.
+// Import stores a row and keeps its ID if that is free. It returns the reason for Skipped
+// and Rejected. A row that is stored already, with the same seed, is Present, so that an
+// import that broke off can be run again.
 func (s *Service) Import(tx *db.Tx, r Row, by audit.Client) (Outcome, string, error) {
 	d, outcome, reason, err := s.outcome(tx, r)
 	if err != nil || outcome != Imported {
@@ -33,8 +33,7 @@ func (s *Service) Import(tx *db.Tx, r Row, by audit.Client) (Outcome, string, er
 	return Imported, "", err
 }
 
-// outcome says what becomes of a row beside what is stored; Imported: its draft can be
-// added.
+// outcome compares a row with what is stored. With Imported, the draft can be added.
 func (s *Service) outcome(tx *db.Tx, r Row) (d Draft, o Outcome, reason string, err error) {
 	if d, o, reason = draft(r); o != Imported {
 		return d, o, reason, nil
@@ -62,7 +61,7 @@ func (s *Service) outcome(tx *db.Tx, r Row) (d Draft, o Outcome, reason string, 
 	return d, Imported, "", nil
 }
 
-// draft is what would be stored of a row, if that can be.
+// draft checks a row without reading the database. With Imported, the draft is valid.
 func draft(r Row) (d Draft, o Outcome, reason string) {
 	switch {
 	case r.Skip != "":
@@ -85,7 +84,7 @@ func draft(r Row) (d Draft, o Outcome, reason string) {
 	return d, Imported, ""
 }
 
-// compare says what becomes of a row whose name is here in its realm.
+// compare says what becomes of a row whose name is stored in its realm already.
 func compare(d Draft, seed string, ends time.Time) (Outcome, string) {
 	switch {
 	case seed != d.Seed:

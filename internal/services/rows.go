@@ -15,16 +15,16 @@ import (
 	"github.com/djauthy/djauthy/internal/plainjson"
 )
 
-// What a file of any size costs in memory is bounded by its longest row, in bytes.
+// The longest rows, in bytes. They bound the memory that a file of any size needs.
 const (
-	// MaxRow is the longest JSON object or line. A dump has other models than ours.
+	// MaxRow is the longest JSON object or line. A dump also has objects of other models.
 	MaxRow = 1 << 20
 	// MaxRecord is the longest record of CSV.
 	MaxRecord = 64 << 10
 )
 
-// ErrEmpty reports a file of JSON in which there is nothing. JSON lines of no entry at
-// all are such a file, and so is one that was never written.
+// ErrEmpty reports an empty JSON file: JSON lines without an entry, or a file that was
+// never written.
 var ErrEmpty = errors.New("the file is empty")
 
 var (
@@ -32,27 +32,27 @@ var (
 	errRecordTooLong = fmt.Errorf("it is longer than %d bytes", MaxRecord)
 )
 
-// Row is a triple that is brought along from elsewhere.
+// Row is a triple of another server.
 type Row struct {
-	Line int    // of the file in CSV and JSON lines, index of the object in a JSON list; from 1
-	ID   ID     // its number there; 0: it has none
-	Name string // for App: the UUID
-	Realm,
-	Seed string
-	Expires time.Time // zero: never
+	Line              int // of the file in CSV and JSON lines, index of the object in a JSON list; from 1
+	ID                ID  // 0: the row has none
+	Name, Realm, Seed string
+	Expires           time.Time // zero: never
 	// Problem says why the row cannot be read; "" if it can.
 	Problem string
-	// Skip says that it is something else, and what.
+	// Skip names what the row is if it is no triple.
 	Skip string
 }
 
 // maxValue is how many bytes of a value are kept: a name of MaxText characters fits.
 const maxValue = 4 * MaxText
 
-// short keeps no more of a row than a triple may have: many are held at once.
+// short cuts values that are longer than those of a triple, since many rows are held in
+// memory at once.
 func (r Row) short() Row {
 	for _, value := range []*string{&r.Name, &r.Realm, &r.Seed, &r.Skip, &r.Problem} {
-		if *value = strings.TrimSpace(*value); len(*value) <= maxValue {
+		*value = strings.TrimSpace(*value)
+		if len(*value) <= maxValue {
 			continue
 		}
 		if value != &r.Skip && value != &r.Problem && r.Problem == "" {
@@ -63,8 +63,8 @@ func (r Row) short() Row {
 	return r
 }
 
-// Rows reads triples one after the other, until io.EOF. Any other error ends the
-// file: what follows cannot be read.
+// Rows reads rows one after the other, until io.EOF. After any other error the rest of
+// the file cannot be read.
 type Rows interface{ Next() (Row, error) }
 
 // ReadRows reads JSON or, with a head of name, realm, seed and perhaps id and expires
@@ -95,7 +95,7 @@ func ReadRows(r io.Reader, isCSV bool) (Rows, error) {
 // byteOrderMark is what spreadsheets begin a CSV with.
 const byteOrderMark = "\ufeff"
 
-// skipSpace passes over white space (RFC 8259 2) and looks at what follows.
+// skipSpace skips white space (RFC 8259 2) and peeks at the next byte.
 func skipSpace(r *bufio.Reader) (byte, error) {
 	for {
 		c, err := r.ReadByte()
@@ -136,7 +136,7 @@ func (x *jsonList) Next() (Row, error) {
 	return row.short(), nil
 }
 
-// more passes over what is between two objects.
+// more skips what separates two objects, and reports whether there is another.
 func (x *jsonList) more() (bool, error) {
 	c, err := skipSpace(x.r)
 	switch {
@@ -154,8 +154,7 @@ func (x *jsonList) more() (bool, error) {
 	return true, err
 }
 
-// object reads up to the end of a JSON object, whose inside it does not look at but for
-// strings and brackets.
+// object reads a JSON object to its end. It looks at strings and brackets alone.
 func object(r *bufio.Reader) ([]byte, error) {
 	var text []byte
 	depth, inString, escaped := 0, false, false
@@ -193,7 +192,7 @@ type jsonLines struct {
 	n int
 }
 
-// Next reads a line. One that is no object is a problem of its own.
+// Next reads a line. A line that is no object is a row with a Problem.
 func (x *jsonLines) Next() (Row, error) {
 	for {
 		text, err := line(x.r)
@@ -229,8 +228,8 @@ func line(r *bufio.Reader) (text []byte, err error) {
 }
 
 // readObject reads {"model": "app.model", "pk": 1, "fields": {"name": …}} as Django
-// writes it, or {"id": 1, "name": …} as JSON lines have it. Any model that has a name, a
-// realm and a seed is a triple, for the original has changed its model's name.
+// writes it, or {"id": 1, "name": …}. Any model with a seed is a triple, since the
+// original has changed its model's name.
 func readObject(text []byte) (Row, error) {
 	var o struct {
 		Model  *string         `json:"model"`
@@ -265,7 +264,7 @@ func readObject(text []byte) (Row, error) {
 	return row, nil
 }
 
-// fill takes a triple from the values of an object.
+// fill sets the triple from the fields of an object.
 func (r *Row) fill(fields map[string]any) {
 	for _, f := range []struct {
 		name string
@@ -278,13 +277,13 @@ func (r *Row) fill(fields map[string]any) {
 		*f.at = text
 	}
 	if v := fields["expires"]; v != nil {
-		text, _ := v.(string) // what is none is no time either
-		r.end(text)
+		text, _ := v.(string) // "" is no time either
+		r.setExpires(text)
 	}
 }
 
-// end reads when an entry ends.
-func (r *Row) end(text string) {
+// setExpires reads when an entry expires.
+func (r *Row) setExpires(text string) {
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		at, err = time.Parse(time.DateOnly, text)
@@ -292,7 +291,7 @@ func (r *Row) end(text string) {
 	switch {
 	case err == nil:
 		r.Expires = at
-		if at.IsZero() { // over, and not never
+		if at.IsZero() { // expired, and not never
 			r.Expires = time.UnixMilli(1)
 		}
 	case r.Problem == "":
