@@ -18,8 +18,8 @@ import (
 	"github.com/djauthy/djauthy/internal/plainjson"
 )
 
-// fields are what a body holds, whatever its shape. Of a name that comes twice
-// the last counts. They are few, so that a list is searched faster than a map.
+// fields are those of a body, in JSON or a form. Of a repeated name the last counts. They
+// are few, so that a list is searched faster than a map.
 type fields []field
 
 // field is one of them.
@@ -48,11 +48,11 @@ type kind byte
 const (
 	isText kind = iota // a string, or a number as it was written
 	isNull
-	isOther // truth, list, object, file
+	isOther // boolean, list, object, file
 )
 
-// readBody reads the fields of a request. Clients of the wire send them as JSON
-// or as a form, with every method.
+// readBody reads the fields of a request. Clients send them as JSON or as a form, with
+// every method.
 func readBody(c *fiber.Ctx) (fields, error) {
 	body := c.Request().Body()
 	if len(body) == 0 {
@@ -62,7 +62,7 @@ func readBody(c *fiber.Ctx) (fields, error) {
 	media, _, _ := strings.Cut(header, ";")
 	switch strings.ToLower(strings.TrimSpace(media)) {
 	case "application/json":
-		if f, ok := fromPlain(body); ok {
+		if f, ok := fromPlainJSON(body); ok {
 			return f, nil
 		}
 		return fromJSON(body)
@@ -78,8 +78,9 @@ func badJSON(err error) error {
 	return refuse(http.StatusBadRequest, "JSON parse error - "+err.Error())
 }
 
-// fromPlain reads what nearly every client sends.
-func fromPlain(body []byte) (all fields, ok bool) {
+// fromPlainJSON reads the JSON that nearly every client sends: one object of texts. ok is
+// false for any other body.
+func fromPlainJSON(body []byte) (all fields, ok bool) {
 	all = make(fields, 0, 6)
 	w := plainjson.Over(body)
 	ok = w.Object(func(name, text string) { all = append(all, field{name, value{text: text}}) })
@@ -126,8 +127,8 @@ func fromValue(raw json.RawMessage) (v value, err error) {
 	return v, err
 }
 
-// maxFields is how many fields a form may have, as many as Django takes: each costs far
-// more memory than the two bytes that it needs in a body.
+// maxFields is how many fields a form may have, as in Django: a field takes two bytes of a
+// body and far more memory.
 const maxFields = 1000
 
 func fromForm(body []byte) (fields, error) {
@@ -179,13 +180,13 @@ func fromMultipart(header string, body []byte) (fields, error) {
 	}
 }
 
-// accepts reports whether the client takes JSON or, as a browser does, HTML, for
-// which it gets JSON, too.
+// accepts reports whether the client accepts JSON, or HTML as a browser does. Both get
+// JSON.
 func accepts(c *fiber.Ctx) bool {
 	lines := c.Request().Header.PeekAll(fiber.HeaderAccept)
 	for _, line := range lines {
-		for one := range strings.SplitSeq(string(line), ",") {
-			media, _, _ := strings.Cut(one, ";")
+		for part := range strings.SplitSeq(string(line), ",") {
+			media, _, _ := strings.Cut(part, ";")
 			switch strings.ToLower(strings.TrimSpace(media)) {
 			case "application/json", "application/*", "text/html", "text/*", "*/*":
 				return true

@@ -8,8 +8,8 @@ import (
 	"github.com/djauthy/djauthy/internal/services"
 )
 
-// text returns a field as it counts, or what is wrong with it in the wire's
-// words.
+// text returns a field without white space around it, or what is wrong with it in the
+// wire's words.
 func (f fields) text(name string) (text string, wrong []string) {
 	v, given := f.get(name)
 	switch {
@@ -50,7 +50,7 @@ func (w wrongFields) err() error {
 	return &refusal{http.StatusBadRequest, w}
 }
 
-// take reads a field and keeps what is wrong with it.
+// take returns a field, and adds what is wrong with it to wrong.
 func (f fields) take(name string, wrong *wrongFields) string {
 	text, all := f.text(name)
 	if len(all) > 0 {
@@ -68,23 +68,23 @@ func (f fields) triple(name, realm, token string) (t services.Triple, wrong wron
 	return t, wrong
 }
 
-// isNew reports whether the body is of the wire of 2021, where the caller's
-// fields begin with auth_. In that of 0.6 they have the plain names.
-func (f fields) isNew() bool {
+// isG4 reports whether the body is of the wire of 2021 (G4), where the caller's fields
+// begin with auth_. In that of 0.6 (G2) they are name, realm and token.
+func (f fields) isG4() bool {
 	return f.has("auth_name") || f.has("auth_realm") || f.has("auth_token")
 }
 
-// caller reads the triple of who asks.
+// caller reads the caller's triple.
 func (f fields) caller() (services.Triple, wrongFields) {
-	if f.isNew() {
+	if f.isG4() {
 		return f.triple("auth_name", "auth_realm", "auth_token")
 	}
 	return f.triple("name", "realm", "token")
 }
 
-// claim reads the triple that is to be verified.
+// claim reads the triple to verify.
 func (f fields) claim() (services.Triple, wrongFields) {
-	if f.isNew() {
+	if f.isG4() {
 		return f.triple("name", "realm", "token")
 	}
 	return f.triple("verifyname", "verifyrealm", "verifytoken")

@@ -12,10 +12,10 @@ import (
 	"github.com/djauthy/djauthy/internal/services"
 )
 
-// The wire of 2018: JSON alone, a body with every method, and the outcome in the
-// field status, with HTTP 200 either way.
+// G1, the wire of 2018: JSON alone, a body with every method, and the outcome in the field
+// status, with HTTP 200 also for failures.
 
-// failure is its answer other than what was asked for.
+// failure is a response to what was not carried out.
 type failure struct {
 	Status string `json:"status"`
 	Error  string `json:"error,omitempty"`
@@ -23,10 +23,10 @@ type failure struct {
 
 func failed(text string) failure { return failure{"FAIL", text} }
 
-// g1 reads a request of the first generation and hands it on. Whoever shows no pair at all is
-// told the same as one that shows a wrong one.
-func (s *Server) g1(method, word string, handle func(*call) error) fiber.Handler {
-	return s.told(answerG1, func(c *fiber.Ctx) error {
+// g1 reads a request of the first generation for a handler. wrong is the error for a UUID
+// or token that is wrong, or not sent at all.
+func (s *Server) g1(method, wrong string, handle func(*call) error) fiber.Handler {
+	return s.withProblems(writeProblemG1, func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderAllow, method)
 		if c.Method() != method {
 			return &refusal{http.StatusMethodNotAllowed, failed("method " + door.Method(c) + " is not allowed, use " + method)}
@@ -37,13 +37,13 @@ func (s *Server) g1(method, word string, handle func(*call) error) fiber.Handler
 		}
 		version, _ := f.text("version")
 		if version != "1" && f.has("version") {
-			return write(c, failed("unsupported version"))
+			return writeJSON(c, failed("unsupported version"))
 		}
 		uuid, wrong1 := f.text("appuuid")
 		token, wrong2 := f.text("token")
 		triple, ok := services.AppTriple(uuid, token)
 		if wrong1 != nil || wrong2 != nil || !ok {
-			return write(c, failed(word))
+			return writeJSON(c, failed(wrong))
 		}
 		return handle(&call{Ctx: c, by: s.caller(c, triple), fields: f, need: services.Nothing})
 	})
@@ -51,13 +51,13 @@ func (s *Server) g1(method, word string, handle func(*call) error) fiber.Handler
 
 const wrongApp = "appuuid or token is wrong"
 
-// answerG1 tells a problem that is not the wire's own.
-func answerG1(c *fiber.Ctx, p *door.Problem) error {
+// writeProblemG1 writes a problem that a handler did not foresee.
+func writeProblemG1(c *fiber.Ctx, p *door.Problem) error {
 	allow(c)
-	return write(c, failed(words(p)))
+	return writeJSON(c, failed(problemText(p)))
 }
 
-// readG1 reads the JSON that alone is spoken here.
+// readG1 reads a body of JSON.
 func readG1(c *fiber.Ctx) (fields, error) {
 	body := c.Request().Body()
 	if len(body) == 0 {
@@ -75,20 +75,20 @@ func readG1(c *fiber.Ctx) (fields, error) {
 	return f, err
 }
 
-// verifyApp says whether another app's token is good, to one that is trusted.
+// verifyApp says whether the token of another app is good, to a trusted app.
 func (s *Server) verifyApp(x *call) error {
 	uuid, wrong1 := x.fields.text("appuuidtoverify")
 	token, wrong2 := x.fields.text("tokentoverify")
 	claim, ok := services.AppTriple(uuid, token)
 	if wrong1 != nil || wrong2 != nil || !ok {
-		return write(x.Ctx, failed(""))
+		return writeJSON(x.Ctx, failed(""))
 	}
 	v, err := s.Services.Verify(x.UserContext(), x.by, &claim)
 	switch {
 	case err != nil:
 		return err
 	case v != services.OK:
-		return write(x.Ctx, failed(""))
+		return writeJSON(x.Ctx, failed(""))
 	}
 	return send(x.Ctx, statusOK)
 }
@@ -100,15 +100,15 @@ func (s *Server) registerApp(x *call) error {
 	made, v, err := s.Services.RegisterApp(x.UserContext(), x.by, services.App{Name: appname, Username: username})
 	switch {
 	case errors.Is(err, services.ErrText):
-		return write(x.Ctx, failed("username and appname: 1 to 128 characters each"))
+		return writeJSON(x.Ctx, failed("username and appname: 1 to 128 characters each"))
 	case errors.Is(err, services.ErrForeign), errors.Is(err, services.ErrTooMany):
-		return write(x.Ctx, failed(err.Error()))
+		return writeJSON(x.Ctx, failed(err.Error()))
 	case err != nil:
 		return err
 	case v != services.OK:
-		return write(x.Ctx, failed(wrongApp))
+		return writeJSON(x.Ctx, failed(wrongApp))
 	}
-	return write(x.Ctx, struct {
+	return writeJSON(x.Ctx, struct {
 		Status string `json:"status"`
 		UUID   string `json:"appuuid"`
 	}{"OK", made.Name})
@@ -127,31 +127,31 @@ func (s *Server) listApps(x *call) error {
 	case err != nil:
 		return err
 	case v != services.OK:
-		return write(x.Ctx, failed(wrongApp))
+		return writeJSON(x.Ctx, failed(wrongApp))
 	}
 	names := make([]appName, 0, len(all))
 	for _, e := range all {
 		names = append(names, appName{e.App.Name, e.Name})
 	}
-	return write(x.Ctx, struct {
+	return writeJSON(x.Ctx, struct {
 		Status string    `json:"status"`
 		Apps   []appName `json:"apps"`
 	}{"OK", names})
 }
 
-// showApp shows the seed of an app of the caller's username. One that is
-// another's looks like one that is not.
+// showApp shows the seed of an app of the caller's username. An app of another username
+// looks like one that does not exist.
 func (s *Server) showApp(x *call) error {
 	e, v, err := s.Services.AppOf(x.UserContext(), x.by, x.Params("uuid"))
 	switch {
 	case errors.Is(err, db.ErrNotFound):
-		return write(x.Ctx, failed("there is no such app of yours"))
+		return writeJSON(x.Ctx, failed("there is no such app of yours"))
 	case err != nil:
 		return err
 	case v != services.OK:
-		return write(x.Ctx, failed(wrongApp))
+		return writeJSON(x.Ctx, failed(wrongApp))
 	}
-	return write(x.Ctx, struct {
+	return writeJSON(x.Ctx, struct {
 		Status string `json:"status"`
 		Seed   string `json:"seed"`
 	}{"OK", e.Seed})

@@ -20,8 +20,8 @@ const (
 	listFor = 10 * time.Minute
 )
 
-// list shows all entries, in the order of their numbers. They may be many, so
-// what does not fit on one page is sent as it is read.
+// list shows all entries, in the order of their IDs. More than a page are sent page by
+// page, as they are read.
 func (s *Server) list(x *call) error {
 	if err := s.authorize(x); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (s *Server) list(x *call) error {
 				_, err = w.Write(text)
 			}
 		}
-		if err != nil { // no end: the client sees that it has not got all
+		if err != nil { // without its end the client sees that the list is incomplete
 			s.Log.Error("a list of services was cut short", "err", err)
 			return
 		}
@@ -56,8 +56,8 @@ func (s *Server) list(x *call) error {
 	return nil
 }
 
-// page reads entries after a number as text, with commas between, and says where
-// to go on; 0: that was all.
+// page reads entries after an ID as JSON, with commas between them. next is where the
+// next page begins; 0: this was the last.
 func (s *Server) page(ctx context.Context, after services.ID) (text []byte, next services.ID, err error) {
 	some, err := s.Services.Entries(ctx, after, pageSize)
 	if err != nil {
@@ -66,14 +66,14 @@ func (s *Server) page(ctx context.Context, after services.ID) (text []byte, next
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	for i, one := range some {
+	for i, x := range some {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if err := e.Encode(shown(one)); err != nil {
+		if err := e.Encode(toEntry(x)); err != nil {
 			return nil, 0, err
 		}
-		b.Truncate(b.Len() - 1) // the line's end
+		b.Truncate(b.Len() - 1) // the line break
 	}
 	if len(some) == pageSize {
 		next = some[len(some)-1].ID

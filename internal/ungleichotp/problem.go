@@ -12,7 +12,7 @@ import (
 	"github.com/djauthy/djauthy/internal/services"
 )
 
-// refusal is an answer of the wire other than what was asked for.
+// refusal is an error with the response that the wire has for it.
 type refusal struct {
 	status int
 	body   any
@@ -20,14 +20,14 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("%d %v", r.status, r.body) }
 
-// detail is how the wire tells what is wrong with a whole request.
+// detail is the JSON for what is wrong with a whole request.
 type detail struct {
 	Detail string `json:"detail"`
 }
 
 func refuse(status int, text string) *refusal { return &refusal{status, detail{text}} }
 
-// What every client of the wire knows by heart.
+// The refusals of the original, on whose texts clients rely.
 var (
 	badCredentials = refuse(http.StatusForbidden, "Incorrect authentication credentials.")
 	notPermitted   = refuse(http.StatusForbidden, "You do not have permission to perform this action.")
@@ -36,8 +36,8 @@ var (
 	notUnique      = &refusal{http.StatusBadRequest, map[string][]string{"non_field_errors": {"The fields name, realm must make a unique set."}}}
 )
 
-// verdict is the refusal that a verdict means, nil for OK.
-func verdict(v services.Verdict) error {
+// refusalOf is the refusal that a verdict means, nil for OK.
+func refusalOf(v services.Verdict) error {
 	switch v {
 	case services.OK:
 		return nil
@@ -47,24 +47,24 @@ func verdict(v services.Verdict) error {
 	return notPermitted
 }
 
-// answer tells a problem that is not the wire's own.
-func answer(c *fiber.Ctx, p *door.Problem) error {
+// writeProblem writes a problem that a handler did not foresee.
+func writeProblem(c *fiber.Ctx, p *door.Problem) error {
 	allow(c)
 	if p.Status == http.StatusNotFound {
-		return write(c, notFound.body)
+		return writeJSON(c, notFound.body)
 	}
-	return write(c, detail{words(p) + "."})
+	return writeJSON(c, detail{problemText(p) + "."})
 }
 
-// allow names the methods of the path, where no handler has.
+// allow sets the header Allow, where no handler has.
 func allow(c *fiber.Ctx) {
 	if methods := allowOf(door.Path(c)); methods != "" {
 		c.Set(fiber.HeaderAllow, methods)
 	}
 }
 
-// words are those of a problem's status, and what to do about it.
-func words(p *door.Problem) string {
+// problemText is the text of a problem's status, and what to do about it.
+func problemText(p *door.Problem) string {
 	text := http.StatusText(p.Status)
 	if p.Status == http.StatusRequestEntityTooLarge {
 		text += fmt.Sprintf(": a body has at most %d bytes", door.MaxBody)
@@ -72,8 +72,8 @@ func words(p *door.Problem) string {
 	return text
 }
 
-// write answers with JSON: UTF-8, compact, nothing escaped that need not be.
-func write(c *fiber.Ctx, body any) error {
+// writeJSON responds with JSON: UTF-8, compact, nothing escaped that need not be.
+func writeJSON(c *fiber.Ctx, body any) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

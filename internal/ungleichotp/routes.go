@@ -1,8 +1,9 @@
-// Package ungleichotp is the door for programs: the wire of the micro services, in every
-// generation that the ungleichotp services have spoken since 2018.
+// Package ungleichotp serves the HTTP wire of the micro services, in all generations that
+// the ungleichotp services have spoken since 2018.
 //
-// It reads requests and writes answers, to the letter; whether a token is good
-// is for package services to say. It takes no cookie and shows no page.
+// It reads requests and writes responses exactly as the original did. Package services
+// decides whether a token is good and carries out what callers ask for. It uses no cookies
+// and serves no pages.
 package ungleichotp
 
 import (
@@ -27,8 +28,8 @@ type Server struct {
 	door *door.Door
 }
 
-// Open adds the wire to a door. All of its routes say by themselves who may use
-// them: none is open but to a caller with a triple.
+// Open adds the routes of the wire to a door. Each route checks its caller itself: none
+// works without a triple.
 func (s *Server) Open(d *door.Door) {
 	s.door = d
 	for _, r := range []struct {
@@ -44,7 +45,7 @@ func (s *Server) Open(d *door.Door) {
 		{"/ungleichotp/:id/", slashed(s.wire(resource{oneMethods, services.Administer, methods{
 			http.MethodGet: s.show, http.MethodHead: s.show, http.MethodPut: s.change, http.MethodPatch: s.change, http.MethodDelete: s.remove,
 		}}))},
-		{"/ungleichotp/*", s.programs(func(*fiber.Ctx) error { return notFound })},
+		{"/ungleichotp/*", s.withProblems(writeProblem, func(*fiber.Ctx) error { return notFound })},
 		{"/verify", s.g1(http.MethodPost, "", s.verifyApp)},
 		{"/app/register", s.g1(http.MethodPost, wrongApp, s.registerApp)},
 		{"/app", s.g1(http.MethodGet, wrongApp, s.listApps)},
@@ -53,7 +54,7 @@ func (s *Server) Open(d *door.Door) {
 	} {
 		d.App.All(r.path, r.handle)
 	}
-	d.Answers(answerOf)
+	d.Answers(problemWriterOf)
 }
 
 // The methods of each path, as its header Allow has them.
@@ -64,8 +65,8 @@ const (
 	indexMethods  = "GET, HEAD, OPTIONS"
 )
 
-// allowOf is the header Allow of a path; "" for one that is not served, and for the
-// redirects to a final slash.
+// allowOf is the header Allow of a path; "" for paths that are not served, and for those
+// that redirect to a final slash.
 func allowOf(path string) string {
 	switch path {
 	case "/":
@@ -90,26 +91,27 @@ func allowOf(path string) string {
 	return ""
 }
 
-// answerOf tells what no handler has told on the paths of the wire. On / a person is
-// told by a page, whose request has no body and only reads.
-func answerOf(c *fiber.Ctx, p *door.Problem) door.Answer {
+// problemWriterOf returns how a problem that no handler has written is written on the
+// paths of the wire; nil elsewhere. On / requests that read and have no body are those of
+// people, for whom it is a page.
+func problemWriterOf(c *fiber.Ctx, p *door.Problem) door.Answer {
 	path := door.Path(c)
 	below := func(top string) bool { return path == top || strings.HasPrefix(path, top+"/") }
 	switch {
 	case below("/ungleichotp"):
-		return answer
+		return writeProblem
 	case below("/verify"), below("/app"):
-		return answerG1
+		return writeProblemG1
 	case path == "/" && (!reads(c) || p.Status == http.StatusRequestEntityTooLarge):
-		return answer
+		return writeProblem
 	}
 	return nil
 }
 
 func reads(c *fiber.Ctx) bool { return c.Method() == http.MethodGet || c.Method() == http.MethodHead }
 
-// slashed is for a path that ends with a parameter, where Fiber takes the one
-// without its final slash for the same.
+// slashed redirects a path without its final slash where it ends with a parameter: Fiber
+// takes both for the same.
 func slashed(handle fiber.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if !bytes.HasSuffix(c.Request().URI().PathOriginal(), []byte("/")) {
@@ -119,7 +121,7 @@ func slashed(handle fiber.Handler) fiber.Handler {
 	}
 }
 
-// addSlash leads to the path with its final slash, whatever the method.
+// addSlash redirects to the path with a final slash, whatever the method.
 func addSlash(c *fiber.Ctx) error {
 	to := string(c.Request().URI().PathOriginal()) + "/"
 	if q := c.Context().QueryArgs().QueryString(); len(q) > 0 {
@@ -128,7 +130,7 @@ func addSlash(c *fiber.Ctx) error {
 	return c.Redirect(to, http.StatusMovedPermanently)
 }
 
-// root is the index for a program, which sends its triple, and leaves / to
+// root serves the index to programs, which send their triple in a body, and leaves / to
 // people otherwise.
 func (s *Server) root(index fiber.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
@@ -139,18 +141,16 @@ func (s *Server) root(index fiber.Handler) fiber.Handler {
 	}
 }
 
-// programs tells problems as programs read them.
-func (s *Server) programs(handle fiber.Handler) fiber.Handler { return s.told(answer, handle) }
-
-// told answers refusals by themselves and other problems by the answer given.
-func (s *Server) told(answer door.Answer, handle fiber.Handler) fiber.Handler {
+// withProblems writes the refusals that a handler returns, and hands other errors to
+// write.
+func (s *Server) withProblems(write door.Answer, handle fiber.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		err := handle(c)
 		if r := (*refusal)(nil); errors.As(err, &r) {
 			c.Status(r.status)
-			return write(c, r.body)
+			return writeJSON(c, r.body)
 		} else if err != nil {
-			return s.door.WriteProblem(c, err, answer)
+			return s.door.WriteProblem(c, err, write)
 		}
 		return nil
 	}

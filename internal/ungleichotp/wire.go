@@ -15,7 +15,7 @@ import (
 
 // resource is a path of the wire.
 type resource struct {
-	allow   string // its methods, for the header
+	allow   string // the header Allow
 	need    services.Right
 	methods methods
 }
@@ -30,12 +30,12 @@ type call struct {
 	need   services.Right
 }
 
-// wire answers in the order of the original: what is acceptable, the body, who
-// asks and what its realm may, the method, and then what the method looks at.
-// Verifying reads the caller together with the claim, so that method looks at
-// the caller itself.
+// wire checks a request in the order of the original: the Accept header, the body, the
+// caller's token and right, the method, and then what the method needs. A method that is
+// served checks the caller itself, since verifying reads the caller's entry together with
+// that of the claim.
 func (s *Server) wire(r resource) fiber.Handler {
-	return s.programs(func(c *fiber.Ctx) error {
+	return s.withProblems(writeProblem, func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderAllow, r.allow)
 		if !accepts(c) {
 			return notAcceptable
@@ -69,26 +69,26 @@ func (s *Server) caller(c *fiber.Ctx, t services.Triple) services.Caller {
 	}}
 }
 
-// authorize refuses a caller that is not who it says, or may not do this.
+// authorize refuses a caller whose token is not good, or who may not do this.
 func (s *Server) authorize(x *call) error {
 	v, err := s.Services.Authorize(x.UserContext(), x.by, x.need)
 	if err != nil {
 		return err
 	}
-	return verdict(v)
+	return refusalOf(v)
 }
 
-// index is what the root tells a program.
+// index names the URL of the entries.
 func (s *Server) index(x *call) error {
 	if err := s.authorize(x); err != nil {
 		return err
 	}
-	return write(x.Ctx, map[string]string{"ungleichotp": s.PublicURL + "/ungleichotp/"})
+	return writeJSON(x.Ctx, map[string]string{"ungleichotp": s.PublicURL + "/ungleichotp/"})
 }
 
 var statusOK = []byte(`{"status":"OK"}`)
 
-// verify says whether another triple holds.
+// verify says whether the token of another service is good.
 func (s *Server) verify(x *call) error {
 	claim, wrong := x.fields.claim()
 	if wrong != nil {
@@ -101,13 +101,13 @@ func (s *Server) verify(x *call) error {
 	if err != nil {
 		return err
 	}
-	if err := verdict(v); err != nil {
+	if err := refusalOf(v); err != nil {
 		return err
 	}
 	return send(x.Ctx, statusOK)
 }
 
-// entry is a triple as the wire shows it.
+// entry is a triple in the wire's JSON.
 type entry struct {
 	ID    services.ID `json:"id"`
 	Name  string      `json:"name"`
@@ -115,11 +115,11 @@ type entry struct {
 	Seed  string      `json:"seed"`
 }
 
-func shown(e services.Entry) entry {
+func toEntry(e services.Entry) entry {
 	return entry{ID: e.ID, Name: e.Name, Realm: e.Realm, Seed: e.Seed}
 }
 
-// refused is how the wire refuses a use case; nil if it was carried out.
+// refused is the wire's refusal of a use case; nil if it was carried out.
 func refused(v services.Verdict, err error) error {
 	switch {
 	case errors.Is(err, db.ErrNotFound):
@@ -129,13 +129,13 @@ func refused(v services.Verdict, err error) error {
 	case err != nil:
 		return err
 	}
-	return verdict(v)
+	return refusalOf(v)
 }
 
-// create makes an entry with a seed of our own.
+// create adds an entry with a random seed.
 func (s *Server) create(x *call) error {
 	k, problem := x.key()
-	if problem != nil { // only for callers who may create
+	if problem != nil { // shown only to callers who may create
 		if err := s.authorize(x); err != nil {
 			return err
 		}
@@ -146,12 +146,12 @@ func (s *Server) create(x *call) error {
 		return err
 	}
 	x.Status(http.StatusCreated)
-	return write(x.Ctx, shown(e))
+	return writeJSON(x.Ctx, toEntry(e))
 }
 
 // key reads a name and a realm from the body, or says why there are none.
 func (x *call) key() (k services.Key, problem error) {
-	if !x.fields.isNew() { // its name and realm are the caller's own
+	if !x.fields.isG4() { // its name and realm are the caller's own
 		return k, notUnique
 	}
 	var wrong wrongFields
@@ -181,13 +181,13 @@ func (s *Server) show(x *call) error {
 	if err != nil {
 		return err
 	}
-	return write(x.Ctx, shown(e))
+	return writeJSON(x.Ctx, toEntry(e))
 }
 
 // change gives an entry another name, realm or, with PATCH, one of them.
 func (s *Server) change(x *call) error {
 	c, problem := x.changes()
-	if problem != nil { // only for callers who may change, and about an entry there is
+	if problem != nil { // shown only to callers who may change, about an entry that exists
 		if _, err := s.entry(x); err != nil {
 			return err
 		}
@@ -197,12 +197,12 @@ func (s *Server) change(x *call) error {
 	if err := refused(v, err); err != nil {
 		return err
 	}
-	return write(x.Ctx, shown(e))
+	return writeJSON(x.Ctx, toEntry(e))
 }
 
 // changes reads a new name and realm from the body, or says why there are none.
 func (x *call) changes() (c services.Change, problem error) {
-	if !x.fields.isNew() {
+	if !x.fields.isG4() {
 		return c, notUnique
 	}
 	var wrong wrongFields
