@@ -1,9 +1,9 @@
-// Package bus is the door for apps of the first generation (2018): nameko's RPC
-// over RabbitMQ, server side, as nameko 2.11 to 3.0 speak it.
+// Package bus serves apps of the first generation (2018) over RabbitMQ: it is the server
+// side of nameko's RPC, as nameko 2.11 to 3.0 speak it.
 //
-// It reads messages and writes answers; whether a token is good is for package
-// services to say. A message that cannot be answered never takes it down, and
-// a broker that goes away is waited for.
+// It reads messages and sends responses; package services decides whether a token is good.
+// It survives messages that it cannot handle, and connects again to a broker that was
+// away.
 package bus
 
 import (
@@ -23,25 +23,25 @@ import (
 )
 
 const (
-	exchange  = "nameko-rpc"
-	prefetch  = 10 // per service name; so many are answered at once
-	heartbeat = 60 * time.Second
-	dialFor   = 10 * time.Second
-	firstWait = 200 * time.Millisecond
-	maxWait   = 15 * time.Second
-	// answerFor bounds the work for one message.
-	answerFor = 15 * time.Second
+	exchange    = "nameko-rpc"
+	prefetch    = 10 // per service name: how many calls are handled at once
+	heartbeat   = 60 * time.Second
+	dialTimeout = 10 * time.Second
+	minWait     = 200 * time.Millisecond
+	maxWait     = 15 * time.Second
+	// callTimeout is how long one call may take.
+	callTimeout = 15 * time.Second
 )
 
-// Bus answers calls on a broker.
+// Bus serves calls on a broker.
 type Bus struct {
 	Services *services.Service
 	// URL is amqp://user:password@host:port/vhost, or amqps.
 	URL string
-	// Names are those under which the service is called.
+	// Names are the service names under which it is called.
 	Names []string
 	Log   *slog.Logger
-	// Answered is told what became of each message, for metrics.
+	// Answered is called with the outcome of each message, for metrics.
 	Answered func(outcome string)
 
 	connected atomic.Bool
@@ -58,8 +58,7 @@ func (b *Bus) Ready() error {
 	return nil
 }
 
-// Check connects once and declares what Run would, and says in plain words what
-// is wrong.
+// Check connects once and declares what Run declares. Its error is for people.
 func (b *Bus) Check(ctx context.Context) error {
 	conn, err := b.dial(ctx)
 	if err != nil {
@@ -72,16 +71,15 @@ func (b *Bus) Check(ctx context.Context) error {
 			err = declare(ch, name)
 		}
 		if err != nil {
-			return fmt.Errorf("queue of %s: %w", name, plain(err))
+			return fmt.Errorf("queue of %s: %w", name, brokerError(err))
 		}
 	}
 	return nil
 }
 
-// Run answers until ctx ends, and connects again whenever the broker has gone
-// away.
+// Run serves calls until ctx ends, and connects again whenever the broker was away.
 func (b *Bus) Run(ctx context.Context) error {
-	wait, told := firstWait, false
+	wait, logged := minWait, false
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := b.serve(ctx)
@@ -89,11 +87,11 @@ func (b *Bus) Run(ctx context.Context) error {
 			return nil
 		}
 		if time.Since(began) > maxWait { // it had been up
-			wait, told = firstWait, false
+			wait, logged = minWait, false
 		}
-		if !told {
-			b.Log.Error("bus: away; trying again until it is back", "broker", b.where(), "err", err)
-			told = true
+		if !logged {
+			b.Log.Error("bus: away; trying again until it is back", "broker", b.shownURL(), "err", err)
+			logged = true
 		}
 		timer := time.NewTimer(wait + rand.N(wait/4)) //nolint:gosec // jitter
 		select {
@@ -106,8 +104,8 @@ func (b *Bus) Run(ctx context.Context) error {
 	return nil
 }
 
-// where is the broker without its password.
-func (b *Bus) where() string {
+// shownURL is the URL of the broker without its password.
+func (b *Bus) shownURL() string {
 	u, err := url.Parse(b.URL)
 	if err != nil {
 		return "bus.url"
@@ -120,24 +118,24 @@ func (b *Bus) dial(ctx context.Context) (*amqp.Connection, error) {
 		return nil, err
 	}
 	conn, err := amqp.DialConfig(b.URL, amqp.Config{
-		Heartbeat: heartbeat, Dial: amqp.DefaultDial(dialFor), Properties: amqp.Table{"connection_name": "djauthy"},
+		Heartbeat: heartbeat, Dial: amqp.DefaultDial(dialTimeout), Properties: amqp.Table{"connection_name": "djauthy"},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect to %s: %w", b.where(), plain(err))
+		return nil, fmt.Errorf("cannot connect to %s: %w", b.shownURL(), brokerError(err))
 	}
 	return conn, nil
 }
 
-// plain drops what the library says around the broker's words.
-func plain(err error) error {
-	if told := (*amqp.Error)(nil); errors.As(err, &told) {
-		return fmt.Errorf("%s (%d)", told.Reason, told.Code)
+// brokerError is the broker's own error without the text that the library adds.
+func brokerError(err error) error {
+	if closed := (*amqp.Error)(nil); errors.As(err, &closed) {
+		return fmt.Errorf("%s (%d)", closed.Reason, closed.Code)
 	}
 	return err
 }
 
-// declare makes what nameko would: the exchange, the service's queue and their
-// binding. The queue has no arguments: with any, a real nameko could not share it.
+// declare declares what nameko does: the exchange, the service's queue and their binding.
+// The queue has no arguments: with any, a real nameko could not share it.
 func declare(ch *amqp.Channel, name string) error {
 	if err := ch.ExchangeDeclare(exchange, "topic", true, false, false, false, nil); err != nil {
 		return err
@@ -150,8 +148,8 @@ func declare(ch *amqp.Channel, name string) error {
 
 func queue(name string) string { return "rpc-" + name }
 
-// serve answers over one connection until it is lost or ctx ends. What is under
-// way at the end is finished; what is not answered comes again from the broker.
+// serve serves calls over one connection until it is lost or ctx ends. Calls in flight
+// are finished then; the broker delivers those without a response again.
 func (b *Bus) serve(ctx context.Context) error {
 	conn, err := b.dial(ctx)
 	if err != nil {
@@ -167,13 +165,13 @@ func (b *Bus) serve(ctx context.Context) error {
 	for _, name := range b.Names {
 		l, err := b.listen(conn, name)
 		if err != nil {
-			return fmt.Errorf("queue of %s: %w", name, plain(err))
+			return fmt.Errorf("queue of %s: %w", name, brokerError(err))
 		}
 		workers.Go(func() { ended <- l.run(ctx) })
 	}
 	b.connected.Store(true)
 	defer b.connected.Store(false)
-	b.Log.Info("bus: answers", "broker", b.where(), "services", b.Names)
+	b.Log.Info("bus: answers", "broker", b.shownURL(), "services", b.Names)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -183,17 +181,17 @@ func (b *Bus) serve(ctx context.Context) error {
 		if err == nil {
 			return errors.New("the broker ended the connection")
 		}
-		return plain(err)
+		return brokerError(err)
 	}
 }
 
-// listener takes the calls of one service name.
+// listener handles the calls of one service name.
 type listener struct {
 	*Bus
 	name string
-	// channel carries calls, answers and acknowledgements. The broker takes what
-	// one channel sends in its order, so that an answer is there before its call is
-	// acknowledged, and nobody has to wait for its confirmation.
+	// channel carries calls, responses and acknowledgements. The broker processes what
+	// one channel sends in order, so a response is there before its call is acknowledged,
+	// without a wait for its confirmation.
 	channel *amqp.Channel
 	in      <-chan amqp.Delivery
 }
@@ -214,10 +212,9 @@ func (b *Bus) listen(conn *amqp.Connection, name string) (*listener, error) {
 	return l, err
 }
 
-// run answers calls, as many at once as were fetched, until ctx ends or the queue
-// does. It takes no more then, finishes those under way, and leaves the rest to
-// whoever comes next. Its workers live as long: a goroutine for each call would
-// have to grow its stack each time.
+// run handles calls, prefetch at once, until ctx or the queue ends. Then it finishes the
+// calls in flight; the rest stay in the queue. Its workers live as long as it does: a
+// goroutine for each call would have to grow its stack each time.
 func (l *listener) run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for range prefetch {
@@ -238,7 +235,7 @@ func (l *listener) work(ctx context.Context) {
 			if !open {
 				return
 			}
-			l.take(d)
+			l.handle(d)
 		}
 	}
 }

@@ -35,28 +35,28 @@ func nameko(kind, text string) *exception {
 	return &exception{Type: kind, Path: "nameko.exceptions." + kind, Args: []string{text}, Value: text}
 }
 
-// answer is what a caller gets.
-type answer struct {
+// response is what a caller gets.
+type response struct {
 	outcome string // for metrics
 	body    []byte
 }
 
-// verified is the answer of verify.
-func verified(ok bool) answer {
+// result is the response of verify.
+func result(ok bool) response {
 	if ok {
-		return answer{"ok", []byte(`{"result":{"status":"OK"},"error":null}`)}
+		return response{"ok", []byte(`{"result":{"status":"OK"},"error":null}`)}
 	}
-	return answer{"fail", []byte(`{"result":{"status":"FAIL"},"error":null}`)}
+	return response{"fail", []byte(`{"result":{"status":"FAIL"},"error":null}`)}
 }
 
-// answer is the exception as it is sent.
-func (e *exception) answer() answer {
+// response is the exception as it is sent.
+func (e *exception) response() response {
 	body, _ := json.Marshal(map[string]any{"result": nil, "error": e}) // texts can always be written
-	return answer{e.Type, body}
+	return response{e.Type, body}
 }
 
-// take answers one message and settles it with the broker.
-func (l *listener) take(d amqp.Delivery) {
+// handle responds to one message, and then acknowledges or rejects it.
+func (l *listener) handle(d amqp.Delivery) {
 	outcome := "panic"
 	defer func() {
 		if p := recover(); p != nil {
@@ -72,7 +72,7 @@ func (l *listener) take(d amqp.Delivery) {
 		_ = d.Reject(false) // if it does not arrive, the message comes again
 		return
 	}
-	a, err := l.answer(d.RoutingKey, c)
+	a, err := l.respond(d.RoutingKey, c)
 	switch {
 	case db.Unavailable(err) || errors.Is(err, context.DeadlineExceeded): // the broker keeps the call
 		l.Log.Error("bus: a call waits", "service", l.name, "err", err)
@@ -80,9 +80,9 @@ func (l *listener) take(d amqp.Delivery) {
 		time.Sleep(time.Second)
 		_ = d.Reject(true)
 		return
-	case err != nil: // it would fail again: the caller is told, and the queue goes on
+	case err != nil: // it would fail again, so the caller gets an exception and the queue goes on
 		l.Log.Error("bus: a call failed", "service", l.name, "err", err)
-		a = (&exception{Type: "Exception", Path: "builtins.Exception", Args: []string{"internal error"}, Value: "internal error"}).answer()
+		a = (&exception{Type: "Exception", Path: "builtins.Exception", Args: []string{"internal error"}, Value: "internal error"}).response()
 	}
 	outcome = a.outcome
 	switch {
@@ -95,17 +95,17 @@ func (l *listener) take(d amqp.Delivery) {
 		l.Log.Warn("bus: a call wants no answer: it has no reply_to", "service", l.name)
 		outcome = "no_reply_to"
 	}
-	_ = d.Ack(false) // if it does not arrive, the call is answered again
+	_ = d.Ack(false) // if it does not arrive, the call is delivered again
 }
 
-// call is what a message asks for: the arguments by place and by name.
+// call is the arguments of a message, by position and by name.
 type call struct {
 	args   []string
 	kwargs map[string]string
-	wrong  *exception // why there are none
+	wrong  *exception // why they cannot be read
 }
 
-// read reads a message, and says why it is none of a caller.
+// read reads a message. why says why it is no call, to which nothing can be responded.
 func read(d amqp.Delivery) (c call, why string) {
 	switch {
 	case d.ContentType != "application/json":
@@ -113,7 +113,7 @@ func read(d amqp.Delivery) (c call, why string) {
 	case len(d.Body) > maxBody:
 		return c, "it is too long"
 	}
-	if c, ok := readPlain(d.Body); ok {
+	if c, ok := readPlainJSON(d.Body); ok {
 		return c, ""
 	}
 	if !utf8.Valid(d.Body) || !json.Valid(d.Body) || plainjson.LoneSurrogate(d.Body) {
@@ -122,8 +122,9 @@ func read(d amqp.Delivery) (c call, why string) {
 	return readJSON(d.Body), ""
 }
 
-// readPlain reads what nearly every caller sends.
-func readPlain(body []byte) (c call, ok bool) {
+// readPlainJSON reads the JSON that nearly every caller sends, where all arguments are
+// texts. ok is false for any other.
+func readPlainJSON(body []byte) (c call, ok bool) {
 	w := plainjson.Over(body)
 	if !w.Skip('{') {
 		return c, false
@@ -154,7 +155,7 @@ func readPlain(body []byte) (c call, ok bool) {
 // readJSON reads any JSON.
 func readJSON(body []byte) call {
 	var raw map[string]json.RawMessage
-	_ = json.Unmarshal(body, &raw) // what is no object has no args
+	_ = json.Unmarshal(body, &raw) // other JSON than an object has no args
 	if raw["args"] == nil || raw["kwargs"] == nil {
 		return call{wrong: nameko("MalformedRequest", "Message missing `args` or `kwargs`")}
 	}
@@ -173,8 +174,8 @@ func readJSON(body []byte) call {
 	return c
 }
 
-// text is a string, or a number as it was written; anything else is no text and
-// will not verify.
+// text is a string, or a number as it was written; "" for anything else, which is no good
+// UUID or token.
 func text(raw json.RawMessage) (s string) {
 	if len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
 		return string(raw)
@@ -183,26 +184,26 @@ func text(raw json.RawMessage) (s string) {
 	return s
 }
 
-// answer carries a call out.
-func (l *listener) answer(routingKey string, c call) (answer, error) {
+// respond carries out a call.
+func (l *listener) respond(routingKey string, c call) (response, error) {
 	method := strings.TrimPrefix(routingKey, l.name+".")
 	if method != "verify" {
-		return nameko("MethodNotFound", method).answer(), nil
+		return nameko("MethodNotFound", method).response(), nil
 	}
 	args, exc := c.bind()
 	if exc != nil {
-		return exc.answer(), nil
+		return exc.response(), nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), answerFor)
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	ok, err := l.verify(ctx, args)
-	return verified(ok), err
+	return result(ok), err
 }
 
 // parameters of verify, in their order.
 var parameters = [...]string{"appuuid", "token", "appuuidtoverify", "tokentoverify"}
 
-// bind gives the parameters their arguments, as Python does.
+// bind assigns the arguments to the parameters, as Python does.
 func (c call) bind() (bound [len(parameters)]string, exc *exception) {
 	if c.wrong != nil {
 		return bound, c.wrong
@@ -229,7 +230,7 @@ func (c call) bind() (bound [len(parameters)]string, exc *exception) {
 	return bound, nil
 }
 
-// fromBus is where callers of the bus come from: the broker does not tell.
+// fromBus is the network of all callers: the broker does not say where they are.
 const fromBus = "bus"
 
 func busClient() audit.Client { return audit.Client{Prefix: fromBus} }
@@ -244,7 +245,7 @@ func (l *listener) verify(ctx context.Context, args [len(parameters)]string) (bo
 	return v == services.OK, err
 }
 
-// reply publishes an answer.
+// reply publishes a response.
 func (l *listener) reply(d amqp.Delivery, body []byte) error {
 	return l.channel.PublishWithContext(context.Background(), exchange, d.ReplyTo, false, false, amqp.Publishing{
 		ContentType: "application/json", ContentEncoding: "utf-8", DeliveryMode: amqp.Persistent, CorrelationId: d.CorrelationId, Body: body,

@@ -83,7 +83,7 @@ func TestACallStaysWithTheBrokerWhileTheDatabaseIsAway(t *testing.T) {
 	s := &settled{}
 	m := delivery(call, s)
 	m.ReplyTo = "somebody"
-	l.take(m)
+	l.handle(m)
 	if !slices.Equal(s.said, []string{"reject, again true"}) || outcome != "postponed" {
 		t.Errorf("the broker was told %q, counted as %q", s.said, outcome)
 	}
@@ -101,7 +101,7 @@ func TestACallThatCannotBeCarriedOutIsSettledAndTold(t *testing.T) {
 	var outcome string
 	l.Answered = func(o string) { outcome = o }
 	s := &settled{}
-	l.take(delivery(call, s))
+	l.handle(delivery(call, s))
 	if !slices.Equal(s.said, []string{"ack"}) || outcome != "Exception" {
 		t.Errorf("the broker was told %q, counted as %q", s.said, outcome)
 	}
@@ -115,7 +115,7 @@ func TestAPanicTakesItsMessageAlone(t *testing.T) {
 	var outcome string
 	l.Answered = func(o string) { outcome = o }
 	s := &settled{}
-	l.take(delivery(call, s))
+	l.handle(delivery(call, s))
 	if !slices.Equal(s.said, []string{"reject, again false"}) || outcome != "panic" {
 		t.Errorf("the broker was told %q, counted as %q", s.said, outcome)
 	}
@@ -139,7 +139,7 @@ func TestWhatIsNoCallIsRejectedForGood(t *testing.T) {
 		"bad UTF-8":                  {"{\"args\":[\"\xff\"],\"kwargs\":{}}", "reject, again false"},
 	} {
 		s := &settled{}
-		l.take(delivery(x.body, s))
+		l.handle(delivery(x.body, s))
 		if !slices.Equal(s.said, []string{x.want}) {
 			t.Errorf("%s: the broker was told %q, want %s", what, s.said, x.want)
 		}
@@ -154,7 +154,7 @@ func TestARightCallIsOK(t *testing.T) {
 	l, _, call := open(t)
 	d := delivery(call, nil)
 	c, why := read(d)
-	a, err := l.answer(d.RoutingKey, c)
+	a, err := l.respond(d.RoutingKey, c)
 	if why != "" || err != nil || string(a.body) != `{"result":{"status":"OK"},"error":null}` {
 		t.Errorf("%s %s, %v", why, a.body, err)
 	}
@@ -181,14 +181,14 @@ func FuzzMessage(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, key, kind, body string) {
 		d := amqp.Delivery{ContentType: kind, RoutingKey: key, Body: []byte(body)}
-		if plain, ok := readPlain(d.Body); ok && (!json.Valid(d.Body) || !reflect.DeepEqual(plain, readJSON(d.Body))) {
+		if plain, ok := readPlainJSON(d.Body); ok && (!json.Valid(d.Body) || !reflect.DeepEqual(plain, readJSON(d.Body))) {
 			t.Errorf("%q is read as %v in haste", body, plain)
 		}
 		c, why := read(d)
 		if why != "" {
 			return
 		}
-		a, err := l.answer(d.RoutingKey, c)
+		a, err := l.respond(d.RoutingKey, c)
 		if err != nil {
 			t.Fatalf("%q: %v", body, err)
 		}
