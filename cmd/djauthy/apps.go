@@ -13,7 +13,7 @@ type servicesAddAppCmd struct {
 	Trusted  bool   `help:"It may verify others, and use the bus."`
 }
 
-// appJSON is an app as commands print one.
+// appJSON is an app as commands print it.
 type appJSON struct {
 	UUID     string     `json:"appuuid"`
 	Seed     string     `json:"seed,omitempty"`

@@ -13,8 +13,8 @@ import (
 	"github.com/djauthy/djauthy/client/otp"
 )
 
-// clientCmd speaks as a micro service, in the two shapes that scripts know: that
-// of 2021 with a command word, first or last, and that of 0.6 without one, which
+// clientCmd is a client of the wire with the two command lines that scripts use: that of
+// 2021 (G4) with a command word, first or last, and that of 0.6 (G2) without one, which
 // takes its own triple and the server from the environment.
 type clientCmd struct {
 	Command string `arg:"" optional:"" help:"create, list, delete or verify. Without: verify, as version 0.6 did."`
@@ -31,7 +31,7 @@ type clientCmd struct {
 	Seed  string `help:"Its seed: a token is made of it." placeholder:"S"`
 }
 
-// fill takes what no flag says from the environment.
+// fill takes from the environment what no flag sets.
 func (c *clientCmd) fill(environ []string) {
 	for name, at := range map[string]*string{
 		"UNGLEICHOTPNAME": &c.AuthName, "UNGLEICHOTPREALM": &c.AuthRealm, "UNGLEICHOTPSEED": &c.AuthSeed, "UNGLEICHOTPSERVER": &c.ServerURL,
@@ -44,14 +44,14 @@ func (c *clientCmd) fill(environ []string) {
 	}
 }
 
-// Run speaks with the server.
+// Run sends the command to the server.
 func (c clientCmd) Run(e *env) error {
 	c.fill(e.environ)
 	if err := c.check(); err != nil {
 		return usageError{err}
 	}
 	cl := &otp.Client{Name: c.AuthName, Realm: c.AuthRealm, Seed: c.AuthSeed, Token: c.AuthToken}
-	// The server of 0.6 was known by the URL for verifying.
+	// Scripts of 0.6 have the URL for verifying.
 	cl.Server = strings.TrimSuffix(strings.TrimSuffix(c.ServerURL, "/"), "/verify") + "/"
 	switch c.Command {
 	case "create":
@@ -123,7 +123,7 @@ func (c clientCmd) explain(err error) error {
 	return err
 }
 
-// token is what is to be verified.
+// token is the token to verify.
 func (c clientCmd) token() (string, error) {
 	return (&otp.Client{Seed: c.Seed, Token: c.Token}).NewToken()
 }
@@ -165,8 +165,8 @@ func (c clientCmd) delete(e *env, cl *otp.Client) error {
 	return e.say(found, "Deleted "+c.Name+" in "+c.Realm)
 }
 
-// verifyG2 verifies as the second generation (0.6) did: its own fields, its own words, and an
-// exit code of 0 whatever came out.
+// verifyG2 verifies as the second generation (0.6) did: with its fields and its texts, and
+// an exit code of 0 whatever the result.
 func (c clientCmd) verifyG2(e *env, cl *otp.Client) error {
 	own, err := cl.NewToken()
 	if err != nil {
@@ -187,16 +187,17 @@ func (c clientCmd) verifyG2(e *env, cl *otp.Client) error {
 		return usageError{err}
 	}
 	req.Header.Set("Content-Type", "application/json")
-	why := ask(req)
-	if why != "" {
-		return e.say(map[string]string{"status": "FAIL", "error": why}, "Failed to verify: "+why)
+	failure := send(req)
+	if failure != "" {
+		return e.say(map[string]string{"status": "FAIL", "error": failure}, "Failed to verify: "+failure)
 	}
 	return e.say(map[string]string{"status": "OK"}, "Verify ok")
 }
 
-// ask says why the answer is no, in the words of Python's urllib; "" is yes. It
-// follows no redirect, which would hand the token to somebody else.
-func ask(req *http.Request) string {
+// send sends a request to verify and returns the failure in the texts of Python's urllib;
+// "" if the token is good. It follows no redirect, which would give the token to another
+// server.
+func send(req *http.Request) string {
 	client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
@@ -206,10 +207,10 @@ func ask(req *http.Request) string {
 	if res.StatusCode != http.StatusOK {
 		return fmt.Sprintf("HTTP Error %d: %s", res.StatusCode, http.StatusText(res.StatusCode))
 	}
-	var said struct {
+	var body struct {
 		Status string `json:"status"`
 	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<16)).Decode(&said); err != nil || said.Status != "OK" {
+	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<16)).Decode(&body); err != nil || body.Status != "OK" {
 		return "the answer is not that of an ungleichotp server"
 	}
 	return ""

@@ -19,8 +19,8 @@ type servicesExportCmd struct {
 	CSV    bool   `name:"csv" help:"The same as --format csv."`
 }
 
-// Run prints all triples with their seeds, in a form that import reads. Each page is a
-// read of its own, so that a slow reader of the output holds up nobody.
+// Run prints all triples with their seeds, in a form that import reads. Each page is read
+// in a transaction of its own, so that a slow reader of the output keeps none open.
 func (c servicesExportCmd) Run(e *env) error {
 	if c.CSV {
 		if c.Format != "json" && c.Format != "csv" {
@@ -43,7 +43,7 @@ func (c servicesExportCmd) Run(e *env) error {
 	return errors.Join(err, w.Flush(), h.close())
 }
 
-// exportPage writes the entries after one, and says with which to go on.
+// exportPage writes a page of entries after an ID. last is where the next page begins.
 func exportPage(e *env, h *app, x exporter, after services.ID) (last services.ID, more bool, err error) {
 	page, err := h.services.Entries(e.ctx, after, listSize)
 	if err != nil {
@@ -58,7 +58,7 @@ func exportPage(e *env, h *app, x exporter, after services.ID) (last services.ID
 	return after, len(page) == listSize, nil
 }
 
-// exporter writes entries in a form.
+// exporter writes entries in a format.
 type exporter struct {
 	entry func(services.Entry) error
 	end   func() error
@@ -87,7 +87,7 @@ func exportCSV(w io.Writer) exporter {
 	}}
 }
 
-// ends is when an entry does, as RFC 3339; "" for never.
+// ends is when an entry ends, in RFC 3339; "" for never.
 func ends(s services.Entry) string {
 	if s.Expires.IsZero() {
 		return ""
@@ -121,8 +121,7 @@ func exportLines(w io.Writer) exporter {
 	}, func() error { return nil }}
 }
 
-// exportList writes what the original's dumpdata writes, and the end of an entry that
-// has one.
+// exportList writes what dumpdata of the original writes, with when an entry ends.
 func exportList(w io.Writer) exporter {
 	type object struct {
 		Model  string      `json:"model"`
@@ -144,26 +143,26 @@ func exportList(w io.Writer) exporter {
 	}}
 }
 
-// withoutEnds leaves out when entries end, and says of which: Django's loaddata refuses
-// a field that its model does not have.
+// withoutEnds leaves out when entries end, and names these entries on stderr: Django's
+// loaddata refuses a field that its model does not have.
 func withoutEnds(stderr io.Writer, x exporter) exporter {
-	const most = 20 // so many are named
-	var some []string
+	const maxNamed = 20
+	var named []string
 	n := 0
 	return exporter{func(s services.Entry) error {
 		if !s.Expires.IsZero() {
-			if n++; n <= most {
-				some = append(some, printable(s.String())+" ("+ends(s)+")")
+			if n++; n <= maxNamed {
+				named = append(named, printable(s.String())+" ("+ends(s)+")")
 			}
 			s.Expires = time.Time{}
 		}
 		return x.entry(s)
 	}, func() error {
-		if n > most {
-			some = append(some, fmt.Sprintf("and %d more", n-most))
+		if n > maxNamed {
+			named = append(named, fmt.Sprintf("and %d more", n-maxNamed))
 		}
 		if n > 0 {
-			fmt.Fprintf(stderr, "djauthy: dumpdata has no field for when an entry ends, so these would never end there: %s; the other formats keep it\n", strings.Join(some, ", "))
+			fmt.Fprintf(stderr, "djauthy: dumpdata has no field for when an entry ends, so these would never end there: %s; the other formats keep it\n", strings.Join(named, ", "))
 		}
 		return x.end()
 	}}

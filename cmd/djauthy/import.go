@@ -27,7 +27,7 @@ type importReport struct {
 	Present  int          `json:"present"`
 	Skipped  int          `json:"skipped"`
 	Refused  []refusedRow `json:"refused"`
-	// More is how many were refused beside the maxRefused that are named.
+	// More is how many rows were refused beyond the maxRefused that are named.
 	More   int  `json:"more_refused,omitempty"`
 	DryRun bool `json:"dry_run"`
 }
@@ -39,11 +39,11 @@ type refusedRow struct {
 	Reason string `json:"reason"`
 }
 
-// maxRefused is how many refused rows are named; a file that is none has millions.
+// maxRefused is how many refused rows are named: a file of something else has millions.
 const maxRefused = 10_000
 
-// Run imports a file. What was stored stays when it breaks off, and is passed
-// over when it is run again.
+// Run imports a file. Rows that were stored before it breaks off stay, and are Present when
+// it is run again.
 func (c servicesImportCmd) Run(e *env) error {
 	in, name := e.stdin, "standard input"
 	if c.File == "-" && isTerminal(e.stdin) {
@@ -62,7 +62,7 @@ func (c servicesImportCmd) Run(e *env) error {
 	rows, err := services.ReadRows(bufio.NewReaderSize(in, 1<<16), isCSV)
 	switch {
 	case errors.Is(err, services.ErrEmpty) && strings.EqualFold(filepath.Ext(c.File), ".jsonl"):
-		return importReport{DryRun: c.DryRun, Refused: []refusedRow{}}.tell(e) // an export of nothing
+		return importReport{DryRun: c.DryRun, Refused: []refusedRow{}}.print(e) // an export of nothing
 	case err != nil && !isCSV:
 		return fmt.Errorf("%s: %w; if it is CSV, say so with --csv", name, err)
 	case err != nil:
@@ -76,11 +76,10 @@ func (c servicesImportCmd) Run(e *env) error {
 	if err = errors.Join(err, h.close()); err != nil {
 		return fmt.Errorf("%s: %w (%d imported before; run it again to go on)", name, err, report.Imported)
 	}
-	return report.tell(e)
+	return report.print(e)
 }
 
-// all imports chunk by chunk. A dry run asks what would become of each chunk after
-// those before it.
+// all imports, or tries in a dry run, chunk by chunk.
 func (c servicesImportCmd) all(e *env, h *app, rows services.Rows) (r importReport, err error) {
 	r.DryRun, r.Refused = c.DryRun, []refusedRow{}
 	store := h.operator().Import
@@ -119,7 +118,7 @@ func nextRows(rows services.Rows, n int) (some []services.Row, err error) {
 	return some, nil
 }
 
-// count takes what became of a row into the report.
+// count adds the result of a row to the report.
 func (r *importReport) count(row services.Row, t services.RowResult) {
 	switch t.Outcome {
 	case services.Imported:
@@ -137,7 +136,7 @@ func (r *importReport) count(row services.Row, t services.RowResult) {
 	}
 }
 
-func (r importReport) tell(e *env) error {
+func (r importReport) print(e *env) error {
 	if e.json {
 		if err := e.print(r); err != nil {
 			return err
@@ -162,8 +161,8 @@ func (r importReport) tell(e *env) error {
 	return r.refusal()
 }
 
-// refusal says how many rows were refused, and what became of the others; nil if none
-// was.
+// refusal says how many rows were refused, and what became of the others; nil if no row
+// was refused.
 func (r importReport) refusal() error {
 	which, rest := fmt.Sprintf("%d rows were", len(r.Refused)+r.More), "the rest is stored, and the file can be imported again when they are mended"
 	if r.DryRun {

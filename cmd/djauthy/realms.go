@@ -72,11 +72,11 @@ func (c realmsSetCmd) Run(e *env) error {
 	} else if err != nil {
 		return err
 	}
-	return e.say(realmJSON{c.Realm, c.May, nonNil(only)}, c.told(only))
+	return e.say(realmJSON{c.Realm, c.May, nonNil(only)}, c.sentence(only))
 }
 
-// told is the new state in words.
-func (c realmsSetCmd) told(only []string) string {
+// sentence says what the members may do.
+func (c realmsSetCmd) sentence(only []string) string {
 	switch {
 	case c.May == "nothing":
 		return fmt.Sprintf("The members of %s may be verified, and nothing else.", c.Realm)
@@ -90,7 +90,7 @@ type realmsDropCmd struct {
 	Realm string `arg:"" help:"The realm."`
 }
 
-// Run takes a realm's rights.
+// Run drops a realm's rights.
 func (c realmsDropCmd) Run(e *env) error {
 	_, err := operate(e, func(o services.Operator) (string, error) { return c.Realm, o.DropRealm(e.ctx, c.Realm) })
 	switch {
@@ -102,7 +102,7 @@ func (c realmsDropCmd) Run(e *env) error {
 	return e.say(map[string]string{"dropped": c.Realm}, "Dropped what was set for "+c.Realm)
 }
 
-// say prints one or the other.
+// say prints v as JSON if that is asked for, else the text.
 func (e *env) say(v any, text string) error {
 	if e.json {
 		return e.print(v)

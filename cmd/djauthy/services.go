@@ -27,7 +27,7 @@ type servicesCmd struct {
 	Apps   servicesAppsCmd   `cmd:"" help:"List apps of the wire of 2018."`
 }
 
-// serviceTarget is the entry that a command is about: a triple or an app.
+// serviceTarget are the flags that name an entry: a triple or an app.
 type serviceTarget struct {
 	Name  string `help:"The service's name." placeholder:"N"`
 	Realm string `help:"The realm it is in." placeholder:"R"`
@@ -71,7 +71,7 @@ func operateOn[T any](e *env, t serviceTarget, do func(o services.Operator, k se
 	return done, err
 }
 
-// label is the name by which it is known.
+// label is the entry's name, or its UUID.
 func (t serviceTarget) label() string { return t.Name + t.UUID }
 
 func (t serviceTarget) String() string {
@@ -123,7 +123,7 @@ func duration(text string) (time.Duration, error) {
 	return time.ParseDuration(text)
 }
 
-// when reads a moment that is to come; "" is never.
+// when reads a time in the future; "" is never.
 func when(text string) (time.Time, error) {
 	if text == "" || text == "never" {
 		return time.Time{}, nil
