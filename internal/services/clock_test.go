@@ -42,11 +42,11 @@ func TestALastUseFromTheFutureGivesWay(t *testing.T) {
 		shop, _ := h.addPair(t)
 		h.ahead(func() { h.calls(t, shop, home); h.written(t) })
 		h.calls(t, shop, home)
-		want(t, h.s.Noted(), 1)
+		want(t, h.s.WaitingUses(), 1)
 		h.written(t)
 		h.wantUse(t, shop, services.Use{At: h.clock.Now(), Caller: shop.ID, Network: home, Result: services.Accepted})
 		h.calls(t, shop, home)
-		want(t, h.s.Noted(), 0) // it is of this minute
+		want(t, h.s.WaitingUses(), 0) // it is of this minute
 	})
 }
 

@@ -19,25 +19,25 @@ const MaxUses = maxUses
 // WriteUses is what Run does each second, so that tests need not wait for it.
 func (s *Service) WriteUses(ctx context.Context) error { return s.writeUses(ctx) }
 
-// Noted is how many uses wait to be written.
-func (s *Service) Noted() int { return len(s.uses) }
+// WaitingUses is how many uses wait to be written.
+func (s *Service) WaitingUses() int { return len(s.uses) }
 
-// Watched is how many pairs are watched.
-func (s *Service) Watched() int {
+// Tallies is how many limits have a tally.
+func (s *Service) Tallies() int {
 	s.inFlight.mu.Lock()
 	defer s.inFlight.mu.Unlock()
 	return len(s.inFlight.tallies)
 }
 
-// Scarce is how many pairs are remembered to have little room left.
-func (s *Service) Scarce() int {
+// NearlySpent is how many limits are remembered to be nearly spent.
+func (s *Service) NearlySpent() int {
 	s.inFlight.mu.Lock()
 	defer s.inFlight.mu.Unlock()
 	return len(s.inFlight.nearlySpent.recent) + len(s.inFlight.nearlySpent.older)
 }
 
-// FillScarce remembers as many networks as fit.
-func (s *Service) FillScarce(now time.Time) {
+// FillNearlySpent remembers as many networks as fit.
+func (s *Service) FillNearlySpent(now time.Time) {
 	s.inFlight.mu.Lock()
 	defer s.inFlight.mu.Unlock()
 	for i := range maxNearlySpent {

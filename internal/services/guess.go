@@ -27,8 +27,9 @@ type guess struct {
 	limits []view
 }
 
-// allow says whether a token passes, which does or does not match its entry's seeds. One
-// that does not match has been recorded when allow returns.
+// allow says whether a token passes; match says whether it is one of its entry's seeds. A
+// token that does not match has been recorded when allow returns, unless a limit was
+// spent already.
 func (s *Service) allow(ctx context.Context, now time.Time, e entry, match bool, g *guess) (ok bool, err error) {
 	if !match || now.Sub(e.failed) < guessMemory {
 		if err := s.readLimits(ctx, g); err != nil {

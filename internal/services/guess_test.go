@@ -309,11 +309,11 @@ func TestNothingIsWatchedWhenNothingIsUnderWay(t *testing.T) {
 			}
 			return h.s.Verify(t.Context(), network, &claim)
 		})
-		want(t, h.s.Watched(), 0)
+		want(t, h.s.Tallies(), 0)
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, _ = h.s.Verify(ended, by, &guess) // whatever comes of it
-		want(t, h.s.Watched(), 0)
+		want(t, h.s.Tallies(), 0)
 	})
 }
 
@@ -321,7 +321,7 @@ func TestWhileAGuessIsUnderWayItsPairsAreWatched(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		shop, _ := h.addPair(t)
 		by, seen := from(home, h.guess(t, shop)), 0
-		by.Client = func() audit.Client { seen = h.s.Watched(); return audit.Client{} } // asked for when it is written down
+		by.Client = func() audit.Client { seen = h.s.Tallies(); return audit.Client{} } // asked for when it is written down
 		want(t, h.verify(t, by, nil), services.BadCaller)
 		want(t, seen, 3) // its own, that of strangers, and that of its network
 	})
@@ -379,6 +379,6 @@ func TestAGuessThatCannotBeWrittenDownIsAnErrorAndCounts(t *testing.T) {
 		want(t, h.calls(t, shop, home), services.BadCaller)
 		h.clock.Advance(time.Hour + time.Second)
 		want(t, h.calls(t, shop, home), services.OK)
-		want(t, h.s.Watched(), 0)
+		want(t, h.s.Tallies(), 0)
 	})
 }

@@ -37,11 +37,11 @@ var (
 	// networkGuesses at all entries together, however many there are: 1,200 an hour
 	// are right once in five days (1,200 × 24 × 7/10⁶ = 0.2 a day). Without this limit
 	// a million entries would be guessed at with 300 an hour each, and 50,000 found in
-	// a day. What is refused takes nothing, so four services at one address may show
-	// wrong tokens without end.
+	// a day. Refused tokens take nothing of it, so four services on one network that
+	// present wrong tokens all the time do not spend it.
 	networkGuesses = config.Rates{{N: 120, Per: time.Minute}, {N: 1200, Per: time.Hour}}
 	// callerGuesses at all entries together: 6,000 an hour are right once a day.
-	// A caller hands on what others show to it, so it has more than a network.
+	// A caller passes on the tokens of many services, so it has more than a network.
 	callerGuesses = config.Rates{{N: 600, Per: time.Minute}, {N: 6000, Per: time.Hour}}
 )
 

@@ -8,7 +8,7 @@ import (
 
 // match compares a token with those of the entry's seeds. A wrong one is compared with
 // those of two seeds, whether or not there is an older seed, or an entry at all, so that
-// the time does not tell.
+// the time of the response does not tell them apart.
 func (s *Service) match(now time.Time, e entry, token string) (step int64, ok bool, err error) {
 	step, ok, err = s.matchSeed(now, e.id, e.sealed, token)
 	if ok || err != nil {

@@ -149,7 +149,7 @@ func (x *jsonList) more() (bool, error) {
 	case c != ',':
 		return false, fmt.Errorf("there is %q in place of a comma", c)
 	}
-	_, _ = x.r.Discard(1) // it was looked at
+	_, _ = x.r.Discard(1) // it was peeked at
 	_, err = skipSpace(x.r)
 	return true, err
 }

@@ -25,8 +25,9 @@ const (
 )
 
 // bucket is the number under which the limits count an unknown name. There are 65,536.
-// With few, a stranger could spend them all, and then be refused without a write, and so
-// faster, at unknown names alone; to keep these spent takes 5,400 wrong tokens a second.
+// If they were few, an attacker could spend them all, and would then be refused without a
+// write, and so faster, for unknown names alone; to keep 65,536 spent takes 5,400 wrong
+// tokens a second.
 // It is a MAC, so that nobody can choose names of one bucket.
 func (s *Service) bucket(t Triple) uint16 {
 	return binary.BigEndian.Uint16(s.buckets.Sum([]byte(t.Name), []byte(t.Realm)))

@@ -119,7 +119,7 @@ func TestMadeUpNamesLeaveABoundedNumberOfRows(t *testing.T) {
 			}
 		}
 		want(t, h.count(t, `SELECT count(*) FROM audit WHERE subject_kind = 'service'`), 2) // that they were added
-		want(t, h.s.Watched(), 0)
+		want(t, h.s.Tallies(), 0)
 	})
 }
 

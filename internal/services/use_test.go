@@ -43,18 +43,18 @@ func TestTheLastUseIsExactToAMinuteWhileNothingElseChanges(t *testing.T) {
 		h.written(t)
 		h.clock.Advance(time.Minute - time.Millisecond)
 		h.calls(t, shop, home)
-		want(t, h.s.Noted(), 0)
+		want(t, h.s.WaitingUses(), 0)
 		h.clock.Advance(time.Millisecond)
 		h.calls(t, shop, home)
-		want(t, h.s.Noted(), 1)
+		want(t, h.s.WaitingUses(), 1)
 		h.written(t)
 		h.calls(t, shop, "203.0.113.1")
-		want(t, h.s.Noted(), 1)
+		want(t, h.s.WaitingUses(), 1)
 		h.written(t)
 		h.asks(t, shop, h.triple(t, printer))
 		h.written(t)
 		h.asks(t, printer, h.triple(t, shop))
-		want(t, h.s.Noted(), 1) // by another: the printer, which may not ask, itself
+		want(t, h.s.WaitingUses(), 1) // by another: the printer, which may not ask, itself
 	})
 }
 
@@ -148,12 +148,12 @@ func TestUsesAreDroppedWhenMoreWaitThanFitAndCallsGoOn(t *testing.T) {
 		for i := range services.MaxUses + 5 {
 			want(t, h.verify(t, from(fmt.Sprintf("10.0.%d.%d", i/256, i%256), show), nil), services.OK)
 		}
-		want(t, h.s.Noted(), services.MaxUses)
+		want(t, h.s.WaitingUses(), services.MaxUses)
 		h.written(t)
-		want(t, h.s.Noted(), 0)
+		want(t, h.s.WaitingUses(), 0)
 		want(t, h.count(t, `SELECT count(*) FROM service_callers`), services.MaxUses)
 		want(t, h.calls(t, shop, home), services.OK)
-		want(t, h.s.Noted(), 1)
+		want(t, h.s.WaitingUses(), 1)
 	})
 }
 
@@ -164,7 +164,7 @@ func TestRunWritesWhatWaitsWhenItEnds(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
 		check(t, h.s.Run(ctx))
-		want(t, h.s.Noted(), 0)
+		want(t, h.s.WaitingUses(), 0)
 		h.wantUse(t, shop, services.Use{At: h.clock.Now(), Caller: shop.ID, Network: home, Result: services.Accepted})
 	})
 }

@@ -67,8 +67,8 @@ func (s *Service) check(ctx context.Context, by Caller, claim *Triple, need Righ
 	return who.id, OK, nil
 }
 
-// judge says whether a token is its entry's and may pass. When it returns, a wrong one has
-// been recorded, and the use of a right one is kept for Run.
+// judge says whether a token is its entry's and no limit is spent. When it returns, a
+// wrong token is recorded, and the use of a right one waits for Run to write it.
 func (s *Service) judge(ctx context.Context, now time.Time, e entry, g *guess) (step int64, ok bool, err error) {
 	step, match, err := s.match(now, e, g.of.Token)
 	if err != nil {

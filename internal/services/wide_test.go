@@ -200,10 +200,10 @@ func TestWhatWasScarceIsForgottenInTwoHours(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		all := h.addMany(t, networkTries/each+1)
 		h.guessesAround(t, all, home, networkTries)
-		want(t, h.s.Scarce(), 1)
+		want(t, h.s.NearlySpent(), 1)
 		h.clock.Advance(2 * time.Hour)
 		h.without(t, "budgets", func() { want(t, h.calls(t, all[len(all)-1], home), services.NotAllowed) })
-		want(t, h.s.Scarce(), 0)
+		want(t, h.s.NearlySpent(), 0)
 	})
 }
 
@@ -211,7 +211,7 @@ func TestWhatWasScarceIsForgottenInTwoHours(t *testing.T) {
 func TestWhenMoreNetworksAreScarceThanFitEveryTokenIsChecked(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		shop, _ := h.addPair(t)
-		h.s.FillScarce(h.clock.Now())
+		h.s.FillNearlySpent(h.clock.Now())
 		h.without(t, "budgets", func() {
 			if _, err := h.s.Verify(t.Context(), from(home, h.triple(t, shop)), nil); err == nil {
 				t.Error("the budgets were not read")
@@ -260,6 +260,6 @@ func TestWhatCouldNotBeWrittenDownIsForgottenInTime(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		check(t, h.s.Run(ended))
-		want(t, h.s.Watched(), 0) // though nobody asked
+		want(t, h.s.Tallies(), 0) // though nobody asked
 	})
 }
