@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/services"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 type servicesAddAppCmd struct {
@@ -52,13 +53,13 @@ func (servicesAppsCmd) Run(e *env) error {
 	}
 	defer func() { _ = h.close() }()
 	head := []string{"APPUUID", "APPNAME", "USERNAME", "", "LAST USE"}
-	return listPages(e, head, func(after services.ID) (lines []line, last services.ID, more bool, err error) {
-		page, err := h.operator().Apps(e.ctx, after, listSize)
+	return terminal.List(e.out(), head, func(after services.ID) (lines []terminal.Line, last services.ID, more bool, err error) {
+		page, err := h.operator().Apps(e.ctx, after, terminal.Size)
 		for _, x := range page {
 			j := toAppJSON(x)
-			lines = append(lines, line{j, []string{j.UUID, j.Appname, j.Username, map[bool]string{true: "trusted"}[j.Trusted], date(j.LastUsed)}})
+			lines = append(lines, terminal.Row(j, j.UUID, j.Appname, j.Username, map[bool]string{true: "trusted"}[j.Trusted], date(j.LastUsed)))
 			after = x.ID
 		}
-		return lines, after, len(page) == listSize, err
+		return lines, after, len(page) == terminal.Size, err
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/store"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 type backupCmd struct {
@@ -55,7 +56,7 @@ func (c backupCmd) Run(e *env) error {
 // check refuses a file that would not be written before anything is read.
 func (c backupCmd) check(e *env) error {
 	switch {
-	case c.File == "-" && isTerminal(e.stdout):
+	case c.File == "-" && terminal.Is(e.stdout):
 		return usageError{errors.New("a backup is no text for a terminal: give a file, or lead standard output into one")}
 	case c.File == "-":
 		return nil
@@ -98,9 +99,9 @@ func (c backupCmd) write(e *env, cfg *config.Config, d *db.DB) (w written, err e
 			return w, err
 		}
 	}
-	p := newProgress(e)
-	defer p.end()
-	o.Progress = p.share
+	p := terminal.NewProgress(e.stderr)
+	defer p.End()
+	o.Progress = p.Share
 	contents, err := c.to(e, &w, func(out io.Writer) (backup.Contents, error) { return backup.Write(e.ctx, d, out, o) }, o.Progress)
 	w.Created, w.Rows, w.Tables = contents.Created, contents.Rows, contents.Tables
 	return w, err

@@ -9,6 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/store"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 type copyCmd struct {
@@ -57,10 +58,10 @@ func (c copyCmd) copy(e *env, from *db.DB) (done copied, err error) {
 	if err := store.HasTables(e.ctx, from); err != nil {
 		return done, err
 	}
-	p := newProgress(e)
-	defer p.end()
+	p := terminal.NewProgress(e.stderr)
+	defer p.End()
 	err = filled(e.ctx, c.To, func(d *db.DB) error {
-		contents, err := backup.Target{DB: d, Again: c.Again, Progress: p.share}.Copy(e.ctx, from)
+		contents, err := backup.Target{DB: d, Again: c.Again, Progress: p.Share}.Copy(e.ctx, from)
 		if err != nil {
 			return fmt.Errorf("%w; nothing was copied", notEmpty(err))
 		}

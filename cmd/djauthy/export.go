@@ -2,16 +2,14 @@ package main
 
 import (
 	"bufio"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/services"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 type servicesExportCmd struct {
@@ -38,132 +36,59 @@ func (c servicesExportCmd) Run(e *env) error {
 		after, more, err = exportPage(e, h, x, after)
 	}
 	if err == nil {
-		err = x.end()
+		err = x.End()
 	}
 	return errors.Join(err, w.Flush(), h.close())
 }
 
 // exportPage writes a page of entries after an ID. last is where the next page begins.
-func exportPage(e *env, h *app, x exporter, after services.ID) (last services.ID, more bool, err error) {
-	page, err := h.services.Entries(e.ctx, after, listSize)
+func exportPage(e *env, h *app, x services.Exporter, after services.ID) (last services.ID, more bool, err error) {
+	page, err := h.services.Entries(e.ctx, after, terminal.Size)
 	if err != nil {
 		return after, false, err
 	}
 	for _, s := range page {
 		after = s.ID
-		if err := x.entry(s); err != nil {
+		if err := x.Entry(s); err != nil {
 			return after, false, err
 		}
 	}
-	return after, len(page) == listSize, nil
+	return after, len(page) == terminal.Size, nil
 }
 
-// exporter writes entries in a format.
-type exporter struct {
-	entry func(services.Entry) error
-	end   func() error
-}
-
-func (c servicesExportCmd) exporter(e *env, w io.Writer) exporter {
+func (c servicesExportCmd) exporter(e *env, w io.Writer) services.Exporter {
 	switch c.Format {
 	case "csv":
-		return exportCSV(w)
+		return services.ExportCSV(w)
 	case "jsonl":
-		return exportLines(w)
+		return services.ExportLines(w)
 	case "dumpdata":
-		return withoutEnds(e.stderr, exportList(w))
+		return withoutEnds(e.stderr, services.ExportList(w))
 	}
-	return exportList(w)
-}
-
-func exportCSV(w io.Writer) exporter {
-	c := csv.NewWriter(w)
-	head := c.Write([]string{"id", "name", "realm", "seed", "expires"})
-	return exporter{func(s services.Entry) error {
-		return errors.Join(head, c.Write([]string{strconv.FormatInt(int64(s.ID), 10), s.Name, s.Realm, s.Seed, ends(s)}))
-	}, func() error {
-		c.Flush()
-		return c.Error()
-	}}
-}
-
-// ends is when an entry ends, in RFC 3339; "" for never.
-func ends(s services.Entry) string {
-	if s.Expires.IsZero() {
-		return ""
-	}
-	return s.Expires.Format(time.RFC3339Nano)
-}
-
-// exported are the fields of an entry in JSON.
-type exported struct {
-	tripleJSON
-	Expires string `json:"expires,omitempty"`
-}
-
-func exportedOf(s services.Entry) exported {
-	return exported{tripleJSON{s.Name, s.Realm, s.Seed}, ends(s)}
-}
-
-func encoder(w io.Writer) *json.Encoder {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc
-}
-
-func exportLines(w io.Writer) exporter {
-	enc := encoder(w)
-	return exporter{func(s services.Entry) error {
-		return enc.Encode(struct {
-			ID services.ID `json:"id"`
-			exported
-		}{s.ID, exportedOf(s)})
-	}, func() error { return nil }}
-}
-
-// exportList writes what dumpdata of the original writes, with when an entry ends.
-func exportList(w io.Writer) exporter {
-	type object struct {
-		Model  string      `json:"model"`
-		PK     services.ID `json:"pk"`
-		Fields exported    `json:"fields"`
-	}
-	between, enc := "[", encoder(w)
-	return exporter{func(s services.Entry) error {
-		_, err := io.WriteString(w, between)
-		between = ","
-		return errors.Join(err, enc.Encode(object{"otpauth.otpseed", s.ID, exportedOf(s)}))
-	}, func() error {
-		end := "]\n"
-		if between == "[" {
-			end = "[]\n"
-		}
-		_, err := io.WriteString(w, end)
-		return err
-	}}
+	return services.ExportList(w)
 }
 
 // withoutEnds leaves out when entries end, and names these entries on stderr: Django's
 // loaddata refuses a field that its model does not have.
-func withoutEnds(stderr io.Writer, x exporter) exporter {
+func withoutEnds(stderr io.Writer, x services.Exporter) services.Exporter {
 	const maxNamed = 20
 	var named []string
 	n := 0
-	return exporter{func(s services.Entry) error {
+	return services.Exporter{Entry: func(s services.Entry) error {
 		if !s.Expires.IsZero() {
 			if n++; n <= maxNamed {
-				named = append(named, printable(s.String())+" ("+ends(s)+")")
+				named = append(named, terminal.Printable(s.String())+" ("+services.Ends(s)+")")
 			}
 			s.Expires = time.Time{}
 		}
-		return x.entry(s)
-	}, func() error {
+		return x.Entry(s)
+	}, End: func() error {
 		if n > maxNamed {
 			named = append(named, fmt.Sprintf("and %d more", n-maxNamed))
 		}
 		if n > 0 {
 			fmt.Fprintf(stderr, "djauthy: dumpdata has no field for when an entry ends, so these would never end there: %s; the other formats keep it\n", strings.Join(named, ", "))
 		}
-		return x.end()
+		return x.End()
 	}}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/djauthy/djauthy/internal/services"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 type servicesImportCmd struct {
@@ -46,7 +47,7 @@ const maxRefused = 10_000
 // it is run again.
 func (c servicesImportCmd) Run(e *env) error {
 	in, name := e.stdin, "standard input"
-	if c.File == "-" && isTerminal(e.stdin) {
+	if c.File == "-" && terminal.Is(e.stdin) {
 		fmt.Fprintln(e.stderr, "djauthy: reading rows from the terminal; Ctrl-D ends them")
 	}
 	if c.File != "-" {
@@ -86,8 +87,8 @@ func (c servicesImportCmd) all(e *env, h *app, rows services.Rows) (r importRepo
 	if c.DryRun {
 		store = h.services.NewDryRun().Rows
 	}
-	p := newProgress(e)
-	defer p.end()
+	p := terminal.NewProgress(e.stderr)
+	defer p.End()
 	for {
 		some, end := nextRows(rows, importChunk)
 		tried, err := store(e.ctx, some)
@@ -97,7 +98,7 @@ func (c servicesImportCmd) all(e *env, h *app, rows services.Rows) (r importRepo
 		for i, row := range some {
 			r.count(row, tried[i])
 		}
-		p.step(r.Imported + r.Present + r.Skipped + len(r.Refused) + r.More)
+		p.Step(r.Imported + r.Present + r.Skipped + len(r.Refused) + r.More)
 		if errors.Is(end, io.EOF) {
 			return r, nil
 		} else if end != nil {
@@ -145,9 +146,9 @@ func (r importReport) print(e *env) error {
 		for _, x := range r.Refused {
 			who := ""
 			if x.Name != "" {
-				who = ", " + printable(x.Name) + " in " + printable(x.Realm)
+				who = ", " + terminal.Printable(x.Name) + " in " + terminal.Printable(x.Realm)
 			}
-			fmt.Fprintf(e.stdout, "row %d%s: %s\n", x.Line, who, printable(x.Reason))
+			fmt.Fprintf(e.stdout, "row %d%s: %s\n", x.Line, who, terminal.Printable(x.Reason))
 		}
 		if r.More > 0 {
 			fmt.Fprintf(e.stdout, "%d more rows were refused\n", r.More)

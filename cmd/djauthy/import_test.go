@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/djauthy/djauthy/internal/services"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 // djangoDump is what the original's dumpdata writes, with a user of Django's and
@@ -224,7 +225,7 @@ func TestAnExportOfManyHoldsEachOnceInTheirOrder(t *testing.T) {
 	s := start(t)
 	var want []string
 	rows := "id,name,realm,seed,expires\n"
-	for i := 1; i <= 2*listSize; i++ {
+	for i := 1; i <= 2*terminal.Size; i++ {
 		rows += fmt.Sprintf("%d,name%d,office,JBSWY3DPEHPK3PXP,\n", i, i)
 		want = append(want, fmt.Sprintf("name%d", i))
 	}

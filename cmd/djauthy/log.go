@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/mailbox"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 // logger writes at the level of the settings, but at least at the given one.
@@ -17,19 +17,10 @@ func logger(w io.Writer, c *config.Config, least slog.Level) *slog.Logger {
 	_ = level.UnmarshalText([]byte(c.Log.Level)) // the settings allow only its names
 	level = max(level, least)
 	o := &slog.HandlerOptions{Level: level}
-	if c.Log.Format == "text" || c.Log.Format == "auto" && isTerminal(w) {
+	if c.Log.Format == "text" || c.Log.Format == "auto" && terminal.Is(w) {
 		return slog.New(slog.NewTextHandler(w, o))
 	}
 	return slog.New(slog.NewJSONHandler(w, o))
-}
-
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // printMessage shows a message of the local mailbox on the terminal.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/outbox"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 type messagesCmd struct {
@@ -61,13 +62,13 @@ func (c messagesListCmd) Run(e *env) error {
 	}
 	defer func() { _ = h.close() }()
 	head := []string{"NUMBER", "CREATED (UTC)", "BY", "TO", "STATE", "TRIES", "SAID"}
-	return listPages(e, head, func(from outbox.Page) (lines []line, next outbox.Page, more bool, err error) {
-		some, next, err := h.outbox.List(e.ctx, c.State, from, listSize)
+	return terminal.List(e.out(), head, func(from outbox.Page) (lines []terminal.Line, next outbox.Page, more bool, err error) {
+		some, next, err := h.outbox.List(e.ctx, c.State, from, terminal.Size)
 		for _, x := range some {
 			m := toMessageJSON(x)
-			lines = append(lines, line{m, []string{fmt.Sprint(m.Number), m.Created.Format(time.DateTime), m.Implementation, m.To, m.State, fmt.Sprint(m.Tries), m.Said}})
+			lines = append(lines, terminal.Row(m, fmt.Sprint(m.Number), m.Created.Format(time.DateTime), m.Implementation, m.To, m.State, fmt.Sprint(m.Tries), m.Said))
 		}
-		return lines, next, len(some) == listSize, err
+		return lines, next, len(some) == terminal.Size, err
 	})
 }
 

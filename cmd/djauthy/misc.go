@@ -2,22 +2,24 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"runtime"
 	"runtime/debug"
 	"time"
+
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
+// out is where the command's answer goes.
+func (e *env) out() terminal.Out { return terminal.Out{W: e.stdout, JSON: e.json} }
+
 // print writes v as JSON.
-func (e *env) print(v any) error {
-	enc := json.NewEncoder(e.stdout)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
+func (e *env) print(v any) error { return e.out().Print(v) }
+
+// table prints rows under a head, for people.
+func (e *env) table(head []string, rows [][]string) error { return e.out().Table(head, rows) }
 
 type versionCmd struct{}
 

@@ -9,7 +9,7 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/term"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 // passphraseVariable holds the passphrase for who has no terminal.
@@ -43,30 +43,13 @@ func (f passphraseFlag) find(e *env, twice bool) ([]byte, error) {
 			return []byte(value), nil
 		}
 	}
-	if file, ok := e.stdin.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		return e.ask(int(file.Fd()), twice)
+	if file, ok := terminal.Answers(e.stdin); ok {
+		return terminal.Ask(file, e.stderr, "Passphrase for the secret key: ", twice)
 	}
 	if e.stdin == nil {
 		return nil, nil
 	}
 	return firstLineOf(e.stdin)
-}
-
-// ask asks on the terminal, without showing what is typed.
-func (e *env) ask(terminal int, twice bool) ([]byte, error) {
-	fmt.Fprint(e.stderr, "Passphrase for the secret key: ")
-	first, err := term.ReadPassword(terminal)
-	fmt.Fprintln(e.stderr)
-	if err != nil || !twice {
-		return first, err
-	}
-	fmt.Fprint(e.stderr, "The same again: ")
-	second, err := term.ReadPassword(terminal)
-	fmt.Fprintln(e.stderr)
-	if err == nil && !bytes.Equal(first, second) {
-		err = errors.New("the two passphrases differ; nothing was done")
-	}
-	return first, err
 }
 
 func firstLineOf(r io.Reader) ([]byte, error) {

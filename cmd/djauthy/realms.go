@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/djauthy/djauthy/internal/services"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 type realmsCmd struct {
@@ -107,6 +108,6 @@ func (e *env) say(v any, text string) error {
 	if e.json {
 		return e.print(v)
 	}
-	_, err := fmt.Fprintln(e.stdout, printable(text))
+	_, err := fmt.Fprintln(e.stdout, terminal.Printable(text))
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/store"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 type restoreCmd struct {
@@ -34,13 +35,13 @@ func (c restoreCmd) Run(e *env) error {
 		return fmt.Errorf("cannot read the backup: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	p := newProgress(e)
-	defer p.end()
-	checked, err := backup.Verify(e.ctx, f, p.share)
+	p := terminal.NewProgress(e.stderr)
+	defer p.End()
+	checked, err := backup.Verify(e.ctx, f, p.Share)
 	if err != nil {
 		return fmt.Errorf("%s: %w; nothing was restored", c.File, err)
 	}
-	p.end()
+	p.End()
 	secret, err := c.secret(e, cfg, checked.Header)
 	if err != nil {
 		return err
@@ -118,11 +119,11 @@ type restored struct {
 	Key     string       `json:"key_missing,omitempty"` // where it has to be put
 }
 
-func (c restoreCmd) restore(e *env, cfg *config.Config, in io.Reader, secret []byte, p *progress) error {
+func (c restoreCmd) restore(e *env, cfg *config.Config, in io.Reader, secret []byte, p *terminal.Progress) error {
 	var r restored
 	path, _ := store.KeyPath(cfg)
 	if err := filled(e.ctx, cfg.Database, func(d *db.DB) error {
-		to := backup.Target{DB: d, Again: c.Again, Progress: p.share}
+		to := backup.Target{DB: d, Again: c.Again, Progress: p.Share}
 		to.Last = func() error {
 			if secret == nil {
 				return nil
@@ -139,7 +140,7 @@ func (c restoreCmd) restore(e *env, cfg *config.Config, in io.Reader, secret []b
 	}); err != nil {
 		return err
 	}
-	p.end()
+	p.End()
 	if _, err := store.SecretKey(cfg); errors.Is(err, store.ErrNoKey) {
 		r.Key = path
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/services"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 type servicesCmd struct {
@@ -201,11 +201,11 @@ func (c servicesListCmd) Run(e *env) error {
 	}
 	defer func() { _ = h.close() }()
 	head := []string{"ID", "NAME", "REALM", "LAST USE", "RESULT", "BY", "EXPIRES"}
-	return listPages(e, head, func(after services.ID) (lines []line, last services.ID, more bool, err error) {
-		page, err := h.operator().List(e.ctx, c.Realm, after, listSize)
+	return terminal.List(e.out(), head, func(after services.ID) (lines []terminal.Line, last services.ID, more bool, err error) {
+		page, err := h.operator().List(e.ctx, c.Realm, after, terminal.Size)
 		for _, d := range page.Entries {
 			j := toServiceJSON(d)
-			lines = append(lines, line{j, []string{strconv.FormatInt(int64(j.ID), 10), j.Name, j.Realm, date(j.LastUsed), j.LastResult, j.LastCaller, date(j.Expires)}})
+			lines = append(lines, terminal.Row(j, strconv.FormatInt(int64(j.ID), 10), j.Name, j.Realm, date(j.LastUsed), j.LastResult, j.LastCaller, date(j.Expires)))
 		}
 		return lines, page.Last, page.More, err
 	})
@@ -321,6 +321,3 @@ func (c servicesDeleteCmd) Run(e *env) error {
 	}
 	return e.say(map[string]string{"deleted": c.label(), "realm": c.Realm}, "Deleted "+c.String())
 }
-
-// method is how a command runs: db.View or db.Update.
-type method func(d *db.DB, ctx context.Context, fn func(*db.Tx) error) error

@@ -7,6 +7,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/directory"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 // target is the user that a command is about.
@@ -65,4 +66,4 @@ func (t target) change(e *env, already string, do func(d *directory.Directory) (
 }
 
 // note prints on standard error what is not the command's answer.
-func (e *env) note(text string) { fmt.Fprintln(e.stderr, "djauthy:", printable(text)) }
+func (e *env) note(text string) { fmt.Fprintln(e.stderr, "djauthy:", terminal.Printable(text)) }

@@ -10,6 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 type usersCmd struct {
@@ -98,14 +99,14 @@ func (usersListCmd) Run(e *env) error {
 	}
 	defer func() { _ = h.close() }()
 	head := []string{"USERNAME", "STATE", "EMAIL", "NAME", "LAST SIGN-IN"}
-	return listPages(e, head, func(after accounts.UserID) (lines []line, next accounts.UserID, more bool, err error) {
-		some, err := h.directory.List(e.ctx, after, listSize)
+	return terminal.List(e.out(), head, func(after accounts.UserID) (lines []terminal.Line, next accounts.UserID, more bool, err error) {
+		some, err := h.directory.List(e.ctx, after, terminal.Size)
 		for _, u := range some {
 			j := toJSON(directory.Person{User: u})
-			lines = append(lines, line{j, []string{j.Username, j.state(), j.Email, j.Name, j.lastLogin()}})
+			lines = append(lines, terminal.Row(j, j.Username, j.state(), j.Email, j.Name, j.lastLogin()))
 			after = u.ID
 		}
-		return lines, after, len(some) == listSize, err
+		return lines, after, len(some) == terminal.Size, err
 	})
 }
 

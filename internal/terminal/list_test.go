@@ -1,4 +1,4 @@
-package main
+package terminal_test
 
 import (
 	"bytes"
@@ -7,23 +7,20 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/djauthy/djauthy/internal/db"
-	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 // numbers lists n numbers, and calls seen before each page is read.
 func numbers(t *testing.T, asJSON bool, n int, seen func(output string, from int)) string {
 	t.Helper()
 	var out bytes.Buffer
-	e := &env{ctx: t.Context(), stdout: &out, json: asJSON}
-	h := &app{db: dbtest.Open(t, dbtest.URL(t, "sqlite"))}
-	err := list(e, h, []string{"NUMBER", "", "OF"}, func(_ *db.Tx, from int) (lines []line, read, next int, err error) {
+	err := terminal.List(terminal.Out{W: &out, JSON: asJSON}, []string{"NUMBER", "", "OF"}, func(from int) (lines []terminal.Line, next int, more bool, err error) {
 		seen(out.String(), from)
-		next = min(from+listSize, n)
+		next = min(from+terminal.Size, n)
 		for i := from; i < next; i++ {
-			lines = append(lines, line{map[string]any{"number": i, "word": "<é>"}, []string{fmt.Sprint(i), strings.Repeat("é", i%7), "\x1b[1m"}})
+			lines = append(lines, terminal.Row(map[string]any{"number": i, "word": "<é>"}, fmt.Sprint(i), strings.Repeat("é", i%7), "\x1b[1m"))
 		}
-		return lines, next - from, next, nil
+		return lines, next, next-from == terminal.Size, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +30,7 @@ func numbers(t *testing.T, asJSON bool, n int, seen func(output string, from int
 
 // A list of any length is printed as it is read.
 func TestALongListIsPrintedPageByPage(t *testing.T) {
-	for _, n := range []int{0, 1, listSize - 1, listSize, listSize + 1, 3*listSize + 7} {
+	for _, n := range []int{0, 1, terminal.Size - 1, terminal.Size, terminal.Size + 1, 3*terminal.Size + 7} {
 		reads := 0
 		text := numbers(t, true, n, func(output string, from int) {
 			reads++
@@ -45,7 +42,7 @@ func TestALongListIsPrintedPageByPage(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &all); err != nil || len(all) != n || n > 0 && all[n-1].Number != n-1 {
 			t.Errorf("a list of %d numbers has %d: %v", n, len(all), err)
 		}
-		if reads != n/listSize+1 {
+		if reads != n/terminal.Size+1 {
 			t.Errorf("a list of %d is read in %d pages", n, reads)
 		}
 		// It looks as any other JSON of a command does.
@@ -57,13 +54,13 @@ func TestALongListIsPrintedPageByPage(t *testing.T) {
 }
 
 func TestATableOfSeveralPagesHasOneHeadAndStraightColumns(t *testing.T) {
-	lines := strings.Split(strings.TrimSuffix(numbers(t, false, listSize+3, func(string, int) {}), "\n"), "\n")
-	if len(lines) != listSize+4 {
+	lines := strings.Split(strings.TrimSuffix(numbers(t, false, terminal.Size+3, func(string, int) {}), "\n"), "\n")
+	if len(lines) != terminal.Size+4 {
 		t.Fatalf("%d lines", len(lines))
 	}
 	for i, want := range map[int]string{
 		0: "NUMBER          OF", 1: "0       -       \ufffd[1m", 7: "6       éééééé  \ufffd[1m",
-		listSize + 3: fmt.Sprintf("%-8d%-8s\ufffd[1m", listSize+2, strings.Repeat("é", (listSize+2)%7)),
+		terminal.Size + 3: fmt.Sprintf("%-8d%-8s\ufffd[1m", terminal.Size+2, strings.Repeat("é", (terminal.Size+2)%7)),
 	} {
 		if lines[i] != want {
 			t.Errorf("line %d is %q, want %q", i, lines[i], want)

@@ -1,4 +1,6 @@
-package main
+// Package terminal is what commands share in talking to a terminal or a program: lists as
+// tables or JSON, progress, and questions. It knows nothing of what is listed.
+package terminal
 
 import (
 	"bufio"
@@ -9,40 +11,41 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/djauthy/djauthy/internal/db"
 )
 
-// listSize is how many entries of a list one read takes.
-const listSize = 500
+// Size is how many entries of a list one read takes.
+const Size = 500
 
-// line is an entry of a list: as JSON, and as the cells of a table.
-type line struct {
-	value any
+// Out is where a command prints its answer.
+type Out struct {
+	W    io.Writer
+	JSON bool // for programs
+}
+
+// Print writes v as JSON.
+func (o Out) Print(v any) error {
+	enc := json.NewEncoder(o.W)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// Line is an entry of a list.
+type Line struct {
+	value any // as JSON
 	cells []string
 }
 
-// list prints what page reads in a transaction, as listPages does. read is how many
-// entries it has read, fewer than listSize with the last page; not each of them need be a
-// line.
-func list[K any](e *env, h *app, head []string, page func(tx *db.Tx, from K) (lines []line, read int, next K, err error)) error {
-	return listPages(e, head, func(from K) (lines []line, next K, more bool, err error) {
-		read := 0
-		err = h.db.View(e.ctx, func(tx *db.Tx) (err error) {
-			lines, read, next, err = page(tx, from)
-			return err
-		})
-		return lines, next, read == listSize, err
-	})
-}
+// Row returns a line: as JSON, and as the cells of a table.
+func Row(value any, cells ...string) Line { return Line{value, cells} }
 
-// listPages prints what page reads, which is called with where the page before ended. No
-// more than a page is held in memory, and nothing is read while it is being written: who
+// List prints what page reads, which is called with where the page before ended. No more
+// than a page is held in memory, and nothing is read while it is being written: whoever
 // reads the output may be slow.
-func listPages[K any](e *env, head []string, page func(from K) (lines []line, next K, more bool, err error)) error {
-	l := e.listing(head)
+func List[K any](o Out, head []string, page func(from K) (lines []Line, next K, more bool, err error)) error {
+	l := o.listing(head)
 	for from, more := *new(K), true; more; {
-		var lines []line
+		var lines []Line
 		var err error
 		if lines, from, more, err = page(from); err != nil {
 			return err
@@ -63,11 +66,11 @@ type listing struct {
 	some   bool
 }
 
-func (e *env) listing(head []string) *listing {
-	return &listing{w: bufio.NewWriter(e.stdout), json: e.json, head: head}
+func (o Out) listing(head []string) *listing {
+	return &listing{w: bufio.NewWriter(o.W), json: o.JSON, head: head}
 }
 
-func (l *listing) page(lines []line) error {
+func (l *listing) page(lines []Line) error {
 	write := l.table
 	if l.json {
 		write = l.elements
@@ -92,7 +95,7 @@ func (l *listing) end() error {
 	return l.w.Flush()
 }
 
-func (l *listing) elements(lines []line) error {
+func (l *listing) elements(lines []Line) error {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
@@ -115,7 +118,7 @@ func (l *listing) elements(lines []line) error {
 
 // table writes rows below the head. Columns are as wide as what was read so far needs,
 // so the rows of a later page may stand further to the right.
-func (l *listing) table(lines []line) error {
+func (l *listing) table(lines []Line) error {
 	rows := make([][]string, 0, len(lines)+1)
 	if l.head != nil {
 		rows = append(rows, l.head)
@@ -123,7 +126,7 @@ func (l *listing) table(lines []line) error {
 	for _, x := range lines {
 		row := make([]string, len(x.cells))
 		for i, cell := range x.cells {
-			row[i] = printable(cell)
+			row[i] = Printable(cell)
 			if cell == "" {
 				row[i] = "-"
 			}
@@ -156,20 +159,20 @@ func (l *listing) aligned(row []string) string {
 	return strings.TrimRight(b.String(), " ") + "\n"
 }
 
-// table prints rows under a head, for people.
-func (e *env) table(head []string, rows [][]string) error {
-	lines := make([]line, 0, len(rows))
+// Table prints rows under a head, for people.
+func (o Out) Table(head []string, rows [][]string) error {
+	lines := make([]Line, 0, len(rows))
 	for _, row := range rows {
-		lines = append(lines, line{cells: row})
+		lines = append(lines, Line{cells: row})
 	}
-	l := e.listing(head)
+	l := o.listing(head)
 	l.json = false
 	return l.page(lines)
 }
 
-// printable is a text that cannot drive a terminal or forge a row: what others
+// Printable is a text that cannot drive a terminal or forge a row: what others
 // have named is shown in lists.
-func printable(text string) string {
+func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
