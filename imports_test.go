@@ -40,6 +40,7 @@ var only = map[string][]string{
 	"database/sql":                {"internal/db"},
 	"github.com/jackc/pgx/v5":     {"internal/db"},
 	"modernc.org/sqlite":          {"internal/db"},
+	"modernc.org/libc":            {"internal/db"},
 	"github.com/gofiber/fiber/v2": {"internal/door", "internal/page", "internal/web", "internal/ungleichotp", "cmd/djauthy", "client/otp/fiberotp"},
 	"net/http":                    {"internal/door", "internal/page", "internal/web", "internal/ungleichotp", "internal/metrics", "cmd/djauthy", "client/otp", "client/otp/fiberotp"},
 }

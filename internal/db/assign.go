@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"database/sql/driver"
 	"fmt"
 	"reflect"
@@ -28,30 +29,17 @@ func value(arg any) (driver.Value, error) {
 	return nil, fmt.Errorf("a value of type %T cannot be stored", arg)
 }
 
-func assign(dest any, v driver.Value) bool {
-	if d, ok := dest.(*any); ok {
-		*d = v
-		return true
+// assignNothing puts NULL into dest, which fits into bytes alone.
+func assignNothing(dest any) bool {
+	switch d := dest.(type) {
+	case *[]byte:
+		*d = nil
+	case *any:
+		*d = nil
+	default:
+		return false
 	}
-	switch v := v.(type) {
-	case nil: // fits into bytes alone
-		d, ok := dest.(*[]byte)
-		if ok {
-			*d = nil
-		}
-		return ok
-	case int64:
-		return assignInt(dest, v)
-	case string:
-		return assignText(dest, v)
-	case []byte: // the driver's copy, ours from now on
-		if d, ok := dest.(*[]byte); ok {
-			*d = v
-			return true
-		}
-		return assignText(dest, string(v))
-	}
-	return false
+	return true
 }
 
 func assignInt(dest any, v int64) bool {
@@ -66,6 +54,8 @@ func assignInt(dest any, v int64) bool {
 		*d = v != 0
 	case *time.Time:
 		*d = Time(v)
+	case *any:
+		*d = v
 	default:
 		at := reflect.ValueOf(dest).Elem()
 		if !at.CanInt() || at.OverflowInt(v) {
@@ -76,18 +66,21 @@ func assignInt(dest any, v int64) bool {
 	return true
 }
 
-func assignText(dest any, v string) bool {
+// assignText copies a text into dest.
+func assignText(dest any, v []byte) bool {
 	switch d := dest.(type) {
 	case *string:
-		*d = v
+		*d = string(v)
 	case *[]byte:
-		*d = []byte(v)
+		*d = bytes.Clone(v)
+	case *any:
+		*d = string(v)
 	default:
 		at := reflect.ValueOf(dest).Elem()
 		if at.Kind() != reflect.String {
 			return false
 		}
-		at.SetString(v)
+		at.SetString(string(v))
 	}
 	return true
 }

@@ -2,6 +2,21 @@ package db
 
 import "testing"
 
+// fresh opens a new file, which ends with the test.
+func fresh(t *testing.T) *liteConn {
+	t.Helper()
+	l, err := lite(t.TempDir() + "/x.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
 func TestPlaceholdersLoseTheirNumbersOnlyInOrder(t *testing.T) {
 	for query, want := range map[string]string{
 		"SELECT 1":                           "SELECT 1",
@@ -17,16 +32,40 @@ func TestPlaceholdersLoseTheirNumbersOnlyInOrder(t *testing.T) {
 	}
 }
 
-func TestValuesOfATableGoInAndOut(t *testing.T) {
-	l, err := lite(t.TempDir() + "/x.db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := l.close(); err != nil {
+func TestPlaceholdersTakeTheArgumentOfTheirNumber(t *testing.T) {
+	l := fresh(t)
+	args := []any{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"}
+	for query, want := range map[string]string{
+		"SELECT 'x'":           "x",
+		"SELECT $1 || $2":      "ab",
+		"SELECT $1 || $1":      "aa",
+		"SELECT $2 || $1":      "ba",
+		"SELECT $10 || $11":    "jk",
+		"SELECT $1||$10||$1":   "aja",
+		"SELECT $3 -- not $2":  "c",
+		"SELECT '$2' || ($4);": "$2d",
+	} {
+		r, err := l.query(t.Context(), query, args)
+		if err != nil {
+			t.Fatal(query, err)
+		}
+		var got string
+		if !r.Next() || r.Scan(&got) != nil || got != want {
+			t.Errorf("%s is %q, %v", query, got, r.Err())
+		}
+		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	}
+	for _, wrong := range []string{"SELECT $12", "SELECT $0", "SELECT :a", "SELECT $x"} {
+		if _, err := l.query(t.Context(), wrong, args); err == nil {
+			t.Errorf("%s has an argument", wrong)
+		}
+	}
+}
+
+func TestValuesOfATableGoInAndOut(t *testing.T) {
+	l := fresh(t)
 	type named int64
 	type word string
 	row := func(dest ...any) error {

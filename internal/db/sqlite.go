@@ -118,12 +118,16 @@ func reason(err error) error {
 	return err
 }
 
-func dsn(path string, pragmas ...string) string {
-	q := url.Values{"_pragma": append([]string{
+// uri is a path as SQLite takes it whatever its characters.
+func uri(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
+
+// pragmasOfAll are the settings of every connection. A busy file is waited for from
+// the first of them on.
+func pragmasOfAll() []string {
+	return []string{
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		"journal_size_limit(67108864)", "wal_autocheckpoint(4000)", "temp_store(memory)",
-	}, pragmas...)}
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+	}
 }
 
 func (e *sqlite) view(ctx context.Context, one bool, fn func(conn) error) error {

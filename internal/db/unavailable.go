@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	sqlite3 "modernc.org/sqlite"
 	sqlitelib "modernc.org/sqlite/lib"
 )
 
@@ -18,7 +17,7 @@ import (
 // the moment: full, read-only, locked, broken, or gone. Nothing was done, and
 // trying again later may help.
 func Unavailable(err error) bool {
-	var lite *sqlite3.Error
+	var lite *liteError
 	var pg *pgconn.PgError
 	var connect *pgconn.ConnectError
 	var network net.Error
@@ -26,7 +25,7 @@ func Unavailable(err error) bool {
 	case err == nil || errors.Is(err, ErrNotFound):
 		return false
 	case errors.As(err, &lite):
-		switch lite.Code() & 0xff {
+		switch lite.primary() {
 		case sqlitelib.SQLITE_FULL, sqlitelib.SQLITE_IOERR, sqlitelib.SQLITE_READONLY, sqlitelib.SQLITE_BUSY, sqlitelib.SQLITE_LOCKED,
 			sqlitelib.SQLITE_CANTOPEN, sqlitelib.SQLITE_CORRUPT, sqlitelib.SQLITE_NOTADB, sqlitelib.SQLITE_NOMEM, sqlitelib.SQLITE_PERM:
 			return true

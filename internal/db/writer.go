@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	sqlite3 "modernc.org/sqlite"
 	sqlitelib "modernc.org/sqlite/lib"
 )
 
@@ -147,8 +146,8 @@ func (w *writer) again(group []*request) bool {
 
 // busy reports that another process holds the write lock.
 func busy(err error) bool {
-	var lite *sqlite3.Error
-	return errors.As(err, &lite) && lite.Code()&0xff == sqlitelib.SQLITE_BUSY
+	var lite *liteError
+	return errors.As(err, &lite) && lite.primary() == sqlitelib.SQLITE_BUSY
 }
 
 // pause is between two looks at the lock.
