@@ -1,14 +1,12 @@
 package delivery
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/mail"
 	"net/netip"
-	"net/textproto"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -257,19 +255,30 @@ func (s *smtpSender) letter(w Worded) (letter, error) {
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no out-of-office answers
 	m.SetBodyString(gomail.TypeTextPlain, w.Text)
 	m.AddAlternativeString(gomail.TypeTextHTML, w.HTML)
-	var data bytes.Buffer
-	out := bufio.NewWriter(&data)
-	dots := textproto.NewWriter(out).DotWriter()
-	if _, err := m.WriteTo(dots); err != nil {
+	data := bytes.NewBuffer(make([]byte, 0, headRoom+2*len(w.Text)+2*len(w.HTML)))
+	if _, err := m.WriteTo(data); err != nil {
 		return letter{}, fmt.Errorf("writing the message: %w", err)
 	}
-	if err := errors.Join(dots.Close(), out.Flush()); err != nil {
-		return letter{}, fmt.Errorf("writing the message: %w", err)
-	}
+	dotted, err := dotStuffed(data.Bytes())
 	return letter{
-		from: s.from.Address, to: w.To, data: data.Bytes(),
-		utf8: !ascii(w.To) || !ascii(s.from.Address), eight: !ascii(data.Bytes()),
-	}, nil
+		from: s.from.Address, to: w.To, data: dotted,
+		utf8: !ascii(w.To) || !ascii(s.from.Address), eight: !ascii(dotted),
+	}, err
+}
+
+// headRoom is for the header of a message and the lines between its parts, in bytes.
+const headRoom = 1 << 10
+
+// dotStuffed is a message as DATA takes it: the dot at the beginning of a line
+// doubled, and a dot alone at the end (RFC 5321 4.5.2). A line that does not end with
+// CRLF is refused, because servers differ in whether a dot after it is the end.
+func dotStuffed(message []byte) ([]byte, error) {
+	crlf := []byte("\r\n")
+	lines := bytes.Count(message, crlf)
+	if lines != bytes.Count(message, crlf[:1]) || lines != bytes.Count(message, crlf[1:]) || !bytes.HasSuffix(message, crlf) || message[0] == '.' {
+		return nil, errors.New("writing the message: its lines do not end with CRLF")
+	}
+	return append(bytes.ReplaceAll(message, []byte("\r\n."), []byte("\r\n..")), ".\r\n"...), nil
 }
 
 // Check dials, greets, encrypts and logs in.
