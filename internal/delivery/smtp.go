@@ -278,7 +278,10 @@ func dotStuffed(message []byte) ([]byte, error) {
 	if lines != bytes.Count(message, crlf[:1]) || lines != bytes.Count(message, crlf[1:]) || !bytes.HasSuffix(message, crlf) || message[0] == '.' {
 		return nil, errors.New("writing the message: its lines do not end with CRLF")
 	}
-	return append(bytes.ReplaceAll(message, []byte("\r\n."), []byte("\r\n..")), ".\r\n"...), nil
+	if dot := []byte("\r\n."); bytes.Contains(message, dot) { // otherwise no copy is needed
+		message = bytes.ReplaceAll(message, dot, []byte("\r\n.."))
+	}
+	return append(message, ".\r\n"...), nil
 }
 
 // Check dials, greets, encrypts and logs in.
