@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"net/textproto"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,13 +19,44 @@ func smtpFor(t testing.TB) *smtpSender {
 	return s.(*smtpSender)
 }
 
-func TestDotsOfALetterAreDoubledWhateverItSays(t *testing.T) {
-	s := smtpFor(t)
-	texts := []string{"", ".", "..", "\n.\n", "\r\n.\r\n", "\r.\r", ".\n.", "a\n.b\n\n..c\n", "\x00\n.", "x \n.\t\n", "é\n.é", strings.Repeat(".", 300), strings.Repeat("x.", 200) + "\n."}
+// hard are texts that a message could come out of otherwise than it went in.
+func hard() []string {
+	texts := []string{
+		"", ".", "..", "\n", "\n.\n", "\r\n.\r\n", "\r.\r", ".\n.", "a\n.b\n\n..c\n", "\x00\n.", "x \n.\t\n", "x ", "é\n.é", "=", "=\n=3D\n",
+		textMark, htmlMark, "\r\n\r\n" + textMark + "\r\n", "\n\n" + htmlMark + "\n", "--x\nA: b\n\nc", "\xff\xfe", "👩🏽‍🚀 " + strings.Repeat("日本", 60),
+		strings.Repeat(".", 300), strings.Repeat("x.", 200) + "\n.", strings.Repeat("<p style=\"margin:0\">é</p>\n", 30),
+	}
 	for n := range 80 { // a dot at every place of a line that is broken for its length
 		texts = append(texts, strings.Repeat("a", n)+strings.Repeat(".", 80)+"\n.\n")
 	}
-	for _, text := range texts {
+	return texts
+}
+
+func TestALetterIsWhatGoMailMakesOfTheWholeMessage(t *testing.T) {
+	s, boundary := smtpFor(t), regexp.MustCompile(`boundary=(\w+)`)
+	for i, text := range hard() {
+		for _, html := range []string{"", text, hard()[i/2], "<p>A page.</p>\n"} {
+			w := Worded{ID: "a1", To: "ann@example.org", Subject: text, Text: text, HTML: html, Date: time.UnixMilli(0)}
+			l, err := s.letter(w)
+			if err != nil {
+				t.Fatalf("%q: %v", text, err)
+			}
+			var whole bytes.Buffer
+			if _, err := s.form(w, w.Text, w.HTML).WriteTo(&whole); err != nil {
+				t.Fatal(err)
+			}
+			ours, theirs := boundary.FindSubmatch(l.data), boundary.FindSubmatch(whole.Bytes())
+			want, err := dotStuffed(bytes.ReplaceAll(whole.Bytes(), theirs[1], ours[1]))
+			if err != nil || !bytes.Equal(l.data, want) {
+				t.Errorf("%q and %q became\n%s\ninstead of\n%s\n%v", text, html, l.data, want, err)
+			}
+		}
+	}
+}
+
+func TestDotsOfALetterAreDoubledWhateverItSays(t *testing.T) {
+	s := smtpFor(t)
+	for _, text := range hard() {
 		l, err := s.letter(Worded{ID: "a1", To: "ann@example.org", Subject: text, Text: text, HTML: "<p>" + text, Date: time.UnixMilli(0)})
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"mime/quotedprintable"
 	"net/mail"
 	"net/netip"
 	"strings"
@@ -246,17 +248,14 @@ func (s *smtpSender) letter(w Worded) (letter, error) {
 	if !plainAddress(w.To) {
 		return letter{}, errors.New("the address has characters that mail servers do not take")
 	}
-	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
-	m.FromMailAddress(s.from)
-	m.SetAddrHeaderFromMailAddress(gomail.HeaderTo, &mail.Address{Address: w.To})
-	m.Subject(w.Subject)
-	m.SetDateWithValue(w.Date)
-	m.SetMessageIDWithValue(w.ID + "@" + s.domain)
-	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no out-of-office answers
-	m.SetBodyString(gomail.TypeTextPlain, w.Text)
-	m.AddAlternativeString(gomail.TypeTextHTML, w.HTML)
+	// go-mail encodes bodies into buffers that grow line by line, which is half of its
+	// work: it makes a message of two marks, and the bodies take their places.
+	marked := bytes.NewBuffer(make([]byte, 0, headRoom))
+	if _, err := s.form(w, textMark, htmlMark).WriteTo(marked); err != nil {
+		return letter{}, fmt.Errorf("writing the message: %w", err)
+	}
 	data := bytes.NewBuffer(make([]byte, 0, headRoom+2*len(w.Text)+2*len(w.HTML)))
-	if _, err := m.WriteTo(data); err != nil {
+	if err := fill(data, marked.Bytes(), w); err != nil {
 		return letter{}, fmt.Errorf("writing the message: %w", err)
 	}
 	dotted, err := dotStuffed(data.Bytes())
@@ -264,6 +263,50 @@ func (s *smtpSender) letter(w Worded) (letter, error) {
 		from: s.from.Address, to: w.To, data: dotted,
 		utf8: !ascii(w.To) || !ascii(s.from.Address), eight: !ascii(dotted),
 	}, err
+}
+
+// form is a message with the headers of w and the given bodies.
+func (s *smtpSender) form(w Worded, text, html string) *gomail.Msg {
+	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	m.FromMailAddress(s.from)
+	m.SetAddrHeaderFromMailAddress(gomail.HeaderTo, &mail.Address{Address: w.To})
+	m.Subject(w.Subject)
+	m.SetDateWithValue(w.Date)
+	m.SetMessageIDWithValue(w.ID + "@" + s.domain)
+	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no out-of-office answers
+	m.SetBodyString(gomail.TypeTextPlain, text)
+	m.AddAlternativeString(gomail.TypeTextHTML, html)
+	return m
+}
+
+// Marks stand alone in the lines where the bodies are to be.
+const (
+	textMark = "text"
+	htmlMark = "html"
+)
+
+// fill writes a message of marks with its bodies in their places, encoded as go-mail
+// does by default (RFC 2045 6.7).
+func fill(data *bytes.Buffer, marked []byte, w Worded) error {
+	for _, body := range []struct{ mark, text string }{{textMark, w.Text}, {htmlMark, w.HTML}} {
+		before, after, found := bytes.Cut(marked, []byte("\r\n\r\n"+body.mark+"\r\n"))
+		if !found {
+			return errors.New("a part has no place")
+		}
+		data.Write(before)
+		data.WriteString("\r\n\r\n")
+		encoder := quotedprintable.NewWriter(data)
+		if _, err := io.WriteString(encoder, body.text); err != nil {
+			return err
+		}
+		if err := encoder.Close(); err != nil {
+			return err
+		}
+		data.WriteString("\r\n")
+		marked = after
+	}
+	data.Write(marked)
+	return nil
 }
 
 // headRoom is for the header of a message and the lines between its parts, in bytes.
