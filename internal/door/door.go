@@ -108,8 +108,8 @@ func New(o Options) (*Door, error) {
 	d.App.Server().Handler = func(ctx *fasthttp.RequestCtx) {
 		d.underWay.Add(1)
 		defer d.underWay.Add(-1)
-		if method := string(ctx.Method()); !slices.Contains(fiber.DefaultMethods, method) {
-			ctx.SetUserValue(methodKey{}, method)
+		if !slices.ContainsFunc(fiber.DefaultMethods, func(m string) bool { return m == string(ctx.Method()) }) {
+			ctx.SetUserValue(methodKey{}, string(ctx.Method()))
 			ctx.Request.Header.SetMethod(otherMethod)
 		}
 		fiberHandler(ctx)
