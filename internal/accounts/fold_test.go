@@ -11,8 +11,8 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 )
 
-// folded returns the local part under which an account of the typed one is kept,
-// ok only if the typed one is taken.
+// folded returns the local part under which the account of a typed address is stored; ok
+// reports whether the address is accepted.
 func folded(local string) (got string, ok bool) {
 	id, refusal := discovery.Find(local+"@example.org", "")
 	return strings.TrimSuffix(id.Identifier, "@example.org"), refusal == ""

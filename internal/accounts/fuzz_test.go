@@ -9,7 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 )
 
-// FuzzFind looks for texts that Find takes for an id that is none.
+// FuzzFind searches for texts that Find accepts although they are no id.
 func FuzzFind(f *testing.F) {
 	for _, text := range []string{
 		"ann@example.org", "Ann+x@Mu\u0308nchen.DE.", "e\u0301@例え。テスト", "a\u200bnn@example.org", `"a b"@example.org`, "a@b@c", "ann@[::1]",

@@ -18,7 +18,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// UserID names a person for good.
+// UserID identifies a user. It never changes and is never used again.
 type UserID db.ID
 
 // User is a person.
@@ -28,15 +28,15 @@ type User struct {
 	FirstName   string
 	LastName    string
 	Email       string // the first mail address that was proved
-	Language    string // "" as the browser asks
+	Language    string // "": the browser's
 	Active      bool   // has proved an account, and is not deactivated
 	Staff       bool
 	Superuser   bool
-	Invited     bool // let in also when sign-up is closed, never swept
+	Invited     bool // may sign in also when sign-up is closed, never swept
 	Joined      time.Time
 	LastLogin   time.Time // zero: never
 	Deactivated time.Time // zero: not
-	Asked       time.Time // when somebody last asked to sign in as them before they had; zero: never
+	Requested   time.Time // the last request to sign in before any account was proved; zero: none
 }
 
 // Name is the user's full name, or "" if none was given.
@@ -45,13 +45,13 @@ func (u User) Name() string { return strings.TrimSpace(u.FirstName + " " + u.Las
 const userColumns = `u.id, u.username, u.first_name, u.last_name, u.email, u.language, u.is_active, u.is_staff,
 	u.is_superuser, u.is_invited, u.date_joined, u.last_login, u.deactivated_at, u.asked_at`
 
-// scan reads userColumns, with what stands before them in into.
-func (u *User) scan(scan func(...any) error, into ...any) error {
-	var joined, login, deactivated, asked int64
-	err := scan(append(into, &u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Language, &u.Active,
-		&u.Staff, &u.Superuser, &u.Invited, &joined, &login, &deactivated, &asked)...)
-	u.Joined, u.LastLogin, u.Deactivated, u.Asked = db.Time(joined), db.Time(login), db.Time(deactivated), db.Time(asked)
-	return err
+// scan reads userColumns.
+func (u *User) scan(scan db.Scan) error { return u.scanAfter(nil, scan) }
+
+// scanAfter reads userColumns that follow other columns, which are scanned to before.
+func (u *User) scanAfter(before []any, scan db.Scan) error {
+	return scan(append(before, &u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Language, &u.Active,
+		&u.Staff, &u.Superuser, &u.Invited, &u.Joined, &u.LastLogin, &u.Deactivated, &u.Requested)...)
 }
 
 // For queries of other packages that read a row together with its user.
@@ -95,19 +95,13 @@ func Lookup(tx *db.Tx, d Discovery, text string) (User, error) {
 	return u, err
 }
 
-// List returns up to limit users whose id is above after, in the order in
-// which they came.
-func List(tx *db.Tx, after UserID, limit int) (all []User, err error) {
-	err = tx.Each(func(scan func(...any) error) error {
-		var u User
-		err := u.scan(scan)
-		all = append(all, u)
-		return err
-	}, `SELECT `+userColumns+` FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2`, after, limit)
-	return all, err
+// List returns up to limit users whose id is above after, in the order in which they
+// were made.
+func List(tx *db.Tx, after UserID, limit int) ([]User, error) {
+	return db.All(tx, (*User).scan, `SELECT `+userColumns+` FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2`, after, limit)
 }
 
-// addUser makes an inactive user who holds nothing.
+// addUser makes an inactive user without name or address.
 func addUser(tx *db.Tx) (User, error) {
 	id := tx.NewID()
 	u := User{ID: UserID(id), Username: "u" + strconv.FormatInt(int64(id), 36), Joined: tx.Now}
@@ -115,7 +109,7 @@ func addUser(tx *db.Tx) (User, error) {
 	return u, err
 }
 
-// AnySuperuser reports whether somebody administers this server.
+// AnySuperuser reports whether there is a superuser.
 func AnySuperuser(tx *db.Tx) (bool, error) {
 	var id int64
 	err := tx.Get(`SELECT id FROM users WHERE is_superuser = 1 LIMIT 1`).Scan(&id)
@@ -133,35 +127,34 @@ func SetSuperuser(tx *db.Tx, id UserID, is bool, options ...Option) error {
 			return err
 		}
 	}
-	return one(tx.Exec(`UPDATE users SET is_superuser = $2, is_staff = $2 WHERE id = $1`, id, db.Int(is)))
+	return changed(tx.Exec(`UPDATE users SET is_superuser = $2, is_staff = $2 WHERE id = $1`, id, db.Int(is)))
 }
 
-// Invite lets a user in also when sign-up is closed.
+// Invite allows a user to sign in also when sign-up is closed.
 func Invite(tx *db.Tx, id UserID) error {
-	return one(tx.Exec(`UPDATE users SET is_invited = 1 WHERE id = $1`, id))
+	return changed(tx.Exec(`UPDATE users SET is_invited = 1 WHERE id = $1`, id))
 }
 
-// Deactivate shuts a user out until Reactivate. Their sessions are for the
-// caller to end. It returns ErrLastSuperuser for the last superuser, unless Force is
-// given.
+// Deactivate keeps a user from signing in until Reactivate. The caller has to end their
+// sessions. It returns ErrLastSuperuser for the last superuser, unless Force is given.
 func Deactivate(tx *db.Tx, id UserID, options ...Option) error {
 	if err := keepSuperuser(tx, id, options); err != nil {
 		return err
 	}
-	return one(tx.Exec(`UPDATE users SET is_active = 0, deactivated_at = $2 WHERE id = $1`, id, tx.Millis()))
+	return changed(tx.Exec(`UPDATE users SET is_active = 0, deactivated_at = $2 WHERE id = $1`, id, tx.Millis()))
 }
 
-// Reactivate undoes Deactivate. Who had never proved an account stays
-// inactive until they do.
+// Reactivate undoes Deactivate. A user who has never proved an account stays inactive
+// until they do.
 func Reactivate(tx *db.Tx, id UserID) error {
-	return one(tx.Exec(`UPDATE users SET deactivated_at = 0, is_invited = 1,
+	return changed(tx.Exec(`UPDATE users SET deactivated_at = 0, is_invited = 1,
 		is_active = CASE WHEN EXISTS (SELECT 1 FROM accounts WHERE user_id = $1 AND is_active = 1) THEN 1 ELSE 0 END
 		WHERE id = $1`, id))
 }
 
-// SetProfile changes what a user says of themselves.
-func SetProfile(tx *db.Tx, id UserID, first, last, language string) error {
-	return one(tx.Exec(`UPDATE users SET first_name = $2, last_name = $3, language = $4 WHERE id = $1`, id, first, last, language))
+// SetProfile changes a user's names and language.
+func SetProfile(tx *db.Tx, id UserID, firstName, lastName, language string) error {
+	return changed(tx.Exec(`UPDATE users SET first_name = $2, last_name = $3, language = $4 WHERE id = $1`, id, firstName, lastName, language))
 }
 
 // Delete removes a user and all their accounts. It returns ErrLastSuperuser for the
@@ -173,35 +166,36 @@ func Delete(tx *db.Tx, id UserID, options ...Option) error {
 	if _, err := tx.Exec(`DELETE FROM accounts WHERE user_id = $1`, id); err != nil {
 		return err
 	}
-	return one(tx.Exec(`DELETE FROM users WHERE id = $1`, id))
+	return changed(tx.Exec(`DELETE FROM users WHERE id = $1`, id))
 }
 
-// Asked notes that somebody asks to sign in as a user who has not proved an account, so
-// that the sweeper leaves them while that is under way. It is false if the sweeper was
-// there first.
-func Asked(tx *db.Tx, id UserID) (there bool, err error) {
+// RecordRequest records that somebody requests to sign in as a user who has not proved an
+// account, so that the sweeper leaves the user while the attempt is open. It is false if
+// the user does not exist, as when the sweeper was faster.
+func RecordRequest(tx *db.Tx, id UserID) (exists bool, err error) {
 	n, err := tx.Exec(`UPDATE users SET asked_at = $2 WHERE id = $1`, id, tx.Millis())
 	return n == 1, err
 }
 
-// SweepUnproved returns what removes up to limit users who came before the given time,
-// never proved an account, and as whom nobody has asked to sign in for as long as an
-// attempt is kept. Their accounts go with them.
+// SweepUnproved returns the function that removes up to limit users, with their accounts,
+// who were made before the given time, have never proved an account, and as whom nobody
+// has requested to sign in for as long as an attempt is kept.
 func SweepUnproved(kept time.Duration) func(tx *db.Tx, before time.Time, limit int) (int64, error) {
 	return func(tx *db.Tx, before time.Time, limit int) (int64, error) {
 		return sweepUnproved(tx, before, tx.Now.Add(-kept), limit)
 	}
 }
 
-func sweepUnproved(tx *db.Tx, before, asked time.Time, limit int) (int64, error) {
+func sweepUnproved(tx *db.Tx, before, requested time.Time, limit int) (int64, error) {
 	const unproved = `is_active = 0 AND is_invited = 0 AND deactivated_at = 0 AND is_superuser = 0`
-	// Materialized, or PostgreSQL may run the query for each row, and its limit is none.
+	// Without MATERIALIZED, PostgreSQL may run the query once for each row, and more than
+	// limit rows are deleted.
 	return tx.Exec(`WITH gone AS MATERIALIZED (SELECT id FROM users WHERE `+unproved+` AND id < $1 AND asked_at < $2 ORDER BY id LIMIT $3`+tx.SkipLocked()+`)
-		DELETE FROM users WHERE id IN (SELECT id FROM gone)`, db.FirstID(before), asked, limit)
+		DELETE FROM users WHERE id IN (SELECT id FROM gone)`, db.FirstID(before), requested, limit)
 }
 
-// one turns "no row changed" into db.ErrNotFound.
-func one(n int64, err error) error {
+// changed turns "no row changed" into db.ErrNotFound.
+func changed(n int64, err error) error {
 	if err == nil && n == 0 {
 		return fmt.Errorf("user: %w", db.ErrNotFound)
 	}
@@ -211,9 +205,9 @@ func one(n int64, err error) error {
 // ErrTaken reports that a username belongs to somebody else.
 var ErrTaken = errors.New("that username is taken")
 
-// Named returns an invited user with the username. With an address it is the
-// address's user, who is given the name; without one it is a new user, or the
-// one who has the name.
+// Named returns an invited user who has the username. With an address it is the address's
+// user, who gets the username; without one it is the user with that username, or a new
+// one. It returns ErrTaken if the username belongs to another user than the address.
 func Named(tx *db.Tx, username string, id ID) (u User, err error) {
 	err = u.scan(tx.Get(`SELECT `+userColumns+` FROM users u WHERE u.username = $1`, username).Scan)
 	taken := err == nil

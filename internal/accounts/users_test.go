@@ -58,7 +58,7 @@ func of(t testing.TB, d *db.DB, id accounts.UserID) (all []accounts.Account) {
 	return all
 }
 
-// names are the usernames of all users, in their order.
+// names returns the usernames of all users in the order of their ids.
 func names(t testing.TB, d *db.DB) (all []string) {
 	t.Helper()
 	update(t, d, func(tx *db.Tx) error {

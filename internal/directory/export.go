@@ -108,7 +108,7 @@ func (e *Export) read(tx *db.Tx, user accounts.UserID, d *Directory) error {
 	e.User = exportUser{
 		ID: u.ID, Username: u.Username, FirstName: u.FirstName, LastName: u.LastName, Email: u.Email, Language: u.Language,
 		Active: u.Active, Staff: u.Staff, Superuser: u.Superuser, Invited: u.Invited,
-		Joined: u.Joined, LastLogin: maybe(u.LastLogin), Deactivated: maybe(u.Deactivated), Asked: maybe(u.Asked),
+		Joined: u.Joined, LastLogin: maybe(u.LastLogin), Deactivated: maybe(u.Deactivated), Asked: maybe(u.Requested),
 	}
 	for _, a := range p.Accounts {
 		e.Accounts = append(e.Accounts, exportAccount{

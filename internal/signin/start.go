@@ -225,7 +225,7 @@ func (st *start) reach(tx *db.Tx) (who accounts.AccountStatus, mute bool, err er
 		return who, false, err
 	}
 	if !who.Active {
-		there, err := accounts.Asked(tx, who.User)
+		there, err := accounts.RecordRequest(tx, who.User)
 		if err != nil {
 			return who, false, err
 		}
