@@ -1,5 +1,5 @@
-// Package audit owns what happened: a line for each event of a user or of a micro
-// service, for its owner and for administrators. Tables audit and forgotten.
+// Package audit owns the history: a line for each event of a user or of a micro service,
+// for its owner and for administrators. Tables audit and forgotten.
 //
 // Lines are written in the transaction of their event. They hold no code, token or
 // address.
@@ -36,7 +36,7 @@ const (
 	LinkMade       Event = "link_made"
 )
 
-// Client is who asked: never the whole address.
+// Client is where a request came from: never the whole address.
 type Client struct {
 	Prefix string // the network, IPv4 /24 or IPv6 /48; "" by command
 	Agent  string // browser and system, as in "Firefox on Linux"
@@ -57,7 +57,8 @@ var (
 // Person is the actor who is signed in as a user.
 func Person(user db.ID) Actor { return Actor{"user", int64(user)} }
 
-// What events are about. A subject's id is that of its row; 0 is one that there is not.
+// Kinds of subjects. A subject's id is that of its row, 0 if it has no row: an event about
+// an unknown user or service.
 const (
 	ofUser    = "user"
 	ofService = "service"
@@ -75,16 +76,16 @@ func Write(tx *db.Tx, user db.ID, by Actor, e Event, c Client) error {
 	return Begin(tx, tx.NewID(), user, by, e, c)
 }
 
-// Begin is Write for an event that another may follow: a sign-in. id is for Finish.
+// Begin is Write for the first of two related events: a code was sent. id is for Finish.
 func Begin(tx *db.Tx, id, user db.ID, by Actor, e Event, c Client) error {
 	_, err := tx.Exec(`INSERT INTO audit (id, subject_kind, subject_id, actor_kind, actor_id, event, prefix, agent, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`,
 		id, ofUser, user, by.kind, by.id, e, c.Prefix, c.Agent)
 	return err
 }
 
-// Finish writes the user's own event that followed one of Begin into the same row, since
-// two rows for a sign-in cost twice as much. It adds a line if there is no such row.
-// Readers see two lines either way.
+// Finish writes the second event, which the user caused, into the row of Begin, because
+// two rows per sign-in cost twice as much. Without such a row it adds one. Readers see two
+// lines either way.
 func Finish(tx *db.Tx, id, user db.ID, e Event, c Client) error {
 	n, err := tx.Exec(`UPDATE audit SET then_event = $3, then_at = $4, then_prefix = $5, then_agent = $6
 		WHERE id = $1 AND subject_kind = 'user' AND subject_id = $2 AND then_event = ''`, id, user, e, tx.Now, c.Prefix, c.Agent)

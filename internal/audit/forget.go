@@ -6,12 +6,12 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// forgetAtOnce is how many lines one transaction removes, so that nobody else waits for
-// a long history to go.
+// forgetAtOnce is how many lines one transaction removes, so that a long history does not
+// block others.
 const forgetAtOnce = 1000
 
-// Forget removes a user's history. Rows beyond what one transaction should remove are
-// left to ForgetMore.
+// Forget removes a user's history, up to forgetAtOnce rows of it. The others are left to
+// ForgetMore.
 func Forget(tx *db.Tx, user db.ID) error {
 	n, err := forget(tx, user, forgetAtOnce)
 	if err != nil || n < forgetAtOnce {
@@ -25,8 +25,8 @@ func forget(tx *db.Tx, user db.ID, limit int) (int64, error) {
 	return tx.Exec(`DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE subject_kind = 'user' AND subject_id = $1 AND subject_id <> 0 ORDER BY id LIMIT $2)`, user, limit)
 }
 
-// ForgetMore removes up to limit lines of a user whom Forget has not forgotten whole, and
-// reports whether there may be more.
+// ForgetMore removes up to limit lines of one user whose history Forget could not remove
+// completely, and reports whether there may be more.
 func ForgetMore(tx *db.Tx, limit int) (removed int64, more bool, err error) {
 	var user db.ID
 	err = tx.Get(`SELECT user_id FROM forgotten ORDER BY user_id LIMIT 1`).Scan(&user)

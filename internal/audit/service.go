@@ -34,7 +34,7 @@ func WriteService(tx *db.Tx, service int64, e ServiceEvent, c Client, detail str
 	return err
 }
 
-// OfService returns up to limit of a micro service's last lines, newest first.
+// OfService returns the latest lines of a micro service, at most limit, newest first.
 func OfService(tx *db.Tx, service int64, limit int) ([]ServiceLine, error) {
 	return db.All(tx, func(l *ServiceLine, scan db.Scan) error {
 		var id db.ID

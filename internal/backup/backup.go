@@ -1,8 +1,8 @@
 // Package backup writes every row of a database into one file, reads such a file
 // back, and copies a database into another one, also of the other engine.
 //
-// It knows no table: which there are and what columns they have, package db reads
-// from the catalogue. It does not know where the secret key lies, nor whether a
+// It knows no table by name: package db reads the tables and their columns from the
+// engine's catalogue. It does not know where the secret key is stored, nor whether a
 // server runs.
 //
 // # The file
@@ -12,7 +12,7 @@
 //
 //	H  Header, JSON; the first record
 //	T  db.Table, JSON; the rows of a table follow, by primary key
-//	R  a row: for each column a byte for its kind, and the value:
+//	R  a row: for each column a byte for the kind of value, then the value:
 //	   0 null; 1 integer, a zigzag varint; 2 text and 3 bytes, each with its length
 //	   as an unsigned varint before it
 //	S  Sum, JSON; ends the table: how many rows, and SHA-256 over the bytes of all R
@@ -43,16 +43,16 @@ var (
 	ErrFormat = errors.New("not a whole djauthy backup")
 	// ErrNewer reports a backup of a newer djauthy.
 	ErrNewer = errors.New("this backup was made by a newer djauthy; restore it with that version, or a later one")
-	// ErrDiffers reports that what was written does not read back as it was.
+	// ErrDiffers reports that rows read back differ from those written.
 	ErrDiffers = errors.New("what was written does not read back the same")
 )
 
-// Header says what a backup is of.
+// Header describes a backup.
 type Header struct {
 	Version     string       `json:"djauthy"` // of the program that wrote it
 	Created     time.Time    `json:"created_at"`
 	Engine      string       `json:"engine"` // "sqlite" or "postgres"
-	Steps       []db.Step    `json:"steps"`  // of migrating, that the database had taken
+	Steps       []db.Step    `json:"steps"`  // the migrations that the database had
 	Rows        int64        `json:"rows"`   // in all tables
 	Fingerprint string       `json:"key_fingerprint"`
 	Key         *seal.Locked `json:"key,omitempty"` // the secret key, if it is in the backup
@@ -61,7 +61,7 @@ type Header struct {
 // KeyContext is the context under which Header.Key is sealed.
 const KeyContext = "djauthy secret key in a backup"
 
-// Sum is what a table holds: equal sums are equal rows.
+// Sum is the number of rows of a table and their hash: equal sums are equal rows.
 type Sum struct {
 	Table  string `json:"table"`
 	Rows   int64  `json:"rows"`
@@ -74,36 +74,37 @@ type Contents struct {
 	Tables []Sum
 }
 
-// Progress is told now and then what is being done, and with how many of all rows.
+// Progress is called from time to time with what is being done and how many of all rows
+// are done.
 type Progress func(what string, done, all int64)
 
-func (p Progress) tell(what string, done, all int64) {
+func (p Progress) report(what string, done, all int64) {
 	if p != nil {
 		p(what, done, all)
 	}
 }
 
-// sink takes the rows of one moment: a file, or another database.
+// sink receives the rows of a snapshot: a file, or another database.
 type sink interface {
 	begin(h Header) error
 	// table begins a table, whose rows follow.
 	table(t db.Table) error
-	// row takes a row: its values, and the bytes that encode them. Both are used
-	// again for the next.
+	// row receives a row: its values, and the bytes that encode them. The caller reuses
+	// both for the next row.
 	row(values []any, encoded []byte) error
 	// end ends the table.
 	end(s Sum) error
 }
 
-// nowhere is the sink of what is only looked at.
-type nowhere struct{}
+// discard is a sink that keeps nothing, for reading with no copy.
+type discard struct{}
 
-func (nowhere) begin(Header) error      { return nil }
-func (nowhere) table(db.Table) error    { return nil }
-func (nowhere) row([]any, []byte) error { return nil }
-func (nowhere) end(Sum) error           { return nil }
+func (discard) begin(Header) error      { return nil }
+func (discard) table(db.Table) error    { return nil }
+func (discard) row([]any, []byte) error { return nil }
+func (discard) end(Sum) error           { return nil }
 
-// summing makes the Sum of a table row by row.
+// summing computes the Sum of a table row by row.
 type summing struct {
 	rows int64
 	hash hash.Hash

@@ -110,7 +110,7 @@ func TestABackupOfAnOlderDjauthyIsRestoredAndMigrated(t *testing.T) {
 	})
 }
 
-// A backup is of one moment: whoever writes meanwhile is in it whole or not at all.
+// A backup is a snapshot: a transaction that commits meanwhile is in it whole or not at all.
 func TestABackupOfADatabaseThatIsWrittenToIsOfOneMoment(t *testing.T) {
 	for _, engine := range engines {
 		t.Run(engine, func(t *testing.T) {

@@ -10,27 +10,27 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// Target says how a database is filled.
+// Target is a database to fill, and how.
 type Target struct {
 	DB *db.DB
 	// Again clears a database that an earlier restore or copy left unfinished.
 	Again bool
-	// Last, if it is set, runs when all rows are there and read back. If it fails, so
-	// does the whole.
+	// Last, if set, runs after all rows were written and read back. Its failure is that
+	// of Restore or Copy.
 	Last     func() error
 	Progress Progress
 }
 
 // Restore fills an empty database with the rows of a backup and reads them back. The
-// schema is as old as the backup; Migrate brings it up to date. When it fails, the
-// database is left without tables; when the process dies, as db.ErrUnfinished. It
-// returns db.ErrNotEmpty for a database that has rows.
+// schema is that of the backup; Migrate brings it up to date. If it fails, the database
+// is left without tables; if the process dies, opening the database returns
+// db.ErrUnfinished. It returns db.ErrNotEmpty for a database that has rows.
 func (t Target) Restore(ctx context.Context, r io.Reader) (Contents, error) {
 	return t.fill(ctx, func(to sink) (Contents, error) { return replay(ctx, r, to, "restoring", t.Progress) })
 }
 
-// Copy fills an empty database with the rows of another one, as they all are at one
-// moment, and reads them back. Its failures are those of Restore.
+// Copy fills an empty database with a snapshot of another one and reads it back. It fails
+// as Restore does.
 func (t Target) Copy(ctx context.Context, from *db.DB) (Contents, error) {
 	return t.fill(ctx, func(to sink) (Contents, error) { return dump(ctx, from, Header{}, to, "copying", t.Progress) })
 }
@@ -65,7 +65,7 @@ type loader struct {
 	target Target
 	load   *db.Load   // nil before begin
 	schema []db.Table // of the target
-	came   []db.Table // from the source, the last being filled now
+	tables []db.Table // received from the source; the last is the one being filled
 	rows   [][]any
 	bytes  int
 }
@@ -77,12 +77,12 @@ func (l *loader) begin(h Header) (err error) {
 	return l.target.DB.View(l.ctx, func(tx *db.Tx) (err error) { l.schema, err = tx.Tables(); return err })
 }
 
-// table finds the table in the schema that the steps made. It has to have the very
-// columns; their names, not their places, say where a value belongs.
+// table finds the table in the target's schema. Both have to have the same columns, in any
+// order: values are assigned by column name.
 func (l *loader) table(t db.Table) error {
 	for _, ours := range l.schema {
 		if ours.Name == t.Name && sameColumns(ours.Columns, t.Columns) {
-			l.came = append(l.came, t)
+			l.tables = append(l.tables, t)
 			return nil
 		}
 	}
@@ -114,7 +114,7 @@ func (l *loader) flush() error {
 	if len(l.rows) == 0 {
 		return nil
 	}
-	t := l.came[len(l.came)-1]
+	t := l.tables[len(l.tables)-1]
 	err := l.load.Insert(l.ctx, t, l.rows)
 	clear(l.rows)
 	l.rows, l.bytes = l.rows[:0], 0
@@ -126,11 +126,11 @@ func (l *loader) flush() error {
 
 func (l *loader) end(Sum) error { return l.flush() }
 
-// check reads everything back, with the columns in the order in which they came, and
-// compares it table by table. Every table of the schema has to be among them.
+// check reads everything back, with the columns in the source's order, and compares it
+// table by table. Every table of the schema has to be among them.
 func (l *loader) check(want []Sum) error {
-	if len(l.came) != len(l.schema) {
-		return fmt.Errorf("%w: it has %d tables, and its steps make %d", ErrFormat, len(l.came), len(l.schema))
+	if len(l.tables) != len(l.schema) {
+		return fmt.Errorf("%w: it has %d tables, and its steps make %d", ErrFormat, len(l.tables), len(l.schema))
 	}
 	var got []Sum
 	all, done := int64(0), int64(0)
@@ -141,8 +141,8 @@ func (l *loader) check(want []Sum) error {
 		if err := tx.Unhurried(); err != nil {
 			return err
 		}
-		for _, t := range l.came {
-			s, err := dumpTable(l.ctx, tx, t, nowhere{}, func(n int64) { l.target.Progress.tell("reading back", done+n, all) })
+		for _, t := range l.tables {
+			s, err := dumpTable(l.ctx, tx, t, discard{}, func(n int64) { l.target.Progress.report("reading back", done+n, all) })
 			if err != nil {
 				return fmt.Errorf("read back the table %s: %w", t.Name, err)
 			}

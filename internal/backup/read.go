@@ -24,10 +24,10 @@ const maxRecord = 64 << 20
 
 // Verify reads a backup to its end and recomputes every hash in it.
 func Verify(ctx context.Context, r io.Reader, p Progress) (Contents, error) {
-	return replay(ctx, r, nowhere{}, "checking", p)
+	return replay(ctx, r, discard{}, "checking", p)
 }
 
-// replay hands every row of a backup to a sink. what is told to p.
+// replay hands every row of a backup to a sink. what names the work for Progress.
 func replay(ctx context.Context, r io.Reader, to sink, what string, p Progress) (c Contents, err error) {
 	in, err := open(r)
 	if err != nil {
@@ -44,7 +44,7 @@ func replay(ctx context.Context, r io.Reader, to sink, what string, p Progress) 
 		if err != nil || !more {
 			return c, err
 		}
-		s, err := in.rows(ctx, t, to, func(n int64) { p.tell(what, done+n, c.Rows) })
+		s, err := in.rows(ctx, t, to, func(n int64) { p.report(what, done+n, c.Rows) })
 		if err != nil {
 			return c, err
 		}
@@ -79,7 +79,7 @@ func open(r io.Reader) (*reader, error) {
 	return &reader{in: bufio.NewReaderSize(zip, 1<<16), hash: sha256.New()}, nil
 }
 
-// damaged says what an error in the middle of the file means.
+// damaged turns an error in the middle of the file into one that says what is wrong.
 func damaged(err error) error {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -90,7 +90,7 @@ func damaged(err error) error {
 	return err
 }
 
-// next reads a record; the payload is good until the next.
+// next reads a record; the payload is valid until the next call.
 func (r *reader) next() (letter byte, payload []byte, err error) {
 	if letter, err = r.in.ReadByte(); err != nil {
 		return 0, nil, damaged(err)
@@ -113,8 +113,8 @@ func (r *reader) next() (letter byte, payload []byte, err error) {
 	return letter, r.payload, nil
 }
 
-// header reads the first record, and refuses a backup with steps of migrating that
-// this djauthy does not have.
+// header reads the first record. It refuses a backup with migrations that this djauthy
+// does not know.
 func (r *reader) header() (h Header, err error) {
 	letter, payload, err := r.next()
 	if err != nil {
@@ -138,7 +138,7 @@ func (r *reader) header() (h Header, err error) {
 	return h, nil
 }
 
-// table reads what a table is; more is false at the end of the file.
+// table reads the description of the next table; more is false at the end of the file.
 func (r *reader) table() (t db.Table, more bool, err error) {
 	letter, payload, err := r.next()
 	if err != nil {
@@ -156,7 +156,7 @@ func (r *reader) table() (t db.Table, more bool, err error) {
 	return t, false, fmt.Errorf("%w: the record %q out of its place", ErrFormat, letter)
 }
 
-// end compares the hash of the whole, after which nothing may come.
+// end compares the hash of all records. Nothing may follow it.
 func (r *reader) end(payload []byte) error {
 	var e ending
 	if err := json.Unmarshal(payload, &e); err != nil {
@@ -173,8 +173,8 @@ func (r *reader) end(payload []byte) error {
 	return nil
 }
 
-// rows reads the rows of a table and compares their sum.
-func (r *reader) rows(ctx context.Context, t db.Table, to sink, tell func(rows int64)) (Sum, error) {
+// rows reads the rows of a table and compares their Sum.
+func (r *reader) rows(ctx context.Context, t db.Table, to sink, report func(rows int64)) (Sum, error) {
 	if err := to.table(t); err != nil {
 		return Sum{}, err
 	}
@@ -182,7 +182,7 @@ func (r *reader) rows(ctx context.Context, t db.Table, to sink, tell func(rows i
 	count := summing{hash: sha256.New()}
 	for {
 		if count.rows%checkEvery == 0 {
-			tell(count.rows)
+			report(count.rows)
 			if err := ctx.Err(); err != nil {
 				return Sum{}, err
 			}

@@ -46,7 +46,7 @@ func TestNoDamageToABackupGoesUnseen(t *testing.T) {
 	}
 }
 
-// errUnharmed says that a backup reads as before.
+// errUnharmed reports that a damaged backup could still be read.
 var errUnharmed = errors.New("unharmed")
 
 // unzipped is the records of a backup; zipped is a backup of records.

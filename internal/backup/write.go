@@ -24,8 +24,8 @@ type Options struct {
 	Progress    Progress
 }
 
-// Write writes every row of a database, as they all are at one moment, while others
-// go on writing. What it returns is to be compared with what Verify finds.
+// Write writes a snapshot of a database, while others go on writing to it. The caller
+// compares the result with that of Verify.
 func Write(ctx context.Context, d *db.DB, w io.Writer, o Options) (Contents, error) {
 	f, err := newFile(w)
 	if err != nil {
@@ -39,11 +39,12 @@ func Write(ctx context.Context, d *db.DB, w io.Writer, o Options) (Contents, err
 	return c, errors.Join(err, f.close(err == nil))
 }
 
-// checkEvery is after how many rows it is asked whether to go on.
+// checkEvery is the number of rows after which progress is reported and the context is
+// checked.
 const checkEvery = 1000
 
-// dump hands every row of a database to a sink, in one read transaction. what is told
-// to p.
+// dump hands every row of a database to a sink, in one read transaction. what names the
+// work for Progress.
 func dump(ctx context.Context, d *db.DB, h Header, to sink, what string, p Progress) (c Contents, err error) {
 	err = d.View(ctx, func(tx *db.Tx) error {
 		if err := tx.Unhurried(); err != nil {
@@ -60,7 +61,7 @@ func dump(ctx context.Context, d *db.DB, h Header, to sink, what string, p Progr
 		}
 		done := int64(0)
 		for _, t := range tables {
-			s, err := dumpTable(ctx, tx, t, to, func(n int64) { p.tell(what, done+n, c.Rows) })
+			s, err := dumpTable(ctx, tx, t, to, func(n int64) { p.report(what, done+n, c.Rows) })
 			if err != nil {
 				return fmt.Errorf("table %s: %w", t.Name, err)
 			}
@@ -72,7 +73,7 @@ func dump(ctx context.Context, d *db.DB, h Header, to sink, what string, p Progr
 	return c, err
 }
 
-// describe writes into the header what the database is, and returns its tables.
+// describe completes the header from the database and returns the tables.
 func describe(tx *db.Tx, h *Header) (tables []db.Table, err error) {
 	h.Created = tx.Now
 	if h.Steps, err = tx.Taken(); err != nil {
@@ -91,7 +92,7 @@ func describe(tx *db.Tx, h *Header) (tables []db.Table, err error) {
 	return tables, nil
 }
 
-func dumpTable(ctx context.Context, tx *db.Tx, t db.Table, to sink, tell func(rows int64)) (Sum, error) {
+func dumpTable(ctx context.Context, tx *db.Tx, t db.Table, to sink, report func(rows int64)) (Sum, error) {
 	if err := to.table(t); err != nil {
 		return Sum{}, err
 	}
@@ -103,7 +104,7 @@ func dumpTable(ctx context.Context, tx *db.Tx, t db.Table, to sink, tell func(ro
 		}
 		count.add(encoded)
 		if count.rows%checkEvery == 0 {
-			tell(count.rows)
+			report(count.rows)
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -175,7 +176,7 @@ type ending struct {
 	SHA256 string `json:"sha256"`
 }
 
-// close ends the file; one that is not whole gets no last record.
+// close ends the file. An incomplete one gets no last record, so that readers refuse it.
 func (f *file) close(whole bool) error {
 	if !whole {
 		return nil
