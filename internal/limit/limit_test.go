@@ -19,7 +19,7 @@ func budget(key string) limit.Budget {
 	return limit.Budget{Name: "send_per_id", Key: key, Rates: config.Rates{{N: 5, Per: 15 * time.Minute}}}
 }
 
-// take counts one event as its callers do, in a shared part.
+// take counts one event as its callers do, in a ReadCommitted part.
 func take(t testing.TB, d *db.DB, budgets ...limit.Budget) (wait time.Duration) {
 	t.Helper()
 	err := d.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) (err error) {
@@ -349,7 +349,8 @@ func TestSweepWalksAllRowsAndRemovesOnlyWhatIsSpentOut(t *testing.T) {
 			if gone > 10 {
 				t.Fatalf("%d rows went in a step of 10", gone)
 			}
-			if removed += gone; next == "" {
+			removed += gone
+			if next == "" {
 				break
 			}
 			if next <= from {

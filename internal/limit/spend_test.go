@@ -8,7 +8,7 @@ import (
 	"github.com/djauthy/djauthy/internal/limit"
 )
 
-// A state in a row of the caller's own goes as a budget does.
+// A state that the caller stores behaves as a budget does.
 func TestSpendTakesAsABudgetDoes(t *testing.T) {
 	r := config.Rate{N: 3, Per: 30 * time.Minute}
 	now, state := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC), int64(0)
@@ -19,7 +19,8 @@ func TestSpendTakesAsABudgetDoes(t *testing.T) {
 			if !ok && next != state {
 				t.Errorf("a refusal moves the state from %d to %d", state, next)
 			}
-			if state = next; !ok || n > want {
+			state = next
+			if !ok || n > want {
 				if n != want {
 					t.Errorf("%d are let through, want %d", n, want)
 				}

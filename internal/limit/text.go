@@ -8,12 +8,12 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// few are the statements for up to seven rows, which are nearly all there are, made once.
-type few [8]string
+// texts are a statement for up to seven rows, which nearly all calls have, made once.
+type texts [8]string
 
-var takes, giveBacks = makeFew(makeTake), makeFew(makeGiveBack)
+var takes, giveBacks = makeTexts(makeTake), makeTexts(makeGiveBack)
 
-func makeFew(text func(rows int) string) (f few) {
+func makeTexts(text func(rows int) string) (f texts) {
 	for n := 1; n < len(f); n++ {
 		f[n] = text(n)
 	}
@@ -34,16 +34,16 @@ func giveBackText(rows int) string {
 	return makeGiveBack(rows)
 }
 
-// countText is the statement that counts events in n rows at the moment $1. A time in
-// the past is as good as none.
+// countText is the statement that counts events in n rows at the time $1. A stored time
+// in the past means that nothing is spent.
 func countText(n int) string {
-	return `INSERT INTO budgets (key, spent_to, spent_to_2, last_take) VALUES ` + places(n, 4, 2) + `
+	return `INSERT INTO budgets (key, spent_to, spent_to_2, last_take) VALUES ` + placeholders(n, 4, 2) + `
 		ON CONFLICT (key) DO UPDATE SET last_take = excluded.last_take,
 			spent_to = CASE WHEN budgets.spent_to <= $1 THEN excluded.spent_to ELSE budgets.spent_to + excluded.spent_to - $1 END,
 			spent_to_2 = CASE WHEN budgets.spent_to_2 <= $1 THEN excluded.spent_to_2 ELSE budgets.spent_to_2 + excluded.spent_to_2 - $1 END`
 }
 
-func countArgs(all []line, now int64, take db.ID) []any {
+func countArgs(all []row, now int64, take db.ID) []any {
 	args := make([]any, 0, 1+6*len(all))
 	args = append(args, now)
 	for _, l := range all {
@@ -52,8 +52,8 @@ func countArgs(all []line, now int64, take db.ID) []any {
 	return args
 }
 
-// makeTake is countText for rows that have room. One that has none is left as it is, and
-// the statement counts the others; RETURNING which would cost as much as all the rest.
+// makeTake is countText for the rows that have room; it leaves the others unchanged. It has
+// no RETURNING to say which those are: that would double its cost.
 func makeTake(n int) string {
 	var b strings.Builder
 	b.WriteString(countText(n) + ` WHERE budgets.spent_to <= CASE budgets.key`)
@@ -68,25 +68,26 @@ func makeTake(n int) string {
 	return b.String()
 }
 
-func takeArgs(all []line, now int64, take db.ID) []any {
+func takeArgs(all []row, now int64, take db.ID) []any {
 	args := countArgs(all, now, take)
 	for i := range 2 {
 		for _, l := range all {
-			args = append(args, l.rates[i].most(now))
+			args = append(args, l.rates[i].latest(now))
 		}
 	}
 	return args
 }
 
-// makeGiveBack is the statement that moves n rows back. A row that the sweeper deleted
-// is created again with a time in the past, which is as good as no row.
+// makeGiveBack is the statement that returns events to n rows. A row that the sweeper
+// deleted is created again with a time in the past, which means that nothing is spent.
 func makeGiveBack(n int) string {
-	return `INSERT INTO budgets (key, spent_to, spent_to_2, last_take) VALUES ` + strings.ReplaceAll(places(n, 3, 1), ")", ", 0)") + `
+	return `INSERT INTO budgets (key, spent_to, spent_to_2, last_take) VALUES ` + strings.ReplaceAll(placeholders(n, 3, 1), ")", ", 0)") + `
 		ON CONFLICT (key) DO UPDATE SET spent_to = budgets.spent_to - excluded.spent_to, spent_to_2 = budgets.spent_to_2 - excluded.spent_to_2`
 }
 
-// places is "($2, $3), ($4, $5)" for n rows of so many placeholders, counted from first.
-func places(n, width, first int) string {
+// placeholders is "($2, $3), ($4, $5)" for n rows of width placeholders, numbered from
+// first.
+func placeholders(n, width, first int) string {
 	var b strings.Builder
 	for i := range n * width {
 		switch {
