@@ -12,7 +12,7 @@ import (
 	"github.com/djauthy/djauthy/internal/mailbox"
 )
 
-// fits fails if more of a message is held than is shown.
+// fits fails if a message keeps more memory alive than it shows.
 func fits(t *testing.T, x mailbox.Message) {
 	t.Helper()
 	if len(x.Text) > 64<<10 || len(x.Subject) > 1<<10 || len(x.To) > 320 {
@@ -20,7 +20,7 @@ func fits(t *testing.T, x mailbox.Message) {
 	}
 }
 
-// lines breaks a text as mail has it (RFC 2045 6.8).
+// lines breaks a text into lines as mail has them (RFC 2045 6.8).
 func lines(text string) string {
 	var b strings.Builder
 	for ; len(text) > 76; text = text[76:] {
@@ -128,7 +128,8 @@ func TestOfTooManyConnectionsTheNextAreTurnedAway(t *testing.T) {
 	var last net.Conn
 	for range 50 {
 		conn, greeting := dial()
-		if last = conn; !strings.HasPrefix(greeting, "220 ") {
+		last = conn
+		if !strings.HasPrefix(greeting, "220 ") {
 			t.Fatalf("it greets with %s", greeting)
 		}
 	}

@@ -7,45 +7,45 @@ import (
 	"time"
 )
 
-// few takes no more connections at once than fit into free; others are told so and
-// closed (RFC 5321 3.8).
-type few struct {
+// limitListener accepts at most cap(open) connections at once. It refuses further ones
+// with 421 (RFC 5321 3.8).
+type limitListener struct {
 	net.Listener
-	free chan struct{} // holds one for each that is open
+	open chan struct{} // holds a value for each open connection
 }
 
-// Accept waits for the next connection that may stay.
-func (f *few) Accept() (net.Conn, error) {
+// Accept waits for the next connection for which there is room.
+func (l *limitListener) Accept() (net.Conn, error) {
 	for {
-		conn, err := f.Listener.Accept()
+		conn, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
 		select {
-		case f.free <- struct{}{}:
-			return &one{Conn: conn, gone: sync.OnceFunc(func() { <-f.free })}, nil
+		case l.open <- struct{}{}:
+			return &limitConn{Conn: conn, release: sync.OnceFunc(func() { <-l.open })}, nil
 		default:
-			turnAway(conn)
+			refuse(conn)
 		}
 	}
 }
 
-// turnAway closes a connection; a client that has gone need not be told.
-func turnAway(conn net.Conn) {
+// refuse closes a connection with 421. Errors do not matter: the client may have closed it.
+func refuse(conn net.Conn) {
 	if conn.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
 		_, _ = io.WriteString(conn, "421 4.7.0 Too many connections, try again later\r\n")
 	}
 	_ = conn.Close()
 }
 
-// one is a connection that makes room when it is closed.
-type one struct {
+// limitConn is a connection that makes room for another when it is closed.
+type limitConn struct {
 	net.Conn
-	gone func()
+	release func()
 }
 
 // Close closes the connection.
-func (o *one) Close() error {
-	defer o.gone()
-	return o.Conn.Close()
+func (c *limitConn) Close() error {
+	defer c.release()
+	return c.Conn.Close()
 }

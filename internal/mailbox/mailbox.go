@@ -20,11 +20,11 @@ import (
 	gosmtp "github.com/emersion/go-smtp"
 )
 
-// What is kept, and what one message may cost before, in bytes where it is no number of
-// things. A hundred messages are at most 7 MB.
+// Limits on what is kept and on what receiving one message may cost; sizes are in bytes. A
+// hundred messages are at most 7 MB.
 const (
 	keep           = 100
-	maxText        = 64 << 10 // of the text part, unpacked; the rest is cut off
+	maxText        = 64 << 10 // of the text part, decoded; the rest is cut off
 	maxSubject     = 1 << 10
 	maxAddress     = 320 // RFC 5321 4.5.3.1: 64 of the local part, @, 255 of the domain
 	maxSize        = 1 << 20
@@ -43,12 +43,12 @@ type Message struct {
 	At      time.Time
 }
 
-// Links are the addresses in the text.
+// Links are the URLs in the text.
 func (m Message) Links() []string { return link.FindAllString(m.Text, -1) }
 
 var link = regexp.MustCompile(`https?://[^\s<>"]+`)
 
-// Mailbox receives messages and holds them, newest first.
+// Mailbox receives messages and keeps the last hundred, newest first.
 type Mailbox struct {
 	listener net.Listener
 	server   *gosmtp.Server
@@ -65,7 +65,7 @@ func Listen(arrived func(Message)) (*Mailbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("local mailbox: %w", err)
 	}
-	m := &Mailbox{listener: &few{Listener: l, free: make(chan struct{}, maxConnections)}, arrived: arrived}
+	m := &Mailbox{listener: &limitListener{Listener: l, open: make(chan struct{}, maxConnections)}, arrived: arrived}
 	m.server = gosmtp.NewServer(gosmtp.BackendFunc(func(*gosmtp.Conn) (gosmtp.Session, error) { return &session{box: m}, nil }))
 	m.server.Domain = "localhost"
 	m.server.MaxMessageBytes = maxSize
@@ -89,7 +89,7 @@ func (m *Mailbox) Run(ctx context.Context) error {
 	return nil
 }
 
-// Messages returns what is held, newest first.
+// Messages returns the messages kept, newest first.
 func (m *Mailbox) Messages() []Message {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -130,20 +130,20 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		subject = ""
 	}
-	text, err := plain(e)
+	text, err := textPart(e)
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.Discard, r); err != nil { // what was not looked at may be too much
+	if _, err := io.Copy(io.Discard, r); err != nil { // the rest may make the message too long
 		return err
 	}
 	for _, to := range s.to {
-		s.box.add(Message{to, cut(subject, maxSubject), text, time.Now()})
+		s.box.add(Message{To: to, Subject: cut(subject, maxSubject), Text: text, At: time.Now()})
 	}
 	return nil
 }
 
-// cut keeps the first bytes of a text, and no half character.
+// cut returns the first bytes of a text, without half a character at the end.
 func cut(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -154,9 +154,9 @@ func cut(text string, most int) string {
 	return strings.Clone(text[:most])
 }
 
-// plain returns the first text/plain part, as far as it is kept. Of a message with more
-// parts within each other than anybody writes, only the first are looked at.
-func plain(e *message.Entity) (text string, err error) {
+// textPart returns the first text/plain part, cut to maxText. It reads no more than
+// maxParts parts and no deeper than maxDepth.
+func textPart(e *message.Entity) (text string, err error) {
 	found, parts := errors.New("found"), 0
 	err = e.Walk(func(path []int, part *message.Entity, err error) error {
 		if parts++; parts > maxParts || len(path) > maxDepth {
