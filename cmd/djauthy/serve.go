@@ -126,7 +126,7 @@ func (h *app) handler() (*door.Door, error) {
 func (h *app) pages() *web.Server {
 	c := h.cfg
 	s := &web.Server{
-		DB: h.db, Signin: h.signin, Directory: h.directory, Discovery: h.discovery, Words: h.words, Log: h.log, Answered: h.metrics.Answer,
+		DB: h.db, Signin: h.signin, Directory: h.directory, Discovery: h.discovery, Words: h.words, Log: h.log, Answered: h.metrics.Submitted,
 		Manual:  c.Mode == "manual",
 		Options: page.Options{PublicURL: c.PublicURL, Brand: page.Brand{Name: c.Brand.Name, LogoFile: c.Brand.Logo, Accent: c.Brand.Accent}},
 	}

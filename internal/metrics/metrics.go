@@ -1,5 +1,5 @@
-// Package metrics counts what the server does, for Prometheus. It knows names
-// and labels and nothing of what they count.
+// Package metrics counts what the server does, for Prometheus. It knows the names and
+// labels of metrics and nothing of what they count.
 package metrics
 
 import (
@@ -36,8 +36,7 @@ func New() *Metrics {
 	return &Metrics{set: vm.NewSet()}
 }
 
-// Handler answers in Prometheus's text format, with what Go and the system say
-// of the process.
+// Handler serves the metrics in Prometheus's text format, with those of the process.
 func (m *Metrics) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -46,7 +45,7 @@ func (m *Metrics) Handler() http.Handler {
 	})
 }
 
-// Request counts an answer and the time it took, by route, method and status.
+// Request counts a response and the time it took, by route, method and status.
 func (m *Metrics) Request(route, method string, status int, took time.Duration) {
 	key := requestKey{route, method, status}
 	h, ok := m.requests.Load(key)
@@ -57,12 +56,12 @@ func (m *Metrics) Request(route, method string, status int, took time.Duration) 
 	h.(*vm.PrometheusHistogram).Update(took.Seconds())
 }
 
-// Answer counts a submitted code or link, by what it led to.
-func (m *Metrics) Answer(verdict string) {
+// Submitted counts a submitted code or link, by its verdict.
+func (m *Metrics) Submitted(verdict string) {
 	m.set.GetOrCreateCounter(fmt.Sprintf(`djauthy_signin_answers_total{verdict=%q}`, verdict)).Inc()
 }
 
-// Verify counts verified tokens of micro services, by what came out.
+// Verify counts verified tokens of micro services, by verdict.
 func (m *Metrics) Verify(verdict string) {
 	c, ok := m.verdicts.Load(verdict)
 	if !ok {
@@ -71,7 +70,7 @@ func (m *Metrics) Verify(verdict string) {
 	c.(*vm.Counter).Inc()
 }
 
-// Bus counts messages of the bus, by what became of them.
+// Bus counts messages of the bus, by outcome.
 func (m *Metrics) Bus(outcome string) {
 	m.set.GetOrCreateCounter(fmt.Sprintf(`djauthy_bus_messages_total{outcome=%q}`, outcome)).Inc()
 }
@@ -86,12 +85,12 @@ func (m *Metrics) BusConnected(connected func() bool) {
 	})
 }
 
-// Sent counts a message handed over and the time since it was asked for.
+// Sent counts a message that was sent and the time since it was requested.
 func (m *Metrics) Sent(channel string, took time.Duration) {
 	m.set.GetOrCreatePrometheusHistogramExt(fmt.Sprintf(`djauthy_message_seconds{channel=%q}`, channel), messageBounds).Update(took.Seconds())
 }
 
-// Failed counts a try to send that failed, and whether the message was given up.
+// Failed counts a failed try to send a message, and whether it was given up.
 func (m *Metrics) Failed(channel string, givenUp bool) {
 	m.set.GetOrCreateCounter(fmt.Sprintf(`djauthy_message_failures_total{channel=%q,given_up="%t"}`, channel, givenUp)).Inc()
 }
