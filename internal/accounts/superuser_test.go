@@ -100,7 +100,8 @@ func TestOfTwoSuperusersWhoRemoveEachOtherAtOnceOneStays(t *testing.T) {
 							}
 							return remove(tx, u.ID)
 						}))
-						if refused[i] = errors.Is(err, accounts.ErrLastSuperuser); err != nil && !refused[i] {
+						refused[i] = errors.Is(err, accounts.ErrLastSuperuser)
+						if err != nil && !refused[i] {
 							t.Error(err)
 						}
 					})

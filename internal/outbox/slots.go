@@ -93,7 +93,8 @@ func (s *slot) leave() {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
 	u := s.of.lanes[s.lane]
-	if s.left = true; s.slow {
+	s.left = true
+	if s.slow {
 		u.slow--
 	} else {
 		u.brisk--

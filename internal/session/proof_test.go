@@ -78,7 +78,8 @@ func TestSweepProofsWalksPastThoseThatCount(t *testing.T) {
 				t.Fatalf("%d went at once", n)
 			}
 			total += n
-			if from = next; next == 0 {
+			from = next
+			if next == 0 {
 				want(t, steps, 3) // 4 + 4 + 2 rows, and the end
 				break
 			}

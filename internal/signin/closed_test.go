@@ -76,7 +76,8 @@ func TestWhoIsShutOutIsAnsweredLikeAnybody(t *testing.T) {
 					got, other := b.waiting(t), free.waiting(t)
 					want(t, got.Typed, ann.Identifier)
 					want(t, other.Typed, eve.Identifier)
-					if got.Typed = other.Typed; got != other {
+					got.Typed = other.Typed
+					if got != other {
 						t.Errorf("the page shows %+v, to others %+v", got, other)
 					}
 				}

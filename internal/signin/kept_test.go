@@ -136,7 +136,8 @@ func TestKnownBrowsersOfOneMailboxShareABudget(t *testing.T) {
 			b := h.browser(fmt.Sprintf("192.0.2.%d", n))
 			b.signsIn(t, ann)
 			for range 7 {
-				if b.by.Attempt = (seal.Token{}); b.asks(t, signin.Ask{ID: ann}).Wait == 0 {
+				b.by.Attempt = (seal.Token{})
+				if b.asks(t, signin.Ask{ID: ann}).Wait == 0 {
 					h.mail(t)
 					sent++
 				}
@@ -196,7 +197,8 @@ func (h *house) attacked(t *testing.T, networks int) (fresh, known, strangers in
 		for n := range networks { // the first take what comes back, and leave the others what is kept
 			for refused < 60 && !h.clock.Now().Before(again[n]) { // after so many nothing is left for any
 				asked := h.browser(fmt.Sprintf("10.%d.%d.1/32", n/250, n%250)).asks(t, signin.Ask{ID: ann})
-				if again[n] = h.clock.Now().Add(asked.Wait); asked.Wait == 0 {
+				again[n] = h.clock.Now().Add(asked.Wait)
+				if asked.Wait == 0 {
 					h.mail(t)
 					strangers++
 				} else {

@@ -150,7 +150,8 @@ func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.UserID
 // repeated answers an attempt that is over. The right code once more in the
 // session that came of it is a double click, and no mistake.
 func (sub *submit) repeated(tx *db.Tx) error {
-	if sub.out.Verdict = Used; !sub.a.voided.IsZero() {
+	sub.out.Verdict = Used
+	if !sub.a.voided.IsZero() {
 		sub.out.Verdict = Stopped
 		return nil
 	}

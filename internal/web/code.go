@@ -71,7 +71,8 @@ func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem string, soo
 	p.Typed, p.Login, p.Until = w.Typed, page.LoginFor(w.Next), p.Clock(w.Expires)
 	p.ExpiresIn, p.ResendIn = strconv.Itoa(door.Seconds(w.Expires.Sub(w.Now))), strconv.Itoa(resend)
 	p.ResendWords, p.Usually = p.N("code.resend_in", resend), p.N("code.usually", max(1, door.Seconds(usual)))
-	if p.Problem = problem; problem == "" && !soon && w.Resent {
+	p.Problem = problem
+	if problem == "" && !soon && w.Resent {
 		p.Notice = p.T("code.notice.resent")
 	}
 	if p.Problem != "" || p.Notice != "" || soon {

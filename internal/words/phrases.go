@@ -47,7 +47,8 @@ func (l *Language) Ago(d time.Duration) string {
 // In says how long until something, rounded up: "in 3 minutes".
 func (l *Language) In(d time.Duration) string {
 	for _, u := range units[1:] {
-		if n := int((d + u.of - 1) / u.of); d >= u.of || u.of == time.Second {
+		n := int((d + u.of - 1) / u.of)
+		if d >= u.of || u.of == time.Second {
 			return l.N("in."+u.name, max(n, 1))
 		}
 	}
