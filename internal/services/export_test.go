@@ -29,6 +29,18 @@ func (s *Service) Tallies() int {
 	return len(s.inFlight.tallies)
 }
 
+// Awaited reports whether a request waits for the record of another's wrong token.
+func (s *Service) Awaited() bool {
+	s.inFlight.mu.Lock()
+	defer s.inFlight.mu.Unlock()
+	for _, t := range s.inFlight.tallies {
+		if t.finished != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // NearlySpent is how many limits are remembered to be nearly spent.
 func (s *Service) NearlySpent() int {
 	s.inFlight.mu.Lock()
