@@ -266,7 +266,7 @@ func TestThePictureShowsTheFloors(t *testing.T) {
 	if os.Getenv("UPDATE") == "" {
 		t.Fatalf("the picture in %s is not that of the code: UPDATE=1 go test . draws it again", name)
 	}
-	if err := os.WriteFile(name, []byte(before+begin+picture+end+after), 0o644); err != nil { //nolint:gosec // a page for everybody
+	if err := os.WriteFile(name, []byte(before+begin+picture+end+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

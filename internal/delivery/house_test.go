@@ -150,12 +150,6 @@ func next[T any](t *testing.T, events <-chan T) T {
 	}
 }
 
-func count(t *testing.T, d *db.DB, query string, args ...any) (n int) {
-	t.Helper()
-	check(t, d.View(t.Context(), func(tx *db.Tx) error { return tx.Get(query, args...).Scan(&n) }))
-	return n
-}
-
 func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

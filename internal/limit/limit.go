@@ -230,6 +230,24 @@ func room(tx *db.Tx, b Budget, debt func(rate) int64) (int, error) {
 	return int(least), nil
 }
 
+// Unused reports whether nothing is taken of one rate of a budget.
+func Unused(tx *db.Tx, b Budget, of config.Rate) (bool, error) {
+	for pair := range slices.Chunk(b.Rates, 2) {
+		i := slices.Index(pair, of)
+		if i < 0 {
+			continue
+		}
+		var spent [2]int64
+		err := tx.Get(`SELECT spent_to, spent_to_2 FROM budgets WHERE key = $1`, b.key(pair[0])).Scan(&spent[0], &spent[1])
+		if errors.Is(err, db.ErrNotFound) {
+			return true, nil
+		}
+		now := tx.Now.UnixMicro()
+		return err == nil && (spent[i] <= now || rateOf(of, 1).ahead(now, spent[i])), err
+	}
+	return true, nil
+}
+
 // Left reports whether a Take of all budgets would be allowed.
 func Left(tx *db.Tx, budgets ...Budget) (bool, error) {
 	for _, b := range budgets {

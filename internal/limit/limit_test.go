@@ -426,3 +426,33 @@ func TestEachOfThreeRatesRefuses(t *testing.T) {
 		}
 	})
 }
+
+func TestARateIsUnusedUntilAnEventIsTakenAndAfterItsTime(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		day := config.Rate{N: 100, Per: 100 * 24 * time.Hour}
+		b := limit.Budget{Name: "x", Key: "k", Rates: config.Rates{{N: 3, Per: time.Minute}, {N: 30, Per: time.Hour}, day}}
+		unused := func(r config.Rate) (is bool) {
+			update(t, d, func(tx *db.Tx) (err error) { is, err = limit.Unused(tx, b, r); return err })
+			return is
+		}
+		for _, r := range b.Rates {
+			if !unused(r) {
+				t.Errorf("%v is used before anything was taken", r)
+			}
+		}
+		takes(t, d, b, 1)
+		for after, want := range map[time.Duration][]bool{0: {false, false, false}, 20 * time.Second: {true, false, false}, 2 * time.Minute: {true, true, false}, 24 * time.Hour: {true, true, true}} {
+			clock.Advance(after)
+			for i, r := range b.Rates {
+				if unused(r) != want[i] {
+					t.Errorf("after %s %v is unused: %v", after, r, !want[i])
+				}
+			}
+			clock.Advance(-after)
+		}
+		clock.Advance(-10 * 365 * 24 * time.Hour) // taken by a clock that was ahead
+		if !unused(day) {
+			t.Error("a time from the future counts")
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -62,24 +63,37 @@ func (s *Service) keptBudgets(a attempt) []limit.Budget {
 
 // networkBudgets are what any message takes that a stranger asks for.
 func (s *Service) networkBudgets(a attempt) []limit.Budget {
-	to, rates := a.budgetKey(), s.Settings
-	_, domain, _ := strings.Cut(to, "@")
-	return []limit.Budget{
-		{Name: "send_per_ip", Key: a.network, Rates: rates.SendPerIP},
-		{Name: "send_per_domain", Key: a.network + " " + domain, Rates: times(rates.SendPerIP, 1, domainPeriods), Cluster: a.network},
-		{Name: "send_per_id_prefix", Key: a.network + " " + to, Rates: rates.SendPerIDPrefix, Cluster: to},
-		sentLately(a),
+	_, domain, _ := strings.Cut(a.budgetKey(), "@")
+	all := []limit.Budget{
+		{Name: "send_per_ip", Key: a.network, Rates: s.Settings.SendPerIP},
+		{Name: "send_per_domain", Key: a.network + " " + domain, Rates: times(s.Settings.SendPerIP, 1, domainPeriods), Cluster: a.network},
+		s.sentLately(a),
 	}
+	if a.isIPv6() {
+		all = append(all, s.perIDPrefix(a))
+	}
+	return all
 }
 
-// sentLately is what each message of a network takes. Of IPv6 it is the /48, for one
-// customer has many of the /64 that other limits count.
-func sentLately(a attempt) limit.Budget {
-	from := a.network
-	if strings.Contains(from, ":") {
-		from = a.client.Prefix
+func (a attempt) isIPv6() bool { return strings.Contains(a.network, ":") }
+
+// perIDPrefix is what one network takes of the messages to a mailbox.
+func (s *Service) perIDPrefix(a attempt) limit.Budget {
+	to := a.budgetKey()
+	return limit.Budget{Name: "send_per_id_prefix", Key: a.network + " " + to, Rates: s.Settings.SendPerIDPrefix, Cluster: to}
+}
+
+// sentLately records by the rate lately that a network has taken a message to a mailbox.
+// Of IPv4 the network is the one of perIDPrefix, and both are one budget, so that they
+// share a row. Of IPv6 it is the /48, for one customer has many of the /64.
+func (s *Service) sentLately(a attempt) limit.Budget {
+	if !a.isIPv6() {
+		b := s.perIDPrefix(a)
+		b.Rates = append(slices.Clone(b.Rates), lately)
+		return b
 	}
-	return limit.Budget{Name: "sent_lately", Key: from + " " + a.budgetKey(), Rates: config.Rates{lately}, Cluster: a.budgetKey()}
+	to := a.budgetKey()
+	return limit.Budget{Name: "sent_lately", Key: a.client.Prefix + " " + to, Rates: config.Rates{lately}, Cluster: to}
 }
 
 func (s *Service) perID(a attempt) limit.Budget {

@@ -115,7 +115,7 @@ func (st *start) take(tx *db.Tx) (wait time.Duration, err error) {
 	if err != nil || wait == 0 || st.a.known || len(st.s.Settings.KeptSends) == 0 {
 		return wait, err
 	}
-	if left, err := limit.Room(tx, sentLately(st.a)); err != nil || left < lately.N {
+	if none, err := limit.Unused(tx, st.s.sentLately(st.a), lately); err != nil || !none {
 		return wait, err
 	}
 	keptWait, err := limit.Take(tx, st.s.keptBudgets(st.a)...)

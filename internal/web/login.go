@@ -159,7 +159,3 @@ func (s *signIn) postLogout(c *fiber.Ctx) error {
 	page.DropPages(c)
 	return c.Redirect("/login?done=signed_out", http.StatusSeeOther)
 }
-
-// dropPages makes the browser drop the pages it has kept, so that Back shows
-// nobody what was on them.
-func dropPages(c *fiber.Ctx) { c.Set("Clear-Site-Data", `"cache"`) }
