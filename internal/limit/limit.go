@@ -39,19 +39,19 @@ const clusterBytes = 6
 
 // key is the key of the row for one or two rates, of which the first is given. It is a
 // hash, so that the table holds no addresses and all keys have one length.
-func (b Budget) key(first config.Rate) []byte {
+func (b Budget) key(first config.Rate) (k rowKey) {
 	cluster := b.Cluster
 	if cluster == "" {
 		cluster = b.Key
 	}
-	prefix := sha256.Sum256([]byte(cluster))
-	h := sha256.New()
-	var n [16]byte
-	binary.BigEndian.PutUint64(n[:8], uint64(first.N))
-	binary.BigEndian.PutUint64(n[8:], uint64(first.Per))
-	h.Write(n[:])
-	h.Write([]byte(b.Name + "\x00" + b.Key))
-	return h.Sum(prefix[:clusterBytes])[:16]
+	var room [256]byte // enough for nearly all, without an allocation
+	text := binary.BigEndian.AppendUint64(room[:0], uint64(first.N))
+	text = binary.BigEndian.AppendUint64(text, uint64(first.Per))
+	text = append(append(append(text, b.Name...), 0), b.Key...)
+	prefix, rest := sha256.Sum256([]byte(cluster)), sha256.Sum256(text)
+	copy(k[:], prefix[:clusterBytes])
+	copy(k[clusterBytes:], rest[:])
+	return k
 }
 
 // An Amount is a number of events of a budget.
@@ -91,9 +91,12 @@ func (r rate) ahead(now, spent int64) bool {
 	return r != (rate{}) && spent > now+r.per+db.Skew.Microseconds()
 }
 
+// rowKey is the primary key of a row.
+type rowKey [16]byte
+
 // row is a row of the table: one rate of a budget, or two.
 type row struct {
-	key   []byte
+	key   rowKey
 	rates [2]rate
 }
 
@@ -112,9 +115,9 @@ func rowsOf(amounts []Amount) (all []row) {
 			all = append(all, l)
 		}
 	}
-	slices.SortFunc(all, func(a, b row) int { return bytes.Compare(a.key, b.key) })
+	slices.SortFunc(all, func(a, b row) int { return bytes.Compare(a.key[:], b.key[:]) })
 	// One statement cannot change a row twice.
-	return slices.CompactFunc(all, func(a, b row) bool { return bytes.Equal(a.key, b.key) })
+	return slices.CompactFunc(all, func(a, b row) bool { return a.key == b.key })
 }
 
 // each is one event of every budget.
@@ -152,7 +155,7 @@ func refused(tx *db.Tx, all []row, id db.ID) (wait time.Duration, err error) {
 	for _, l := range all {
 		var spent [2]int64
 		var last db.ID
-		if err := tx.Get(`SELECT spent_to, spent_to_2, last_take FROM budgets WHERE key = $1`, l.key).Scan(&spent[0], &spent[1], &last); err != nil {
+		if err := tx.Get(`SELECT spent_to, spent_to_2, last_take FROM budgets WHERE key = $1`, l.key[:]).Scan(&spent[0], &spent[1], &last); err != nil {
 			return 0, err
 		}
 		if last == id {
@@ -181,7 +184,7 @@ func refused(tx *db.Tx, all []row, id db.ID) (wait time.Duration, err error) {
 // clearAhead resets the times that a clock ahead of this one stored.
 func (l row) clearAhead(tx *db.Tx, now int64) error {
 	_, err := tx.Exec(`UPDATE budgets SET spent_to = CASE WHEN spent_to > $2 THEN 0 ELSE spent_to END,
-		spent_to_2 = CASE WHEN spent_to_2 > $3 THEN 0 ELSE spent_to_2 END WHERE key = $1`, l.key, now+l.rates[0].per, now+l.rates[1].per)
+		spent_to_2 = CASE WHEN spent_to_2 > $3 THEN 0 ELSE spent_to_2 END WHERE key = $1`, l.key[:], now+l.rates[0].per, now+l.rates[1].per)
 	return err
 }
 
@@ -213,7 +216,7 @@ func room(tx *db.Tx, b Budget, debt func(rate) int64) (int, error) {
 	now := tx.Now.UnixMicro()
 	for _, l := range rowsOf(each([]Budget{b})) {
 		var spent [2]int64
-		err := tx.Get(`SELECT spent_to, spent_to_2 FROM budgets WHERE key = $1`, l.key).Scan(&spent[0], &spent[1])
+		err := tx.Get(`SELECT spent_to, spent_to_2 FROM budgets WHERE key = $1`, l.key[:]).Scan(&spent[0], &spent[1])
 		if err != nil && !errors.Is(err, db.ErrNotFound) {
 			return 0, err
 		}
@@ -238,7 +241,8 @@ func Unused(tx *db.Tx, b Budget, of config.Rate) (bool, error) {
 			continue
 		}
 		var spent [2]int64
-		err := tx.Get(`SELECT spent_to, spent_to_2 FROM budgets WHERE key = $1`, b.key(pair[0])).Scan(&spent[0], &spent[1])
+		key := b.key(pair[0])
+		err := tx.Get(`SELECT spent_to, spent_to_2 FROM budgets WHERE key = $1`, key[:]).Scan(&spent[0], &spent[1])
 		if errors.Is(err, db.ErrNotFound) {
 			return true, nil
 		}
@@ -277,15 +281,19 @@ func giveBack(tx *db.Tx, all []row) error {
 		return nil
 	}
 	args := make([]any, 0, 3*len(all))
-	for _, l := range all {
-		args = append(args, l.key, l.rates[0].cost, l.rates[1].cost)
+	for i := range all {
+		l := &all[i]
+		args = append(args, l.key[:], l.rates[0].cost, l.rates[1].cost)
 	}
 	_, err := tx.Exec(giveBackText(len(all)), args...)
 	return err
 }
 
 // block is the key of the row that blocks a name and key.
-func block(name, key string) []byte { return Budget{Name: name, Key: key}.key(config.Rate{N: 1}) }
+func block(name, key string) []byte {
+	k := Budget{Name: name, Key: key}.key(config.Rate{N: 1})
+	return k[:]
+}
 
 // Block blocks a name and key until the given time.
 func Block(tx *db.Tx, name, key string, until time.Time) error {

@@ -46,8 +46,9 @@ func countText(n int) string {
 func countArgs(all []row, now int64, take db.ID) []any {
 	args := make([]any, 0, 1+6*len(all))
 	args = append(args, now)
-	for _, l := range all {
-		args = append(args, l.key, now+l.rates[0].cost, now+l.rates[1].cost, take)
+	for i := range all {
+		l := &all[i]
+		args = append(args, l.key[:], now+l.rates[0].cost, now+l.rates[1].cost, take)
 	}
 	return args
 }

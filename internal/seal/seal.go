@@ -16,6 +16,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
+	"sync"
 )
 
 // KeySize is the least length of the secret key in bytes.
@@ -51,7 +53,10 @@ func (k *Keys) Fingerprint() string { return hex.EncodeToString(k.derive("finger
 func (k *Keys) Box(purpose string) *Box { return newBox(k.derive("box " + purpose)) }
 
 // MAC returns what authenticates values of one purpose.
-func (k *Keys) MAC(purpose string) *MAC { return &MAC{k.derive("mac " + purpose)} }
+func (k *Keys) MAC(purpose string) *MAC {
+	key := k.derive("mac " + purpose)
+	return &MAC{sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
 
 // Box encrypts with AES-256-GCM under a random nonce.
 type Box struct{ aead cipher.AEAD }
@@ -93,12 +98,14 @@ func UnderToken(t Token) *Box {
 }
 
 // MAC is HMAC-SHA256 under the key of one purpose (RFC 2104).
-type MAC struct{ key []byte }
+type MAC struct{ states sync.Pool } // of hash.Hash, keyed
 
 // Sum authenticates parts, each counted with its length so that no two lists
 // of parts look alike.
 func (m *MAC) Sum(parts ...[]byte) []byte {
-	h := hmac.New(sha256.New, m.key)
+	h := m.states.Get().(hash.Hash)
+	defer m.states.Put(h)
+	h.Reset()
 	var n [8]byte
 	for _, p := range parts {
 		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
