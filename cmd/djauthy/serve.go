@@ -126,7 +126,7 @@ func (h *app) handler() (*door.Door, error) {
 func (h *app) pages() *web.Server {
 	c := h.cfg
 	s := &web.Server{
-		DB: h.db, Signin: h.signin, Directory: h.directory, Discovery: h.discovery, Words: h.words, Log: h.log, Answered: h.metrics.Submitted,
+		DB: h.db, Signin: h.signin, Directory: h.directory, Discovery: h.discovery, Words: h.words, Log: h.log, Submitted: h.metrics.Submitted,
 		Manual:  c.Mode == "manual",
 		Options: page.Options{PublicURL: c.PublicURL, Brand: page.Brand{Name: c.Brand.Name, LogoFile: c.Brand.Logo, Accent: c.Brand.Accent}},
 	}
@@ -144,7 +144,7 @@ func (h *app) pages() *web.Server {
 
 // printFirstAdmin says how to become the first administrator, while there is none.
 func (h *app) printFirstAdmin(e *env) error {
-	token, needed, err := h.signin.MakeFirst(e.ctx)
+	token, needed, err := h.signin.MakeAdminToken(e.ctx)
 	if err != nil || !needed {
 		return err
 	}

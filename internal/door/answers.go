@@ -42,9 +42,9 @@ func Path(c *fiber.Ctx) string {
 	return "/"
 }
 
-// Answered runs fn, once, when the first bytes of the answer to the request have been
+// AfterResponse runs fn, once, when the first bytes of the answer to the request have been
 // written, or its connection has ended without. It must not wait for anything.
-func Answered(c *fiber.Ctx, fn func()) {
+func AfterResponse(c *fiber.Ctx, fn func()) {
 	if conn, ok := c.Context().Conn().(*lineConn); ok {
 		// One that waits still is of a request whose answer goes out with this one's.
 		if earlier := conn.then.Swap(&fn); earlier != nil {

@@ -74,8 +74,8 @@ func TestWhatFollowsAnAnswerComesAfterIt(t *testing.T) {
 			}
 			o := &order{ends: make(chan struct{}, 10)}
 			d.App.Get("/", func(ctx *fiber.Ctx) error {
-				door.Answered(ctx, func() { o.add("earlier") }) // as of a request before it
-				door.Answered(ctx, func() {
+				door.AfterResponse(ctx, func() { o.add("earlier") }) // as of a request before it
+				door.AfterResponse(ctx, func() {
 					o.add("then")
 					o.ends <- struct{}{}
 				})

@@ -273,7 +273,7 @@ func TestWhatIsOnlyLookedAtWaitsForNoWriter(t *testing.T) {
 			"an attempt":       func() error { _, err := h.s.Wait(ctx, waits.by); return err },
 			"a link":           func() error { _, err := h.s.Link(ctx, m.link, b.by); return err },
 			"it was not me":    func() error { _, err := h.s.NotMe(ctx, m.notMe, false, b.by); return err },
-			"the first token":  func() error { _, err := h.s.First(ctx, first); return err },
+			"the first token":  func() error { _, err := h.s.IsAdminToken(ctx, first); return err },
 		} {
 			if err := look(); err != nil {
 				t.Errorf("%s: %v", name, err)

@@ -12,8 +12,8 @@ import (
 )
 
 // A stranger has an attempt open for somebody's id, and types what is not the code.
-// What they are told is the same whatever the owner does meanwhile, and the same as
-// for an id that nobody has.
+// The response is the same whatever the owner does meanwhile, and the same as for an
+// unknown id.
 func TestAnOpenAttemptDoesNotTellWhatTheOwnerDid(t *testing.T) {
 	ann := "ann@example.org"
 	for name, act := range map[string]func(t *testing.T, h *house, owner *browser){

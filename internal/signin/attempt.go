@@ -11,12 +11,12 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
-// attemptLife bounds how long one attempt goes on by sending again; after it
-// the next code begins a new attempt.
+// attemptLife is how long an attempt can be continued by resending; after it the next
+// code begins a new attempt.
 const attemptLife = time.Hour
 
-// aMoment is how long a page says that a message has just gone.
-const aMoment = 10 * time.Second
+// resentFor is how long the page says that a code was sent again.
+const resentFor = 10 * time.Second
 
 // purpose is what an attempt is for.
 type purpose string
@@ -26,7 +26,7 @@ const (
 	forRecovery purpose = "recovery" // made by `users link`: its link works in any browser
 )
 
-// ticket is what an attempt is about, whichever way it is proved.
+// ticket is the part of an attempt that does not depend on how it is proved.
 type ticket struct {
 	id         db.ID
 	secretHash []byte
@@ -36,24 +36,24 @@ type ticket struct {
 	typed      accounts.Address   // where its messages go; "" in rows without one: the identifier
 	account    accounts.AccountID // 0: sign-up is closed and the id unknown
 	known      bool               // the browser had signed in with this id before
-	firstHash  []byte             // of the first administrator's token it came with, or empty
+	adminHash  []byte             // of the first administrator's token that it began with, or empty
 	next       string
-	network    string // the requester's address as limits count it
+	network    string // of the requester, as limits count it (door.Network)
 	client     audit.Client
 	used       time.Time
 	voided     time.Time // by "it was not me"
-	session    db.ID     // which came of it
+	session    db.ID     // that it opened, or 0
 }
 
 // codeState is the state of an attempt's codes.
 type codeState struct {
 	codes      multifactor.Set
-	silent     bool // no message went out, and no code opens it
+	silent     bool // no message was sent, and no code opens it
 	short      bool // its newest code is short: tries are counted, and short codes work
 	tries      int
-	triesTaken int // of the id's budget
+	triesTaken int // from the id's budget
 	sends      int
-	kept       int // of these, how many were kept for networks that had taken none
+	kept       int // how many of the sends were kept sends (KeptSends)
 	sent       time.Time
 	expires    time.Time // of its latest code
 }
@@ -67,7 +67,7 @@ type attempt struct {
 // open reports whether the attempt can still end in a sign-in.
 func (t ticket) open() bool { return t.used.IsZero() && t.voided.IsZero() }
 
-// address is where the attempt's messages go, and what its browser is shown.
+// address is where the attempt's messages are sent; its browser is shown the same.
 func (t ticket) address() accounts.Address {
 	if t.typed == "" {
 		return accounts.Address(t.addr.Identifier)
@@ -79,7 +79,7 @@ const attemptColumns = `id, secret_hash, purpose, browser, implementation, ident
 	used_at, voided_at, session_id, codes, is_silent, has_short, tries, tries_taken, sends, kept, sent_at, expires_at`
 
 func (a *attempt) scan(scan db.Scan) error {
-	return scan(&a.id, &a.secretHash, &a.purpose, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.account, &a.known, &a.firstHash,
+	return scan(&a.id, &a.secretHash, &a.purpose, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.account, &a.known, &a.adminHash,
 		&a.next, &a.network, &a.client.Prefix, &a.client.Agent, &a.used, &a.voided, &a.session,
 		(*[]byte)(&a.codes), &a.silent, &a.short, &a.tries, &a.triesTaken, &a.sends, &a.kept, &a.sent, &a.expires)
 }
@@ -89,8 +89,8 @@ func loadAttempt(tx *db.Tx, id db.ID, lock string) (a attempt, err error) {
 	return a, err
 }
 
-// attemptOf returns the attempt of a browser's cookie; found is false for any
-// cookie that is not good. lock is "" or the transaction's ForUpdate.
+// attemptOf returns the attempt of a browser's cookie; found is false for an invalid
+// cookie. lock is "" or the transaction's ForUpdate.
 func attemptOf(tx *db.Tx, t seal.Token, lock string) (a attempt, found bool, err error) {
 	if t.ID == 0 {
 		return a, false, nil
@@ -110,11 +110,11 @@ func loadStatus(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
 	return a.ifMatches(t, err)
 }
 
-// countTry counts one answer to a browser's attempt and returns of the attempt
-// what decides whether and where the try counts. It counts only an answer that has
-// the shape of the attempt's codes: short and long say which shapes it has. The
-// first most tries at short codes are reserved from the id's budget as well; untake
-// releases one if the reservation failed.
+// countTry counts one try of a browser's attempt. It returns the columns that decide
+// whether and where the try counts. Only text with the shape of the attempt's codes is
+// a try: short and long say which shapes it has. The first most tries at short codes
+// are also recorded as taken from the id's budget; if that has no room, releaseTry takes
+// the record back.
 func countTry(tx *db.Tx, t seal.Token, most int, short, long bool) (a attempt, found bool, err error) {
 	a.id = db.ID(t.ID)
 	err = tx.Get(`UPDATE attempts SET
@@ -127,12 +127,12 @@ func countTry(tx *db.Tx, t seal.Token, most int, short, long bool) (a attempt, f
 	return a.ifMatches(t, err)
 }
 
-func (a attempt) untake(tx *db.Tx) error {
+func (a attempt) releaseTry(tx *db.Tx) error {
 	_, err := tx.Exec(`UPDATE attempts SET tries_taken = tries_taken - 1 WHERE id = $1`, a.id)
 	return err
 }
 
-// ifMatches hands the attempt out only to the browser that holds its secret.
+// ifMatches returns the attempt only if the cookie holds its secret.
 func (a attempt) ifMatches(t seal.Token, err error) (attempt, bool, error) {
 	if errors.Is(err, db.ErrNotFound) {
 		return attempt{}, false, nil
@@ -147,12 +147,12 @@ func (a attempt) insert(tx *db.Tx) error {
 	_, err := tx.Exec(`INSERT INTO attempts (id, secret_hash, purpose, browser, implementation, identifier, typed, account_id, is_known, first_hash,
 		next, network, prefix, agent, codes, is_silent, has_short, sends, kept, sent_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
-		a.id, a.secretHash, a.purpose, a.browser, a.addr.Implementation, a.addr.Identifier, a.typed, a.account, db.Int(a.known), append([]byte{}, a.firstHash...),
+		a.id, a.secretHash, a.purpose, a.browser, a.addr.Implementation, a.addr.Identifier, a.typed, a.account, db.Int(a.known), append([]byte{}, a.adminHash...),
 		a.next, a.network, a.client.Prefix, a.client.Agent, []byte(a.codes), db.Int(a.silent), db.Int(a.short), a.sends, a.kept, a.sent, a.expires)
 	return err
 }
 
-// resent records one more code of an attempt.
+// resent stores an attempt after one more code.
 func (a attempt) resent(tx *db.Tx) error {
 	_, err := tx.Exec(`UPDATE attempts SET sends = $2, sent_at = $3, expires_at = $4, is_silent = $5, account_id = $6, has_short = $7, typed = $8, kept = $9, codes = $10 WHERE id = $1`,
 		a.id, a.sends, a.sent, a.expires, db.Int(a.silent), a.account, db.Int(a.short), a.typed, a.kept, []byte(a.codes))
@@ -168,8 +168,8 @@ func (a attempt) expireForGood(tx *db.Tx) error {
 	return err
 }
 
-// resendIn is how long until the attempt may have another code sent; 0: at once. A
-// message that a clock sent which was ahead holds nobody up.
+// resendIn is how long until another code may be sent; 0: at once. A time of sending in
+// the future, from a clock that was ahead, does not count.
 func (c codeState) resendIn(now time.Time, every time.Duration) time.Duration {
 	if c.sent.IsZero() || c.sent.After(now.Add(every)) {
 		return 0
@@ -177,17 +177,16 @@ func (c codeState) resendIn(now time.Time, every time.Duration) time.Duration {
 	return max(0, c.sent.Add(every).Sub(now))
 }
 
-// use ends the attempt in a sign-in, once.
+// use marks the attempt as used by a session. It reports false if it was used or voided.
 func (t ticket) use(tx *db.Tx, session db.ID) (bool, error) {
 	n, err := tx.Exec(`UPDATE attempts SET used_at = $2, session_id = $3 WHERE id = $1 AND used_at = 0 AND voided_at = 0`, t.id, tx.Now, session)
 	return n == 1, err
 }
 
-// Waiting is what a browser that waits for its code is shown. Nothing of it
-// depends on whether the id is known.
+// Waiting is what the code page shows. Nothing of it depends on whether the id is known.
 type Waiting struct {
 	Verdict  Verdict // Accepted: open; Gone, Expired, Used, Exhausted
-	Typed    string  // the id as it was typed, for the page of the code alone
+	Typed    string  // the id as typed, for the code page only
 	Masked   string
 	Next     string // where the person wanted to go: a local path, or ""
 	Digits   bool
@@ -195,12 +194,12 @@ type Waiting struct {
 	Length   int
 	Expires  time.Time
 	ResendIn time.Duration // 0: at once
-	Resent   bool          // a moment ago a code was sent once more
+	Resent   bool          // another code was sent within the last resentFor
 	Channel  string
 	Now      time.Time
 }
 
-// wait tells an attempt's state.
+// wait describes an attempt for the code page.
 func (s *Service) wait(now time.Time, a attempt) Waiting {
 	w := Waiting{
 		Verdict: Accepted, Typed: string(a.address()), Masked: a.addr.Masked(), Next: a.next, Expires: a.expires, Channel: a.addr.Implementation, Now: now,
@@ -209,7 +208,7 @@ func (s *Service) wait(now time.Time, a attempt) Waiting {
 	if w.Long {
 		w.Length = multifactor.LongLength
 	}
-	w.Resent = a.sends > 1 && now.Sub(a.sent) < aMoment
+	w.Resent = a.sends > 1 && now.Sub(a.sent) < resentFor
 	w.ResendIn = a.resendIn(now, s.Settings.ResendEvery)
 	switch {
 	case !a.voided.IsZero():
@@ -224,12 +223,12 @@ func (s *Service) wait(now time.Time, a attempt) Waiting {
 	return w
 }
 
-// Sweep removes up to limit attempts that began before the given time.
+// Sweep removes up to limit attempts made before the given time.
 func Sweep(tx *db.Tx, before time.Time, limit int) (int64, error) {
 	return tx.Exec(`DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE id < $1 ORDER BY id LIMIT $2)`, db.FirstID(before), limit)
 }
 
-// Kept is how long attempts are kept from their beginning: as long as
-// one can go on and its last code lives, and an hour more to tell people that
-// it is over.
+// Kept is how long an attempt is kept from its beginning: the longest time for which it
+// can be continued, the life of its last code, and an hour in which its page can say that
+// it has ended.
 func Kept(codeLife time.Duration) time.Duration { return attemptLife + codeLife + time.Hour }

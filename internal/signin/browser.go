@@ -14,20 +14,20 @@ const (
 	maxKnown      = 16
 )
 
-// Browser is one browser, known by a sealed cookie that survives signing out.
-// It remembers with which ids it has signed in; the server keeps nothing of it.
+// Browser is one browser, identified by a sealed cookie that outlives sessions. The cookie
+// holds tags of the ids with which the browser has signed in; the server stores nothing.
 type Browser struct {
 	ID   [browserIDSize]byte
 	tags [][tagSize]byte
 }
 
-// ReadBrowser opens a browser cookie. Without a good one the browser is new.
+// ReadBrowser opens a browser cookie. Without a valid one the browser is new.
 func (s *Service) ReadBrowser(cookie string) (b Browser, isNew bool) {
 	sealed, err := base64.RawURLEncoding.DecodeString(cookie)
 	if err == nil && cookie != "" {
-		if plain, err := s.browser.Open(sealed, nil); err == nil && len(plain) >= browserIDSize {
-			copy(b.ID[:], plain)
-			for tag := range slices.Chunk(plain[browserIDSize:], tagSize) {
+		if opened, err := s.browser.Open(sealed, nil); err == nil && len(opened) >= browserIDSize {
+			copy(b.ID[:], opened)
+			for tag := range slices.Chunk(opened[browserIDSize:], tagSize) {
 				b.tags = append(b.tags, [tagSize]byte(tag))
 			}
 			return b, false
@@ -37,16 +37,17 @@ func (s *Service) ReadBrowser(cookie string) (b Browser, isNew bool) {
 	return b, true
 }
 
-// Cookie is the browser's cookie.
+// Cookie returns the value of the browser's cookie.
 func (s *Service) Cookie(b Browser) string {
-	plain := slices.Clone(b.ID[:])
+	value := slices.Clone(b.ID[:])
 	for _, t := range b.tags {
-		plain = append(plain, t[:]...)
+		value = append(value, t[:]...)
 	}
-	return base64.RawURLEncoding.EncodeToString(s.browser.Seal(plain, nil))
+	return base64.RawURLEncoding.EncodeToString(s.browser.Seal(value, nil))
 }
 
-// tag stands for an id in this browser's cookie, and for nothing in another's.
+// tag is the MAC of an id under the browser's own id: it identifies the id in this
+// browser's cookie and means nothing in another's.
 func (s *Service) tag(b Browser, id accounts.ID) [tagSize]byte {
 	return [tagSize]byte(s.known.Sum(b.ID[:], []byte(id.Implementation), []byte(id.Identifier))[:tagSize])
 }
@@ -56,8 +57,8 @@ func (s *Service) knows(b Browser, id accounts.ID) bool {
 	return len(b.tags) > 0 && slices.Contains(b.tags, s.tag(b, id))
 }
 
-// learn returns the browser after a sign-in with id, the latest first.
-func (s *Service) learn(b Browser, id accounts.ID) Browser {
+// remember returns the browser with the tag of id in front.
+func (s *Service) remember(b Browser, id accounts.ID) Browser {
 	tag := s.tag(b, id)
 	rest := slices.DeleteFunc(slices.Clone(b.tags), func(t [tagSize]byte) bool { return t == tag })
 	b.tags = append([][tagSize]byte{tag}, rest[:min(len(rest), maxKnown-1)]...)

@@ -9,42 +9,42 @@ import (
 	"github.com/djauthy/djauthy/internal/limit"
 )
 
-// KeptSends are kept for a mailbox beside SendPerID, for networks that have taken none
-// of its messages lately. Who knows an address can ask for messages to it from a few
-// networks, as fast as its budget comes back; the owner, who asks in a fresh browser from
-// another network, finds one that is kept. They are few at once, so that a flood from many
-// networks at once is none of the mailbox, and so many a day: whoever has more networks than
-// that takes these, too, and then a known browser is the way in.
+// KeptSends is a budget for each recipient beside SendPerID. Its messages, the kept sends,
+// are for networks that have requested none for this recipient within a day. Somebody who
+// knows an address can use up SendPerID from a few networks; the owner, in a fresh browser
+// on another network, then gets a kept send. The first rate keeps many networks at once
+// from flooding the recipient. A stranger with more networks than the second rate allows
+// uses the kept sends up, too; then the owner signs in with a known browser.
 func KeptSends() config.Rates {
 	return config.Rates{{N: 1, Per: 5 * time.Minute}, {N: 60, Per: 24 * time.Hour}}
 }
 
-// lately is a rate of which each message to a mailbox takes a day: a network that has
-// none of it taken has asked for none within that. It is so large that it refuses nobody.
+// lately is a rate at which each message takes a day to come back, so that a full budget
+// means no message within a day. It is so large that it refuses nothing.
 var lately = config.Rate{N: 100_000, Per: 100_000 * 24 * time.Hour}
 
-// GivesBack is how often the successes of one account give back what their attempts
-// took. A person, and a program that looks each minute whether signing in works, sign in
-// less often; whoever does so in a loop comes to the limits of strangers, or history and
-// sessions would grow as fast as their mailbox answers.
+// GivesBack is how often a success of an account returns what its attempt took from the
+// limits. People, and programs that test each minute whether signing in works, sign in
+// less often. A loop reaches the limits of strangers; otherwise history and sessions would
+// grow as fast as it can read its mail.
 func GivesBack() config.Rate { return config.Rate{N: 2000, Per: 24 * time.Hour} }
 
 const (
-	// knownShare is how many times send_per_id all known browsers of a mailbox may
-	// take together.
+	// knownShare times send_per_id is what all known browsers of a recipient may take
+	// together.
 	knownShare = 4
-	// domainPeriods is in how many times the period of send_per_ip one network may
-	// ask for as many messages to one domain, so that nobody floods the catch-all
-	// mailbox of a domain under invented names.
+	// domainPeriods times the period of send_per_ip is the period in which one network may
+	// request as many messages to one domain, so that nobody floods the catch-all mailbox
+	// of a domain under invented names.
 	domainPeriods = 24
 )
 
-// budgetKey is where an attempt's messages end up, as budgets count it.
+// budgetKey is the key of an attempt's recipient in budgets (accounts.ID.BudgetKey).
 func (a attempt) budgetKey() string { return a.addr.Implementation + ":" + a.addr.BudgetKey() }
 
-// sendBudgets are what one message of an attempt takes. A browser that had
-// signed in with the id before has a budget of its own, which no stranger can
-// spend, and is not counted with the strangers of its network either.
+// sendBudgets are the budgets of one message of an attempt. A known browser, which has
+// signed in with the id before, has its own budget, which strangers cannot spend; it
+// is not counted with the strangers of its network either.
 func (s *Service) sendBudgets(a attempt) []limit.Budget {
 	to, rates := a.budgetKey(), s.Settings
 	if a.known {
@@ -56,12 +56,12 @@ func (s *Service) sendBudgets(a attempt) []limit.Budget {
 	return append(s.networkBudgets(a), s.perID(a))
 }
 
-// keptBudgets are what a message takes that is kept for a network which has taken none.
+// keptBudgets are the budgets of a kept send.
 func (s *Service) keptBudgets(a attempt) []limit.Budget {
 	return append(s.networkBudgets(a), s.keptSend(a))
 }
 
-// networkBudgets are what any message takes that a stranger asks for.
+// networkBudgets are the budgets of any message that an unknown browser requests.
 func (s *Service) networkBudgets(a attempt) []limit.Budget {
 	_, domain, _ := strings.Cut(a.budgetKey(), "@")
 	all := []limit.Budget{
@@ -77,15 +77,16 @@ func (s *Service) networkBudgets(a attempt) []limit.Budget {
 
 func (a attempt) isIPv6() bool { return strings.Contains(a.network, ":") }
 
-// perIDPrefix is what one network takes of the messages to a mailbox.
+// perIDPrefix is the budget of one network for the messages to a recipient.
 func (s *Service) perIDPrefix(a attempt) limit.Budget {
 	to := a.budgetKey()
 	return limit.Budget{Name: "send_per_id_prefix", Key: a.network + " " + to, Rates: s.Settings.SendPerIDPrefix, Cluster: to}
 }
 
-// sentLately records by the rate lately that a network has taken a message to a mailbox.
-// Of IPv4 the network is the one of perIDPrefix, and both are one budget, so that they
-// share a row. Of IPv6 it is the /48, for one customer has many of the /64.
+// sentLately is the budget that shows, by the rate lately, whether a network has requested
+// a message for this recipient within a day. An IPv4 network is that of perIDPrefix, and
+// both are one budget, so that they share a row. An IPv6 network is a /48 here: one
+// customer has many of the /64 that other limits count.
 func (s *Service) sentLately(a attempt) limit.Budget {
 	if !a.isIPv6() {
 		b := s.perIDPrefix(a)
@@ -104,7 +105,7 @@ func (s *Service) keptSend(a attempt) limit.Budget {
 	return limit.Budget{Name: "kept_send", Key: a.budgetKey(), Rates: s.Settings.KeptSends, Cluster: a.budgetKey()}
 }
 
-// times are rates with n times as many events, in so many times their periods.
+// times returns rates with n times as many events and periods times as long periods.
 func times(rates config.Rates, n, periods int) (all config.Rates) {
 	for _, r := range rates {
 		all = append(all, config.Rate{N: r.N * n, Per: r.Per * time.Duration(periods)})
@@ -112,7 +113,7 @@ func times(rates config.Rates, n, periods int) (all config.Rates) {
 	return all
 }
 
-// triesBudget is what tries at an id's short codes take.
+// triesBudget is the budget of tries at an id's short codes.
 func (s *Service) triesBudget(a attempt) limit.Budget {
 	id, to := a.addr.Implementation+":"+a.addr.Identifier, a.budgetKey()
 	if a.known {
@@ -121,7 +122,7 @@ func (s *Service) triesBudget(a attempt) limit.Budget {
 	return limit.Budget{Name: "tries_per_id", Key: id, Rates: s.Settings.TriesPerID, Cluster: to}
 }
 
-// taken is what an attempt has taken of all budgets.
+// taken is what an attempt has taken from all budgets, but for kept sends.
 func (s *Service) taken(a attempt) []limit.Amount {
 	all := []limit.Amount{{Budget: s.triesBudget(a), N: a.triesTaken}}
 	add := func(n int, budgets ...limit.Budget) {

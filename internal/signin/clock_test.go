@@ -63,7 +63,7 @@ func TestAClockThatJumpsBackLocksNobodyOutForLonger(t *testing.T) {
 		b.signsIn(t, ann)
 		h.clock.Advance(time.Minute)
 		for range 3 {
-			other.asks(t, signin.Ask{ID: ann})
+			other.asks(t, signin.Request{ID: ann})
 			h.clock.Advance(30 * time.Second)
 		}
 		h.clock.Advance(-time.Hour)

@@ -16,7 +16,7 @@ func TestAnUnknownIDLeavesNothingButItself(t *testing.T) {
 		ann := addr(t, "ann@example.org")
 		b := h.browser("192.0.2.1")
 		b.by.Words = h.words.Get("de")
-		b.asks(t, signin.Ask{ID: ann, Next: "/notes"})
+		b.asks(t, signin.Request{ID: ann, Next: "/notes"})
 		h.mail(t)
 		a, u := h.account(t, ann)
 		want(t, a, accounts.Account{ID: a.ID, User: u.ID, Addr: ann})
@@ -68,11 +68,11 @@ func TestWhoIsShutOutIsAnsweredLikeAnybody(t *testing.T) {
 				h.clock.Advance(time.Second)
 				sent := h.messages(t)
 				for range 4 {
-					asked := b.asks(t, signin.Ask{ID: ann})
-					if asked.Attempt.ID == 0 || asked != (signin.Asked{Attempt: asked.Attempt}) {
+					asked := b.asks(t, signin.Request{ID: ann})
+					if asked.Attempt.ID == 0 || asked != (signin.Started{Attempt: asked.Attempt}) {
 						t.Fatalf("asked: %+v", asked)
 					}
-					free.asks(t, signin.Ask{ID: eve})
+					free.asks(t, signin.Request{ID: eve})
 					got, other := b.waiting(t), free.waiting(t)
 					want(t, got.Typed, ann.Identifier)
 					want(t, other.Typed, eve.Identifier)
@@ -120,7 +120,7 @@ func TestWhoIsShutOutLeavesAsManyRows(t *testing.T) {
 		}
 		grown := func(id accounts.ID) map[string]int {
 			before := sizes()
-			h.browser("192.0.2.1").asks(t, signin.Ask{ID: id})
+			h.browser("192.0.2.1").asks(t, signin.Request{ID: id})
 			n := sizes()
 			for table := range n {
 				n[table] -= before[table]

@@ -8,16 +8,16 @@ import (
 	"github.com/djauthy/djauthy/internal/session"
 )
 
-// Proved is a factor that somebody has proved at this moment, by a code or by a link.
+// Proved is a factor that somebody has just proved, by a code or by a link.
 type Proved struct {
 	Account accounts.AccountStatus // whose it is; its rows are locked
 	Factor  string                 // the implementation: "email"
 	Via     audit.Event            // how, for the history
 }
 
-// enter lets somebody in: it uses the ticket up, activates the account and opens a
-// session. It is the one place where that happens, and it decides nothing: the caller has
-// seen that the proof is good and the account may come in.
+// enter signs somebody in: it uses the ticket, activates the account and opens a session.
+// No other code does that. It decides nothing: the caller has checked the proof and that
+// the account may sign in.
 func (s *Service) enter(tx *db.Tx, t ticket, by Requester, p Proved) (Entered, error) {
 	token, who := session.NewToken(tx), p.Account
 	used, err := t.use(tx, db.ID(token.ID))
@@ -47,6 +47,6 @@ func (s *Service) enter(tx *db.Tx, t ticket, by Requester, p Proved) (Entered, e
 	}
 	return Entered{
 		Verdict: Accepted, Session: opened.Token, Expires: opened.Expires, Next: t.next, User: who.User,
-		Browser: s.Cookie(s.learn(by.Browser, t.addr)), givesBack: givesBack,
+		Browser: s.Cookie(s.remember(by.Browser, t.addr)), givesBack: givesBack,
 	}, nil
 }

@@ -15,7 +15,7 @@ func TestTheRightCodeSignsIn(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "Ann@Example.org")
 		b := h.browser("192.0.2.1")
-		b.asks(t, signin.Ask{ID: ann, Next: "/notes?page=2"})
+		b.asks(t, signin.Request{ID: ann, Next: "/notes?page=2"})
 		m := h.mail(t)
 		want(t, m.to, "ann@example.org")
 		w := b.waiting(t)
@@ -131,7 +131,7 @@ func TestAUsedCodeIsRefused(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
 		b := h.browser("192.0.2.1")
-		b.asks(t, signin.Ask{ID: ann, Next: "/notes"})
+		b.asks(t, signin.Request{ID: ann, Next: "/notes"})
 		m := h.mail(t)
 		twin := &browser{h, b.by} // the same cookies, no session yet
 		want(t, b.types(t, m.code).Verdict, signin.Accepted)
@@ -213,7 +213,7 @@ func TestSendingAgainAfterTheEndBeginsANewAttempt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, h *house) {
 				b := h.browser("192.0.2.1")
-				b.asks(t, signin.Ask{ID: addr(t, "ann@example.org"), Next: "/notes"})
+				b.asks(t, signin.Request{ID: addr(t, "ann@example.org"), Next: "/notes"})
 				m := h.mail(t)
 				end(t, h, b, m)
 				h.clock.Advance(time.Second)

@@ -14,7 +14,7 @@ import (
 // makesFirst makes the first administrator's token as a start does.
 func (h *house) makesFirst(t *testing.T) string {
 	t.Helper()
-	token, needed, err := h.s.MakeFirst(t.Context())
+	token, needed, err := h.s.MakeAdminToken(t.Context())
 	check(t, err)
 	want(t, needed, true)
 	return token.String()
@@ -22,7 +22,7 @@ func (h *house) makesFirst(t *testing.T) string {
 
 func (h *house) isFirst(t *testing.T, token string) bool {
 	t.Helper()
-	ok, err := h.s.First(t.Context(), token)
+	ok, err := h.s.IsAdminToken(t.Context(), token)
 	check(t, err)
 	return ok
 }
@@ -32,10 +32,10 @@ func (h *house) superusers(t *testing.T) int {
 	return h.count(t, `SELECT count(*) FROM users WHERE is_superuser = 1`)
 }
 
-// asksFirst asks with the token and reads the code.
+// asksFirst requests a code with the token and reads it.
 func (b *browser) asksFirst(t *testing.T, id accounts.ID, token string) mail {
 	t.Helper()
-	want(t, b.asks(t, signin.Ask{ID: id, First: token}).Wait, 0)
+	want(t, b.asks(t, signin.Request{ID: id, AdminToken: token}).Wait, 0)
 	return b.h.mail(t)
 }
 
@@ -62,7 +62,7 @@ func TestTheFirstAdministratorsTokenPromotesOnce(t *testing.T) {
 		want(t, h.isFirst(t, token), false)
 		want(t, b.types(t, second.code).Verdict, signin.Accepted)
 		want(t, h.superusers(t), 1)
-		_, needed, err := h.s.MakeFirst(t.Context())
+		_, needed, err := h.s.MakeAdminToken(t.Context())
 		check(t, err)
 		want(t, needed, false)
 	})
@@ -117,7 +117,7 @@ func TestNoFirstTokenWhereAdministratorsAreNamed(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		token := h.makesFirst(t)
 		h.s.Settings.Admins[addr(t, "ann@example.org")] = true
-		_, needed, err := h.s.MakeFirst(t.Context())
+		_, needed, err := h.s.MakeAdminToken(t.Context())
 		check(t, err)
 		want(t, needed, false)
 		want(t, h.isFirst(t, token), false)
@@ -170,7 +170,7 @@ func TestAWrongFirstTokenOpensNoClosedSignUp(t *testing.T) {
 		h.makesFirst(t)
 		for _, token := range []string{"nonsense", seal.NewToken(1).String(), seal.Token{}.String()} {
 			b := h.browser("192.0.2.1")
-			b.asks(t, signin.Ask{ID: addr(t, "eve@example.org"), First: token})
+			b.asks(t, signin.Request{ID: addr(t, "eve@example.org"), AdminToken: token})
 			want(t, h.messages(t), 0)
 			want(t, b.types(t, h.muteCode(t)).Verdict, signin.Wrong)
 		}

@@ -112,8 +112,8 @@ func (h *house) freely() {
 	h.s.Settings.SendPerID, h.s.Settings.SendPerIP, h.s.Settings.SendPerIDPrefix, h.s.Settings.ResendEvery = many, many, many, 0
 }
 
-// post is a channel to people that keeps what it is handed, and is told when
-// the outbox has written down that it was.
+// post is a channel to people that keeps the messages it gets, and learns when the outbox
+// has recorded that they were sent.
 type post struct {
 	arrived  chan delivery.Worded
 	recorded chan error
@@ -180,8 +180,8 @@ func (h *house) messages(t testing.TB) int {
 	return h.count(t, `SELECT count(*) FROM outbox WHERE state <> 3`)
 }
 
-// muteCode is the code of the last message that is never sent. Only who holds
-// the secret key and the database can know it.
+// muteCode is the code of the last message that is never sent. It takes the secret key and
+// the database to know it.
 func (h *house) muteCode(t testing.TB) string {
 	t.Helper()
 	var id db.ID
@@ -253,38 +253,38 @@ func (h *house) browser(network string) *browser {
 	}}
 }
 
-// asks asks for a code and takes the attempt's cookie.
-func (b *browser) asks(t testing.TB, ask signin.Ask) signin.Asked {
+// asks requests a code and keeps the attempt's cookie.
+func (b *browser) asks(t testing.TB, ask signin.Request) signin.Started {
 	t.Helper()
 	asked, err := b.h.s.Start(t.Context(), ask, b.by)
 	check(t, err)
 	return b.take(asked)
 }
 
-func (b *browser) take(asked signin.Asked) signin.Asked {
+func (b *browser) take(asked signin.Started) signin.Started {
 	if asked.Attempt.ID != 0 {
 		b.by.Attempt = asked.Attempt
 	}
 	return asked
 }
 
-// gets asks for a code of id and reads the message.
+// gets requests a code for id and reads the message.
 func (b *browser) gets(t testing.TB, id accounts.ID) mail {
 	t.Helper()
-	if asked := b.asks(t, signin.Ask{ID: id}); asked.Wait > 0 {
+	if asked := b.asks(t, signin.Request{ID: id}); asked.Wait > 0 {
 		t.Fatalf("refused for %v", asked.Wait)
 	}
 	return b.h.mail(t)
 }
 
-func (b *browser) resends(t testing.TB) signin.Asked {
+func (b *browser) resends(t testing.TB) signin.Started {
 	t.Helper()
 	asked, err := b.h.s.Resend(t.Context(), b.by)
 	check(t, err)
 	return b.take(asked)
 }
 
-// getsAgain has one more code sent and reads it.
+// getsAgain requests another code and reads it.
 func (b *browser) getsAgain(t testing.TB) mail {
 	t.Helper()
 	if asked := b.resends(t); asked.Wait > 0 || asked.Gone {
@@ -315,7 +315,7 @@ func (b *browser) entered(t testing.TB) func(e signin.Entered, err error) signin
 	}
 }
 
-// signsIn does all of it.
+// signsIn requests a code, reads it and submits it.
 func (b *browser) signsIn(t testing.TB, id accounts.ID) signin.Entered {
 	t.Helper()
 	e := b.types(t, b.gets(t, id).code)
@@ -323,7 +323,7 @@ func (b *browser) signsIn(t testing.TB, id accounts.ID) signin.Entered {
 	return e
 }
 
-// isIn reports whether the browser's session is good.
+// isIn reports whether the browser's session is valid.
 func (b *browser) isIn(t testing.TB) bool {
 	t.Helper()
 	_, err := b.h.s.Sessions.Check(t.Context(), b.by.Session)
@@ -349,7 +349,7 @@ func addr(t testing.TB, text string) accounts.ID {
 	return id
 }
 
-// wrong is a code like those given that is none of them.
+// wrong is a code of the same shape as those given that differs from all of them.
 func wrong(codes ...string) string {
 	for n := range 1_000_000 {
 		if c := fmt.Sprintf("%06d", n); !slices.Contains(codes, c) {

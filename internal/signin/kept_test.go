@@ -40,7 +40,7 @@ func TestTheNetworksOfOneIPv6CustomerShareASendKept(t *testing.T) {
 		refused := func(site, subnet int) bool {
 			b := h.browser(fmt.Sprintf("2001:db8:%d:%d::/64", site, subnet))
 			b.by.Client.Prefix = fmt.Sprintf("2001:db8:%d::/48", site)
-			return b.asks(t, signin.Ask{ID: ann}).Wait > 0
+			return b.asks(t, signin.Request{ID: ann}).Wait > 0
 		}
 		for n := range 5 {
 			want(t, refused(1, n), false)
@@ -91,7 +91,7 @@ func TestAnOfficeBehindOneAddressGetsIn(t *testing.T) {
 			}
 		}
 		for i, b := range office { // at nine in the morning
-			if asked := b.asks(t, signin.Ask{ID: person(t, i)}); asked.Wait > 0 {
+			if asked := b.asks(t, signin.Request{ID: person(t, i)}); asked.Wait > 0 {
 				t.Fatalf("number %d has to wait for %v", i, asked.Wait)
 			}
 			want(t, b.types(t, h.mail(t).code).Verdict, signin.Accepted)
@@ -137,7 +137,7 @@ func TestKnownBrowsersOfOneMailboxShareABudget(t *testing.T) {
 			b.signsIn(t, ann)
 			for range 7 {
 				b.by.Attempt = (seal.Token{})
-				if b.asks(t, signin.Ask{ID: ann}).Wait == 0 {
+				if b.asks(t, signin.Request{ID: ann}).Wait == 0 {
 					h.mail(t)
 					sent++
 				}
@@ -196,7 +196,7 @@ func (h *house) attacked(t *testing.T, networks int) (fresh, known, strangers in
 		refused := 0
 		for n := range networks { // the first take what comes back, and leave the others what is kept
 			for refused < 60 && !h.clock.Now().Before(again[n]) { // after so many nothing is left for any
-				asked := h.browser(fmt.Sprintf("10.%d.%d.1/32", n/250, n%250)).asks(t, signin.Ask{ID: ann})
+				asked := h.browser(fmt.Sprintf("10.%d.%d.1/32", n/250, n%250)).asks(t, signin.Request{ID: ann})
 				again[n] = h.clock.Now().Add(asked.Wait)
 				if asked.Wait == 0 {
 					h.mail(t)
@@ -218,7 +218,7 @@ func (h *house) attacked(t *testing.T, networks int) (fresh, known, strangers in
 // triesToSignIn returns 1 if a code comes, which is then the right one.
 func (b *browser) triesToSignIn(t *testing.T, id accounts.ID) int {
 	t.Helper()
-	if b.asks(t, signin.Ask{ID: id}).Wait > 0 {
+	if b.asks(t, signin.Request{ID: id}).Wait > 0 {
 		return 0
 	}
 	want(t, b.types(t, b.h.mail(t).code).Verdict, signin.Accepted)
@@ -236,7 +236,7 @@ func TestSuccessesOfOneAccountGiveBackSoOftenOnly(t *testing.T) {
 		signIns := func() (n int) {
 			for ; n < 20; n++ {
 				b := h.browser("192.0.2.1")
-				if b.asks(t, signin.Ask{ID: ann}).Wait > 0 {
+				if b.asks(t, signin.Request{ID: ann}).Wait > 0 {
 					break
 				}
 				want(t, b.types(t, h.mail(t).code).Verdict, signin.Accepted)

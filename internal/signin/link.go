@@ -11,19 +11,19 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
-// Linked is what an opened link shows. Looking changes nothing, however often.
+// Linked is what the page of an opened link shows.
 type Linked struct {
-	Verdict  Verdict // Accepted: a button signs in; Foreign: Code is shown; else it is over
-	Code     string  // to type in the browser that asked
+	Verdict  Verdict // Accepted: a button signs in; Foreign: Code is shown; else it has ended
+	Code     string  // to type in the browser of the attempt
 	Masked   string
 	Recovery bool   // made by `users link`
-	Next     string // where its button leads: a local path, or ""
+	Next     string // where the button leads: a local path, or ""
 	Client   audit.Client
 	At       time.Time
 	NotMe    seal.Token
 }
 
-// Link looks at a mailed link.
+// Link reads the state of a mailed link. It changes nothing: mail scanners open links, too.
 func (s *Service) Link(ctx context.Context, link seal.Token, by Requester) (l Linked, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		l = Linked{}
@@ -59,8 +59,8 @@ func (s *Service) Link(ctx context.Context, link seal.Token, by Requester) (l Li
 	return l, err
 }
 
-// MakeLink makes a one-time link that signs a user in in any browser, after its
-// button, for an administrator to hand over. It uses the user's first account. It returns
+// MakeLink makes a recovery link: it signs a user in once, in any browser, after a button.
+// An administrator hands it over. It is for the user's oldest account. It returns
 // ErrDeactivated for a deactivated user.
 func (s *Service) MakeLink(ctx context.Context, user accounts.UserID) (link seal.Token, err error) {
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
@@ -92,7 +92,7 @@ func (s *Service) makeLink(tx *db.Tx, user accounts.UserID) (seal.Token, error) 
 		ticket:    ticket{id: tx.NewID(), purpose: forRecovery, browser: []byte{}, addr: all[0].Addr, account: all[0].ID},
 		codeState: codeState{sends: 1, sent: tx.Now},
 	}
-	a.secretHash = seal.NewToken(0).Hash() // nobody has this cookie
+	a.secretHash = seal.NewToken(0).Hash() // of a cookie that no browser gets
 	code, err := s.Codes.Issue(tx.Now, a.id, &a.codes, true, all[0].CodeGeneration)
 	if err != nil {
 		return seal.Token{}, err

@@ -23,7 +23,7 @@ func TestALinkSignsInInTheAskingBrowser(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
 		b := h.browser("192.0.2.1")
-		b.asks(t, signin.Ask{ID: ann, Next: "/notes"})
+		b.asks(t, signin.Request{ID: ann, Next: "/notes"})
 		m := h.mail(t)
 		l := b.opens(t, m.link)
 		want(t, l.Verdict, signin.Accepted)

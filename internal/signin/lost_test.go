@@ -41,8 +41,8 @@ func TestACommitThatIsNotHeardOfLosesNoSignIn(t *testing.T) {
 	}
 }
 
-// Nor is a sign-in taken for one whose commit never came: the person is told that it did
-// not work, and the code is still good.
+// A sign-in whose commit never reached the database is reported as failed, and the code
+// still works.
 func TestACommitThatNeverCameIsNoSignIn(t *testing.T) {
 	way := dbtest.NewLossy(t, dbtest.URL(t, "postgres"))
 	h := machine(t, way.URL, started())
@@ -57,8 +57,7 @@ func TestACommitThatNeverCameIsNoSignIn(t *testing.T) {
 	want(t, b.isIn(t), true)
 }
 
-// Counting the try is no decision: the person is told that it did not work, and the
-// code is still good.
+// Counting the try decides nothing: the failure is reported, and the code still works.
 func TestALostCountLeavesTheCodeGood(t *testing.T) {
 	way := dbtest.NewLossy(t, dbtest.URL(t, "postgres"))
 	h := machine(t, way.URL, started())

@@ -100,14 +100,14 @@ func TestTwoMachinesAtOnceGrantNoMoreThanABudgetHolds(t *testing.T) {
 	granted := make(chan struct{}, 40)
 	_, err := a.atOnce(40, func(i int) (signin.Entered, error) {
 		h := []*house{a, b}[i%2]
-		asked, err := h.s.Start(t.Context(), signin.Ask{ID: ann}, h.browser("192.0.2.1").by)
+		asked, err := h.s.Start(t.Context(), signin.Request{ID: ann}, h.browser("192.0.2.1").by)
 		if asked.Wait == 0 {
 			granted <- struct{}{}
 		}
 		return signin.Entered{}, err
 	})
 	check(t, err)
-	// Who is refused gives back what it took, so under a rush fewer may pass, never more.
+	// A refused take rolls back what it took, so that a rush may get fewer, never more.
 	if n := len(granted); n < 1 || n > 5 {
 		t.Errorf("%d messages were granted", n)
 	}

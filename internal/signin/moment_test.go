@@ -91,8 +91,8 @@ func TestOfTwoWhoComeToTheTokensRowAtOnceOneIsPromoted(t *testing.T) {
 	want(t, h.superusers(t), 1)
 }
 
-// Of two asks at the same moment one finds the id's tries spent and makes the attempt
-// long; the other, which did not, comes to its row later.
+// Of two concurrent requests one finds the id's tries spent and makes the attempt long;
+// the other, which did not, locks its row later.
 func TestAnAttemptThatBecameLongMeanwhileStaysLong(t *testing.T) {
 	h := momentHouse(t)
 	h.freely()

@@ -13,14 +13,14 @@ import (
 	"github.com/djauthy/djauthy/internal/session"
 )
 
-// notMeBlock names the blocks of browsers whose asks were disowned.
+// notMeBlock names the blocks of browsers whose attempts were disowned.
 const notMeBlock = "not_me"
 
 func blockKey(browser []byte, id accounts.ID) string {
 	return string(browser) + id.Implementation + ":" + id.Identifier
 }
 
-// notMeToken is worked out from the attempt, so that nothing is stored for it.
+// notMeToken is derived from the attempt's id (a MAC), so that nothing is stored for it.
 func (s *Service) notMeToken(a db.ID) seal.Token {
 	return seal.Token{ID: int64(a), Secret: [32]byte(s.notMe.Sum(db.Bytes(a)))}
 }
@@ -34,9 +34,9 @@ type Disowned struct {
 	Life   time.Duration // how long the browser is blocked
 }
 
-// NotMe looks at an attempt that its owner may disown, and with confirmed set
-// stops it: its codes are void, a session that came of it ends, and its browser
-// cannot ask for codes for this id for as long as a code lives.
+// NotMe reads an attempt that the address's owner may disown. With confirmed set it stops
+// the attempt: its codes are void, its session ends, and for the life of a code its browser
+// gets no codes for this id.
 func (s *Service) NotMe(ctx context.Context, t seal.Token, confirmed bool, by Requester) (d Disowned, err error) {
 	if t.ID == 0 || !seal.Equal(t.Secret[:], s.notMe.Sum(db.Bytes(db.ID(t.ID)))) {
 		return d, nil
@@ -53,7 +53,7 @@ func (s *Service) NotMe(ctx context.Context, t seal.Token, confirmed bool, by Re
 		} else if err != nil {
 			return err
 		}
-		d = Disowned{true, a.addr.Masked(), a.client, a.id.Time(), s.Codes.Life}
+		d = Disowned{Found: true, Masked: a.addr.Masked(), Client: a.client, At: a.id.Time(), Life: s.Codes.Life}
 		if confirmed {
 			return s.disown(tx, a, by)
 		}

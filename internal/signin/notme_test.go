@@ -85,8 +85,8 @@ func TestNotMeBlocksThatBrowserForThatIDForAWhile(t *testing.T) {
 		h.clock.Advance(time.Second)
 		sent := h.messages(t)
 
-		// The browser is told nothing, and nothing comes.
-		for _, asked := range []signin.Asked{b.resends(t), b.asks(t, signin.Ask{ID: ann})} {
+		// The browser gets the usual response, and no message is sent.
+		for _, asked := range []signin.Started{b.resends(t), b.asks(t, signin.Request{ID: ann})} {
 			if asked.Wait != 0 || asked.Gone || asked.Attempt.ID == 0 {
 				t.Errorf("the blocked browser is told %+v", asked)
 			}
@@ -100,7 +100,7 @@ func TestNotMeBlocksThatBrowserForThatIDForAWhile(t *testing.T) {
 		b.gets(t, bob)
 		h.clock.Advance(until.Add(-time.Millisecond).Sub(h.clock.Now()))
 		sent = h.messages(t)
-		b.asks(t, signin.Ask{ID: ann})
+		b.asks(t, signin.Request{ID: ann})
 		want(t, h.messages(t), sent)
 		h.clock.Advance(time.Millisecond)
 		b.signsIn(t, ann)
@@ -135,7 +135,7 @@ func TestASuccessByAnAdministratorsLinkLiftsTheBrowsersBlock(t *testing.T) {
 		want(t, b.clicks(t, h.recovery(t, u.ID)).Verdict, signin.Accepted)
 		h.clock.Advance(time.Second)
 		sent := h.messages(t)
-		b.asks(t, signin.Ask{ID: ann})
+		b.asks(t, signin.Request{ID: ann})
 		want(t, h.messages(t), sent+1)
 	})
 }

@@ -55,8 +55,8 @@ func TestCodesOfTwoAttemptsAtOnceOpenOneSession(t *testing.T) {
 	})
 }
 
-// onlyOne checks that one of all answers got in, and that the others were told
-// so.
+// onlyOne checks that one of all submissions signed in, and that the others got a verdict
+// that says so.
 func (h *house) onlyOne(t *testing.T, out []signin.Entered) {
 	t.Helper()
 	in := 0
@@ -79,7 +79,7 @@ func TestOneIDAskedForAtOnceIsOneAccount(t *testing.T) {
 		h.freely()
 		ann := addr(t, "ann@example.org")
 		_, err := h.atOnce(20, func(int) (signin.Entered, error) {
-			_, err := h.s.Start(t.Context(), signin.Ask{ID: ann}, h.browser("192.0.2.1").by)
+			_, err := h.s.Start(t.Context(), signin.Request{ID: ann}, h.browser("192.0.2.1").by)
 			return signin.Entered{}, err
 		})
 		check(t, err)

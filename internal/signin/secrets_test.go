@@ -18,7 +18,7 @@ func TestNoSecretStandsInTheDatabase(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) {
 		h := furnish(t, d, c)
 		b := h.browser("192.0.2.1")
-		b.asks(t, signin.Ask{ID: addr(t, "ann@example.org"), Next: "/notes"})
+		b.asks(t, signin.Request{ID: addr(t, "ann@example.org"), Next: "/notes"})
 		first := h.makesFirst(t)
 		queued := h.dump(t) // the outbox does not run yet
 		h.deliver(t)

@@ -10,11 +10,11 @@ import (
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
-// refused asks from a fresh browser at a network and reports whether that was
-// refused. A message that comes is read.
+// refused requests a code from a fresh browser at a network and reports whether that was
+// refused. It reads the message, if one is sent.
 func (h *house) refused(t *testing.T, network string, id accounts.ID) bool {
 	t.Helper()
-	asked := h.browser(network).asks(t, signin.Ask{ID: id})
+	asked := h.browser(network).asks(t, signin.Request{ID: id})
 	if asked.Wait == 0 {
 		h.mail(t)
 	}
@@ -50,7 +50,7 @@ func TestAnIDGetsFiveMessagesFromStrangers(t *testing.T) {
 		ann := addr(t, "ann@example.org")
 		want(t, h.granted(t, ann, "198.51.100"), 5)
 		want(t, h.messages(t), 5)
-		asked := h.browser("203.0.113.1").asks(t, signin.Ask{ID: ann})
+		asked := h.browser("203.0.113.1").asks(t, signin.Request{ID: ann})
 		if asked.Wait <= 0 || asked.Wait > 15*time.Minute || asked.Soon || asked.Attempt.ID != 0 {
 			t.Fatalf("the refusal says %+v", asked)
 		}
@@ -122,12 +122,12 @@ func TestAKnownBrowsersMessagesAreBoundedToo(t *testing.T) {
 		for range 5 {
 			own.gets(t, ann)
 		}
-		if asked := own.asks(t, signin.Ask{ID: ann}); asked.Wait <= 0 || asked.Soon {
+		if asked := own.asks(t, signin.Request{ID: ann}); asked.Wait <= 0 || asked.Soon {
 			t.Fatalf("the sixth: %+v", asked)
 		}
 		// It is known for this id, not for others.
 		want(t, h.granted(t, addr(t, "bob@example.org"), "198.51.100"), 5)
-		if asked := own.asks(t, signin.Ask{ID: addr(t, "bob@example.org")}); asked.Wait <= 0 {
+		if asked := own.asks(t, signin.Request{ID: addr(t, "bob@example.org")}); asked.Wait <= 0 {
 			t.Fatal("a browser that knows one id has a budget of its own for another")
 		}
 	})
@@ -157,7 +157,7 @@ func TestSendingAgainTakesItsTime(t *testing.T) {
 		attempt := b.by.Attempt
 		want(t, b.waiting(t).ResendIn, 30*time.Second)
 		h.clock.Advance(29 * time.Second)
-		for _, asked := range []signin.Asked{b.resends(t), b.asks(t, signin.Ask{ID: ann})} {
+		for _, asked := range []signin.Started{b.resends(t), b.asks(t, signin.Request{ID: ann})} {
 			if !asked.Soon || asked.Wait != time.Second {
 				t.Fatalf("too soon, and it says %+v", asked)
 			}

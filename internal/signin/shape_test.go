@@ -9,7 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
-// misshapen are answers that no code of six digits can be.
+// misshapen are texts that no code of six digits can be.
 var misshapen = []string{
 	"", "12345", "1234567", "abcdef", "12345O", "abcdefghjk", "*", strings.Repeat("7", 100_000), "\x00", "' OR 1=1 --", "123456 or 654321",
 }
@@ -42,7 +42,7 @@ func TestOfAKnownAndAnUnknownIDTheShapeIsToldAlike(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		h.s.Settings.OpenSignup = false
 		b := h.browser("192.0.2.1")
-		b.asks(t, signin.Ask{ID: addr(t, "nobody@example.org")})
+		b.asks(t, signin.Request{ID: addr(t, "nobody@example.org")})
 		e := b.types(t, "12345")
 		want(t, e.Verdict, signin.Misshapen)
 		want(t, e.Shape.Length, 6)
@@ -67,7 +67,7 @@ func TestALongCodesShapeIsTenLetters(t *testing.T) {
 	})
 }
 
-// What is over is told as over, whatever is typed.
+// An attempt that has ended says so, whatever is typed.
 func TestAnAttemptThatIsOverIsSoForAnyShape(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		h.freely()

@@ -1,9 +1,8 @@
-// Package signin turns proofs into sessions: it starts attempts, checks what
-// people answer, and says what a person has to do next.
+// Package signin turns proofs into sessions: it starts attempts, checks submitted codes
+// and links, and decides what a person has to do next.
 //
-// An attempt is one browser that wants to sign in with one id. It owns the
-// table attempts. It knows no HTTP: cookies come and go as
-// values.
+// An attempt is one browser that wants to sign in with one id. The package owns the table
+// attempts. It knows no HTTP: cookies are passed in and out as values.
 package signin
 
 import (
@@ -36,22 +35,22 @@ type Service struct {
 	log     *slog.Logger
 }
 
-// Settings are what an operator decides about sign-ins.
+// Settings are the operator's settings of sign-ins.
 type Settings struct {
 	OpenSignup bool
-	Admins     map[accounts.ID]bool // become superusers at their first success
+	Admins     map[accounts.ID]bool // their users become superusers at the first sign-in
 	Tries      int                  // per attempt, over all its codes
 
 	SendPerID, SendPerIP, SendPerIDPrefix, TriesPerID config.Rates
 	ResendEvery                                       time.Duration
-	KeptSends                                         config.Rates // see the function
-	GivesBack                                         config.Rate  // see the function
+	KeptSends                                         config.Rates // see func KeptSends
+	GivesBack                                         config.Rate  // see func GivesBack
 
-	Site      string // what messages call this site
+	Site      string // the name of this site in messages
 	PublicURL string
 }
 
-// New returns a service; its keys come from keys.
+// New returns a service; its keys are derived from keys.
 func New(d *db.DB, out *outbox.Outbox, codes *multifactor.Codes, sessions *session.Store, keys *seal.Keys, s Settings, log *slog.Logger) *Service {
 	return &Service{
 		DB: d, Outbox: out, Codes: codes, Sessions: sessions, Settings: s,
@@ -60,7 +59,7 @@ func New(d *db.DB, out *outbox.Outbox, codes *multifactor.Codes, sessions *sessi
 	}
 }
 
-// host is the public URL's host, to which autofill binds a code.
+// host is the public URL's host, to which browsers bind the autofill of a code.
 func (s Settings) host() string {
 	u, err := url.Parse(s.PublicURL)
 	if err != nil {
@@ -69,49 +68,49 @@ func (s Settings) host() string {
 	return u.Hostname()
 }
 
-// Requester is who sits at the other end, as far as a door can tell.
+// Requester is who sends a request, as far as a door can know.
 type Requester struct {
 	Browser Browser
 	Network string       // the address as limits count it: IPv4 whole, IPv6 /64
-	Client  audit.Client // as people are shown it
+	Client  audit.Client // as history shows it
 	Words   *words.Language
 	Session seal.Token // the session cookie, zero if none
 	Attempt seal.Token // the attempt cookie, zero if none
-	// Answered runs fn once the answer has been sent, where it is known when that is.
-	// A message that is begun before competes with the answer for the processors, and
-	// ids that get one are told from others by time. nil runs fn at once.
-	Answered func(fn func())
+	// AfterResponse runs fn once the response has been written. A message begun earlier
+	// would compete with the response for the processors, so that the time of the response
+	// would reveal which ids get one. nil: fn runs at once.
+	AfterResponse func(fn func())
 }
 
-// Verdict is the outcome of an answer. What a person can cause is a verdict,
-// never an error.
+// Verdict is the outcome of a submitted code or link. What a person can cause is a
+// verdict, never an error.
 type Verdict int
 
 // Verdicts.
 const (
 	Gone      Verdict = iota // there is no such attempt in this browser
 	Accepted                 // signed in
-	Again                    // the same right answer once more, already signed in
+	Again                    // the right code once more, already signed in by it
 	Wrong                    // not the code
-	Misshapen                // cannot be the code by its shape; costs no try
-	Expired                  // the code, or all of them, expired or void
+	Misshapen                // not a code by its shape; costs no try
+	Expired                  // the code, or every code, is expired or void
 	Used                     // the attempt has ended in a sign-in
-	Stopped                  // its owner said: it was not me
+	Stopped                  // disowned by "it was not me"
 	Exhausted                // too many wrong tries in this attempt
 	Spent                    // too many wrong tries for this id: a long code is needed
-	Foreign                  // a link opened in another browser than the one that asked
+	Foreign                  // a link opened in another browser than that of the attempt
 )
 
-// Entered is what an answer led to.
+// Entered is the result of a submitted code or link.
 type Entered struct {
 	Verdict   Verdict
 	TriesLeft int               // after Wrong
-	Shape     multifactor.Shape // of the code that is awaited, after Misshapen
+	Shape     multifactor.Shape // of the expected code, after Misshapen
 	Session   seal.Token
 	Expires   time.Time // of the session
 	Next      string    // where the person wanted to go: a local path, or ""
-	Browser   string    // the browser cookie that knows this id
+	Browser   string    // the browser cookie, which contains this id
 	User      accounts.UserID
 
-	givesBack bool // what the attempt took of limits
+	givesBack bool // what the attempt took from limits is to be returned
 }

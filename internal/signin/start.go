@@ -14,55 +14,55 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
-// Ask is a wish to sign in.
-type Ask struct {
-	ID    accounts.ID
-	Typed accounts.Address // where messages go, as typed; "" is the identifier
-	Next  string           // a local path, or ""
-	First string           // the first administrator's token, or ""
+// Request is a request to sign in.
+type Request struct {
+	ID         accounts.ID
+	Typed      accounts.Address // where messages are sent, as typed; "": the identifier
+	Next       string           // a local path, or ""
+	AdminToken string           // the first administrator's token, or ""
 }
 
-// Asked is what came of it: either Wait is 0 and a code is on its way, as far
-// as anybody can tell, or the ask was refused.
-type Asked struct {
+// Started is the result of a Request. If Wait is 0, a code is on its way, as far as the
+// requester can know; else the request was refused.
+type Started struct {
 	Attempt seal.Token
-	// Wait is how long until another ask has a chance.
+	// Wait is how long until another request has a chance.
 	Wait time.Duration
-	// Soon says that it was refused only since the last message has just gone.
+	// Soon: it was refused only because the last message is younger than ResendEvery.
 	Soon bool
-	// Gone says that there is nothing to send again.
+	// Gone: there is no attempt to resend a code of.
 	Gone bool
 }
 
-// start is one ask on its way through the parts of its sequence.
-type start struct {
-	s     *Service
-	ask   Ask
-	by    Requester
-	first []byte // hash of the first administrator's token it came with, or empty
+// starting is the state of one request in the parts of its sequence.
+type starting struct {
+	s         *Service
+	request   Request
+	by        Requester
+	adminHash []byte // hash of the first administrator's token it came with, or empty
 
-	asked  Asked
-	a      attempt
-	goesOn bool // a is an open attempt of this browser for this id
-	long   bool
-	kept   bool // its message is one that is kept for networks which have taken none
-	queued outbox.Queued
+	started Started
+	a       attempt
+	goesOn  bool // a is an open attempt of this browser for this id
+	long    bool
+	kept    bool // its message is a kept send (KeptSends)
+	queued  outbox.Queued
 }
 
-// Start begins an attempt and sends its code. A browser that has an open
-// attempt for the id goes on with it.
-func (s *Service) Start(ctx context.Context, ask Ask, by Requester) (Asked, error) {
-	first := []byte{}
-	if ask.First != "" {
-		token, _ := seal.ParseToken(ask.First)
-		first = token.Hash()
+// Start begins an attempt and sends its code. If the browser has an open attempt for the
+// id, that one is continued.
+func (s *Service) Start(ctx context.Context, req Request, by Requester) (Started, error) {
+	adminHash := []byte{}
+	if req.AdminToken != "" {
+		token, _ := seal.ParseToken(req.AdminToken)
+		adminHash = token.Hash()
 	}
-	return (&start{s: s, ask: ask, by: by, first: first}).run(ctx)
+	return (&starting{s: s, request: req, by: by, adminHash: adminHash}).run(ctx)
 }
 
-// Resend sends one more code of the browser's attempt. If that can go on no
-// more, a new attempt for the same id takes its place.
-func (s *Service) Resend(ctx context.Context, by Requester) (Asked, error) {
+// Resend sends another code of the browser's attempt. If the attempt has ended, it begins a
+// new one for the same id.
+func (s *Service) Resend(ctx context.Context, by Requester) (Started, error) {
 	var a attempt
 	var found bool
 	err := s.DB.Read(ctx, func(tx *db.Tx) (err error) {
@@ -70,37 +70,37 @@ func (s *Service) Resend(ctx context.Context, by Requester) (Asked, error) {
 		return err
 	})
 	if err != nil || !found || a.purpose != forSignIn {
-		return Asked{Gone: true}, err
+		return Started{Gone: true}, err
 	}
-	return (&start{s: s, ask: Ask{ID: a.addr, Typed: a.typed, Next: a.next}, by: by, first: a.firstHash}).run(ctx)
+	return (&starting{s: s, request: Request{ID: a.addr, Typed: a.typed, Next: a.next}, by: by, adminHash: a.adminHash}).run(ctx)
 }
 
-func (st *start) run(ctx context.Context) (Asked, error) {
+func (st *starting) run(ctx context.Context) (Started, error) {
 	err := st.s.DB.Sequence(ctx, db.ReadCommitted(st.count), db.ReadCommitted(st.begin))
 	if err != nil {
-		return Asked{}, err
+		return Started{}, err
 	}
 	deliver := func() { st.s.Outbox.Deliver(st.queued) }
-	if st.by.Answered == nil {
+	if st.by.AfterResponse == nil {
 		deliver()
 	} else {
-		st.by.Answered(deliver)
+		st.by.AfterResponse(deliver)
 	}
-	return st.asked, nil
+	return st.started, nil
 }
 
-// count takes the budgets, all or none: a stranger who is refused takes nothing
-// of the owner's.
-func (st *start) count(tx *db.Tx) (err error) {
-	st.asked = Asked{}
+// count takes from all budgets or from none: a stranger whose request is refused takes
+// nothing from the owner's.
+func (st *starting) count(tx *db.Tx) (err error) {
+	st.started = Started{}
 	if st.a, st.goesOn, err = st.current(tx, ""); err != nil {
 		return err
 	}
 	if wait := st.a.resendIn(tx.Now, st.s.Settings.ResendEvery); st.goesOn && wait > 0 {
-		st.asked = Asked{Wait: wait, Soon: true}
+		st.started = Started{Wait: wait, Soon: true}
 		return nil
 	}
-	if st.asked.Wait, err = st.take(tx); err != nil || st.asked.Wait > 0 {
+	if st.started.Wait, err = st.take(tx); err != nil || st.started.Wait > 0 {
 		return err
 	}
 	left, err := limit.Left(tx, st.s.triesBudget(st.a))
@@ -108,8 +108,8 @@ func (st *start) count(tx *db.Tx) (err error) {
 	return err
 }
 
-// take takes one message from its budgets, or one that is kept.
-func (st *start) take(tx *db.Tx) (wait time.Duration, err error) {
+// take takes one message from its budgets, or else a kept send.
+func (st *starting) take(tx *db.Tx) (wait time.Duration, err error) {
 	st.kept = false
 	wait, err = limit.Take(tx, st.s.sendBudgets(st.a)...)
 	if err != nil || wait == 0 || st.a.known || len(st.s.Settings.KeptSends) == 0 {
@@ -126,52 +126,53 @@ func (st *start) take(tx *db.Tx) (wait time.Duration, err error) {
 	return 0, nil
 }
 
-// current returns the browser's attempt if it is open and for this id, else what
-// a new one begins with.
-func (st *start) current(tx *db.Tx, lock string) (a attempt, goesOn bool, err error) {
+// current returns the browser's attempt if it is open and for this id, else a new one that
+// is not stored yet.
+func (st *starting) current(tx *db.Tx, lock string) (a attempt, goesOn bool, err error) {
 	a, found, err := attemptOf(tx, st.by.Attempt, lock)
 	if err != nil {
 		return a, false, err
 	}
-	if found && a.open() && a.addr == st.ask.ID && a.tries < st.s.Settings.Tries && st.ask.First == "" && a.purpose == forSignIn &&
+	if found && a.open() && a.addr == st.request.ID && a.tries < st.s.Settings.Tries && st.request.AdminToken == "" && a.purpose == forSignIn &&
 		tx.Now.Sub(a.id.Time()) < attemptLife {
-		a.typed = st.ask.Typed
+		a.typed = st.request.Typed
 		return a, true, nil
 	}
 	by := st.by
 	return attempt{ticket: ticket{
-		purpose: forSignIn, browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.ask.ID), addr: st.ask.ID, typed: st.ask.Typed, firstHash: st.first,
-		next: st.ask.Next, network: by.Network, client: by.Client,
+		purpose: forSignIn, browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.request.ID), addr: st.request.ID, typed: st.request.Typed, adminHash: st.adminHash,
+		next: st.request.Next, network: by.Network, client: by.Client,
 	}}, false, nil
 }
 
-// begin makes or goes on with the attempt. Known, unknown, closed, blocked and
-// deactivated ids do the same work up to the flag that nothing is sent.
-func (st *start) begin(tx *db.Tx) error {
+// begin stores a new attempt or continues the browser's. Against user enumeration, known,
+// unknown, closed, blocked and deactivated ids cause the same work, up to the flag that
+// nothing is sent.
+func (st *starting) begin(tx *db.Tx) error {
 	st.queued = outbox.Queued{}
-	if st.asked.Wait > 0 {
+	if st.started.Wait > 0 {
 		return st.redirect(tx)
 	}
 	s := st.s
-	if st.goesOn { // as it is now, and nobody else's until the end
+	if st.goesOn { // read again, and locked until the transaction ends
 		var err error
 		if st.a, st.goesOn, err = st.current(tx, tx.ForUpdate()); err != nil {
 			return err
 		}
-		// Another ask at the same moment may have made it long.
+		// A concurrent request may have made it long.
 		st.long = st.long || st.goesOn && !st.a.short
 	}
-	who, mute, err := st.reach(tx)
+	who, mute, err := st.findAccount(tx)
 	if err != nil {
 		return err
 	}
 	a := st.a
 	if st.goesOn {
-		st.asked.Attempt = st.by.Attempt
+		st.started.Attempt = st.by.Attempt
 	} else {
 		a.id = tx.NewID()
-		st.asked.Attempt = seal.NewToken(int64(a.id))
-		a.secretHash = st.asked.Attempt.Hash()
+		st.started.Attempt = seal.NewToken(int64(a.id))
+		a.secretHash = st.started.Attempt.Hash()
 	}
 	code, err := s.Codes.Issue(tx.Now, a.id, &a.codes, st.long, who.CodeGeneration)
 	if err != nil {
@@ -197,28 +198,26 @@ func (st *start) begin(tx *db.Tx) error {
 	if st.queued, err = s.Outbox.Enqueue(tx, st.message(tx, a, code.Text, code.Link).Job(code.Expires), mute); err != nil {
 		return err
 	}
-	line := a.id // of an attempt's first message, so that a success finds it
+	line := a.id // for the first message, so that audit.Finish finds the line
 	if st.goesOn {
 		line = tx.NewID()
 	}
 	return audit.Begin(tx, line, db.ID(who.User), audit.Visitor, audit.CodeSent, st.by.Client)
 }
 
-// redirect lets an attempt that goes on lead where its browser has last wanted to
-// go.
-func (st *start) redirect(tx *db.Tx) error {
-	if !st.goesOn || st.ask.Next == "" || st.ask.Next == st.a.next {
+// redirect makes a continued attempt lead to the page that its browser requested last.
+func (st *starting) redirect(tx *db.Tx) error {
+	if !st.goesOn || st.request.Next == "" || st.request.Next == st.a.next {
 		return nil
 	}
-	_, err := tx.Exec(`UPDATE attempts SET next = $2 WHERE id = $1 AND used_at = 0`, st.a.id, st.ask.Next)
+	_, err := tx.Exec(`UPDATE attempts SET next = $2 WHERE id = $1 AND used_at = 0`, st.a.id, st.request.Next)
 	return err
 }
 
-// reach finds or makes the account. mute says that nothing may be sent: the
-// browser was told off by the owner, the user is deactivated, or sign-up is
-// closed to this id.
-func (st *start) reach(tx *db.Tx) (who accounts.AccountStatus, mute bool, err error) {
-	id := st.ask.ID
+// findAccount finds or makes the account. mute means that nothing may be sent: the browser
+// is blocked ("it was not me"), the user is deactivated, or sign-up is closed to this id.
+func (st *starting) findAccount(tx *db.Tx) (who accounts.AccountStatus, mute bool, err error) {
+	id := st.request.ID
 	who, err = accounts.StatusOf(tx, id)
 	unknown := errors.Is(err, db.ErrNotFound)
 	if err != nil && !unknown {
@@ -229,13 +228,13 @@ func (st *start) reach(tx *db.Tx) (who accounts.AccountStatus, mute bool, err er
 		if err != nil {
 			return who, false, err
 		}
-		if !there { // unknown, or swept a moment ago
+		if !there { // unknown, or swept since it was read
 			unknown, who = true, accounts.AccountStatus{CodeGeneration: accounts.NoGeneration}
 		}
 	}
 	letIn := st.s.Settings.OpenSignup || who.Active || who.Invited || st.s.Settings.Admins[id]
-	if !letIn && len(st.first) > 0 {
-		if letIn, err = firstIs(tx, st.first); err != nil {
+	if !letIn && len(st.adminHash) > 0 {
+		if letIn, err = matchesAdminToken(tx, st.adminHash); err != nil {
 			return who, false, err
 		}
 	}
@@ -250,7 +249,7 @@ func (st *start) reach(tx *db.Tx) (who accounts.AccountStatus, mute bool, err er
 	return who, blocked || !letIn || who.Deactivated, err
 }
 
-func (st *start) message(tx *db.Tx, a attempt, code string, link seal.Token) delivery.Message {
+func (st *starting) message(tx *db.Tx, a attempt, code string, link seal.Token) delivery.Message {
 	l, s := st.by.Words, st.s.Settings
 	return delivery.Message{
 		To: accounts.ID{Implementation: a.addr.Implementation, Identifier: a.addr.Deliverable(a.address())}, Kind: "code", Lang: l.Lang,
@@ -264,7 +263,7 @@ func (st *start) message(tx *db.Tx, a attempt, code string, link seal.Token) del
 	}
 }
 
-// Wait tells the browser of an attempt where it stands.
+// Wait returns the state of the browser's attempt, for the code page.
 func (s *Service) Wait(ctx context.Context, by Requester) (w Waiting, err error) {
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
 		a, found, err := loadStatus(tx, by.Attempt)

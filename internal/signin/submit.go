@@ -13,30 +13,30 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
-// submit is one answer on its way through the parts of its sequence.
+// submit is the state of one submitted code or link in the parts of its sequence.
 type submit struct {
 	s     *Service
 	by    Requester
 	typed string
 
-	byLink bool // answered with the link in place of the code
+	byLink bool // with a link instead of a code
 	link   seal.Token
 
 	code    string // in what was typed; "" cannot be the code by its shape
 	shape   multifactor.Shape
-	tries   int  // which answer to its attempt this is, from 1; one without a code is none
-	counted bool // the try is counted in the id's budget: short codes are compared
+	tries   int  // how many tries the attempt has had, with this one
+	counted bool // the try is taken from the id's budget: short codes are compared
 	a       attempt
 	out     Entered
 }
 
-// SubmitCode answers the browser's attempt with a code.
+// SubmitCode submits what was typed as the code of the browser's attempt.
 func (s *Service) SubmitCode(ctx context.Context, code string, by Requester) (Entered, error) {
 	return (&submit{s: s, by: by, typed: code}).run(ctx)
 }
 
-// SubmitLink answers with a mailed link, in the browser that asked; a link of
-// `users link` works in any.
+// SubmitLink submits a mailed link. It works in the browser of the attempt only; a recovery
+// link works in any.
 func (s *Service) SubmitLink(ctx context.Context, link seal.Token, by Requester) (Entered, error) {
 	return (&submit{s: s, by: by, byLink: true, link: link}).run(ctx)
 }
@@ -49,17 +49,17 @@ func (sub *submit) run(ctx context.Context) (Entered, error) {
 	return sub.out, nil
 }
 
-// lookFor is how long an answer whose commit was not heard of may be looked for.
-const lookFor = 3 * time.Second
+// lookupLimit bounds committed.
+const lookupLimit = 3 * time.Second
 
-// committed reports whether the session is there although its commit was answered
-// with an error: when the connection to the database breaks in between, the code is
-// used up, and nobody else has this session's token.
+// committed reports whether the session was stored although its commit returned an error,
+// as when the connection to the database breaks before the reply. Then the code is used
+// up, and only this request knows the session's token.
 func (sub *submit) committed(ctx context.Context) bool {
 	if sub.out.Verdict != Accepted {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookFor)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupLimit)
 	defer cancel()
 	var session db.ID
 	err := sub.s.DB.Read(ctx, func(tx *db.Tx) error {
@@ -68,9 +68,9 @@ func (sub *submit) committed(ctx context.Context) bool {
 	return err == nil && session == db.ID(sub.out.Session.ID)
 }
 
-// count counts the try, first and for good: in the attempt, then, if it counts
-// there, in the id's budget. What cannot be the code by its shape is no try. A link
-// has 256 bits: nobody guesses it.
+// count counts the try durably before anything is compared: in the attempt and, if it
+// counts there, in the id's budget. Text without the shape of a code is no try. A link is
+// not counted: it has 256 bits, which nobody guesses.
 func (sub *submit) count(tx *db.Tx) error {
 	sub.tries, sub.counted, sub.code = 0, false, ""
 	if sub.byLink {
@@ -90,11 +90,11 @@ func (sub *submit) count(tx *db.Tx) error {
 	if sub.counted = err == nil && wait == 0; err != nil || sub.counted {
 		return err
 	}
-	return a.untake(tx)
+	return a.releaseTry(tx)
 }
 
-// decide compares and opens the session. It holds the attempt, then the account
-// and the user, so that no other answer comes between.
+// decide compares the code and opens the session. It locks the attempt, then the account
+// and the user, so that concurrent submissions are decided one after the other.
 func (sub *submit) decide(tx *db.Tx) error {
 	sub.out = Entered{}
 	if sub.byLink {
@@ -122,7 +122,7 @@ func (sub *submit) decide(tx *db.Tx) error {
 		return err
 	}
 	if verdict == multifactor.Right && reachable {
-		return sub.enter(tx, who, audit.SignedIn)
+		return sub.accept(tx, who, audit.SignedIn)
 	}
 	return sub.refuse(tx, verdict, who.User)
 }
@@ -147,8 +147,8 @@ func (sub *submit) refuse(tx *db.Tx, v multifactor.Verdict, user accounts.UserID
 	return audit.Write(tx, db.ID(user), audit.Visitor, event, sub.by.Client)
 }
 
-// repeated answers an attempt that is over. The right code once more in the
-// session that came of it is a double click, and no mistake.
+// repeated decides about an attempt that has ended. The right code once more, from the
+// session that it opened, is a double click and gets Again.
 func (sub *submit) repeated(tx *db.Tx) error {
 	sub.out.Verdict = Used
 	if !sub.a.voided.IsZero() {
@@ -167,7 +167,7 @@ func (sub *submit) repeated(tx *db.Tx) error {
 	return nil
 }
 
-// decideLink opens the session for a link, in the browser that asked for it.
+// decideLink opens the session for a link, in the browser of the attempt.
 func (sub *submit) decideLink(tx *db.Tx) (err error) {
 	if sub.a, err = loadAttempt(tx, db.ID(sub.link.ID), tx.ForUpdate()); errors.Is(err, db.ErrNotFound) {
 		return nil
@@ -181,11 +181,11 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 		return err
 	}
 	code, ok, err := sub.s.Codes.ByLink(tx.Now, sub.a.id, sub.a.codes, sub.link, who.CodeGeneration)
-	asking := sub.by.Attempt.ID == sub.link.ID && sub.by.Attempt.Matches(sub.a.secretHash)
+	sameBrowser := sub.by.Attempt.ID == sub.link.ID && sub.by.Attempt.Matches(sub.a.secretHash)
 	switch {
 	case err != nil || !ok:
 		return err
-	case !asking && sub.a.purpose != forRecovery:
+	case !sameBrowser && sub.a.purpose != forRecovery:
 		sub.out.Verdict = Foreign
 	case !sub.a.voided.IsZero():
 		sub.out.Verdict = Stopped
@@ -194,19 +194,18 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 	case !code.Open || sub.a.silent || who.Deactivated:
 		sub.out.Verdict = Expired
 	default:
-		return sub.enter(tx, who, audit.SignedInLink)
+		return sub.accept(tx, who, audit.SignedInLink)
 	}
 	return nil
 }
 
-// enter lets the person in whose code or link was right.
-func (sub *submit) enter(tx *db.Tx, who accounts.AccountStatus, via audit.Event) (err error) {
+// accept signs in the person whose code or link was right.
+func (sub *submit) accept(tx *db.Tx, who accounts.AccountStatus, via audit.Event) (err error) {
 	sub.out, err = sub.s.enter(tx, sub.a.ticket, sub.by, Proved{Account: who, Factor: sub.a.addr.Implementation, Via: via})
 	return err
 }
 
-// giveBack returns to the budgets what the attempt took, now that its owner has
-// shown up.
+// giveBack returns to the budgets what the attempt took, because its owner has signed in.
 func (sub *submit) giveBack(tx *db.Tx) error {
 	if sub.out.Verdict != Accepted || !sub.out.givesBack {
 		return nil
@@ -214,6 +213,6 @@ func (sub *submit) giveBack(tx *db.Tx) error {
 	if err := limit.GiveBack(tx, sub.s.taken(sub.a)...); err != nil || sub.a.kept == 0 {
 		return err
 	}
-	// By itself, and last, as it was taken: locks are taken in one order.
+	// By itself and last, as count took it, so that locks are taken in one order.
 	return limit.GiveBack(tx, limit.Amount{Budget: sub.s.keptSend(sub.a), N: sub.a.kept})
 }

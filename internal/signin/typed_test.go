@@ -8,12 +8,13 @@ import (
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
-// getsAs asks for a code as the box does for what was typed, and reads the message.
+// getsAs requests a code as the sign-in page does for what was typed, and reads the
+// message.
 func (b *browser) getsAs(t *testing.T, text string) mail {
 	t.Helper()
 	found, refusal := accounts.Discovery{FoldLocalPart: true}.Resolve(text, "")
 	want(t, refusal, "")
-	want(t, b.asks(t, signin.Ask{ID: found.ID, Typed: found.Address}).Wait, 0)
+	want(t, b.asks(t, signin.Request{ID: found.ID, Typed: found.Address}).Wait, 0)
 	return b.h.mail(t)
 }
 
@@ -33,7 +34,7 @@ func TestEveryMessageOfAnAttemptGoesToTheAddressThatWasTyped(t *testing.T) {
 	})
 }
 
-// One account in two spellings: each message goes where its ask says.
+// One account in two spellings: each message is sent to the spelling of its request.
 func TestAskingAgainInAnotherSpellingGoesOnAndSendsThere(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		h.freely()

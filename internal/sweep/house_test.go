@@ -97,7 +97,7 @@ func (h *house) asks(t *testing.T, address string) (by signin.Requester, code st
 	t.Helper()
 	browser, _ := h.s.ReadBrowser("")
 	by = signin.Requester{Browser: browser, Network: "192.0.2.1", Words: h.words, Client: audit.Client{Prefix: "192.0.2.0/24"}}
-	asked, err := h.s.Start(t.Context(), signin.Ask{ID: accounts.ID{Implementation: accounts.Email, Identifier: address}}, by)
+	asked, err := h.s.Start(t.Context(), signin.Request{ID: accounts.ID{Implementation: accounts.Email, Identifier: address}}, by)
 	check(t, err)
 	by.Attempt = asked.Attempt
 	select {

@@ -106,7 +106,7 @@ func (s *signIn) postCode(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	s.answered(verdicts[e.Verdict])
+	s.submitted(verdicts[e.Verdict])
 	switch e.Verdict {
 	case signin.Accepted, signin.Again:
 		return s.enter(c, e)

@@ -65,7 +65,7 @@ func (s *signIn) postLink(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	s.answered(verdicts[e.Verdict])
+	s.submitted(verdicts[e.Verdict])
 	switch e.Verdict {
 	case signin.Accepted:
 		s.Door.DropCookie(c, door.LinkCookie)

@@ -98,15 +98,15 @@ func (s *signIn) ask(c *fiber.Ctx, p loginPage, first string) error {
 		return s.Write(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
 	}
 	by := s.requester(c)
-	asked, err := s.signin.Start(c.UserContext(), signin.Ask{ID: found.ID, Typed: found.Address, Next: p.Next, First: first}, by)
+	asked, err := s.signin.Start(c.UserContext(), signin.Request{ID: found.ID, Typed: found.Address, Next: p.Next, AdminToken: first}, by)
 	if err != nil {
 		return err
 	}
-	return s.asked(c, asked, by)
+	return s.started(c, asked, by)
 }
 
-// asked answers an ask: on to the code page, or when to ask again.
-func (s *signIn) asked(c *fiber.Ctx, asked signin.Asked, by signin.Requester) error {
+// started answers an ask: on to the code page, or when to ask again.
+func (s *signIn) started(c *fiber.Ctx, asked signin.Started, by signin.Requester) error {
 	switch {
 	case asked.Gone:
 		return s.ended(c, signin.Waiting{Verdict: signin.Gone})
@@ -127,7 +127,7 @@ func (s *signIn) postResend(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return s.asked(c, asked, by)
+	return s.started(c, asked, by)
 }
 
 func (s *signIn) showFirst(c *fiber.Ctx) error { return s.first(c, false) }
@@ -135,7 +135,7 @@ func (s *signIn) postFirst(c *fiber.Ctx) error { return s.first(c, true) }
 
 func (s *signIn) first(c *fiber.Ctx, post bool) error {
 	token := c.Params("token")
-	good, err := s.signin.First(c.UserContext(), token)
+	good, err := s.signin.IsAdminToken(c.UserContext(), token)
 	if err != nil {
 		return err
 	}

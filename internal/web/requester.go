@@ -18,6 +18,6 @@ func (s *signIn) requester(c *fiber.Ctx) signin.Requester {
 	return signin.Requester{
 		Browser: browser, Network: door.Network(address), Client: s.Client(c), Words: s.Language(c),
 		Session: s.Door.Token(c, door.SessionCookie), Attempt: s.Door.Token(c, door.AttemptCookie),
-		Answered: func(fn func()) { door.Answered(c, fn) },
+		AfterResponse: func(fn func()) { door.AfterResponse(c, fn) },
 	}
 }

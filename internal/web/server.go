@@ -41,8 +41,8 @@ type Server struct {
 	Metrics http.Handler
 	// Bus reports that the bus is away, nil if there is none.
 	Bus func() error
-	// Answered counts what people's answers led to.
-	Answered func(verdict string)
+	// Submitted counts what people's answers led to.
+	Submitted func(verdict string)
 }
 
 // signIn serves the pages of signing in, "it wasn't me" and signing out.
@@ -52,7 +52,7 @@ type signIn struct {
 	discovery accounts.Discovery
 	manual    bool
 	mailbox   bool // there is a page with the messages
-	answered  func(verdict string)
+	submitted func(verdict string)
 
 	boxes sync.Map // language to the plain sign-in page
 }
@@ -94,7 +94,7 @@ func (s *Server) site(d *door.Door) (*page.Site, error) {
 
 // routes lists every way in. It is the whole map of this door.
 func (s *Server) routes(site *page.Site) []page.Route {
-	in := &signIn{Site: site, signin: s.Signin, discovery: s.Discovery, manual: s.Manual, mailbox: s.Mailbox != nil, answered: s.Answered}
+	in := &signIn{Site: site, signin: s.Signin, discovery: s.Discovery, manual: s.Manual, mailbox: s.Mailbox != nil, submitted: s.Submitted}
 	own := &account{Site: site, directory: s.Directory, signin: s.Signin, discovery: s.Discovery}
 	here := &local{Site: site, db: s.DB, mailbox: s.Mailbox, metrics: s.Metrics, bus: s.Bus}
 	all := []page.Route{
