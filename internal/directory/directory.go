@@ -1,9 +1,9 @@
 // Package directory holds the use cases on users: what people do to their own account,
 // and what administrators do to anybody's. Each is one method and one transaction, with
-// one check of who may and one line of history.
+// one permission check and one line of history.
 //
-// Pages and commands are skins over it. It owns no table, signs nobody in, and knows
-// neither HTTP nor what a command prints.
+// Pages and commands call it. It owns no table, signs nobody in, and knows neither HTTP nor
+// what a command prints.
 package directory
 
 import (
@@ -27,17 +27,17 @@ type Directory struct {
 	Log       *slog.Logger
 }
 
-// Actor is who asks for a change of somebody else. The zero Actor may change nothing.
+// Actor is who requests a change of somebody else. The zero Actor may change nothing.
 type Actor struct {
 	who audit.Actor
 	may bool
 }
 
-// Command is an administrator who runs a command beside the database. They may do
-// everything, as they could change the database itself.
+// Command is an administrator who runs a command on the server's machine. They may do
+// everything: they could change the database itself.
 func Command() Actor { return Actor{audit.Command, true} }
 
-// ErrForbidden reports that an actor may not do what was asked for. Nothing was done.
+// ErrForbidden reports that the actor may not do this. Nothing was done.
 var ErrForbidden = errors.New("this needs an administrator")
 
 // Find returns a user by username, id, or any address, or db.ErrNotFound.
@@ -76,8 +76,8 @@ func (d *Directory) Show(ctx context.Context, text string) (p Person, err error)
 	return p, err
 }
 
-// List returns up to limit users whose id is above after, in the order in which they
-// came.
+// List returns up to limit users whose id is above after, in the order in which they were
+// made.
 func (d *Directory) List(ctx context.Context, after accounts.UserID, limit int) (all []accounts.User, err error) {
 	err = d.DB.View(ctx, func(tx *db.Tx) error {
 		all, err = accounts.List(tx, after, limit)

@@ -14,8 +14,8 @@ import (
 	"github.com/djauthy/djauthy/internal/session"
 )
 
-// Export is everything that is kept of a user, as JSON. History may be long: Write
-// reads it page by page.
+// Export is all data about a user, as JSON. History may be long: Write reads it page by
+// page.
 type Export struct {
 	User     exportUser      `json:"user"`
 	Accounts []exportAccount `json:"accounts"`
@@ -38,7 +38,7 @@ type exportUser struct {
 	Joined      time.Time       `json:"date_joined"`
 	LastLogin   *time.Time      `json:"last_login"`
 	Deactivated *time.Time      `json:"deactivated_at"`
-	Asked       *time.Time      `json:"asked_at"`
+	Requested   *time.Time      `json:"asked_at"`
 }
 
 type exportAccount struct {
@@ -71,7 +71,7 @@ type exportEvent struct {
 	Agent   string      `json:"browser"`
 }
 
-// maybe is a time or, for the zero time, null.
+// maybe returns nil, JSON's null, for the zero time.
 func maybe(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -79,7 +79,7 @@ func maybe(t time.Time) *time.Time {
 	return &t
 }
 
-// Export reads everything that is kept of a user, found as by Find, but for the history.
+// Export reads all data about a user, found as by Find, without the history.
 func (d *Directory) Export(ctx context.Context, by Actor, text string) (Export, error) {
 	if !by.may {
 		return Export{}, ErrForbidden
@@ -108,7 +108,7 @@ func (e *Export) read(tx *db.Tx, user accounts.UserID, d *Directory) error {
 	e.User = exportUser{
 		ID: u.ID, Username: u.Username, FirstName: u.FirstName, LastName: u.LastName, Email: u.Email, Language: u.Language,
 		Active: u.Active, Staff: u.Staff, Superuser: u.Superuser, Invited: u.Invited,
-		Joined: u.Joined, LastLogin: maybe(u.LastLogin), Deactivated: maybe(u.Deactivated), Asked: maybe(u.Requested),
+		Joined: u.Joined, LastLogin: maybe(u.LastLogin), Deactivated: maybe(u.Deactivated), Requested: maybe(u.Requested),
 	}
 	for _, a := range p.Accounts {
 		e.Accounts = append(e.Accounts, exportAccount{
@@ -129,11 +129,11 @@ func (e *Export) read(tx *db.Tx, user accounts.UserID, d *Directory) error {
 	return nil
 }
 
-// exportPage is how many lines of history one read takes.
+// exportPage is how many lines of history are read at once.
 const exportPage = 500
 
-// Write writes the export as JSON, with the history as it is read, newest first. When
-// it fails, what was written is no JSON, and who reads it sees that it is not whole.
+// Write writes the export as JSON, with the history, newest first. If it fails, what was
+// written is not valid JSON, so that readers notice that it is incomplete.
 func (e Export) Write(ctx context.Context, w io.Writer) error {
 	head, err := json.MarshalIndent(e, "", "  ")
 	if err != nil {
@@ -169,8 +169,8 @@ func (e Export) Write(ctx context.Context, w io.Writer) error {
 	}
 }
 
-// ExportOwn reads everything that is kept of the person, but for the history, and notes in
-// that that they asked for it.
+// ExportOwn reads all data about the person, without the history, and records in the history
+// that they did.
 func (d *Directory) ExportOwn(ctx context.Context, own Owner) (e Export, err error) {
 	var user accounts.UserID
 	err = d.change(ctx, own, audit.Exported, func(_ *db.Tx, sess session.Session) error {

@@ -9,7 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/session"
 )
 
-// Delete forgets a user, found as by Find, and returns who it was. It returns
+// Delete removes a user, found as by Find, and returns who it was. It returns
 // accounts.ErrLastSuperuser for the last superuser, unless accounts.Force is given.
 func (d *Directory) Delete(ctx context.Context, by Actor, text string, options ...accounts.Option) (u accounts.User, err error) {
 	if !by.may {
@@ -27,8 +27,8 @@ func (d *Directory) Delete(ctx context.Context, by Actor, text string, options .
 	return u, err
 }
 
-// DeleteOwn forgets the person, if they have just proved who they are; ok is false if
-// they have not. It returns accounts.ErrLastSuperuser for the last superuser.
+// DeleteOwn removes the person, if they have a proof no older than FreshFor; else ok is
+// false. It returns accounts.ErrLastSuperuser for the last superuser.
 func (d *Directory) DeleteOwn(ctx context.Context, own Owner) (ok bool, err error) {
 	err = d.DB.Update(ctx, func(tx *db.Tx) error {
 		ok = false
@@ -49,8 +49,8 @@ func (d *Directory) DeleteOwn(ctx context.Context, own Owner) (ok bool, err erro
 	return ok, err
 }
 
-// forget removes a user and everything that is kept of them. Attempts under way lead
-// nowhere without their account, and the sweeper removes them.
+// forget removes a user and all data about them. Open attempts cannot succeed without their
+// account; the sweeper removes them.
 func forget(tx *db.Tx, user accounts.UserID, options ...accounts.Option) error {
 	if err := accounts.Lock(tx, user); err != nil {
 		return err
@@ -64,11 +64,10 @@ func forget(tx *db.Tx, user accounts.UserID, options ...accounts.Option) error {
 	return accounts.Delete(tx, user, options...)
 }
 
-// forgetChunk is how many lines of history go in one transaction.
+// forgetChunk is how many lines of history one transaction removes.
 const forgetChunk = 1000
 
-// forgetMore removes the rest of a long history. What it does not finish, the sweeper
-// does.
+// forgetMore removes the rest of a long history. The sweeper removes what it leaves.
 func (d *Directory) forgetMore(ctx context.Context) {
 	for more := true; more && ctx.Err() == nil; {
 		if err := d.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) (err error) {

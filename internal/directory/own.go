@@ -14,8 +14,8 @@ import (
 	"github.com/djauthy/djauthy/internal/session"
 )
 
-// Owner is a person who acts on their own account: the session that they are signed in
-// by, and their browser as history shows it.
+// Owner is a person who acts on their own account: the session with which they are signed
+// in, and their browser as history shows it.
 type Owner struct {
 	Session seal.Token
 	Client  audit.Client
@@ -44,19 +44,17 @@ func (d *Directory) profile(tx *db.Tx, user accounts.UserID) (p Profile, err err
 	return p, err
 }
 
-// ownChanges is how often a person may change what is theirs in one session, or have it
-// exported. Each writes a line of history, and nobody needs more.
+// ownChanges is how often a person may change or export their own account in one session.
+// Each time writes a line of history.
 var ownChanges = config.Rates{{N: 100, Per: time.Minute}, {N: 300, Per: 24 * time.Hour}}
 
-// TooOften is the error of a change that comes too soon after others of the person.
-// Nothing was done.
+// TooOften is the error of a change beyond ownChanges. Nothing was done.
 type TooOften struct{ Wait time.Duration }
 
 func (e TooOften) Error() string { return "too many changes; the next in " + e.Wait.String() }
 
-// change runs fn for the user of a session that is still good, and writes the
-// event into their history. A session that ended meanwhile changes nothing. It returns
-// TooOften beyond ownChanges.
+// change runs fn for the user of a valid session and writes the event into their history.
+// With a session that has ended it returns db.ErrNotFound, beyond ownChanges TooOften.
 func (d *Directory) change(ctx context.Context, own Owner, e audit.Event, fn func(*db.Tx, session.Session) error) error {
 	var wait time.Duration
 	err := d.DB.Update(ctx, func(tx *db.Tx) error {
@@ -64,9 +62,9 @@ func (d *Directory) change(ctx context.Context, own Owner, e audit.Event, fn fun
 		if err != nil {
 			return err
 		}
-		// Of the session, so that a thief of one cannot keep its owner from ending it.
+		// The session's, so that a thief of one session cannot keep the owner from ending it.
 		budget := limit.Budget{Name: "own_changes", Key: strconv.FormatInt(int64(sess.ID), 10), Rates: ownChanges}
-		// A refusal is no error, or all who are written in one group would be again.
+		// A refusal is no error: that would make SQLite repeat the whole group (db/writer.go).
 		wait, err = limit.Take(tx, budget)
 		if err != nil || wait > 0 {
 			return err
@@ -82,10 +80,10 @@ func (d *Directory) change(ctx context.Context, own Owner, e audit.Event, fn fun
 	return err
 }
 
-// SaveSettings changes what a person says of themselves.
-func (d *Directory) SaveSettings(ctx context.Context, own Owner, first, last, language string) error {
+// SaveSettings changes a person's names and language.
+func (d *Directory) SaveSettings(ctx context.Context, own Owner, firstName, lastName, language string) error {
 	return d.change(ctx, own, audit.SettingsChange, func(tx *db.Tx, sess session.Session) error {
-		return accounts.SetProfile(tx, sess.User.ID, first, last, language)
+		return accounts.SetProfile(tx, sess.User.ID, firstName, lastName, language)
 	})
 }
 
@@ -114,5 +112,5 @@ func (d *Directory) History(ctx context.Context, user accounts.UserID, before db
 	return lines, next, err
 }
 
-// FreshFor is how old a proof may be for what cannot be undone.
+// FreshFor is how old a proof may be for an action that cannot be undone.
 const FreshFor = 5 * time.Minute

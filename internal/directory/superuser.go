@@ -10,16 +10,16 @@ import (
 	"github.com/djauthy/djauthy/internal/services"
 )
 
-// Superuser is a superuser with the triple by which they administer micro services.
+// Superuser is a superuser with the triple with which they administer micro services.
 type Superuser struct {
 	User    accounts.User
 	Already bool // they were one before
 	Triple  services.Entry
-	Kept    bool // the triple was there before and is the same
+	Kept    bool // the triple existed before and was not changed
 }
 
-// CreateSuperuser makes a superuser with a username, or makes one of who has the address,
-// which may be empty. Their triple in services.AdminRealm is added if there is none.
+// CreateSuperuser makes the user of accounts.Named a superuser; id may be empty. It adds
+// their triple in services.AdminRealm if there is none.
 func (d *Directory) CreateSuperuser(ctx context.Context, by Actor, username string, id accounts.ID) (out Superuser, err error) {
 	err = d.DB.Update(ctx, func(tx *db.Tx) error {
 		out = Superuser{}

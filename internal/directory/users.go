@@ -12,7 +12,7 @@ import (
 // Changed is a user after a change.
 type Changed struct {
 	Person
-	Already bool // they were so before, and nothing was done
+	Already bool // the user was in that state before, and nothing was done
 }
 
 // change is something that an administrator does to a user.
@@ -22,8 +22,8 @@ type change struct {
 	do      func(tx *db.Tx, u accounts.User) error
 }
 
-// run makes a change of a user, found as by Find, and writes its line. Nothing is written
-// about a user who is so already.
+// run makes a change of a user, found as by Find, and writes its line of history. Nothing
+// is written for a user who is in that state already.
 func (d *Directory) run(ctx context.Context, by Actor, text string, c change) (out Changed, err error) {
 	err = d.DB.Update(ctx, func(tx *db.Tx) error {
 		u, err := accounts.Lookup(tx, d.Discovery, text)
@@ -36,8 +36,8 @@ func (d *Directory) run(ctx context.Context, by Actor, text string, c change) (o
 	return out, err
 }
 
-// make makes a change, if the actor may. It is the one place where that is checked and
-// the line is written.
+// make makes a change if the actor may. All changes of others are checked and recorded
+// here.
 func (by Actor) make(tx *db.Tx, u accounts.User, c change) (out Changed, err error) {
 	if !by.may {
 		return out, ErrForbidden
@@ -54,7 +54,7 @@ func (by Actor) make(tx *db.Tx, u accounts.User, c change) (out Changed, err err
 	return out, err
 }
 
-// Invite makes sure that an address has an invited user, who is never swept and let in
+// Invite makes sure that an address has an invited user, who is never swept and may sign in
 // also when sign-up is closed.
 func (d *Directory) Invite(ctx context.Context, by Actor, id accounts.ID) (out Changed, err error) {
 	err = d.DB.Update(ctx, func(tx *db.Tx) error {
@@ -72,7 +72,7 @@ func (d *Directory) Invite(ctx context.Context, by Actor, id accounts.ID) (out C
 	return out, err
 }
 
-// Activate lets a deactivated user in again.
+// Activate lets a deactivated user sign in again.
 func (d *Directory) Activate(ctx context.Context, by Actor, text string) (Changed, error) {
 	return d.run(ctx, by, text, change{
 		event:   audit.Activated,
@@ -81,15 +81,15 @@ func (d *Directory) Activate(ctx context.Context, by Actor, text string) (Change
 	})
 }
 
-// Deactivate shuts a user out and ends their sessions. It returns
+// Deactivate keeps a user from signing in and ends their sessions. It returns
 // accounts.ErrLastSuperuser for the last superuser, unless accounts.Force is given.
 func (d *Directory) Deactivate(ctx context.Context, by Actor, text string, options ...accounts.Option) (Changed, error) {
 	return d.run(ctx, by, text, change{
 		event:   audit.Deactivated,
 		already: func(u accounts.User) bool { return !u.Deactivated.IsZero() },
 		do: func(tx *db.Tx, u accounts.User) error {
-			// The user first: a sign-in under way holds it, and its session has to be seen
-			// when all are ended.
+			// The user first: a concurrent sign-in has locked the user, and its session has to
+			// be visible when all are ended.
 			if err := accounts.Deactivate(tx, u.ID, options...); err != nil {
 				return err
 			}

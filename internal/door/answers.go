@@ -8,28 +8,28 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// MaxBody is the longest body of a request, in bytes. A longer one is 413.
+// MaxBody is the longest body of a request, in bytes. A longer one gets 413.
 const MaxBody = maxBody
 
-// Answers sets how problems are told where no handler has told them: what the HTTP
-// library refuses before any handler, and paths that nobody serves. choose returns nil
-// for what is told as SetFallback says.
+// Answers sets how problems are written that no handler has written: requests that the
+// HTTP library refuses before any handler, and unknown paths. Where choose returns nil,
+// the Answer of SetFallback writes them.
 func (d *Door) Answers(choose func(*fiber.Ctx, *Problem) Answer) { d.choose = choose }
 
-// tellUnhandled is Tell for problems that no handler has told.
-func (d *Door) tellUnhandled(c *fiber.Ctx, err error) error {
+// writeUnhandled is WriteProblem for problems that no handler has written.
+func (d *Door) writeUnhandled(c *fiber.Ctx, err error) error {
 	answer, p := d.answer, problemOf(err)
 	if d.choose != nil {
 		if other := d.choose(c, p); other != nil {
 			answer = other
 		}
 	}
-	c.Response().SkipBody = c.Method() == fiber.MethodHead // the HTTP library forgets it of what it refuses
+	c.Response().SkipBody = c.Method() == fiber.MethodHead // which the HTTP library does not set where it refuses
 	return d.WriteProblem(c, err, answer)
 }
 
-// Path is a request's path as it was sent, without its query. Where the headers could
-// not be read it is the first line's, which may be cut short.
+// Path is a request's path as it was sent, without its query. If the headers could not be
+// read, it comes from the request line, of which it may be a part.
 func Path(c *fiber.Ctx) string {
 	if path := c.Path(); path != "/" {
 		return path
@@ -42,11 +42,12 @@ func Path(c *fiber.Ctx) string {
 	return "/"
 }
 
-// AfterResponse runs fn, once, when the first bytes of the answer to the request have been
-// written, or its connection has ended without. It must not wait for anything.
+// AfterResponse runs fn once, after the first bytes of the response were written, or when
+// the connection ends without a response. fn must not block.
 func AfterResponse(c *fiber.Ctx, fn func()) {
 	if conn, ok := c.Context().Conn().(*lineConn); ok {
-		// One that waits still is of a request whose answer goes out with this one's.
+		// One that still waits is of a pipelined request, whose response is written
+		// together with this one's.
 		if earlier := conn.then.Swap(&fn); earlier != nil {
 			(*earlier)()
 		}
@@ -55,7 +56,7 @@ func AfterResponse(c *fiber.Ctx, fn func()) {
 	}
 }
 
-// lineListener gives connections that remember how their request begins.
+// lineListener accepts connections as lineConn.
 type lineListener struct{ net.Listener }
 
 // Accept waits for the next connection.
@@ -67,18 +68,18 @@ func (l lineListener) Accept() (net.Conn, error) {
 	return &lineConn{Conn: conn}, nil
 }
 
-// lineConn remembers how the request begins that is being read: fasthttp forgets method
-// and path of a request whose headers it cannot read.
+// lineConn keeps the first bytes of the current request: fasthttp drops the method and
+// path of a request whose headers it cannot read.
 type lineConn struct {
 	net.Conn
 	start [256]byte
 	n     int
-	// answered: what is read next begins another request.
+	// answered: the next bytes read begin another request.
 	answered bool
-	then     atomic.Pointer[func()] // what is done once it is
+	then     atomic.Pointer[func()] // runs after the response; see AfterResponse
 }
 
-// Read reads, and remembers the beginning of a request.
+// Read reads, and keeps the beginning of a request.
 func (c *lineConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if c.answered && n > 0 {
@@ -88,7 +89,7 @@ func (c *lineConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write answers a request.
+// Write writes a part of a response.
 func (c *lineConn) Write(p []byte) (int, error) {
 	c.answered = true
 	n, err := c.Conn.Write(p)
@@ -108,7 +109,7 @@ func (c *lineConn) done() {
 	}
 }
 
-// path is that of the request's first line (RFC 9112 3), "" if there is none.
+// path is the path in the request line (RFC 9112 3), "" if there is none.
 func (c *lineConn) path() string {
 	line, _, _ := bytes.Cut(bytes.TrimLeft(c.start[:c.n], "\r\n"), []byte("\n"))
 	_, target, _ := bytes.Cut(line, []byte(" "))

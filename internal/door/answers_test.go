@@ -15,7 +15,7 @@ import (
 	"github.com/djauthy/djauthy/internal/door"
 )
 
-// order notes what happened, in order.
+// order records what happened, in order.
 type order struct {
 	mu   sync.Mutex
 	seen []string
@@ -28,7 +28,7 @@ func (o *order) add(what string) {
 	o.seen = append(o.seen, what)
 }
 
-// watched notes when a connection is written to; broken lets that fail.
+// watched records when a connection is written to; broken makes writes fail.
 type watched struct {
 	net.Listener
 	o      *order
@@ -53,8 +53,7 @@ func (c watchedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// What is done once a request is answered is done then, once, and also if there is
-// no answer.
+// What is to run after the response runs then, once, and also if there is no response.
 func TestWhatFollowsAnAnswerComesAfterIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		broken bool

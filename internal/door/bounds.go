@@ -11,16 +11,15 @@ import (
 )
 
 const (
-	// maxFields bounds the fields of a form and of a query: each costs a hundred bytes
-	// once it is parsed, and more when it is short than its text does.
+	// maxFields bounds the fields of a form and of a query: a parsed field takes a hundred
+	// bytes, much more than the text of a short one.
 	maxFields = 1000
 	// maxParts bounds the parts of a multipart body. The forms here have six.
 	maxParts = 100
 )
 
-// bounded refuses what would take much more memory than was sent: bodies that are
-// packed (the limit on a body counts the bytes that come, and unpacking multiplies
-// them), and queries of many tiny fields.
+// bounded refuses what would take much more memory than was sent: compressed bodies (the
+// limit on bodies counts compressed bytes), and queries of many tiny fields.
 func bounded(c *fiber.Ctx) error {
 	for _, coding := range List(c, fiber.HeaderContentEncoding) {
 		if !strings.EqualFold(coding, "identity") {
@@ -36,7 +35,7 @@ func bounded(c *fiber.Ctx) error {
 
 // FewFields refuses a form of many tiny fields.
 func FewFields(c *fiber.Ctx) error {
-	// fasthttp parses whatever begins with the type's name.
+	// fasthttp parses any body whose type begins with the name of a form's.
 	if !isForm(c, fiber.MIMEMultipartForm) && bytes.Count(c.Request().Body(), []byte("&")) >= maxFields {
 		return Fail(http.StatusRequestEntityTooLarge)
 	}
@@ -48,9 +47,9 @@ func isForm(c *fiber.Ctx, media string) bool {
 	return strings.EqualFold(strings.TrimSpace(kind), media)
 }
 
-// FormValue returns the first field of that name of the form in the request's body, ""
-// if there is none. What stands in the URL is no form: it would be in logs and
-// histories. Files are no fields.
+// FormValue returns the first field of that name in the form of the request's body, "" if
+// there is none. The URL's query does not count: it ends up in logs and histories. Neither
+// do uploaded files.
 func FormValue(c *fiber.Ctx, name string) string {
 	if !isForm(c, fiber.MIMEMultipartForm) {
 		return string(c.Request().PostArgs().Peek(name))
@@ -64,7 +63,7 @@ func FormValue(c *fiber.Ctx, name string) string {
 	return values[name]
 }
 
-// parts reads the fields of a multipart body, up to what is none.
+// parts reads the fields of a multipart body, up to the first malformed part.
 func parts(body []byte, boundary string) map[string]string {
 	values := map[string]string{}
 	if boundary == "" {
@@ -72,7 +71,7 @@ func parts(body []byte, boundary string) map[string]string {
 	}
 	r := multipart.NewReader(bytes.NewReader(body), boundary)
 	for range maxParts {
-		part, err := r.NextRawPart() // which unpacks nothing
+		part, err := r.NextRawPart() // which decodes nothing
 		if err != nil {
 			return values
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/djauthy/djauthy/internal/door"
 )
 
-// told answers a request by a handler that says what it read of the form's field.
+// told sends a request to a handler that returns what it read of the form's field.
 func told(t *testing.T, field, kind, body string, header http.Header) (status int, text string) {
 	t.Helper()
 	d, err := door.New(door.Options{

@@ -22,7 +22,7 @@ func (d *Door) trusts(a netip.Addr) bool {
 // one IPv6 customer has.
 func Network(a netip.Addr) string { return masked(a, 32, 64) }
 
-// Prefix is an address as people are shown it and as it is kept: /24 or /48.
+// Prefix is an address as it is stored and as people see it: /24 or /48.
 func Prefix(a netip.Addr) string { return masked(a, 24, 48) }
 
 func masked(a netip.Addr, v4, v6 int) string {
@@ -37,8 +37,7 @@ func masked(a netip.Addr, v4, v6 int) string {
 	return p.String()
 }
 
-// isForwarding reports whether a header, in lower case, is one by which a proxy
-// says that it is one, whatever it holds.
+// isForwarding reports whether a header, in lower case, is one that proxies add.
 func isForwarding(name string) bool {
 	switch name {
 	case "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip", "true-client-ip":
@@ -47,10 +46,10 @@ func isForwarding(name string) bool {
 	return strings.HasPrefix(name, "x-forwarded") || strings.HasPrefix(name, "x-original-")
 }
 
-// AtThisMachine reports whether the request comes from this machine itself, by one of
-// its own names, and not through a proxy on it. A name of another is a page elsewhere
-// that made its own lead here (DNS rebinding). A proxy that forwards with no header of its
-// own asks by HTTP/1.0, as nginx does, which no program does that reads metrics.
+// AtThisMachine reports whether the request comes from this machine itself, under a
+// loopback name, and not through a proxy on it. Another name may be that of a page elsewhere
+// whose owner lets it resolve to this machine (DNS rebinding). A proxy that adds no header,
+// as nginx by default, sends HTTP/1.0, which no program that reads metrics does.
 func (d *Door) AtThisMachine(c *fiber.Ctx) bool {
 	if !c.Request().Header.IsHTTP11() || !loopbackHost(c) {
 		return false
@@ -71,8 +70,8 @@ func loopbackHost(c *fiber.Ctx) bool {
 	return err == nil && config.Loopback(name)
 }
 
-// browsers and systems are the words of a User-Agent that tell them, the more
-// special ones first.
+// browsers and systems are the words of a User-Agent that identify them, the more specific
+// ones first.
 var (
 	browsers = [][2]string{
 		{"Edg", "Edge"},
@@ -104,21 +103,21 @@ var (
 	}
 )
 
-// Agent names a browser and its system as "Firefox/Linux". Only words of our
-// own come out of it, so it is safe in messages and logs.
+// Agent names a browser and its system as "Firefox/Linux". The result is made of the names
+// above only, so that it is safe in messages and logs.
 func Agent(userAgent string) string {
 	if len(userAgent) > 512 {
 		userAgent = userAgent[:512]
 	}
-	browser, system := first(userAgent, browsers), first(userAgent, systems)
+	browser, system := firstMatch(userAgent, browsers), firstMatch(userAgent, systems)
 	if browser == "" && system == "" {
 		return ""
 	}
 	return browser + "/" + system
 }
 
-func first(s string, words [][2]string) string {
-	for _, w := range words {
+func firstMatch(s string, names [][2]string) string {
+	for _, w := range names {
 		if strings.Contains(s, w[0]) {
 			return w[1]
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
-// Cookies of a browser. Under https their names begin with __Host-, so that no
-// other host and no plain connection can set them (RFC 6265bis 4.1.3.2).
+// Cookies of a browser. Under https their names begin with __Host-, so that no other host
+// and no http connection can set them (RFC 6265bis 4.1.3.2).
 const (
 	SessionCookie = "djauthy"
 	AttemptCookie = "djauthy_attempt"
@@ -37,13 +37,13 @@ func (d *Door) HasCookies(c *fiber.Ctx) bool {
 	return false
 }
 
-// Token reads a cookie that holds a token; the zero token stands for none.
+// Token reads a cookie that holds a token; without one it returns the zero token.
 func (d *Door) Token(c *fiber.Ctx, name string) seal.Token {
 	t, _ := seal.ParseToken(d.Cookie(c, name))
 	return t
 }
 
-// SetCookie gives the browser a cookie for so long.
+// SetCookie sets a cookie that expires after life.
 func (d *Door) SetCookie(c *fiber.Ctx, name, value string, life time.Duration) {
 	c.Cookie(&fiber.Cookie{
 		Name: d.cookieName(name), Value: value, Path: "/", MaxAge: int(life / time.Second),
@@ -51,5 +51,5 @@ func (d *Door) SetCookie(c *fiber.Ctx, name, value string, life time.Duration) {
 	})
 }
 
-// DropCookie takes a cookie back.
+// DropCookie has the browser delete a cookie.
 func (d *Door) DropCookie(c *fiber.Ctx, name string) { d.SetCookie(c, name, "", -time.Second) }

@@ -1,6 +1,6 @@
-// Package door is what all doors share: the Fiber app with its bounds, the
-// headers, the cross-origin check, cookies, who the client is, and how an error
-// becomes an answer. It serves no page and knows no rule of signing in.
+// Package door is the HTTP server that pages and APIs share: the Fiber app with its
+// bounds, the headers, the cross-origin check, cookies, the client's address, and how an
+// error becomes a response. It serves no page and knows no rule of signing in.
 package door
 
 import (
@@ -37,7 +37,7 @@ const (
 	handleLimit = 15 * time.Second
 )
 
-// Door is the outside wall of the server.
+// Door is the HTTP server.
 type Door struct {
 	App *fiber.App
 
@@ -50,9 +50,9 @@ type Door struct {
 	observe func(route, method string, status int, took time.Duration)
 	prefix  string
 	count   atomic.Uint64
-	// underWay counts the requests that have not been answered.
+	// underWay counts the requests in progress.
 	underWay atomic.Int64
-	// noAddress is done when a trusted proxy has named a visitor that is no address.
+	// noAddress logs once that a trusted proxy sends something other than an address.
 	noAddress sync.Once
 	warned    warnings
 	origin    *http.CrossOriginProtection
@@ -60,25 +60,25 @@ type Door struct {
 	choose    func(*fiber.Ctx, *Problem) Answer
 }
 
-// Answer writes a problem as people or programs are told it. The status is set.
+// Answer writes a problem as a page or for programs. The status is already set.
 type Answer func(*fiber.Ctx, *Problem) error
 
 // Options are what a Door needs to know.
 type Options struct {
-	PublicURL string // of people's browsers; links, origins and cookies go by it, never by Host
+	PublicURL string // as browsers reach the server; links, origins and cookies use it, never Host
 	Trusted   []netip.Prefix
-	// MaxHeader is how many bytes the head of a request may have. A connection
-	// that has sent so much holds three times as many until it ends.
+	// MaxHeader bounds the head of a request, in bytes. A connection that has sent so
+	// much holds three times as many until it ends.
 	MaxHeader int
 	// HSTSSubdomains makes browsers use https for every host below PublicURL's.
 	HSTSSubdomains bool
 	Log            *slog.Logger
-	// Observe is told of every answer: the route's pattern, never its path.
+	// Observe is called for every response, with the route's pattern, never the path.
 	Observe func(route, method string, status int, took time.Duration)
 }
 
-// New returns a door with no routes. Those of programs are added first, since
-// pages bring the check of where a request comes from.
+// New returns a door with no routes. Those for programs are added first, because package
+// page adds the cross-origin check for all routes after it.
 func New(o Options) (*Door, error) {
 	public, err := url.Parse(o.PublicURL)
 	if err != nil {
@@ -99,8 +99,8 @@ func New(o Options) (*Door, error) {
 		AppName: "djauthy", Immutable: true, StrictRouting: true, CaseSensitive: true, DisableStartupMessage: true,
 		ReadBufferSize: max(o.MaxHeader, minHeader), BodyLimit: maxBody, ReadTimeout: readLimit, WriteTimeout: readLimit, IdleTimeout: idleLimit,
 		RequestMethods:               append(slices.Clone(fiber.DefaultMethods), otherMethod),
-		DisablePreParseMultipartForm: true, // a form that is none is for a handler to tell
-		ErrorHandler:                 d.tellUnhandled,
+		DisablePreParseMultipartForm: true, // a handler responds to a malformed form
+		ErrorHandler:                 d.writeUnhandled,
 	})
 	d.App.Server().SecureErrorLogMessage = true
 	d.App.Server().Logger = quiet{}
@@ -118,7 +118,7 @@ func New(o Options) (*Door, error) {
 	return d, nil
 }
 
-// SetFallback sets how problems are told where no handler has told them.
+// SetFallback sets how problems are written that no handler has written.
 func (d *Door) SetFallback(a Answer) { d.answer = a }
 
 // otherMethod stands for every method that Fiber does not know, which it would
@@ -143,11 +143,11 @@ func (d *Door) Serve(l net.Listener) error {
 	return nil
 }
 
-// Shutdown takes no more requests and waits until those under way are answered,
-// at most for the time given. A client that has sent half a request, or
-// nothing, is not waited for longer than a moment.
+// Shutdown takes no more requests and waits until those in progress are answered, for at
+// most the time given. It waits no longer than a second for a client that has sent half a
+// request or nothing.
 func (d *Door) Shutdown(l net.Listener, most time.Duration) {
-	_ = l.Close() // Serve may not have come to it yet
+	_ = l.Close() // Serve may not have begun with it
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -168,12 +168,12 @@ func (d *Door) Shutdown(l net.Listener, most time.Duration) {
 	}
 }
 
-// quiet drops fasthttp's own log, which tells of every client that went away.
+// quiet drops fasthttp's own log, which has a line for every client that disconnects.
 type quiet struct{}
 
 func (quiet) Printf(string, ...any) {}
 
-// outer is around every request: bounds, a name for the log, an observation.
+// outer wraps the handlers of every request: bounds, errors, the log and metrics.
 func (d *Door) outer(c *fiber.Ctx) error {
 	start := time.Now()
 	d.setHeaders(&c.Response().Header)
@@ -199,8 +199,8 @@ func (d *Door) outer(c *fiber.Ctx) error {
 	return err
 }
 
-// guarded runs the handlers and turns a panic into an error, for it must not end
-// the server.
+// guarded runs the handlers and turns a panic into an error, so that it does not end the
+// server.
 func guarded(c *fiber.Ctx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -210,7 +210,7 @@ func guarded(c *fiber.Ctx) (err error) {
 	return c.Next()
 }
 
-// RequestID names a request in the log. It is made when it is first asked for.
+// RequestID names a request in the log. It is made at the first call.
 func (d *Door) RequestID(c *fiber.Ctx) string {
 	const key = "request"
 	if id, ok := c.Locals(key).(string); ok {
@@ -221,8 +221,8 @@ func (d *Door) RequestID(c *fiber.Ctx) string {
 	return id
 }
 
-// wellFormed refuses what HTTP libraries read in two ways: more than one Host,
-// and a length beside a transfer encoding (RFC 9112 3.2, 6.1).
+// wellFormed refuses what HTTP libraries read in different ways (request smuggling): more
+// than one Host, and a length beside a transfer encoding (RFC 9112 3.2, 6.1).
 func (d *Door) wellFormed(c *fiber.Ctx) bool {
 	raw := c.Request().Header.RawHeaders()
 	hosts, length, coding := 0, false, false

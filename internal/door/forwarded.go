@@ -7,10 +7,10 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// Address is the client's address. X-Forwarded-For counts only from trusted
-// proxies and is read from the right, up to the first address that is none of
-// them: what stands further left anybody can write. What is no address ends the walk,
-// and the proxy that wrote it stands for its visitors.
+// Address is the client's address. X-Forwarded-For counts only from trusted proxies and is
+// read from the right, up to the first address that is not a trusted proxy's: anybody can
+// write what is further left. Text that is not an address ends the walk, and the address of
+// the proxy that wrote it counts for all its visitors.
 func (d *Door) Address(c *fiber.Ctx) netip.Addr {
 	peer, ok := netip.AddrFromSlice(c.Context().RemoteIP())
 	if !ok {
@@ -35,8 +35,8 @@ func (d *Door) Address(c *fiber.Ctx) netip.Addr {
 	return peer
 }
 
-// List returns the elements of a header that holds a list. Several lines of it are one
-// list, in their order, and empty elements are none (RFC 9110 5.3, 5.6.1).
+// List returns the elements of a header that holds a list. Several lines of it form one
+// list, and empty elements are left out (RFC 9110 5.3, 5.6.1).
 func List(c *fiber.Ctx, name string) (all []string) {
 	for _, line := range c.Request().Header.PeekAll(name) {
 		for element := range strings.SplitSeq(string(line), ",") {
@@ -55,17 +55,17 @@ func hopAddress(text string) (netip.Addr, bool) {
 	if inside, ok := strings.CutPrefix(text, "["); ok {
 		address, port, closed := strings.Cut(inside, "]")
 		a, err := netip.ParseAddr(address)
-		return plainAddress(a), closed && err == nil && a.Is6() && (port == "" || isPort(port))
+		return withoutZone(a), closed && err == nil && a.Is6() && (port == "" || isPort(port))
 	}
 	if a, err := netip.ParseAddr(text); err == nil {
-		return plainAddress(a), true
+		return withoutZone(a), true
 	}
 	address, port, _ := strings.Cut(text, ":")
 	a, err := netip.ParseAddr(address)
-	return plainAddress(a), err == nil && a.Is4() && isPort(":"+port)
+	return withoutZone(a), err == nil && a.Is4() && isPort(":"+port)
 }
 
-func plainAddress(a netip.Addr) netip.Addr { return a.WithZone("").Unmap() }
+func withoutZone(a netip.Addr) netip.Addr { return a.WithZone("").Unmap() }
 
 // isPort reports whether text is a colon and a number of up to five digits.
 func isPort(text string) bool {

@@ -10,17 +10,16 @@ const (
 	csp          = cspOpenForms + "; form-action 'self'"
 )
 
-// AllowFormRedirects leaves form-action out of the page's Content-Security-Policy.
-// Chromium holds form-action against every redirect that follows the POST, so that
-// it would stop an app to which the form leads from redirecting to another origin.
-// It is for pages whose form leads to an app; the form's own action is not a
-// visitor's to choose.
+// AllowFormRedirects leaves form-action out of the page's Content-Security-Policy. It is
+// for pages whose form leads to an app: Chromium applies form-action to every redirect
+// after the POST, too, so that the app could not redirect to another origin. Visitors
+// cannot choose the form's action.
 func AllowFormRedirects(c *fiber.Ctx) {
 	c.Response().Header.Set(fiber.HeaderContentSecurityPolicy, cspOpenForms)
 }
 
-// fixed are the headers of every answer. A page may only use what comes from
-// here, may be framed by nobody, and is kept by nobody.
+// fixed are the headers of every response. A page may only load resources of this origin,
+// must not be framed, and must not be cached.
 var fixed = canonical([][2]string{
 	{"Content-Security-Policy", csp},
 	{"X-Content-Type-Options", "nosniff"},
@@ -33,7 +32,7 @@ var fixed = canonical([][2]string{
 	{"Cache-Control", "no-store"},
 })
 
-// canonical readies headers whose names are written as they are sent.
+// canonical converts headers whose names are in canonical form.
 func canonical(headers [][2]string) (all [][2][]byte) {
 	for _, h := range headers {
 		all = append(all, [2][]byte{[]byte(h[0]), []byte(h[1])})
@@ -42,8 +41,8 @@ func canonical(headers [][2]string) (all [][2][]byte) {
 }
 
 // strictTransport is the value of Strict-Transport-Security (RFC 6797 6.1), "" if
-// the server is not reached by https. It says nothing of other hosts unless it is
-// asked to: some of them may have no https.
+// the server is not reached by https. By default it does not cover subdomains, some of
+// which may have no https.
 func strictTransport(https, subdomains bool) string {
 	switch {
 	case !https:

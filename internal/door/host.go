@@ -13,7 +13,7 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 )
 
-// site is public_url as requests are compared with it.
+// site is public_url in the forms with which requests are compared.
 type site struct {
 	address
 	origin string // as browsers send it in Origin
@@ -41,7 +41,7 @@ func (d *Door) OwnHost(c *fiber.Ctx) error {
 		return c.Next()
 	}
 	host := string(c.Request().Header.Host())
-	d.warnOnce("host "+host, "a page was asked for by a host that is not public_url's; if a proxy passed it on, add its address to trusted_proxies",
+	d.warnOnce("host "+host, "a page was requested under a host that is not public_url's; if a proxy forwarded the request, add its address to trusted_proxies",
 		"host", readable(host), "public_url", d.site.origin)
 	return &Problem{Status: http.StatusMisdirectedRequest, Key: "wrong_address", Link: d.site.origin + wanted(c)}
 }
@@ -62,8 +62,8 @@ func (d *Door) throughProxy(c *fiber.Ctx) bool {
 	return ok && d.trusts(peer.Unmap())
 }
 
-// has reports whether a Host header names the site or this machine. A missing
-// port is let pass: only names can be made to lead here.
+// has reports whether a Host header names the site or this machine. The port may be
+// missing: only names can be made to resolve to this server.
 func (s *site) has(host string) bool {
 	name, port, err := config.ParseHost(host)
 	if err != nil {
@@ -72,8 +72,8 @@ func (s *site) has(host string) bool {
 	return config.Loopback(name) || name == s.name && (port == "" || port == s.port)
 }
 
-// wanted is the path that a request asked for, or that of the sign-in page where
-// a link cannot repeat the request.
+// wanted is the path of a request, or that of the sign-in page where a link cannot repeat
+// the request.
 func wanted(c *fiber.Ctx) string {
 	path := ""
 	if c.Method() == http.MethodGet || c.Method() == http.MethodHead {
@@ -85,8 +85,8 @@ func wanted(c *fiber.Ctx) string {
 	return path
 }
 
-// readable is what a client sent, fit for a log: short, and without characters
-// that no origin has.
+// readable makes text from a client fit for a log: short, and only with characters that an
+// origin can have.
 func readable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.:/[]", r) {
@@ -96,11 +96,10 @@ func readable(s string) string {
 	}, s[:min(len(s), 100)])
 }
 
-// maxWarnings is how many different warnings clients can cause in the life of a
-// process.
+// maxWarnings bounds the different warnings that clients can cause in one process.
 const maxWarnings = 32
 
-// warnings are those given already, by what they are about.
+// warnings are the subjects of the warnings already logged.
 type warnings struct {
 	mu    sync.Mutex
 	given map[string]bool
@@ -119,7 +118,7 @@ func (w *warnings) isFirst(about string) bool {
 	return true
 }
 
-// warnOnce logs what a client's request says about the settings.
+// warnOnce logs a warning about the settings that a request reveals, once for each subject.
 func (d *Door) warnOnce(about, message string, pairs ...any) {
 	if d.warned.isFirst(readable(about)) {
 		d.log.Warn(message, pairs...)

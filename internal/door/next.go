@@ -8,16 +8,15 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// maxNext bounds a way back, in bytes. An escape such as %C3 counts as the one
-// byte that it stands for, so that encoding makes no way back too long.
+// maxNext bounds a way back (next), in bytes. An escape such as %C3 counts as the one byte
+// that it stands for, so that encoding makes no way back too long.
 const maxNext = 8 << 10
 
-// AskedNext returns the way back that the query of a sign-in page asks for, as it
-// was asked for; LocalPath judges it. A proxy such as nginx has no means to encode
-// the address of the request that it leads to sign in: everything after a leading
-// next=/ is that address, & included. Any other next is an ordinary parameter and
-// is decoded once.
-func AskedNext(query string) string {
+// RequestedNext returns the way back in the query of a sign-in page; LocalPath checks it.
+// A proxy such as nginx cannot encode the URL of the request that it redirects to sign in,
+// so everything after a leading next=/ is that URL, & included. Any other next is an
+// ordinary parameter and is decoded once.
+func RequestedNext(query string) string {
 	if rest, found := strings.CutPrefix(query, "next="); found && strings.HasPrefix(rest, "/") {
 		return rest
 	}
@@ -26,11 +25,11 @@ func AskedNext(query string) string {
 	return string(args.Peek("next"))
 }
 
-// LocalPath returns a way back as a URI reference to which it is safe to lead a
-// browser: a path of this server, with query and fragment. What may not stand in
-// a URI is percent-encoded (RFC 3986 2.1), everything else stays byte for byte. A
-// way back that could lead to another host, in some browser or once it is
-// decoded, is refused: path is "" and refusal says why, for the log.
+// LocalPath returns a way back as a URI reference to which it is safe to redirect: a path
+// of this server, with query and fragment. Bytes that are not allowed in a URI are
+// percent-encoded (RFC 3986 2.1), all others are kept. A way back that could lead to another
+// host, in some browser or after decoding, is refused (open redirect): path is "" and
+// refusal says why, for the log.
 func LocalPath(next string) (path, refusal string) {
 	switch {
 	case !strings.HasPrefix(next, "/"):
@@ -44,20 +43,20 @@ func LocalPath(next string) (path, refusal string) {
 	if end := strings.IndexAny(next, "?#"); end >= 0 {
 		raw = next[:end]
 	}
-	plain, err := url.PathUnescape(raw)
+	decoded, err := url.PathUnescape(raw)
 	switch {
 	case err != nil:
 		return "", "its path holds a % without two hexadecimal digits"
-	case strings.ContainsFunc(plain, control):
+	case strings.ContainsFunc(decoded, control):
 		return "", "its path holds an encoded control character"
-	case strings.Contains(raw, `\`) || namesHost(plain):
+	case strings.Contains(raw, `\`) || namesHost(decoded):
 		return "", "it could lead to another host"
 	}
 	return encoded(next), ""
 }
 
-// control reports whether browsers drop a character from an address, or readers
-// take it for the end of a line.
+// control reports whether browsers drop a character from a URL, or programs treat it as
+// the end of a line.
 func control(r rune) bool { return r < ' ' || r == 0x7f || r == 0x2028 || r == 0x2029 }
 
 // namesHost reports whether a decoded path begins with two slashes as a browser
@@ -94,8 +93,8 @@ func escapes(s string) (n int) {
 
 func isHex(c byte) bool { return strings.IndexByte("0123456789abcdefABCDEF", c) >= 0 }
 
-// encoded percent-encodes the bytes that may not stand in a URI (RFC 3986 2). A %
-// stays, also one that begins no escape: apps and browsers take it as it is.
+// encoded percent-encodes the bytes that are not allowed in a URI (RFC 3986 2). A % is
+// kept, also one that begins no escape: apps and browsers accept it.
 func encoded(s string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder

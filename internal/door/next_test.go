@@ -8,8 +8,8 @@ import (
 	"github.com/djauthy/djauthy/internal/door"
 )
 
-// evil are forms of next that some browser has led to another site, or that hold
-// what no address holds.
+// evil are forms of next that some browser has followed to another site, or that hold
+// what no URL holds.
 var evil = []string{
 	"/.//.", "/a/..//..//.", "/.//..//.", "", "//evil.example", "///evil.example", "https://evil.example", "https:evil.example", "http:/evil.example", `/\evil.example`, `\/evil.example`, `\\evil.example`,
 	"/%5cevil.example", "/%2fevil.example", "/%2F/evil.example", "/\t/evil.example", "/\n/evil.example", "/\r\n/evil.example", " /evil.example", "\t//evil.example",
@@ -70,7 +70,7 @@ func TestARawNextIsTheRestOfTheQuery(t *testing.T) {
 		"next=https://evil.example/":  "https://evil.example/",
 		"next=%2Fa&next=/b":           "/a",
 	} {
-		if got := door.AskedNext(query); got != want {
+		if got := door.RequestedNext(query); got != want {
 			t.Errorf("%q asks for %q, want %q", query, got, want)
 		}
 	}
@@ -130,7 +130,7 @@ func FuzzNextComesBackAsItWasAskedFor(f *testing.F) {
 			return
 		}
 		for _, query := range []string{"next=" + next, url.Values{"next": {next}}.Encode()} {
-			if got, _ := door.LocalPath(door.AskedNext(query)); got != next {
+			if got, _ := door.LocalPath(door.RequestedNext(query)); got != next {
 				t.Fatalf("%q, asked for by %q, came back as %q", next, query, got)
 			}
 		}

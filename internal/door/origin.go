@@ -9,8 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 )
 
-// An address is the three parts of an origin (RFC 6454 4), in one spelling. Its
-// port is never empty.
+// An address is an origin (RFC 6454 4) in normal form. Its port is never empty.
 type address struct{ scheme, name, port string }
 
 func addressOf(u *url.URL) (address, error) {
@@ -18,8 +17,8 @@ func addressOf(u *url.URL) (address, error) {
 	return address{u.Scheme, name, orDefault(port, u.Scheme)}, err
 }
 
-// parseOrigin reads an Origin header. The zero address stands for none, and for
-// "null", by which browsers keep an origin to themselves.
+// parseOrigin reads an Origin header. It returns the zero address for none and for "null",
+// which browsers send to hide the origin.
 func parseOrigin(header string) address {
 	u, err := url.Parse(header)
 	if err != nil || u.Scheme == "" {
@@ -32,17 +31,16 @@ func parseOrigin(header string) address {
 	return a
 }
 
-// SameOrigin refuses what another site made a browser send, as
-// http.CrossOriginProtection decides with public_url's host. It also refuses a
-// form from this site's own name over http where public_url is https: the
-// browser would send none of the cookies that the answer sets.
+// SameOrigin refuses cross-site requests (CSRF), as http.CrossOriginProtection decides with
+// public_url's host. It also refuses a form from this site's own name over http where
+// public_url is https: the browser would not send the cookies that the response sets.
 func (d *Door) SameOrigin(c *fiber.Ctx) error {
 	if m := c.Method(); m == http.MethodGet || m == http.MethodHead || m == http.MethodOptions {
 		return c.Next()
 	}
 	header := c.Get(fiber.HeaderOrigin)
 	from := parseOrigin(header)
-	plain := d.https && from.scheme == "http" && from.name == d.site.name
+	overHTTP := d.https && from.scheme == "http" && from.name == d.site.name
 	if d.isOwn(c, from) {
 		header = d.site.origin
 	}
@@ -50,7 +48,7 @@ func (d *Door) SameOrigin(c *fiber.Ctx) error {
 		Method: c.Method(), Host: d.public.Host, URL: &url.URL{Path: "/"},
 		Header: http.Header{"Sec-Fetch-Site": {c.Get("Sec-Fetch-Site")}, "Origin": {header}},
 	}
-	refused := d.origin.Check(r) != nil || plain
+	refused := d.origin.Check(r) != nil || overHTTP
 	foreign := from != (address{}) && header != d.site.origin
 	if foreign {
 		d.warnOnce("origin "+header, "a form came from another origin than public_url", "origin", readable(header), "public_url", d.site.origin, "refused", refused)
@@ -59,19 +57,19 @@ func (d *Door) SameOrigin(c *fiber.Ctx) error {
 	case !refused:
 		return c.Next()
 	case foreign:
-		return d.otherOrigin(c, from, plain)
+		return d.otherOrigin(c, from, overHTTP)
 	}
 	return &Problem{Status: http.StatusForbidden, Key: "cross_site"}
 }
 
-// isOwn reports whether an origin is public_url's, or, for a server on this
-// machine, the loopback name that the request came by.
+// isOwn reports whether an origin is public_url's or, for a server on loopback, the
+// loopback name of the request.
 func (d *Door) isOwn(c *fiber.Ctx, from address) bool {
 	return from == d.site.address || config.Loopback(d.site.name) && config.Loopback(from.name) && d.reachedBy(c, from)
 }
 
-// reachedBy reports whether an origin is the address by which this very request
-// reached the server: so the site itself was opened by it.
+// reachedBy reports whether an origin is the one under which this request reached the
+// server, so that the page itself was opened under it.
 func (d *Door) reachedBy(c *fiber.Ctx, from address) bool {
 	hosts := []string{string(c.Request().Header.Host())}
 	if d.throughProxy(c) {
@@ -101,12 +99,12 @@ func (d *Door) Referer(c *fiber.Ctx) string {
 	return u.Path
 }
 
-// otherOrigin is the refusal that names the right address. A proxy may hide by
-// which name the site was opened, so the page for forms of other sites links to
-// it, too: its link leads out of what would be refused again.
-func (d *Door) otherOrigin(c *fiber.Ctx, from address, plain bool) error {
+// otherOrigin is the refusal that links to the right address. A proxy may hide the name
+// under which the site was opened, so the page about cross-site forms has the link, too:
+// the same form would be refused again.
+func (d *Door) otherOrigin(c *fiber.Ctx, from address, overHTTP bool) error {
 	p := &Problem{Status: http.StatusForbidden, Key: "cross_site", Link: d.site.origin + wanted(c)}
-	if plain || d.reachedBy(c, from) {
+	if overHTTP || d.reachedBy(c, from) {
 		p.Key = "wrong_address"
 	}
 	return p

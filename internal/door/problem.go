@@ -15,14 +15,14 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// A Problem is an answer other than what was asked for, with words for it.
+// A Problem is an error response: a status and the key of its texts.
 type Problem struct {
 	Status int
-	// Key leads to the words: error.KEY.heading and error.KEY.text.
+	// Key names the texts error.KEY.heading and error.KEY.text.
 	Key string
 	// Link is where to go on, an absolute URL; "": the sign-in page.
 	Link string
-	// Wait is when to try again, for Retry-After; 0: not told.
+	// Wait is when to try again, for Retry-After; 0: no such header.
 	Wait time.Duration
 	// Cause is for the log alone; nobody outside sees it.
 	Cause error
@@ -70,8 +70,7 @@ func problemOf(err error) *Problem {
 	return &Problem{Status: http.StatusInternalServerError, Key: "internal", Cause: err}
 }
 
-// WriteProblem is the one place where an error becomes a status, a log line and an
-// answer.
+// WriteProblem turns an error into a status, a log line and a response. No other code does.
 func (d *Door) WriteProblem(c *fiber.Ctx, err error, answer Answer) error {
 	p := problemOf(err)
 	if p.Cause != nil {
@@ -80,7 +79,7 @@ func (d *Door) WriteProblem(c *fiber.Ctx, err error, answer Answer) error {
 	if p.Status == http.StatusRequestEntityTooLarge || p.Status == http.StatusRequestHeaderFieldsTooLarge {
 		drain(c.Context().Conn())
 	}
-	d.setHeaders(&c.Response().Header) // what the HTTP library refuses has met no handler yet
+	d.setHeaders(&c.Response().Header) // for requests that the HTTP library refuses before any handler
 	c.Status(p.Status)
 	if p.Wait > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(Seconds(p.Wait)))
@@ -94,9 +93,9 @@ const (
 	drainWait  = time.Second
 )
 
-// drain reads what a client still sends of a request that is too large, within
-// bounds and until it pauses: when a connection is closed with something unread,
-// the answer is lost on the way (RFC 9112 9.6).
+// drain reads the rest of a request that is too large, within bounds and until the client
+// pauses: if a connection is closed with unread bytes, the response may be lost (RFC 9112
+// 9.6).
 func drain(conn net.Conn) {
 	if conn == nil {
 		return

@@ -8,10 +8,10 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// Stream answers with what fn writes after the handler has returned, of a length that
-// nobody has counted. HTTP/1.1 gets it in chunks; an HTTP/1.0 client, such as nginx as
-// a proxy by its default, does not know them (RFC 9112 7.1): there the end of the
-// connection is the end of the body. HEAD gets the same headers, and fn is not called.
+// Stream sends what fn writes after the handler has returned, of unknown length. HTTP/1.1
+// gets it in chunks; an HTTP/1.0 client, such as nginx as a proxy by default, does not know
+// them (RFC 9112 7.1): there the end of the connection is the end of the body. HEAD gets the
+// same headers, and fn is not called.
 func Stream(c *fiber.Ctx, fn func(w *bufio.Writer)) {
 	header := &c.Response().Header
 	old, head := !c.Request().Header.IsHTTP11(), c.Method() == fiber.MethodHead
@@ -32,7 +32,7 @@ func Stream(c *fiber.Ctx, fn func(w *bufio.Writer)) {
 	}
 }
 
-// writeUntilClosed writes an answer without a length. The caller closes the connection.
+// writeUntilClosed writes a response without a length. The caller closes the connection.
 func writeUntilClosed(conn net.Conn, header []byte, fn func(w *bufio.Writer)) {
 	if err := conn.SetWriteDeadline(time.Now().Add(readLimit)); err != nil {
 		return
@@ -42,5 +42,5 @@ func writeUntilClosed(conn net.Conn, header []byte, fn func(w *bufio.Writer)) {
 		return
 	}
 	fn(w)
-	_ = w.Flush() // the client has gone, or it has not
+	_ = w.Flush() // an error means that the client is gone
 }

@@ -54,7 +54,7 @@ func (s *signIn) showLogin(c *fiber.Ctx) error {
 		return s.plainLogin(c)
 	}
 	p := s.loginPage(c, "/login")
-	p.Next = s.WayBack(c, door.AskedNext(page.Query(c)))
+	p.Next = s.WayBack(c, door.RequestedNext(page.Query(c)))
 	switch c.Query("done") {
 	case "signed_out":
 		p.Notice = p.T("logout.notice")
