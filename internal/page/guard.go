@@ -8,7 +8,7 @@ import (
 	"github.com/djauthy/djauthy/internal/door"
 )
 
-// Route is a page, or another way in.
+// Route is a page or another endpoint.
 type Route struct {
 	Method, Path string
 	Who          Who
@@ -25,23 +25,23 @@ func Post(path string, who Who, handle fiber.Handler) Route {
 	return Route{Method: http.MethodPost, Path: path, Who: who, Handle: handle}
 }
 
-// Who may use a route. The zero value is nobody, so that a route added without a thought
-// is closed.
+// Who may use a route. The zero value is nobody, so that a route that says nothing is
+// closed.
 type Who int
 
 // Who may use a route.
 const (
 	Nobody Who = iota
 	Anybody
-	AnyHost  // anybody, by whatever name the server was reached
-	Person   // signed in; others are led to /login
+	AnyHost  // anybody, under any host name
+	Person   // signed in; others are redirected to /login
 	ThisHost // a peer at this machine, not through a proxy
 )
 
 // checksHost reports whether the server has to be reached by its own name.
 func (w Who) checksHost() bool { return w != AnyHost && w != ThisHost }
 
-// guard lets through who may.
+// guard wraps a handler with the check of who may use it.
 func (s *Site) guard(w Who, handle fiber.Handler) fiber.Handler {
 	switch w {
 	case Anybody, AnyHost:
@@ -68,7 +68,7 @@ func (s *Site) guard(w Who, handle fiber.Handler) fiber.Handler {
 	return func(*fiber.Ctx) error { return door.Fail(http.StatusForbidden) }
 }
 
-// toLogin leads a browser to sign in and then back here.
+// toLogin redirects a browser to sign in, and from there back here.
 func (s *Site) toLogin(c *fiber.Ctx) error {
 	next := "/account"
 	if c.Method() == http.MethodGet {

@@ -11,8 +11,8 @@ import (
 	"github.com/djauthy/djauthy/internal/door"
 )
 
-// WayBack is the way back that somebody asks for as a URI reference of this
-// server, "" if there is none. One that is refused leaves a line in the log.
+// WayBack is the requested way back as a URI reference of this server, "" if there is none.
+// A refused one is logged.
 func (s *Site) WayBack(c *fiber.Ctx, asked string) string {
 	if asked == "" {
 		return ""
@@ -20,7 +20,7 @@ func (s *Site) WayBack(c *fiber.Ctx, asked string) string {
 	next, refusal := door.LocalPath(asked)
 	if refusal != "" {
 		if ok, left := s.drops.admit(s.Now()); ok {
-			s.Log.Warn("a way back was dropped", "request", s.Door.RequestID(c), "why", refusal, "next", loggable(asked), "untold", left)
+			s.Log.Warn("a way back was dropped", "request", s.Door.RequestID(c), "why", refusal, "next", loggable(asked), "unlogged", left)
 		}
 	}
 	return next
@@ -82,17 +82,16 @@ const (
 	dropSpan  = time.Minute
 )
 
-// dropLog bounds the lines about dropped ways back, which any visitor can cause:
-// dropLines in a dropSpan.
+// dropLog bounds the log lines about dropped ways back, which any visitor can cause, to
+// dropLines per dropSpan.
 type dropLog struct {
-	mu     sync.Mutex
-	since  time.Time
-	lines  int
-	untold int // since the last line
+	mu       sync.Mutex
+	since    time.Time
+	lines    int
+	unlogged int // since the last line
 }
 
-// admit reports whether there is room for a line, and how many there was none for
-// before it.
+// admit reports whether there is room for a line, and how many were left out before it.
 func (d *dropLog) admit(now time.Time) (ok bool, untold int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -100,10 +99,10 @@ func (d *dropLog) admit(now time.Time) (ok bool, untold int) {
 		d.since, d.lines = now, 0
 	}
 	if d.lines == dropLines {
-		d.untold++
+		d.unlogged++
 		return false, 0
 	}
 	d.lines++
-	untold, d.untold = d.untold, 0
+	untold, d.unlogged = d.unlogged, 0
 	return true, untold
 }

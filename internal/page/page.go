@@ -1,8 +1,8 @@
 // Package page is what all pages for people share: the layout and the templates, static
-// files, errors as pages, who may see a page, and whose session a request carries.
+// files, error pages, who may see a page, and the session of a request.
 //
 // It has no page of its own. A page is a Route of a package above, whose handler reads
-// input, calls one method below, and answers with Site.Write.
+// input, calls one method below, and responds with Site.Write.
 package page
 
 import (
@@ -19,18 +19,18 @@ import (
 	"github.com/djauthy/djauthy/internal/words"
 )
 
-// Options are what an operator decides about pages.
+// Options are the operator's settings of pages.
 type Options struct {
 	PublicURL string
 	Brand     Brand
 }
 
-// Brand is how the site calls and shows itself.
+// Brand is the name and look of the site.
 type Brand struct {
 	Name   string
 	Logo   string // URL of the picture, or ""
 	Accent string // #rrggbb, or ""
-	// LogoFile is the picture's file, read at the start.
+	// LogoFile is the picture's file, read when the server starts.
 	LogoFile string
 }
 
@@ -69,8 +69,8 @@ func (s *Site) Host() string {
 	return u.Hostname()
 }
 
-// Open adds routes to the door, and static files. Of a person's pages it remembers that
-// they redirect to no other origin.
+// Open adds routes and static files to the door. It remembers the paths of a person's pages,
+// which redirect to no other origin.
 func (s *Site) Open(routes ...Route) {
 	routes = append(routes, Get("/static/:hash/:name", AnyHost, s.files.serve))
 	s.own = map[string]bool{}
@@ -91,7 +91,7 @@ func (s *Site) Open(routes ...Route) {
 	}
 }
 
-// add adds a route and what comes before it.
+// add adds a route, with handlers that run before it.
 func (s *Site) add(r Route, before ...fiber.Handler) {
 	handlers := append(before, s.guard(r.Who, r.Handle))
 	s.Door.App.Add(r.Method, r.Path, handlers...)

@@ -16,7 +16,7 @@ type errorPage struct {
 	Link, LinkText string
 }
 
-// showProblem tells a problem in words, as a page where a page was asked for.
+// showProblem writes a problem as a page, or as text for clients that do not accept HTML.
 func (s *Site) showProblem(c *fiber.Ctx, p *door.Problem) error {
 	if accept := c.Get(fiber.HeaderAccept); accept != "" && !strings.Contains(accept, "text/html") && !strings.Contains(accept, "*/*") {
 		text := http.StatusText(p.Status)
@@ -25,7 +25,7 @@ func (s *Site) showProblem(c *fiber.Ctx, p *door.Problem) error {
 		}
 		return c.SendString(text + "\n")
 	}
-	// No session: with the database down, asking for one would fail, too.
+	// No session: with the database down, reading it would fail, too.
 	l := s.Words.Match(c.Get(fiber.HeaderAcceptLanguage))
 	e := errorPage{Base: s.base(l, false), Status: p.Status, Heading: l.T("error." + p.Key + ".heading"), Link: "/login", LinkText: l.T("error.go_on")}
 	if p.Link != "" {
@@ -35,18 +35,18 @@ func (s *Site) showProblem(c *fiber.Ctx, p *door.Problem) error {
 	return s.Write(c, "error.html", e)
 }
 
-// Message is a page that says one thing.
+// Message is a page with a heading, a text and a link.
 type Message struct {
 	Base
 	Heading, Text  string
 	Link, LinkText string
 }
 
-// Say answers with a page that says one thing: KEY.heading, KEY.text and a way on.
+// Say responds with the texts KEY.heading and KEY.text and a link.
 func (s *Site) Say(c *fiber.Ctx, key, link, linkText string) error {
 	b := s.Base(c)
 	return s.WriteMessage(c, Message{Base: b, Heading: b.T(key + ".heading"), Text: b.T(key + ".text"), Link: link, LinkText: b.T(linkText)})
 }
 
-// WriteMessage answers with a page that says one thing.
+// WriteMessage responds with a Message.
 func (s *Site) WriteMessage(c *fiber.Ctx, m Message) error { return s.Write(c, "message.html", m) }

@@ -19,8 +19,8 @@ import (
 	"github.com/djauthy/djauthy/static"
 )
 
-// files are what is served as it is, each under the hash of its content, so
-// that a browser keeps it for good and never keeps an old one.
+// files are the static files. The URL of each has the hash of its content, so that a
+// browser may cache it forever and never uses an old one.
 type files struct {
 	byName map[string]*file
 }
@@ -28,11 +28,11 @@ type files struct {
 type file struct {
 	url, kind string
 	body      []byte
-	zip       func() []byte // gzip, made when it is first asked for
+	zip       func() []byte // gzip, made at the first request
 }
 
-// kinds are the media types of what there is to serve; the system's own list
-// is long, and differs from machine to machine.
+// kinds are the media types of static files; the system's list differs from machine to
+// machine.
 var kinds = map[string]string{
 	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
 	".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp",
@@ -77,12 +77,12 @@ func (f *files) add(name string, body []byte) {
 func zipped(body []byte) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
-	_, _ = w.Write(body) // a buffer takes all
+	_, _ = w.Write(body) // writing to a buffer never fails
 	_ = w.Close()
 	return b.Bytes()
 }
 
-// url is where a file is, "" if there is none.
+// url is the URL path of a file, "" if there is none.
 func (f *files) url(name string) string {
 	if x, ok := f.byName[name]; ok {
 		return x.url

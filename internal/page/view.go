@@ -61,14 +61,14 @@ type Base struct {
 	*words.Language
 	Brand                    Brand
 	CSS, JS, Icon, AccentCSS string
-	Problem                  string // what went wrong, in words; "" is nothing
-	Notice                   string // what went well
-	Alert                    string // what went wrong on the way to this page, at none of its fields
+	Problem                  string // what went wrong, as a text; "": nothing
+	Notice                   string // what was done
+	Alert                    string // what went wrong before this page, with none of its fields
 	SignedIn                 bool
 	now                      time.Time
 }
 
-// Ago is a time told relative, and exact for who asks.
+// Ago is a time relative to now, with the exact time as its title.
 func (b Base) Ago(t time.Time) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // no part comes from outside
 		t.Format(time.RFC3339), t.Format("2006-01-02 15:04:05 MST"), template.HTMLEscapeString(b.Language.Ago(b.now.Sub(t)))))
@@ -77,7 +77,7 @@ func (b Base) Ago(t time.Time) template.HTML {
 // Clock is a time of day.
 func (b Base) Clock(t time.Time) string { return t.Format("15:04 MST") }
 
-// LinkWords says what a link of a message does, or shows the link.
+// LinkWords is the text of a message's link: what it does, or the link itself.
 func (b Base) LinkWords(link string) string {
 	switch {
 	case strings.Contains(link, "/login/link/"):
@@ -88,9 +88,9 @@ func (b Base) LinkWords(link string) string {
 	return link
 }
 
-// Base makes what every page has, in the language of the person or the browser.
+// Base makes the Base of a page, in the language of the person or the browser.
 func (s *Site) Base(c *fiber.Ctx) Base {
-	sess, _ := s.Session(c) // a page that needs one was guarded; others only lose a link
+	sess, _ := s.Session(c) // a page that needs one has a guard; others only lack a link
 	return s.base(s.Language(c), sess.ID != 0)
 }
 
@@ -106,13 +106,13 @@ func (Base) page() {}
 // View is what a page shows: a Base and more.
 type View interface{ page() }
 
-// At makes times relative to another moment than the request's.
+// At makes times relative to now.
 func (b Base) At(now time.Time) Base {
 	b.now = now
 	return b
 }
 
-// Write answers with a page: the template of that name, filled in.
+// Write responds with a page: the template of that name, executed with data.
 func (s *Site) Write(c *fiber.Ctx, name string, data View) error {
 	buf := s.views.buffers.Get().(*bytes.Buffer)
 	defer s.views.buffers.Put(buf)
@@ -136,9 +136,10 @@ func (v *views) execute(buf *bytes.Buffer, name string, data View) error {
 	return nil
 }
 
-// Precompiled answers with a page that is executed once for each form and only filled in
-// after that. values are the fields of the page that differ between requests of one form,
-// and marked is the page with its values marked; everything else depends on form alone.
+// Precompiled responds with a page whose template is executed once for each form; further
+// requests only substitute values. values are the fields that differ between requests with
+// one form, and marked is the page with placeholders in them; everything else depends on
+// form alone.
 func (s *Site) Precompiled(c *fiber.Ctx, name string, form any, values words.Values, marked func() View) error {
 	type key struct {
 		name string

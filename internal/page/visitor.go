@@ -12,7 +12,7 @@ import (
 	"github.com/djauthy/djauthy/internal/words"
 )
 
-// sessionKey is where a request keeps its session once it was looked up.
+// sessionKey is the key under which a request keeps its session after the lookup.
 const sessionKey = "session"
 
 // Session returns the request's session, looked up once; the zero value is none.
@@ -34,10 +34,10 @@ func (s *Site) Session(c *fiber.Ctx) (session.Session, error) {
 	return sess, err
 }
 
-// ForgetSession makes the rest of the request one without session: it has just ended.
+// ForgetSession makes the rest of the request one without session, because it has ended.
 func (s *Site) ForgetSession(c *fiber.Ctx) { c.Locals(sessionKey, session.Session{}) }
 
-// Language is the person's own after a proof, else the browser's.
+// Language is the signed-in person's language, else the browser's.
 func (s *Site) Language(c *fiber.Ctx) *words.Language {
 	if sess, ok := c.Locals(sessionKey).(session.Session); ok && sess.User.Language != "" {
 		return s.Words.Get(sess.User.Language)
@@ -53,6 +53,6 @@ func (s *Site) Client(c *fiber.Ctx) audit.Client {
 // Form returns a field of the form in the request's body.
 func Form(c *fiber.Ctx, name string) string { return door.FormValue(c, name) }
 
-// DropPages makes the browser drop the pages it has kept, so that Back shows nobody what
-// was on them.
+// DropPages makes the browser clear its cache, so that the Back button does not show pages
+// of an ended session.
 func DropPages(c *fiber.Ctx) { c.Set("Clear-Site-Data", `"cache"`) }

@@ -60,8 +60,8 @@ func (s *account) owner(c *fiber.Ctx) directory.Owner {
 
 func (s *account) showAccount(c *fiber.Ctx) error { return s.show(c, nil) }
 
-// accountPage shows the account; with typed, the settings as somebody typed
-// them, which were not taken.
+// show shows the account. typed, if set, are settings that were refused, as the person
+// typed them.
 func (s *account) show(c *fiber.Ctx, typed *settings) error {
 	sess, err := s.Session(c)
 	if err != nil {
@@ -88,11 +88,12 @@ func (s *account) show(c *fiber.Ctx, typed *settings) error {
 		if used {
 			p.Used = a.Addr.Shown()
 		}
-		p.Addresses = append(p.Addresses, addressRow{a.Addr.Shown(), a.Addr.Implementation, a.Active, used, a.LastUsed})
+		p.Addresses = append(p.Addresses, addressRow{Identifier: a.Addr.Shown(), Implementation: a.Addr.Implementation, Active: a.Active, Used: used, LastUsed: a.LastUsed})
 	}
 	for _, x := range profile.Sessions {
 		p.Sessions = append(p.Sessions, sessionRow{
-			strconv.FormatInt(int64(x.ID), 10), p.Language.Browser(x.Client.Agent), p.Language.Place(x.Client.Prefix), x.Created(), x.LastSeen, x.ID == sess.ID,
+			ID: strconv.FormatInt(int64(x.ID), 10), Browser: p.Language.Browser(x.Client.Agent), Place: p.Language.Place(x.Client.Prefix),
+			Created: x.Created(), LastSeen: x.LastSeen, Current: x.ID == sess.ID,
 		})
 	}
 	return s.Write(c, "account/home.html", p)
@@ -132,12 +133,12 @@ func isLanguage(code string) bool {
 	return false
 }
 
-// changed leads back to the account with a word on what was done.
+// changed redirects back to the account page, which says what was done.
 func (s *account) changed(c *fiber.Ctx, err error, done string) error {
 	return orRedirect(c, ofPerson(err), "/account?done="+done)
 }
 
-// ofPerson makes the problem of what a person does too often.
+// ofPerson turns directory.TooOften into a problem.
 func ofPerson(err error) error {
 	var often directory.TooOften
 	if errors.As(err, &often) {
@@ -200,7 +201,9 @@ func (s *account) showHistory(c *fiber.Ctx) error {
 	}
 	p := historyPage{Base: s.Base(c)}
 	for _, l := range lines {
-		p.Events = append(p.Events, eventRow{l.At, p.T("history.event." + string(l.Event)), p.Language.Browser(l.Client.Agent), p.Language.Place(l.Client.Prefix)})
+		p.Events = append(p.Events, eventRow{
+			At: l.At, Text: p.T("history.event." + string(l.Event)), Browser: p.Language.Browser(l.Client.Agent), Place: p.Language.Place(l.Client.Prefix),
+		})
 	}
 	if next != 0 {
 		p.More = "/account/history?before=" + strconv.FormatInt(int64(next), 10)
@@ -254,8 +257,8 @@ func (s *account) writeDelete(c *fiber.Ctx, sess session.Session, fresh bool) er
 	return s.Write(c, "account/delete.html", deletePage{Base: s.Base(c), Fresh: fresh, Identifier: s.proved(profile.User, used(profile.Accounts, sess.Account))})
 }
 
-// proved is an address of a user in the spelling to which a code is sent: the one
-// that was proved, where it is known, since the folded one may be another mailbox.
+// proved is an address of a user in the spelling to which a code is sent: the one that was
+// proved, if known, because the folded one may be another mailbox.
 func (s *account) proved(u accounts.User, address accounts.ID) string {
 	if id, refusal := s.discovery.Find(u.Email, ""); refusal == "" && id == address {
 		address.Identifier = u.Email
@@ -263,7 +266,7 @@ func (s *account) proved(u accounts.User, address accounts.ID) string {
 	return address.Shown()
 }
 
-// used is the address through which the person came in.
+// used is the address with which the person signed in.
 func used(all []accounts.Account, id accounts.AccountID) accounts.ID {
 	for _, a := range all {
 		if a.ID == id {

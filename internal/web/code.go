@@ -16,22 +16,21 @@ import (
 type codePage struct {
 	page.Base
 	codeForm
-	Soon bool // it was to be sent again too soon
+	Soon bool // another code was requested too soon
 
 	Typed, Login, ExpiresIn, Until, ResendIn, ResendWords, Usually string // numbers are seconds
 }
 
-// codeForm is what decides about the form of the page, apart from words and
-// values.
+// codeForm is what decides about the structure of the page, apart from language and values.
 type codeForm struct {
 	Digits, Long         bool
 	Length               int
 	Waits                bool // before a code can be sent again
-	Usual                bool // how long messages take is known
+	Usual                bool // the usual time of messages is known
 	ChannelDown, Mailbox bool
 }
 
-// values are what differs from browser to browser.
+// values are the fields that differ from browser to browser.
 func (p *codePage) values() words.Values {
 	return words.Values{&p.Typed, &p.Login, &p.ExpiresIn, &p.Until, &p.ResendIn, &p.ResendWords, &p.Usually}
 }
@@ -43,16 +42,16 @@ func (s *signIn) showCode(c *fiber.Ctx) error {
 	return s.codePage(c, s.requester(c), "", false)
 }
 
-// codePage shows where the browser's attempt stands: the field for the code, or
-// that it is over. It says what the answer's problem was, or that it was to be
-// sent again too soon.
+// codePage shows the state of the browser's attempt: the field for the code, or that the
+// attempt has ended. problem is what was wrong with a submitted code; soon means that
+// another code was requested too soon.
 func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem string, soon bool) error {
 	w, err := s.signin.Wait(c.UserContext(), by)
 	if err != nil {
 		return err
 	}
 	if w.Verdict == signin.Exhausted && (problem != "" || soon) {
-		w.Verdict = signin.Accepted // the last wrong try is still told as one, and the wait by its countdown
+		w.Verdict = signin.Accepted // the last try is shown as a wrong one, and soon as a countdown
 	}
 	if w.Verdict != signin.Accepted {
 		if sess, err := s.Session(c); err != nil || sess.ID != 0 && w.Verdict == signin.Used {
@@ -81,8 +80,7 @@ func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem string, soo
 	return s.freshCode(c, p)
 }
 
-// freshCode is the page of somebody whose code has just been sent, which every sign-in
-// shows.
+// freshCode is the page after a code was sent, which every sign-in shows.
 func (s *signIn) freshCode(c *fiber.Ctx, p codePage) error {
 	type form struct {
 		lang     string
@@ -128,7 +126,7 @@ func (s *signIn) postCode(c *fiber.Ctx) error {
 	return s.ended(c, w)
 }
 
-// shapeProblem says what the code looks like to who typed something else.
+// shapeProblem says what a code looks like, to somebody who typed something else.
 func shapeProblem(l *words.Language, shape multifactor.Shape) string {
 	if shape.Digits {
 		return l.N("problem.code.digits", shape.Length)
@@ -136,7 +134,7 @@ func shapeProblem(l *words.Language, shape multifactor.Shape) string {
 	return l.N("problem.code.letters", shape.Length)
 }
 
-// enter gives the browser its session and leads it where it wanted to go.
+// enter gives the browser its session and redirects it to where it wanted to go.
 func (s *signIn) enter(c *fiber.Ctx, e signin.Entered) error {
 	if e.Verdict == signin.Accepted {
 		s.Door.SetCookie(c, door.SessionCookie, e.Session.String(), e.Expires.Sub(s.Now()))
@@ -146,7 +144,7 @@ func (s *signIn) enter(c *fiber.Ctx, e signin.Entered) error {
 	return orRedirect(c, nil, nonEmpty(e.Next, "/account"))
 }
 
-// verdicts are the verdicts as words: of message keys and of metrics.
+// verdicts are the names of verdicts in message keys and metrics.
 var verdicts = map[signin.Verdict]string{
 	signin.Gone: "gone", signin.Accepted: "accepted", signin.Again: "again", signin.Wrong: "wrong", signin.Misshapen: "misshapen", signin.Expired: "expired",
 	signin.Used: "used", signin.Stopped: "stopped", signin.Exhausted: "exhausted", signin.Spent: "spent", signin.Foreign: "foreign",
@@ -158,7 +156,7 @@ type endedPage struct {
 	CanResend            bool
 }
 
-// ended says that the attempt is over, and what to do.
+// ended shows that the attempt has ended, and what to do.
 func (s *signIn) ended(c *fiber.Ctx, w signin.Waiting) error {
 	p := endedPage{Base: s.Base(c), Login: page.LoginFor(w.Next), CanResend: w.Verdict != signin.Gone && w.Verdict != signin.Stopped}
 	key := "ended." + verdicts[w.Verdict]

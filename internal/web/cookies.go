@@ -10,8 +10,8 @@ import (
 	"github.com/djauthy/djauthy/internal/page"
 )
 
-// giveCookie gives a browser its browser cookie together with the form that asks
-// for a code, so that the form's answer tells whether the browser keeps cookies.
+// giveCookie sets the browser cookie together with the sign-in form, so that the form's
+// POST shows whether the browser keeps cookies.
 func (s *signIn) giveCookie(c *fiber.Ctx) {
 	if s.Door.Cookie(c, door.BrowserCookie) == "" {
 		browser, _ := s.signin.ReadBrowser("")
@@ -19,22 +19,22 @@ func (s *signIn) giveCookie(c *fiber.Ctx) {
 	}
 }
 
-// keepsNoCookies reports whether a form that was shown with a cookie came back
-// with none. A program that posts without the form's hidden field is not asked.
+// keepsNoCookies reports whether a form that was shown with a cookie is posted without one.
+// It does not apply to programs that post without the form's hidden field.
 func (s *signIn) keepsNoCookies(c *fiber.Ctx) bool {
 	return page.Form(c, "cookies") != "" && !s.Door.HasCookies(c)
 }
 
-// noCookies says that signing in needs cookies, with a way back to the form. No
-// message is sent: its code could be used nowhere.
+// noCookies says that signing in needs cookies, with a link back to the form. No message
+// is sent: no browser could use its code.
 func (s *signIn) noCookies(c *fiber.Ctx, back string) error {
 	b := s.Base(c)
 	p := page.Message{Base: b, Heading: b.T("cookies.heading"), Text: b.T("cookies.text", "Address", s.Options.PublicURL), Link: back, LinkText: b.T("cookies.again")}
 	return s.WriteMessage(c.Status(http.StatusUnprocessableEntity), p)
 }
 
-// withoutAttempt leads a browser without attempt cookie to the sign-in page. If
-// it comes from the form there, it was given the cookie a moment ago.
+// withoutAttempt redirects a browser without attempt cookie to the sign-in page. If it
+// comes from the form there, the cookie was set by the last response and is lost.
 func (s *signIn) withoutAttempt(c *fiber.Ctx) error {
 	if from := s.Door.Referer(c); from == "/login" || strings.HasPrefix(from, "/login/first/") {
 		return c.Redirect("/login?done="+page.LostCookie, http.StatusSeeOther)

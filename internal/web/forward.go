@@ -9,13 +9,13 @@ import (
 	"github.com/djauthy/djauthy/internal/door"
 )
 
-// everybody is the group that every person is in.
+// everybody is the group of all people.
 const everybody = "users"
 
-// forwardAuth tells a proxy in front of an app who its visitor is: 200 with
-// identity headers, else 401. All four headers are always there and never empty,
-// so that a proxy which copies them overwrites what a visitor made up: Caddy skips
-// an empty one, and hands on the visitor's own.
+// forwardAuth answers a proxy in front of an app that asks who its visitor is: 200 with
+// identity headers, else 401. All four headers are always set and never empty, so that a
+// proxy which copies them replaces those that a visitor invented: Caddy skips an empty one
+// and forwards the visitor's.
 func (s *local) forwardAuth(c *fiber.Ctx) error {
 	sess, err := s.Session(c)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
-// openLink takes the token out of the address bar at once. It looks nothing up,
-// so opening a link, however often, changes nothing.
+// openLink moves the token from the URL into a cookie, so that it does not stay in the
+// address bar. It reads nothing: opening a link changes nothing, however often.
 func (s *signIn) openLink(c *fiber.Ctx) error {
 	if _, ok := seal.ParseToken(c.Params("token")); !ok {
 		return s.Say(c.Status(http.StatusGone), "link.gone", "/login", "error.go_on")
@@ -24,11 +24,11 @@ func (s *signIn) openLink(c *fiber.Ctx) error {
 
 type linkPage struct {
 	page.Base
-	Asking, Recovery bool
-	Masked, Code     string
-	Browser, Place   string
-	At               time.Time
-	NotMe, Login     string
+	SameBrowser, Recovery bool
+	Masked, Code          string
+	Browser, Place        string
+	At                    time.Time
+	NotMe, Login          string
 }
 
 func (s *signIn) showLink(c *fiber.Ctx) error {
@@ -47,11 +47,11 @@ func (s *signIn) showLink(c *fiber.Ctx) error {
 		return s.Say(c.Status(http.StatusGone), "link.gone", "/login", "error.go_on")
 	}
 	p := linkPage{
-		Base: s.Base(c), Asking: l.Verdict == signin.Accepted, Recovery: l.Recovery, Masked: l.Masked, Code: l.Code,
+		Base: s.Base(c), SameBrowser: l.Verdict == signin.Accepted, Recovery: l.Recovery, Masked: l.Masked, Code: l.Code,
 		Browser: s.Language(c).Browser(l.Client.Agent), Place: s.Language(c).Place(l.Client.Prefix), At: l.At,
 		NotMe: "/login/not-me/" + l.NotMe.String(), Login: page.LoginFor(l.Next),
 	}
-	if (p.Asking || p.Recovery) && s.LeadsOut(l.Next) {
+	if (p.SameBrowser || p.Recovery) && s.LeadsOut(l.Next) {
 		door.AllowFormRedirects(c)
 	}
 	return s.Write(c, "signin/link.html", p)

@@ -17,8 +17,7 @@ type mailboxPage struct {
 	Messages []mailbox.Message
 }
 
-// showMailbox shows the local mailbox to who sits at this machine and came by
-// its own name.
+// showMailbox shows the local mailbox to requests from this machine (page.ThisHost).
 func (s *local) showMailbox(c *fiber.Ctx) error {
 	p := mailboxPage{Base: s.Base(c).At(time.Now().UTC()), Messages: s.mailbox.Messages()}
 	return s.Write(c, "mailbox.html", p)

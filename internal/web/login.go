@@ -17,8 +17,7 @@ import (
 const (
 	// browserLife is the longest that browsers keep a cookie.
 	browserLife = 400 * 24 * time.Hour
-	// attemptLife outlives the attempt, so that a late answer is told that it
-	// is late.
+	// attemptLife is longer than an attempt, so that a late code gets a page that says so.
 	attemptLife = 24 * time.Hour
 	linkLife    = 5 * time.Minute
 )
@@ -30,7 +29,7 @@ type loginPage struct {
 	Manual          bool
 	Implementations []string
 	Implementation  string
-	First           bool
+	FirstAdmin      bool
 }
 
 func (s *signIn) loginPage(c *fiber.Ctx, action string) loginPage {
@@ -50,8 +49,8 @@ func (s *signIn) showRoot(c *fiber.Ctx) error {
 
 func (s *signIn) showLogin(c *fiber.Ctx) error {
 	s.giveCookie(c)
-	if plain := len(c.Context().QueryArgs().QueryString()) == 0 && s.Door.Cookie(c, door.SessionCookie) == ""; plain {
-		return s.plainLogin(c)
+	if len(c.Context().QueryArgs().QueryString()) == 0 && s.Door.Cookie(c, door.SessionCookie) == "" {
+		return s.cachedLogin(c)
 	}
 	p := s.loginPage(c, "/login")
 	p.Next = s.WayBack(c, door.RequestedNext(page.Query(c)))
@@ -64,27 +63,27 @@ func (s *signIn) showLogin(c *fiber.Ctx) error {
 	return s.Write(c, "signin/login.html", p)
 }
 
-// plainLogin is the box for who brings nothing along, the same for everybody of
-// one language and the page that is asked for most: it is made once.
-func (s *signIn) plainLogin(c *fiber.Ctx) error {
+// cachedLogin serves the sign-in page to requests without query or session. It is the
+// page requested most and depends on the language alone, so it is rendered once for each.
+func (s *signIn) cachedLogin(c *fiber.Ctx) error {
 	l := s.Language(c)
-	if made, ok := s.boxes.Load(l.Lang); ok {
+	if made, ok := s.cached.Load(l.Lang); ok {
 		c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
 		return c.Send(made.([]byte))
 	}
 	if err := s.Write(c, "signin/login.html", s.loginPage(c, "/login")); err != nil {
 		return err
 	}
-	s.boxes.Store(l.Lang, bytes.Clone(c.Response().Body()))
+	s.cached.Store(l.Lang, bytes.Clone(c.Response().Body()))
 	return nil
 }
 
 func (s *signIn) postLogin(c *fiber.Ctx) error {
-	return s.ask(c, s.loginPage(c, "/login"), "")
+	return s.start(c, s.loginPage(c, "/login"), "")
 }
 
-// ask is the one box: the ordinary one and the first administrator's.
-func (s *signIn) ask(c *fiber.Ctx, p loginPage, first string) error {
+// start handles the sign-in form, the ordinary one and the first administrator's.
+func (s *signIn) start(c *fiber.Ctx, p loginPage, adminToken string) error {
 	if s.keepsNoCookies(c) {
 		return s.noCookies(c, p.Action)
 	}
@@ -98,42 +97,42 @@ func (s *signIn) ask(c *fiber.Ctx, p loginPage, first string) error {
 		return s.Write(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
 	}
 	by := s.requester(c)
-	asked, err := s.signin.Start(c.UserContext(), signin.Request{ID: found.ID, Typed: found.Address, Next: p.Next, AdminToken: first}, by)
+	started, err := s.signin.Start(c.UserContext(), signin.Request{ID: found.ID, Typed: found.Address, Next: p.Next, AdminToken: adminToken}, by)
 	if err != nil {
 		return err
 	}
-	return s.started(c, asked, by)
+	return s.started(c, started, by)
 }
 
-// started answers an ask: on to the code page, or when to ask again.
-func (s *signIn) started(c *fiber.Ctx, asked signin.Started, by signin.Requester) error {
+// started responds to a request to sign in: the code page, or when to try again.
+func (s *signIn) started(c *fiber.Ctx, started signin.Started, by signin.Requester) error {
 	switch {
-	case asked.Gone:
+	case started.Gone:
 		return s.ended(c, signin.Waiting{Verdict: signin.Gone})
-	case asked.Soon:
+	case started.Soon:
 		c.Status(http.StatusTooManyRequests)
-		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(door.Seconds(asked.Wait)))
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(door.Seconds(started.Wait)))
 		return s.codePage(c, by, "", true)
-	case asked.Wait > 0:
-		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: asked.Wait}
+	case started.Wait > 0:
+		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: started.Wait}
 	}
-	s.Door.SetCookie(c, door.AttemptCookie, asked.Attempt.String(), attemptLife)
+	s.Door.SetCookie(c, door.AttemptCookie, started.Attempt.String(), attemptLife)
 	return c.Redirect("/login/code", http.StatusSeeOther)
 }
 
 func (s *signIn) postResend(c *fiber.Ctx) error {
 	by := s.requester(c)
-	asked, err := s.signin.Resend(c.UserContext(), by)
+	started, err := s.signin.Resend(c.UserContext(), by)
 	if err != nil {
 		return err
 	}
-	return s.started(c, asked, by)
+	return s.started(c, started, by)
 }
 
-func (s *signIn) showFirst(c *fiber.Ctx) error { return s.first(c, false) }
-func (s *signIn) postFirst(c *fiber.Ctx) error { return s.first(c, true) }
+func (s *signIn) showFirstAdmin(c *fiber.Ctx) error { return s.firstAdmin(c, false) }
+func (s *signIn) postFirstAdmin(c *fiber.Ctx) error { return s.firstAdmin(c, true) }
 
-func (s *signIn) first(c *fiber.Ctx, post bool) error {
+func (s *signIn) firstAdmin(c *fiber.Ctx, post bool) error {
 	token := c.Params("token")
 	good, err := s.signin.IsAdminToken(c.UserContext(), token)
 	if err != nil {
@@ -143,9 +142,9 @@ func (s *signIn) first(c *fiber.Ctx, post bool) error {
 		return s.Say(c.Status(http.StatusGone), "first.gone", "/login", "error.go_on")
 	}
 	p := s.loginPage(c, "/login/first/"+token)
-	p.First = true
+	p.FirstAdmin = true
 	if post {
-		return s.ask(c, p, token)
+		return s.start(c, p, token)
 	}
 	s.giveCookie(c)
 	return s.Write(c, "signin/login.html", p)

@@ -7,8 +7,7 @@ import (
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
-// requester gathers who is at the other end. A browser without a browser cookie is
-// given one, whatever it asks for.
+// requester describes the sender of a request. A browser without browser cookie gets one.
 func (s *signIn) requester(c *fiber.Ctx) signin.Requester {
 	address := s.Door.Address(c)
 	browser, isNew := s.signin.ReadBrowser(s.Door.Cookie(c, door.BrowserCookie))

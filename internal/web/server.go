@@ -1,9 +1,9 @@
-// Package web serves people: the pages of signing in and of the own account, and what
-// proxies and machines ask for.
+// Package web serves people: the pages of signing in and of the own account, and the
+// endpoints for proxies and probes.
 //
-// A handler reads input, calls one method below, and answers. Rules live in signin and
-// directory; words in the catalogue; looks in templates and static; what all pages share
-// in package page.
+// A handler reads input, calls one method below, and responds. Rules are in signin and
+// directory, texts in the catalogue, the look in templates and static, and what all pages
+// share in package page.
 package web
 
 import (
@@ -37,11 +37,11 @@ type Server struct {
 	// Mailbox is the local mailbox for the page /mailbox, nil if the page does
 	// not exist.
 	Mailbox *mailbox.Mailbox
-	// Metrics answers /metrics, nil if it is served elsewhere.
+	// Metrics serves /metrics, nil if it is served elsewhere.
 	Metrics http.Handler
-	// Bus reports that the bus is away, nil if there is none.
+	// Bus returns an error if the bus is not connected; nil if there is no bus.
 	Bus func() error
-	// Submitted counts what people's answers led to.
+	// Submitted counts the verdicts of submitted codes and links.
 	Submitted func(verdict string)
 }
 
@@ -54,7 +54,7 @@ type signIn struct {
 	mailbox   bool // there is a page with the messages
 	submitted func(verdict string)
 
-	boxes sync.Map // language to the plain sign-in page
+	cached sync.Map // language to the rendered sign-in page
 }
 
 // account serves the pages of the own account.
@@ -65,7 +65,7 @@ type account struct {
 	discovery accounts.Discovery
 }
 
-// local serves proxies, probes and who sits at this machine.
+// local serves proxies, probes and requests from this machine.
 type local struct {
 	*page.Site
 	db      *db.DB
@@ -92,7 +92,7 @@ func (s *Server) site(d *door.Door) (*page.Site, error) {
 	return site, site.Prepare()
 }
 
-// routes lists every way in. It is the whole map of this door.
+// routes lists all routes of this package, with who may use each.
 func (s *Server) routes(site *page.Site) []page.Route {
 	in := &signIn{Site: site, signin: s.Signin, discovery: s.Discovery, manual: s.Manual, mailbox: s.Mailbox != nil, submitted: s.Submitted}
 	own := &account{Site: site, directory: s.Directory, signin: s.Signin, discovery: s.Discovery}
@@ -109,8 +109,8 @@ func (s *Server) routes(site *page.Site) []page.Route {
 		page.Post("/login/link", page.Anybody, in.postLink),
 		page.Get("/login/not-me/:token", page.Anybody, in.showNotMe),
 		page.Post("/login/not-me/:token", page.Anybody, in.postNotMe),
-		page.Get("/login/first/:token", page.Anybody, in.showFirst),
-		page.Post("/login/first/:token", page.Anybody, in.postFirst),
+		page.Get("/login/first/:token", page.Anybody, in.showFirstAdmin),
+		page.Post("/login/first/:token", page.Anybody, in.postFirstAdmin),
 		page.Post("/logout", page.Anybody, in.postLogout),
 		page.Get("/account", page.Person, own.showAccount),
 		page.Post("/account/settings", page.Person, own.postSettings),

@@ -22,7 +22,7 @@ func cut(text string) (m message) {
 	}
 }
 
-// fill puts the text together with what value gives for each name.
+// fill substitutes the value of each name.
 func (m message) fill(value func(name string) string) string {
 	if len(m) == 1 {
 		return m[0]
@@ -37,7 +37,7 @@ func (m message) fill(value func(name string) string) string {
 	return b.String()
 }
 
-// escaped is the message with its own text, not its names, as HTML.
+// escaped is the message with its text, but not its names, escaped for HTML.
 func (m message) escaped() message {
 	out := make(message, len(m))
 	for i, part := range m {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Place is where somebody was, from a network prefix; "" is unknown.
+// Place names the place of a network prefix; "" is unknown.
 func (l *Language) Place(prefix string) string {
 	switch {
 	case prefix == "":
@@ -16,7 +16,7 @@ func (l *Language) Place(prefix string) string {
 	return l.T("place.network", "Prefix", prefix)
 }
 
-// Browser names a browser kept as "Firefox/Linux"; either part may be missing.
+// Browser names a browser stored as "Firefox/Linux"; either part may be missing.
 func (l *Language) Browser(agent string) string {
 	browser, system, _ := strings.Cut(agent, "/")
 	switch {
@@ -28,7 +28,7 @@ func (l *Language) Browser(agent string) string {
 	return l.T("browser.on", "Browser", browser, "System", system)
 }
 
-// units are the words for a span of time, from the largest.
+// units are the units of a span of time, from the largest.
 var units = []struct {
 	of   time.Duration
 	name string

@@ -6,12 +6,11 @@ import (
 	"strings"
 )
 
-// Precompiled is a text made once by a template, with marks where values stand.
-// Filling it costs a fiftieth of executing the template again; that is worth it
-// for what every sign-in shows.
+// Precompiled is the output of a template with placeholders for values. Substituting them
+// costs a fiftieth of executing the template, which pays for what every sign-in shows.
 type Precompiled struct {
 	texts  []string
-	values []int // what stands after each text but the last
+	values []int // index of the value after each text but the last
 }
 
 const (
@@ -19,18 +18,19 @@ const (
 	markEnd   = "qx"
 )
 
-// Values are the fields of a page that a precompiled text leaves open, in one order.
+// Values are the fields of a page that a precompiled text has placeholders for, in a fixed
+// order.
 type Values []*string
 
-// Mark puts marks into the fields. They are letters and digits, which no
-// escaping changes.
+// Mark puts placeholders into the fields. They are letters and digits, which no escaping
+// changes.
 func (v Values) Mark() {
 	for i, field := range v {
 		*field = markStart + strconv.Itoa(i) + markEnd
 	}
 }
 
-// Precompile makes a text of a template's output, in which n values are marked.
+// Precompile splits a template's output at the placeholders of n values.
 func Precompile(text string, n int) (p Precompiled) {
 	literal := ""
 	for {
@@ -42,7 +42,7 @@ func Precompile(text string, n int) (p Precompiled) {
 		}
 		number, after, closed := strings.Cut(rest, markEnd)
 		i, err := strconv.Atoi(number)
-		if !closed || err != nil || i < 0 || i >= n { // none of ours
+		if !closed || err != nil || i < 0 || i >= n { // not a placeholder
 			literal, text = literal+markStart, rest
 			continue
 		}
@@ -55,7 +55,7 @@ func Precompile(text string, n int) (p Precompiled) {
 func (p Precompiled) Text(v Values) string { return p.fill(v, func(s string) string { return s }) }
 
 // HTML is the text with values escaped for HTML, as text and as quoted
-// attributes. A value that stands for a URL has to be one of ours.
+// attributes. It does not check URLs: a value in a URL's place must be made by djauthy.
 func (p Precompiled) HTML(v Values) string { return p.fill(v, html.EscapeString) }
 
 func (p Precompiled) fill(v Values, escape func(string) string) string {

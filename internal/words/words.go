@@ -1,10 +1,9 @@
 // Package words is the message catalogue: every text that people read, in
 // every language, by key.
 //
-// Texts stand in catalogue/*.toml. A key that is missing is a fault of ours: a
-// test walks all uses, and at run time the key itself is shown. The package
-// does not decide which language somebody gets beyond matching what their
-// browser asks for.
+// Texts are in catalogue/*.toml. A missing key is a bug: a test checks all uses, and at run
+// time the key itself is shown. The package chooses a language only by a browser's
+// Accept-Language.
 package words
 
 import (
@@ -24,8 +23,8 @@ import (
 //go:embed catalogue
 var files embed.FS
 
-// Languages are the codes of the languages there are; the first is the one for
-// everybody who asks for none of them.
+// Languages are the codes of all languages; the first is for browsers that accept none of
+// them.
 var Languages = []string{"en", "de"}
 
 // Catalogue holds all languages.
@@ -36,16 +35,16 @@ type Catalogue struct {
 	known     atomic.Int32
 }
 
-// Language speaks one language. It may be used by many goroutines.
+// Language is the texts of one language. It is safe for concurrent use.
 type Language struct {
 	// Lang is its code, such as "en".
 	Lang      string
-	messages  map[string]message // those that depend on no count
+	messages  map[string]message // texts that depend on no count
 	localizer *i18n.Localizer
 	counted   sync.Map // countedKey to string: texts that depend on a count
 }
 
-// Load reads the catalogue. An error is a fault in the files.
+// Load reads the catalogue. An error is a mistake in the files.
 func Load() (*Catalogue, error) {
 	bundle := i18n.NewBundle(language.English)
 	c := &Catalogue{languages: map[string]*Language{}}
@@ -87,9 +86,8 @@ func (c *Catalogue) Get(code string) *Language {
 	return c.languages[Languages[0]]
 }
 
-// Match returns the language that an Accept-Language header likes best (RFC
-// 9110 12.5.4). Browsers send few different ones, so the first thousand answers
-// are kept.
+// Match returns the best language for an Accept-Language header (RFC 9110 12.5.4). Browsers
+// send few different ones, so the first thousand results are cached.
 func (c *Catalogue) Match(accept string) *Language {
 	if len(accept) > 256 {
 		accept = ""
@@ -133,7 +131,7 @@ type countedKey struct {
 
 // N returns the text of key for a count, which is filled in as Count.
 func (l *Language) N(key string, count int) string {
-	// Counts are seconds and minutes: few. What is beyond is not kept.
+	// Counts are seconds and minutes, so that few different ones are cached.
 	keep := count >= 0 && count <= 3600
 	if keep {
 		if s, ok := l.counted.Load(countedKey{key, count}); ok {
