@@ -1,7 +1,7 @@
-// Package multifactor owns what proves a factor: the one-time codes that are sent to
-// an account (auth_code).
+// Package multifactor owns the proofs of factors: the one-time codes that are sent to an
+// account (auth_code).
 //
-// It knows attempts by their ids alone, keeps no table, and knows nothing of sessions:
+// It knows attempts by their ids only, owns no table, and knows nothing of sessions:
 // the codes of an attempt are a Set, which is stored with the attempt.
 package multifactor
 
@@ -16,19 +16,19 @@ import (
 )
 
 const (
-	// Slots is how many codes of one attempt live together, for late mail.
+	// Slots is how many codes of one attempt are valid at once, for mail that is late.
 	Slots = 3
-	// LongLength is the length of a long code: ten of 23 letters, 45 bits, so
-	// that tries need no budget.
+	// LongLength is the length of a long code: ten of 23 letters, 45 bits, so that tries
+	// need no limit.
 	LongLength = 10
-	// letters leaves out i, l and o, which are taken for 1 and 0.
+	// letters leaves out i, l and o, which look like 1 and 0.
 	letters = "abcdefghjkmnpqrstuvwxyz"
 )
 
-// Codes makes and compares one-time codes. They are HMACs at rest: without the
-// secret key nobody can try them out on a copy of the database.
+// Codes makes and compares one-time codes. Their HMACs are stored: without the secret key
+// nobody can guess them from a copy of the database.
 type Codes struct {
-	// Digits says that ordinary codes have digits only, else letters only.
+	// Digits: short codes have digits only, else letters only.
 	Digits bool
 	Length int
 	Life   time.Duration
@@ -37,22 +37,22 @@ type Codes struct {
 	gen *password.Generator
 }
 
-// NewCodes returns what makes codes of the given form, alphabet "digits" or
+// NewCodes returns Codes whose short codes have the given length and alphabet, "digits" or
 // "letters".
 func NewCodes(keys *seal.Keys, alphabet string, length int, life time.Duration) (*Codes, error) {
 	gen, err := password.NewGenerator(&password.GeneratorInput{LowerLetters: letters})
-	return &Codes{alphabet == "digits", length, life, keys.MAC("auth code"), gen}, err
+	return &Codes{Digits: alphabet == "digits", Length: length, Life: life, mac: keys.MAC("auth code"), gen: gen}, err
 }
 
-// Code is a fresh code and its link.
+// Code is a new code and its link.
 type Code struct {
 	Text    string
 	Link    seal.Token // its ID is the attempt's
 	Expires time.Time
 }
 
-// Issue adds a code of an attempt to its set, in which it replaces the oldest once there
-// are Slots. It is good in its account's generation g alone.
+// Issue makes a code of an attempt and adds it to the set, where it replaces the oldest
+// beyond Slots. It is valid only in its account's generation g.
 func (c *Codes) Issue(now time.Time, attempt db.ID, set *Set, long bool, g accounts.Generation) (code Code, err error) {
 	shape, digits := c.Shape(long), 0
 	if shape.Digits {
@@ -75,23 +75,22 @@ func (c *Codes) sum(attempt db.ID, code string) []byte {
 	return c.mac.Sum(db.Bytes(attempt), []byte(code))
 }
 
-// Verdict is the result of a comparison. A wrong code is a verdict and no error: an
-// error would roll back the count of tries.
+// Verdict is the result of a comparison. A wrong code is a verdict, not an error: an error
+// would roll the transaction back.
 type Verdict int
 
 // Verdicts.
 const (
 	Wrong   Verdict = iota
-	Right           // and it may be used
-	Expired         // it is void, or it or every code there is has expired
-	Spent           // only short codes are there and tries at them are used up
+	Right           // a valid code
+	Expired         // the code is void or expired, or all codes have expired
+	Spent           // all codes are short, and the tries at short codes are used up
 )
 
-// Match compares a text that Shape.Find returned with the codes of an attempt, all of
-// them and each in constant time. Codes of another generation are void, which is told to
-// nobody but who has one: any other text is wrong before and after, so that an open
-// attempt does not reveal that the account's owner signed in elsewhere. Short codes
-// count only if short is set.
+// Match compares a text that Shape.Find returned with all codes of an attempt, each in
+// constant time. A code of another generation is void and yields Expired. Any other text is
+// Wrong in every generation, so that an open attempt does not reveal that the account's
+// owner has signed in elsewhere. Short codes count only if short is set.
 func (c *Codes) Match(now time.Time, attempt db.ID, set Set, text string, g accounts.Generation, short bool) (Verdict, error) {
 	codes, err := set.codes()
 	if err != nil {
@@ -133,14 +132,14 @@ func (c *Codes) Same(attempt db.ID, set Set, text string) (bool, error) {
 	return same, err
 }
 
-// Opened is the code behind a link.
+// Opened is the code of a link.
 type Opened struct {
 	Text    string
 	Created time.Time
-	Open    bool // not expired, and of the generation
+	Open    bool // not expired, and of the account's generation
 }
 
-// ByLink returns the code of an attempt by a link's token, ok only if the token is right.
+// ByLink returns the code of an attempt whose link has the token; ok is false if none has.
 func (c *Codes) ByLink(now time.Time, attempt db.ID, set Set, link seal.Token, g accounts.Generation) (o Opened, ok bool, err error) {
 	codes, err := set.codes()
 	if err != nil {

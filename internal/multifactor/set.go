@@ -10,8 +10,7 @@ import (
 )
 
 // Set is the codes of one attempt, up to Slots, oldest first, as they are stored in its
-// row. The zero set has none. It holds nothing by which a code could be told without the
-// secret key or the link.
+// row. The zero set is empty. Without the secret key or the link it reveals no code.
 //
 // Each code is one byte for its form; three numbers of eight bytes, most significant
 // first: created and expires in unix milliseconds, and the generation; the MAC and the
@@ -32,8 +31,8 @@ type stored struct {
 	generation            accounts.Generation
 }
 
-// alive reports whether a code counts. One that was created in the future was created by
-// a clock that was ahead, and would live for longer than it should.
+// alive reports whether a code has not expired. One created in the future, by a clock that
+// was ahead, does not count: it would be valid for too long.
 func (k stored) alive(now time.Time) bool {
 	return now.Before(k.expires) && !k.created.After(now.Add(db.Skew))
 }
@@ -66,7 +65,7 @@ func (s Set) ends() (ends []int) {
 	return ends
 }
 
-// codes reads the set. A set that this package did not make is an error.
+// codes decodes the set. It returns an error for a set that this package did not make.
 func (s Set) codes() ([]stored, error) {
 	ends := s.ends()
 	if len(s) > 0 && (len(ends) == 0 || ends[len(ends)-1] != len(s)) {
@@ -87,8 +86,8 @@ func (s Set) codes() ([]stored, error) {
 	return all, nil
 }
 
-// ExpireForGood makes codes that have expired expire at the beginning of time, so that a
-// clock that is set back cannot revive them. It reports whether it changed any.
+// ExpireForGood sets the time of expired codes to 0, so that a clock that is set back cannot
+// revive them. It reports whether it changed any.
 func (s Set) ExpireForGood(now time.Time) (changed bool) {
 	from := 0
 	for _, end := range s.ends() {

@@ -21,21 +21,21 @@ func (c *Codes) Shape(long bool) Shape {
 	return Shape{c.Digits, c.Length}
 }
 
-// Find returns the code in what somebody typed or pasted, in the form in which
-// codes are compared, or "" if there is none. If all of the text has the shape,
-// blanks and hyphens aside, it is the code. Else it is the one word or group of
-// words in it that has, as in "Code: 123 456." and "@example.org #123456". With two
-// that differ there is none, so that one answer never tries two codes.
+// Find returns the code in a text that somebody typed or pasted, normalized for comparing,
+// or "" if there is none. If the whole text has the shape, apart from blanks and hyphens, it
+// is the code. Else the code is the only word or group of words with the shape, as in
+// "Code: 123 456." and "@example.org #123456". If two different ones have it, there is none,
+// so that one submission never tries two codes.
 func (s Shape) Find(text string) (code string) {
 	if len(text) > longest {
 		return ""
 	}
-	text = strings.Map(plain, norm.NFKC.String(text))
-	if whole := strings.Join(strings.FieldsFunc(text, gap), ""); s.fits(whole) {
+	text = strings.Map(normalized, norm.NFKC.String(text))
+	if whole := strings.Join(strings.FieldsFunc(text, separator), ""); s.fits(whole) {
 		return whole
 	}
-	for phrase := range strings.FieldsFuncSeq(text, ends) {
-		for _, candidate := range s.candidates(strings.FieldsFunc(phrase, gap)) {
+	for phrase := range strings.FieldsFuncSeq(text, boundary) {
+		for _, candidate := range s.candidates(strings.FieldsFunc(phrase, separator)) {
 			if !s.fits(candidate) || candidate == code {
 				continue
 			}
@@ -48,14 +48,14 @@ func (s Shape) Find(text string) (code string) {
 	return code
 }
 
-// longest bounds a text in which a code is looked for, in bytes: a whole message of
-// ours has fewer.
+// longest bounds the text that Find searches, in bytes: a whole message of djauthy is
+// shorter.
 const longest = 4096
 
-// plain is a rune as codes are compared: digits of any script in ASCII, letters in
-// lower case, every white space a blank or a line's end and every hyphen or dash a
-// hyphen. Invisible characters are dropped.
-func plain(r rune) rune {
+// normalized turns digits of any script into ASCII, letters into lower case, every white
+// space into a blank or a line end and every hyphen or dash into a hyphen. Invisible
+// characters are dropped.
+func normalized(r rune) rune {
 	switch {
 	case unicode.IsDigit(r):
 		return '0' + digit(r)
@@ -87,27 +87,27 @@ func digit(r rune) rune {
 	return 0
 }
 
-// gap reports what a code may be parted by.
-func gap(r rune) bool { return r == ' ' || r == '-' || r == '\n' }
+// separator reports whether r may separate the groups of a code.
+func separator(r rune) bool { return r == ' ' || r == '-' || r == '\n' }
 
-// unspaced are scripts whose words are not parted by blanks, so that a code may
-// touch them.
+// unspaced reports whether r is of a script that puts no blanks between words, so that a
+// code may stand directly beside it.
 func unspaced(r rune) bool {
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
 }
 
-// ends reports what a code does not go beyond: line ends, punctuation, signs.
-func ends(r rune) bool {
+// boundary reports whether no code contains r: line ends, punctuation, symbols.
+func boundary(r rune) bool {
 	return r != ' ' && r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r) || unspaced(r)
 }
 
-// candidates are the groups of neighbouring words that consist of the shape's
-// characters, and of letters each word: other words may have the alphabet's
-// letters only, but digits that stand together are one number.
+// candidates are the groups of neighbouring words that consist of the shape's characters.
+// For letters each of these words is one, too: an ordinary word may consist of the
+// alphabet's letters. Neighbouring groups of digits always form one number.
 func (s Shape) candidates(words []string) (all []string) {
 	group := ""
 	for _, w := range words {
-		if !s.made(w) {
+		if !s.inAlphabet(w) {
 			all, group = append(all, group), ""
 			continue
 		}
@@ -119,10 +119,10 @@ func (s Shape) candidates(words []string) (all []string) {
 	return append(all, group)
 }
 
-func (s Shape) fits(text string) bool { return len(text) == s.Length && s.made(text) }
+func (s Shape) fits(text string) bool { return len(text) == s.Length && s.inAlphabet(text) }
 
-// made reports whether a text has the shape's characters only.
-func (s Shape) made(text string) bool {
+// inAlphabet reports whether a text has the shape's characters only.
+func (s Shape) inAlphabet(text string) bool {
 	alphabet := letters
 	if s.Digits {
 		alphabet = "0123456789"

@@ -63,7 +63,7 @@ func TestWhatHasNotTheShapeIsNoCode(t *testing.T) {
 	}
 }
 
-// Or one answer would try several.
+// Otherwise one submission would try several.
 func TestTwoCodesInATextAreNone(t *testing.T) {
 	for text, shape := range map[string]multifactor.Shape{
 		"123456 654321": six, "123456, 654321": six, "123456\n654321": six, "123 456 or 654 321": six, "Code: 123456. #654321": six, "123456 x 654321 x 123456": six,

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// Locked is a secret under a passphrase, with what is needed to open it but the
-// passphrase. The key is made by Argon2id (RFC 9106).
+// Locked is a secret sealed under a passphrase, with the parameters to open it. The key is
+// derived by Argon2id (RFC 9106).
 type Locked struct {
 	Salt    []byte `json:"salt"`
 	Time    uint32 `json:"time"`   // passes
@@ -24,7 +24,7 @@ const (
 	lockThreads = 4
 )
 
-// Bounds on what a file may ask of this machine.
+// Bounds on the cost that a file may cause.
 const (
 	maxTime    = 64
 	maxMemory  = 1 << 20 // 1 GiB

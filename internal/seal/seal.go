@@ -1,8 +1,7 @@
 // Package seal encrypts, authenticates and hashes, each for a named purpose.
 //
-// All keys come from one secret key by HKDF, so that what was made for one
-// purpose is worth nothing for another. The package holds no data and knows no
-// table.
+// All keys are derived from one secret key by HKDF (RFC 5869), so that a value made for one
+// purpose is useless for another. The package stores nothing and knows no table.
 package seal
 
 import (
@@ -46,13 +45,13 @@ func (k *Keys) derive(purpose string) []byte {
 	return key
 }
 
-// Fingerprint names the secret key without telling it, as hex.
+// Fingerprint identifies the secret key without revealing it, as hex.
 func (k *Keys) Fingerprint() string { return hex.EncodeToString(k.derive("fingerprint")[:16]) }
 
-// Box returns what seals and opens values of one purpose.
+// Box returns the Box for values of one purpose.
 func (k *Keys) Box(purpose string) *Box { return newBox(k.derive("box " + purpose)) }
 
-// MAC returns what authenticates values of one purpose.
+// MAC returns the MAC for values of one purpose.
 func (k *Keys) MAC(purpose string) *MAC {
 	key := k.derive("mac " + purpose)
 	return &MAC{sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
@@ -75,11 +74,11 @@ func newBox(key []byte) *Box {
 
 // Seal encrypts plain. The same context, which is not secret, has to be given
 // to Open.
-func (b *Box) Seal(plain, context []byte) []byte {
-	return b.aead.Seal(nil, nil, plain, context) //nolint:gosec // NewGCMWithRandomNonce draws the nonce
+func (b *Box) Seal(plaintext, context []byte) []byte {
+	return b.aead.Seal(nil, nil, plaintext, context) //nolint:gosec // NewGCMWithRandomNonce draws the nonce
 }
 
-// Open returns what was sealed, or ErrOpen.
+// Open returns the plaintext of a sealed value, or ErrOpen.
 func (b *Box) Open(sealed, context []byte) ([]byte, error) {
 	plain, err := b.aead.Open(nil, nil, sealed, context)
 	if err != nil {
@@ -88,9 +87,9 @@ func (b *Box) Open(sealed, context []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// UnderToken returns a box whose key is made from a token's secret: without
-// the token, of which only a hash is stored, nobody opens it, not even the
-// holder of the secret key and the database.
+// UnderToken returns a box whose key is derived from a token's secret. Only a hash of the
+// token is stored, so that without the token not even the secret key and the database open
+// the box.
 func UnderToken(t Token) *Box {
 	m := hmac.New(sha256.New, t.Secret[:])
 	m.Write([]byte("djauthy box under token"))
@@ -100,8 +99,8 @@ func UnderToken(t Token) *Box {
 // MAC is HMAC-SHA256 under the key of one purpose (RFC 2104).
 type MAC struct{ states sync.Pool } // of hash.Hash, keyed
 
-// Sum authenticates parts, each counted with its length so that no two lists
-// of parts look alike.
+// Sum is the MAC of parts, each preceded by its length, so that different lists of parts
+// have different sums.
 func (m *MAC) Sum(parts ...[]byte) []byte {
 	h := m.states.Get().(hash.Hash)
 	defer m.states.Put(h)

@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// A Token is `<id>.<256-bit secret>`: the row is found by its ID, which is no
-// secret, and the secret is compared with the hash that the row keeps. Its
-// text has letters only, so that no run of digits in a message can be taken for
-// a code.
+// A Token is `<id>.<256-bit secret>`: the row is found by its ID, which is not secret, and
+// the secret is compared with the hash in the row. Its text has letters only, so that no
+// digits in a message look like a code.
 type Token struct {
 	ID     int64
 	Secret [32]byte
@@ -34,8 +33,7 @@ func (t Token) String() string {
 // ParseToken reads String's form and no other.
 func ParseToken(s string) (t Token, ok bool) {
 	id, secret, found := strings.Cut(s, ".")
-	// The decoder passes over line ends and takes no strangers well: only our
-	// letters reach it.
+	// The decoder skips line breaks, so the alphabet is checked before.
 	if !found || len(id) != 13 || len(secret) != 52 || strings.Trim(id+secret, alphabet) != "" {
 		return t, false
 	}
@@ -51,7 +49,7 @@ func ParseToken(s string) (t Token, ok bool) {
 	return t, t.String() == s
 }
 
-// Hash is what is stored of the secret. SHA-256 is enough for 256 random bits.
+// Hash is the stored hash of the secret. SHA-256 is enough for 256 random bits.
 func (t Token) Hash() []byte {
 	h := sha256.Sum256(t.Secret[:])
 	return h[:]

@@ -59,7 +59,7 @@ func TestATokenMatchesOnlyTheHashOfItsSecret(t *testing.T) {
 	}
 }
 
-// malformed makes from a good token texts that are none.
+// malformed makes texts from a token that are not tokens.
 func malformed(good string) map[string]string {
 	id, secret := good[:13], good[14:]
 	at := func(s string, i int, with string) string { return s[:i] + with + s[i+1:] }

@@ -8,7 +8,7 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
-// End ends the session of a cookie, if the cookie is good.
+// End ends the session of a cookie, if the cookie is valid.
 func End(tx *db.Tx, t seal.Token) error {
 	if t.ID == 0 {
 		return nil
@@ -17,14 +17,14 @@ func End(tx *db.Tx, t seal.Token) error {
 	return err
 }
 
-// EndOf ends one session of a user by its id. It is no error if there is no such
+// EndOf ends one session of a user by its id. It returns no error if there is no such
 // session.
 func EndOf(tx *db.Tx, user accounts.UserID, id db.ID) error {
 	_, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND user_id = $2`, id, user)
 	return err
 }
 
-// EndByID ends a session, whosever it is.
+// EndByID ends a session of any user.
 func EndByID(tx *db.Tx, id db.ID) error {
 	_, err := tx.Exec(`DELETE FROM sessions WHERE id = $1`, id)
 	return err
@@ -32,16 +32,16 @@ func EndByID(tx *db.Tx, id db.ID) error {
 
 // EndAll ends all sessions of a user but one (0: all) and returns how many.
 func EndAll(tx *db.Tx, user accounts.UserID, but db.ID) (int64, error) {
-	// The sessions are locked in the order of their ids, as everywhere.
+	// Sessions are locked in the order of their ids everywhere.
 	if _, err := db.All(tx, db.One[db.ID], `SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 ORDER BY id`+tx.ForUpdate(), user, but); err != nil {
 		return 0, err
 	}
 	return tx.Exec(`DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, user, but)
 }
 
-// Sweep walks on from the id given over up to limit sessions, removes those that have
-// ended, and returns how many and where to go on, 0 at the end. It passes over rows that
-// another transaction holds, which may take several in another order.
+// Sweep looks at the next limit sessions after the id from, removes those that have ended,
+// and returns how many and where to go on, 0 at the end. It skips rows that another
+// transaction has locked: the two could lock rows in different orders and deadlock.
 func (s *Store) Sweep(tx *db.Tx, from db.ID, limit int) (removed int64, next db.ID, err error) {
 	next, err = walk(tx, `SELECT id FROM (SELECT id FROM sessions WHERE id > $1 ORDER BY id LIMIT $2) walk ORDER BY id DESC LIMIT 1`, from, limit)
 	if err != nil || next == 0 {
@@ -52,7 +52,7 @@ func (s *Store) Sweep(tx *db.Tx, from db.ID, limit int) (removed int64, next db.
 	return removed, next, err
 }
 
-// walk runs the query for the last of the next rows of a table; 0: there are none.
+// walk runs a query for the last of the next rows of a table; 0: there are no more.
 func walk(tx *db.Tx, query string, from db.ID, limit int) (last db.ID, err error) {
 	err = tx.Get(query, from, limit).Scan(&last)
 	if errors.Is(err, db.ErrNotFound) {

@@ -8,9 +8,9 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// Proof records that a session has verified a factor (MultiFactorUser in the
-// specification). It is bound to the session, so that a proof in one browser never
-// lifts another. It goes with its session, by the foreign key of its row.
+// Proof records that a factor was verified in a session (MultiFactorUser in the
+// specification). It is bound to the session, so that a proof in one browser counts in no
+// other. It is deleted with its session, by a foreign key.
 type Proof struct {
 	Factor   string // the implementation: "email"
 	Account  accounts.AccountID
@@ -33,9 +33,9 @@ func Proofs(tx *db.Tx, session db.ID) ([]Proof, error) {
 	}, `SELECT factor, account_id, verified_at, expires_at FROM proofs WHERE session_id = $1 AND expires_at > $2 ORDER BY factor`, session, tx.Now)
 }
 
-// SweepProofs walks on from the session given over up to limit proofs, removes those
-// that have expired, and returns how many and where to go on, 0 at the end. It passes
-// over rows that another transaction holds, which may take several in another order.
+// SweepProofs looks at the next limit proofs after the session from, removes those that
+// have expired, and returns how many and where to go on, 0 at the end. Like Sweep it skips
+// locked rows.
 func SweepProofs(tx *db.Tx, from db.ID, limit int) (removed int64, next db.ID, err error) {
 	next, err = walk(tx, `SELECT session_id FROM (SELECT session_id FROM proofs WHERE session_id > $1 ORDER BY session_id LIMIT $2) walk ORDER BY session_id DESC LIMIT 1`, from, limit)
 	if err != nil || next == 0 {
@@ -46,20 +46,19 @@ func SweepProofs(tx *db.Tx, from db.ID, limit int) (removed int64, next db.ID, e
 	return removed, next, err
 }
 
-// Want is what somebody asks of proofs before they trust a session.
+// Want is what an action requires of a session's proofs.
 type Want struct {
 	Since time.Time // proofs older than this do not count; zero: any that has not expired
 	Until time.Time // proofs later than this do not count; zero: any
 }
 
-// Fresh wants a proof no older than age. One from the future was written by a clock that
-// was ahead: how old it is nobody knows, and it would be fresh for as long as the clock
-// was ahead.
+// Fresh requires a proof no older than age. A proof from the future, by a clock that was
+// ahead, does not count: it would be fresh for as long as that clock was ahead.
 func Fresh(now time.Time, age time.Duration) Want {
 	return Want{Since: now.Add(-age), Until: now.Add(db.Skew)}
 }
 
-// MetBy reports whether a proof meets it.
+// MetBy reports whether one of the proofs meets the requirement.
 func (w Want) MetBy(proofs []Proof) bool {
 	return slices.ContainsFunc(proofs, func(p Proof) bool {
 		return !p.Verified.Before(w.Since) && (w.Until.IsZero() || !p.Verified.After(w.Until))

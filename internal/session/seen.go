@@ -10,15 +10,15 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// lastSeen records that a session was used, or found to have ended.
+// lastSeen is the time at which a session was used or found to have ended.
 type lastSeen struct {
 	id    db.ID
 	at    time.Time
 	ended bool
 }
 
-// record queues x for Run. When too many wait it is dropped; the next use of the session
-// records another.
+// record queues x for Run. If the queue is full, x is dropped; the next use of the session
+// queues another.
 func (s *Store) record(x lastSeen) {
 	select {
 	case s.seen <- x:
@@ -29,8 +29,8 @@ func (s *Store) record(x lastSeen) {
 // seenEvery is how often last-seen times are written.
 const seenEvery = time.Second
 
-// Run writes when sessions were last used, many in one transaction and outside of the
-// requests, until ctx ends.
+// Run writes last-seen times until ctx ends, many in one transaction and outside of
+// requests.
 func (s *Store) Run(ctx context.Context) error {
 	tick := time.NewTicker(seenEvery)
 	defer tick.Stop()
@@ -56,7 +56,7 @@ func (s *Store) WriteSeen(ctx context.Context) error {
 	if len(latest) == 0 {
 		return nil
 	}
-	// In the order of their ids, or two processes wait for each other's rows.
+	// In the order of their ids, or two processes could deadlock.
 	all := slices.SortedFunc(maps.Values(latest), func(a, b lastSeen) int { return cmp.Compare(a.id, b.id) })
 	return s.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 		for _, x := range all {
@@ -70,7 +70,7 @@ func (s *Store) WriteSeen(ctx context.Context) error {
 
 func (x lastSeen) write(tx *db.Tx, idle time.Duration) error {
 	if !x.ended {
-		// Also a time that was written while the clock was ahead.
+		// The last condition replaces a time stored by a clock that was ahead.
 		_, err := tx.Exec(`UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at < $2 OR last_seen_at > $3)`, x.id, x.at, x.at.Add(db.Skew))
 		return err
 	}

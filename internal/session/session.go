@@ -1,9 +1,9 @@
-// Package session owns sessions, a signed-in browser each, and the proofs that they
-// hold. Tables sessions and proofs: nobody else reads or removes their rows.
+// Package session owns sessions, a signed-in browser each, and their proofs. Tables
+// sessions and proofs: no other package reads or removes their rows.
 //
-// A session holds proofs, never a level: what a proof is good for is decided where it is
-// asked for. The package does not know how anybody proves anything, and opens a session
-// for no reason of its own; see package signin.
+// A session holds proofs, never a level: code that requires a proof decides what counts.
+// The package does not know how anything is proved, and does not decide when to open a
+// session; see package signin.
 package session
 
 import (
@@ -34,8 +34,8 @@ type Store struct {
 	log  *slog.Logger
 }
 
-// New returns a store. Its Run has to run, or sessions end at their idle time although
-// they are used.
+// New returns a store. Without its Run, sessions end after the idle time although they are
+// used.
 func New(d *db.DB, s Settings, log *slog.Logger) *Store {
 	return &Store{DB: d, Settings: s, seen: make(chan lastSeen, 1024), log: log}
 }
@@ -44,7 +44,7 @@ func New(d *db.DB, s Settings, log *slog.Logger) *Store {
 type Session struct {
 	ID       db.ID
 	User     accounts.User      // its brief columns
-	Account  accounts.AccountID // through which the person came in
+	Account  accounts.AccountID // with which the person signed in
 	LastSeen time.Time          // to a sixtieth of the idle time
 	Expires  time.Time          // at the latest
 	Client   audit.Client
@@ -59,7 +59,7 @@ type Opened struct {
 	Expires time.Time  // at the latest
 }
 
-// NewToken returns the token of a session that Open may open later in the transaction.
+// NewToken returns the token of a session for Open, later in the transaction.
 func NewToken(tx *db.Tx) seal.Token { return seal.NewToken(int64(tx.NewID())) }
 
 // Open opens a session of a user with the proof of a factor that was verified at this
@@ -74,11 +74,11 @@ func (s *Store) Open(tx *db.Tx, t seal.Token, user accounts.UserID, p Proof, c a
 	return Opened{t, p.Expires}, AddProof(tx, db.ID(t.ID), user, p)
 }
 
-// errEnded is db.ErrNotFound for a session that is out of time.
+// errEnded is db.ErrNotFound for a session that has expired.
 var errEnded = fmt.Errorf("the session has ended: %w", db.ErrNotFound)
 
-// Find returns the session of a cookie, or db.ErrNotFound if there is none that is good:
-// its secret is wrong, it is out of time, or its user is deactivated.
+// Find returns the session of a cookie. It returns db.ErrNotFound if there is none, the
+// secret is wrong, the session has expired, or its user is not active.
 func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
 	if t.ID == 0 {
 		return out, db.ErrNotFound
@@ -103,9 +103,9 @@ func (s *Store) ended(x Session, now time.Time) bool {
 	return !now.Before(x.Expires) || now.Sub(x.LastSeen) >= s.Settings.Idle
 }
 
-// Check returns the session of a cookie, or db.ErrNotFound. It is one read. That the
-// session was used is written later, and so is that it has ended, so that it stays
-// ended when the clock is set back.
+// Check returns the session of a cookie, or db.ErrNotFound. It is one read. Run later
+// records that the session was used, or that it has ended, so that it stays ended when the
+// clock is set back.
 func (s *Store) Check(ctx context.Context, t seal.Token) (out Session, err error) {
 	if t.ID == 0 {
 		return out, db.ErrNotFound
@@ -125,7 +125,7 @@ func (s *Store) Check(ctx context.Context, t seal.Token) (out Session, err error
 	return out, err
 }
 
-// maxListed bounds the sessions that are listed of one user.
+// maxListed bounds the listed sessions of one user.
 const maxListed = 500
 
 // Of returns a user's sessions that have not ended, the latest first, at most

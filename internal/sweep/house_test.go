@@ -92,7 +92,7 @@ func (h *house) Check(context.Context) error { return nil }
 func (h *house) Sent(string, time.Duration)  {}
 func (h *house) Failed(string, bool)         {}
 
-// asks makes an attempt for an address and returns who asked and the code.
+// asks makes an attempt for an address and returns its requester and the code.
 func (h *house) asks(t *testing.T, address string) (by signin.Requester, code string) {
 	t.Helper()
 	browser, _ := h.s.ReadBrowser("")
@@ -132,7 +132,7 @@ func (h *house) count(t *testing.T, query string, args ...any) (n int64) {
 	return n
 }
 
-// once sweeps and returns what went, kinds of which nothing went left out.
+// once sweeps and returns what was removed, without the kinds of which nothing was.
 func (h *house) once(t *testing.T) map[string]int64 {
 	t.Helper()
 	counts, err := h.sweeper.Once(t.Context())

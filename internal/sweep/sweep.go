@@ -1,9 +1,8 @@
-// Package sweep clears away what is over: expired codes and attempts, proofs
-// and sessions, budgets, sent messages, old history, and accounts that nobody
-// proved.
+// Package sweep removes expired rows: attempts with their codes, proofs, sessions, budgets,
+// sent messages, old history, and accounts that nobody has proved.
 //
-// It owns no table; each package removes its own rows in small chunks, so that
-// sign-ins pass between them.
+// It owns no table. Each package removes its own rows in small chunks, so that sign-ins are
+// not delayed.
 package sweep
 
 import (
@@ -28,10 +27,9 @@ const (
 	chunkTime = 4 * time.Millisecond
 	minChunk  = 50
 	maxChunk  = 4000
-	// rest is the least that is left between two chunks for everybody else, who
-	// gets as much time as the chunk took with its wait and commit: when there is
-	// much to do, the sweeper is the first to step back.
-	rest = 500 * time.Microsecond
+	// pause is the shortest pause between two chunks. A pause is as long as the chunk took
+	// with waiting and commit, so that the sweeper slows down when the database is busy.
+	pause = 500 * time.Microsecond
 
 	messagesKept = 24 * time.Hour
 	historyKept  = 365 * 24 * time.Hour
@@ -39,30 +37,30 @@ const (
 	walkMost     = 1_000_000
 )
 
-// Sweeper sweeps.
+// Sweeper removes expired rows.
 type Sweeper struct {
 	DB       *db.DB
 	Sessions *session.Store
 	Log      *slog.Logger
 	Settings Settings
-	// Removed is told how many rows of a kind went, for metrics.
+	// Removed is called with the number of rows of a kind that were removed, for metrics.
 	Removed func(kind string, n int64)
 
 	sessions, proofs db.ID
 	budgets          string
 }
 
-// Settings are how long what is kept.
+// Settings are when to sweep, and how long rows are kept.
 type Settings struct {
 	Every            time.Duration
 	UnprovedAccounts time.Duration
 	CodeLife         time.Duration
-	// WalkMost bounds the rows that stay which one sweep looks at in a table
-	// that has to be walked; the next sweep goes on from there. 0: a million.
+	// WalkMost bounds how many rows one sweep looks at and keeps in a table whose expired
+	// rows are not adjacent; the next sweep goes on from there. 0: a million.
 	WalkMost int64
 }
 
-// Run sweeps every so often until ctx ends.
+// Run sweeps at intervals of Settings.Every until ctx ends.
 func (s *Sweeper) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.Settings.Every)
 	defer tick.Stop()
@@ -93,7 +91,7 @@ func (s *Sweeper) sweeps() []db.Sweep {
 	}
 }
 
-// Once sweeps everything that is over now and returns how much went, by kind.
+// Once removes all expired rows and returns how many, by kind.
 func (s *Sweeper) Once(ctx context.Context) (map[string]int64, error) {
 	start := time.Now()
 	counts := map[string]int64{}
@@ -130,14 +128,14 @@ func (s *Sweeper) sweep(ctx context.Context, t db.Sweep) (removed int64, err err
 			return removed, err
 		}
 		removed += n
-		seen += int64(size) - n // rows that stay
+		seen += int64(size) - n // rows kept
 		switch {
 		case took < chunkTime/2:
 			size = min(size*2, maxChunk)
 		case took > chunkTime*2:
 			size = max(size/2, minChunk)
 		}
-		time.Sleep(max(rest, time.Since(asked)))
+		time.Sleep(max(pause, time.Since(asked)))
 	}
 	return removed, nil
 }

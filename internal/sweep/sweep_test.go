@@ -29,7 +29,7 @@ func (h *house) fill(t *testing.T, n int, made time.Time, insert func(tx *db.Tx,
 	}))
 }
 
-// kinds say for each kind of rows how one is made that is over or not.
+// kinds make, for each kind of rows, one that has expired or not.
 var kinds = map[string]struct {
 	table  string
 	over   time.Duration // a row so old is over, one a second younger is not
@@ -61,7 +61,7 @@ var kinds = map[string]struct {
 		return err
 	}},
 	"proofs": {"proofs", 720 * time.Hour, func(tx *db.Tx, id db.ID, _ int) error {
-		// Of a session that goes on, or they would go with it.
+		// Of a session that has not ended, or they would be deleted with it.
 		if _, err := tx.Exec(`INSERT INTO sessions (id, secret_hash, user_id, account_id, last_seen_at, expires_at, prefix, agent) VALUES ($1, $2, 2, 1, $3, $3, '', '')`,
 			id, []byte("x"), id.Time().Add(10_000*time.Hour)); err != nil {
 			return err
@@ -124,7 +124,7 @@ func TestAnAttemptThatCanStillGoOnStays(t *testing.T) {
 	})
 }
 
-// Somebody who never proved their address asks again, a day later.
+// Somebody who never proved their address requests a code again, a day later.
 func TestTheSweeperTakesNoAccountBetweenAskAndAnswer(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		h.asks(t, "ann@example.org")
@@ -137,7 +137,7 @@ func TestTheSweeperTakesNoAccountBetweenAskAndAnswer(t *testing.T) {
 		if e.Verdict != signin.Accepted {
 			t.Errorf("the right code is answered with %v after a sweep", e.Verdict)
 		}
-		// Who asks and never answers goes in the end.
+		// An account for which codes are requested and never submitted is removed in the end.
 		h.asks(t, "ben@example.org")
 		h.clock.Advance(h.sweeper.Settings.UnprovedAccounts + time.Hour)
 		h.asks(t, "ben@example.org")
@@ -203,8 +203,8 @@ func TestAWalkGoesOnWhereItStopped(t *testing.T) {
 	}
 	d.Now = clock.Now
 	h := furnish(t, d, clock)
-	// More rows that stay than one sweep looks at, which is WalkMost and a chunk,
-	// and behind them one that is over.
+	// More rows that are kept than one sweep looks at, which is WalkMost and a chunk, and
+	// behind them an expired one.
 	const many = 30_000
 	h.sweeper.Settings.WalkMost = 10_000
 	h.exec(t, `INSERT INTO budgets (key, spent_to, last_take) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)

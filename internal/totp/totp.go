@@ -21,13 +21,13 @@ const Period = 30 * time.Second
 
 const (
 	digits = 6
-	// seedSize is the length of a new seed in bytes, that of the hash (RFC 4226 4).
+	// seedSize is the length of a new seed in bytes, that of SHA-1 (RFC 4226 4).
 	seedSize = 20
 	// longestSeed bounds the text of a seed, in bytes.
 	longestSeed = 1024
 )
 
-// ErrSeed reports that a text is no seed.
+// ErrSeed reports that a text is not a seed.
 var ErrSeed = errors.New("a seed is base32: letters A to Z and digits 2 to 7")
 
 var letters = base32.StdEncoding.WithPadding(base32.NoPadding)
@@ -42,7 +42,7 @@ func NewSeed() string {
 // ParseSeed reads a seed's text: base32 in either case, with or without padding.
 func ParseSeed(text string) ([]byte, error) {
 	text = strings.TrimRight(text, "=")
-	if text == "" || len(text) > longestSeed || strings.ContainsAny(text, "\r\n") { // which the decoder would pass over
+	if text == "" || len(text) > longestSeed || strings.ContainsAny(text, "\r\n") { // which the decoder would skip
 		return nil, ErrSeed
 	}
 	seed, err := letters.DecodeString(strings.ToUpper(text))
@@ -61,8 +61,8 @@ func Code(seed []byte, step int64) string {
 	return string(code[:])
 }
 
-// code is the value of RFC 4226 5.3 for a step in place of the counter. It works
-// in buf, so that many codes need one.
+// code is the value of RFC 4226 5.3 with a step as the counter. It uses buf, so that many
+// codes need one allocation.
 func code(mac hash.Hash, buf []byte, step int64) (out [digits]byte) {
 	mac.Reset()
 	mac.Write(binary.BigEndian.AppendUint64(buf[:0], uint64(step)))
@@ -75,9 +75,9 @@ func code(mac hash.Hash, buf []byte, step int64) (out [digits]byte) {
 	return out
 }
 
-// Match reports whether token is the code of a step at most window steps away
-// from now, and of which; the newest if it is that of several. All steps are
-// compared, each in constant time, whatever they say.
+// Match reports whether token is the code of a step at most window steps away from now. It
+// returns that step, the latest if there are several. All steps are compared, each in
+// constant time, also after a match.
 func Match(seed []byte, token string, now time.Time, window int) (step int64, ok bool) {
 	mac, buf := hmac.New(sha1.New, seed), make([]byte, 0, sha1.Size)
 	middle := Step(now)
