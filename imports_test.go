@@ -77,15 +77,11 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
-// docs/security.md names a test for each threat; a test that was renamed or
-// removed must not stay there as a promise.
-func TestSecurityPageNamesTestsThatExist(t *testing.T) {
-	page, err := os.ReadFile("docs/security.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+// Pages name tests as proofs, docs/security.md one for each threat; a test that was renamed
+// or removed must not stay there as a promise.
+func TestPagesNameTestsThatExist(t *testing.T) {
 	tests := map[string]bool{}
-	err = fs.WalkDir(os.DirFS("."), ".", func(path string, _ fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS("."), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -98,13 +94,23 @@ func TestSecurityPageNamesTestsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllSubmatch(page, -1)
-	if len(names) < 50 {
-		t.Fatalf("only %d tests are named", len(names))
+	pages, err := fs.Glob(os.DirFS("."), "docs/decisions/*.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, m := range names {
-		if !tests[string(m[1])] {
-			t.Errorf("docs/security.md names %s, which does not exist", m[1])
+	found := map[string]int{}
+	for _, name := range append(pages, "docs/security.md", "docs/architecture.md", "docs/services.md", "SECURITY.md", "CONTRIBUTING.md") {
+		page, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for _, m := range regexp.MustCompile("`((?:Test|Fuzz)[A-Z0-9]\\w+)`").FindAllSubmatch(page, -1) {
+			if found[name]++; !tests[string(m[1])] {
+				t.Errorf("%s names %s, which does not exist", name, m[1])
+			}
+		}
+	}
+	if found["docs/security.md"] < 50 {
+		t.Fatalf("docs/security.md names only %d tests", found["docs/security.md"])
 	}
 }
