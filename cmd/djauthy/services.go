@@ -46,7 +46,9 @@ func (t serviceTarget) entryKey() (services.Key, error) {
 }
 
 // operator has the use cases of commands.
-func (h *app) operator() services.Operator { return h.services.Operator(audit.Client{}) }
+func (h *app) operator() services.Operator {
+	return h.services.Operator(audit.By{Actor: audit.Command})
+}
 
 // operate opens the database for one use case.
 func operate[T any](e *env, do func(o services.Operator) (T, error)) (done T, err error) {

@@ -57,6 +57,15 @@ var (
 // Person is the actor who is signed in as a user.
 func Person(user db.ID) Actor { return Actor{"user", int64(user)} }
 
+// Program is the actor that is a micro service.
+func Program(service int64) Actor { return Actor{"service", service} }
+
+// By is who caused an event, and from where.
+type By struct {
+	Actor  Actor
+	Client Client
+}
+
 // Kinds of subjects. A subject's id is that of its row, 0 if it has no row: an event about
 // an unknown user or service.
 const (

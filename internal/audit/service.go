@@ -28,9 +28,9 @@ type ServiceLine struct {
 }
 
 // WriteService adds a line to a micro service's history.
-func WriteService(tx *db.Tx, service int64, e ServiceEvent, c Client, detail string) error {
-	_, err := tx.Exec(`INSERT INTO audit (id, subject_kind, subject_id, event, prefix, agent, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		tx.NewID(), ofService, service, e, c.Prefix, c.Agent, detail)
+func WriteService(tx *db.Tx, service int64, e ServiceEvent, by By, detail string) error {
+	_, err := tx.Exec(`INSERT INTO audit (id, subject_kind, subject_id, actor_kind, actor_id, event, prefix, agent, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		tx.NewID(), ofService, service, by.Actor.kind, by.Actor.id, e, by.Client.Prefix, by.Client.Agent, detail)
 	return err
 }
 

@@ -47,7 +47,7 @@ func open(t testing.TB) (l *listener, d *db.DB, call string) {
 	if err := d.Update(t.Context(), func(tx *db.Tx) error {
 		all = nil
 		for _, trusted := range []bool{true, false} {
-			e, err := s.AddApp(tx, services.App{Name: "app", Username: "ann", Trusted: trusted}, audit.Client{})
+			e, err := s.AddApp(tx, services.App{Name: "app", Username: "ann", Trusted: trusted}, audit.By{Actor: audit.Command})
 			if err != nil {
 				return err
 			}

@@ -35,7 +35,7 @@ func (d *Directory) CreateSuperuser(ctx context.Context, by Actor, username stri
 		out.Triple, err = d.Services.Find(tx, u.Username, services.AdminRealm)
 		out.Kept = err == nil
 		if errors.Is(err, db.ErrNotFound) {
-			out.Triple, err = d.Services.Add(tx, services.Draft{Name: u.Username, Realm: services.AdminRealm}, audit.Client{})
+			out.Triple, err = d.Services.Add(tx, services.Draft{Name: u.Username, Realm: services.AdminRealm}, audit.By{Actor: by.who})
 		}
 		return err
 	})

@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 
+	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
 )
 
@@ -11,7 +12,7 @@ import (
 
 // as runs fn in a transaction if the caller has a right, which it still must have in
 // that transaction.
-func (s *Service) as(ctx context.Context, by Caller, need Right, fn func(tx *db.Tx) error) (Verdict, error) {
+func (s *Service) as(ctx context.Context, by Caller, need Right, fn func(tx *db.Tx, by audit.By) error) (Verdict, error) {
 	id, v, err := s.check(ctx, by, nil, need)
 	if err != nil || v != OK {
 		return v, err
@@ -28,7 +29,7 @@ func (s *Service) as(ctx context.Context, by Caller, need Right, fn func(tx *db.
 			v = NotAllowed
 		default:
 			v = OK
-			return fn(tx)
+			return fn(tx, audit.By{Actor: audit.Program(int64(who.id)), Client: by.client()})
 		}
 		return nil
 	})
@@ -38,8 +39,8 @@ func (s *Service) as(ctx context.Context, by Caller, need Right, fn func(tx *db.
 // Create adds a triple with a random seed. It returns ErrTaken or ErrText for what
 // cannot be.
 func (s *Service) Create(ctx context.Context, by Caller, k Key) (e Entry, v Verdict, err error) {
-	v, err = s.as(ctx, by, Administer, func(tx *db.Tx) (err error) {
-		e, err = s.Add(tx, Draft{Name: k.Name, Realm: k.Realm}, by.client())
+	v, err = s.as(ctx, by, Administer, func(tx *db.Tx, caused audit.By) (err error) {
+		e, err = s.Add(tx, Draft{Name: k.Name, Realm: k.Realm}, caused)
 		return err
 	})
 	return e, v, err
@@ -63,7 +64,7 @@ type Change struct{ Name, Realm *string }
 // Change gives a triple another name, realm or both. It returns db.ErrNotFound,
 // ErrTaken or ErrText for what cannot be.
 func (s *Service) Change(ctx context.Context, by Caller, id ID, c Change) (e Entry, v Verdict, err error) {
-	v, err = s.as(ctx, by, Administer, func(tx *db.Tx) (err error) {
+	v, err = s.as(ctx, by, Administer, func(tx *db.Tx, caused audit.By) (err error) {
 		if e, err = s.Get(tx, id); err != nil {
 			return err
 		}
@@ -73,7 +74,7 @@ func (s *Service) Change(ctx context.Context, by Caller, id ID, c Change) (e Ent
 		if c.Realm != nil {
 			e.Realm = *c.Realm
 		}
-		return s.Rename(tx, id, e.Name, e.Realm, by.client())
+		return s.Rename(tx, id, e.Name, e.Realm, caused)
 	})
 	return e, v, err
 }
@@ -81,11 +82,11 @@ func (s *Service) Change(ctx context.Context, by Caller, id ID, c Change) (e Ent
 // Remove deletes a triple. It returns db.ErrNotFound if there is none, also for an app,
 // which the wire's list does not show.
 func (s *Service) Remove(ctx context.Context, by Caller, id ID) (Verdict, error) {
-	return s.as(ctx, by, Administer, func(tx *db.Tx) error {
+	return s.as(ctx, by, Administer, func(tx *db.Tx, caused audit.By) error {
 		if _, err := s.Get(tx, id); err != nil {
 			return err
 		}
-		return s.Delete(tx, id, by.client())
+		return s.Delete(tx, id, caused)
 	})
 }
 

@@ -67,7 +67,7 @@ func TestATrialForetellsWhatAnImportComesTo(t *testing.T) {
 				for n := range 6 {
 					e, err := h.s.Find(tx, fmt.Sprint("name", n), "office")
 					if err == nil {
-						err = h.s.Delete(tx, e.ID, audit.Client{})
+						err = h.s.Delete(tx, e.ID, audit.By{Actor: audit.Command})
 					}
 					if err != nil && !errors.Is(err, db.ErrNotFound) {
 						return err

@@ -112,14 +112,14 @@ func Valid(text string) bool {
 
 // Add stores a new triple. It returns ErrTaken, ErrText, ErrID or totp.ErrSeed for a
 // draft that cannot be stored.
-func (s *Service) Add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
+func (s *Service) Add(tx *db.Tx, n Draft, by audit.By) (Entry, error) {
 	if !Valid(n.Name) || !Valid(n.Realm) {
 		return Entry{}, ErrText
 	}
 	return s.add(tx, n, by)
 }
 
-func (s *Service) add(tx *db.Tx, n Draft, by audit.Client) (Entry, error) {
+func (s *Service) add(tx *db.Tx, n Draft, by audit.By) (Entry, error) {
 	e := Entry{ID: n.ID, Name: n.Name, Realm: n.Realm, App: n.App, Seed: n.Seed, Created: n.Created, Expires: n.Expires}
 	if e.ID < 0 || e.ID > MaxID {
 		return e, ErrID
@@ -219,7 +219,7 @@ func (s *Service) List(tx *db.Tx, after ID, limit int) ([]Entry, error) {
 
 // Rename gives an entry another name, realm or both; its seed stays. It returns ErrTaken
 // or ErrText for names that cannot be stored.
-func (s *Service) Rename(tx *db.Tx, id ID, name, realm string, by audit.Client) error {
+func (s *Service) Rename(tx *db.Tx, id ID, name, realm string, by audit.By) error {
 	if !Valid(name) || !Valid(realm) {
 		return ErrText
 	}
@@ -233,7 +233,7 @@ func (s *Service) Rename(tx *db.Tx, id ID, name, realm string, by audit.Client) 
 }
 
 // SetExpiry sets when an entry expires; zero: never.
-func (s *Service) SetExpiry(tx *db.Tx, id ID, at time.Time, by audit.Client) error {
+func (s *Service) SetExpiry(tx *db.Tx, id ID, at time.Time, by audit.By) error {
 	if err := changedOne(tx.Exec(`UPDATE services SET expires_at = $2 WHERE id = $1`, id, endMillis(at))); err != nil {
 		return err
 	}
@@ -243,7 +243,7 @@ func (s *Service) SetExpiry(tx *db.Tx, id ID, at time.Time, by audit.Client) err
 // Rotate gives an entry a new seed and returns it. The seed so far stays good until the
 // given time, so that the service can be given the new one meanwhile. An older seed that
 // was still good ends now.
-func (s *Service) Rotate(tx *db.Tx, id ID, oldUntil time.Time, by audit.Client) (seed string, err error) {
+func (s *Service) Rotate(tx *db.Tx, id ID, oldUntil time.Time, by audit.By) (seed string, err error) {
 	seed = totp.NewSeed()
 	err = changedOne(tx.Exec(`UPDATE services SET old_sealed = sealed, old_valid_to = $2, sealed = $3 WHERE id = $1`, id, endMillis(oldUntil), s.seal(id, seed)))
 	if err != nil {
@@ -253,7 +253,7 @@ func (s *Service) Rotate(tx *db.Tx, id ID, oldUntil time.Time, by audit.Client) 
 }
 
 // Delete removes an entry. Its ID is not reused.
-func (s *Service) Delete(tx *db.Tx, id ID, by audit.Client) error {
+func (s *Service) Delete(tx *db.Tx, id ID, by audit.By) error {
 	if err := changedOne(tx.Exec(`DELETE FROM services WHERE id = $1`, id)); err != nil {
 		return err
 	}

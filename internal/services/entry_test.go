@@ -24,7 +24,7 @@ func (h *house) addNumber(t *testing.T, name string, id services.ID) services.En
 
 func (h *house) delete(t *testing.T, e services.Entry) {
 	t.Helper()
-	h.update(t, func(tx *db.Tx) error { return h.s.Delete(tx, e.ID, audit.Client{}) })
+	h.update(t, func(tx *db.Tx) error { return h.s.Delete(tx, e.ID, audit.By{Actor: audit.Command}) })
 }
 
 func TestNumbersCountUpFromOneAndAreNeverGivenTwice(t *testing.T) {
@@ -55,7 +55,7 @@ func TestManyAtOnceGetANumberEach(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		atOnce(t, 20, func(i int) (services.Verdict, error) {
 			return services.OK, h.d.Update(t.Context(), func(tx *db.Tx) error {
-				_, err := h.s.Add(tx, services.Draft{Name: strings.Repeat("x", i+1), Realm: "office"}, audit.Client{})
+				_, err := h.s.Add(tx, services.Draft{Name: strings.Repeat("x", i+1), Realm: "office"}, audit.By{Actor: audit.Command})
 				return err
 			})
 		})
@@ -151,7 +151,7 @@ func TestAListIsInTheOrderOfNumbersPageByPage(t *testing.T) {
 
 func (h *house) rename(t *testing.T, e services.Entry, name, realm string) error {
 	t.Helper()
-	return h.d.Update(t.Context(), func(tx *db.Tx) error { return h.s.Rename(tx, e.ID, name, realm, audit.Client{}) })
+	return h.d.Update(t.Context(), func(tx *db.Tx) error { return h.s.Rename(tx, e.ID, name, realm, audit.By{Actor: audit.Command}) })
 }
 
 func TestARenamedEntryKeepsItsSeedAndNumber(t *testing.T) {
@@ -185,10 +185,13 @@ func TestADeletedEntryIsGoneAndItsHistoryStays(t *testing.T) {
 		want(t, h.count(t, `SELECT count(*) FROM service_callers`), 0)
 		want(t, h.history(t, shop)[0].Event, audit.ServiceDeleted)
 		for name, again := range map[string]func(tx *db.Tx) error{
-			"delete": func(tx *db.Tx) error { return h.s.Delete(tx, shop.ID, audit.Client{}) },
-			"rotate": func(tx *db.Tx) error { _, err := h.s.Rotate(tx, shop.ID, tx.Now, audit.Client{}); return err },
-			"get":    func(tx *db.Tx) error { _, err := h.s.Get(tx, shop.ID); return err },
-			"find":   func(tx *db.Tx) error { _, err := h.s.Find(tx, shop.Name, shop.Realm); return err },
+			"delete": func(tx *db.Tx) error { return h.s.Delete(tx, shop.ID, audit.By{Actor: audit.Command}) },
+			"rotate": func(tx *db.Tx) error {
+				_, err := h.s.Rotate(tx, shop.ID, tx.Now, audit.By{Actor: audit.Command})
+				return err
+			},
+			"get":  func(tx *db.Tx) error { _, err := h.s.Get(tx, shop.ID); return err },
+			"find": func(tx *db.Tx) error { _, err := h.s.Find(tx, shop.Name, shop.Realm); return err },
 		} {
 			if err := h.d.Update(t.Context(), again); !errors.Is(err, db.ErrNotFound) {
 				t.Errorf("%s of what is gone: %v", name, err)
@@ -217,7 +220,9 @@ func TestHistoryTellsWhatWasDoneToAnEntry(t *testing.T) {
 		shop, _ := h.addPair(t)
 		check(t, h.rename(t, shop, "store", shop.Realm))
 		h.rotate(t, shop, time.Hour)
-		h.update(t, func(tx *db.Tx) error { return h.s.SetExpiry(tx, shop.ID, tx.Now.Add(time.Hour), audit.Client{}) })
+		h.update(t, func(tx *db.Tx) error {
+			return h.s.SetExpiry(tx, shop.ID, tx.Now.Add(time.Hour), audit.By{Actor: audit.Command})
+		})
 		var told []string
 		for _, l := range slices.Backward(h.history(t, shop)) {
 			told = append(told, string(l.Event)+": "+l.Detail)
@@ -276,5 +281,25 @@ func TestASealedSeedOpensInItsOwnRowAlone(t *testing.T) {
 			t.Errorf("a seed of another row: %v", err)
 		}
 		want(t, h.calls(t, printer, home), services.NotAllowed)
+	})
+}
+
+func TestHistoryNamesWhoCausedIt(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		admin := h.add(t, "root", services.AdminRealm)
+		made, v, err := h.s.Create(t.Context(), from(home, h.triple(t, admin)), services.Key{Name: "till", Realm: "office"})
+		if v != services.OK || err != nil {
+			t.Fatal(v, err)
+		}
+		h.verify(t, from(home, services.Triple{Name: made.Name, Realm: made.Realm, Token: "000000"}), nil)
+		for _, c := range []struct {
+			about services.ID
+			event string
+			actor string
+			id    services.ID
+		}{{admin.ID, "added", "command", 0}, {made.ID, "added", "service", admin.ID}} {
+			want(t, h.count(t, `SELECT count(*) FROM audit WHERE subject_kind = 'service' AND subject_id = $1 AND event = $2 AND actor_kind = $3 AND actor_id = $4`,
+				c.about, c.event, c.actor, c.id), 1)
+		}
 	})
 }

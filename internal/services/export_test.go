@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
 )
 
 // As runs fn in the transaction of a use case.
 func (s *Service) As(ctx context.Context, by Caller, need Right, fn func(tx *db.Tx) error) (Verdict, error) {
-	return s.as(ctx, by, need, fn)
+	return s.as(ctx, by, need, func(tx *db.Tx, _ audit.By) error { return fn(tx) })
 }
 
 // MaxUses is how many uses wait to be written.

@@ -49,7 +49,7 @@ var ErrTooMany = fmt.Errorf("a username has at most %d apps", MaxApps)
 
 // AddApp stores a new app with a random UUID, which is its Name, and a random seed. It
 // returns ErrText for a name or username that cannot be stored, and ErrTooMany.
-func (s *Service) AddApp(tx *db.Tx, a App, by audit.Client) (Entry, error) {
+func (s *Service) AddApp(tx *db.Tx, a App, by audit.By) (Entry, error) {
 	if !Valid(a.Name) || !Valid(a.Username) {
 		return Entry{}, ErrText
 	}
@@ -88,7 +88,7 @@ var ErrForeign = errors.New("only a trusted app may register for another usernam
 // RegisterApp makes an app for an app that asks: a trusted one for any username, others
 // for their own. It returns ErrText, ErrForeign or ErrTooMany for what cannot be.
 func (s *Service) RegisterApp(ctx context.Context, by Caller, a App) (made Entry, v Verdict, err error) {
-	v, err = s.as(ctx, by, Nothing, func(tx *db.Tx) error {
+	v, err = s.as(ctx, by, Nothing, func(tx *db.Tx, caused audit.By) error {
 		own, err := s.GetApp(tx, by.Name)
 		if err != nil {
 			return err
@@ -99,7 +99,7 @@ func (s *Service) RegisterApp(ctx context.Context, by Caller, a App) (made Entry
 		case !own.App.Trusted && a.Username != own.App.Username:
 			return ErrForeign
 		}
-		made, err = s.AddApp(tx, a, by.client())
+		made, err = s.AddApp(tx, a, caused)
 		return err
 	})
 	return made, v, err

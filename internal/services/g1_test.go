@@ -13,7 +13,7 @@ import (
 
 func (h *house) addApp(t *testing.T, a services.App) (e services.Entry) {
 	t.Helper()
-	h.update(t, func(tx *db.Tx) (err error) { e, err = h.s.AddApp(tx, a, audit.Client{}); return err })
+	h.update(t, func(tx *db.Tx) (err error) { e, err = h.s.AddApp(tx, a, audit.By{Actor: audit.Command}); return err })
 	return e
 }
 
@@ -109,7 +109,7 @@ func TestAppsAreListedByTheirUsername(t *testing.T) {
 		for size, pages := range map[int][][]string{2: {{"c", "b"}, {"a"}}, 3: {{"c", "b", "a"}, nil}} {
 			after := services.ID(0)
 			for _, names := range pages {
-				all, err := h.s.Operator(audit.Client{}).Apps(t.Context(), after, size)
+				all, err := h.s.Operator(audit.By{Actor: audit.Command}).Apps(t.Context(), after, size)
 				check(t, err)
 				if got := appNames(all); !slices.Equal(got, names) {
 					t.Errorf("apps after %d: %v, want %v", after, got, names)
@@ -126,14 +126,14 @@ func TestAUsernameHasAThousandAppsAtMost(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		h.update(t, func(tx *db.Tx) error {
 			for range services.MaxApps {
-				if _, err := h.s.AddApp(tx, services.App{Name: "till", Username: "ann"}, audit.Client{}); err != nil {
+				if _, err := h.s.AddApp(tx, services.App{Name: "till", Username: "ann"}, audit.By{Actor: audit.Command}); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 		err := h.d.Update(t.Context(), func(tx *db.Tx) error {
-			_, err := h.s.AddApp(tx, services.App{Name: "till", Username: "ann"}, audit.Client{})
+			_, err := h.s.AddApp(tx, services.App{Name: "till", Username: "ann"}, audit.By{Actor: audit.Command})
 			return err
 		})
 		if !errors.Is(err, services.ErrTooMany) {

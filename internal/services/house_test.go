@@ -72,7 +72,7 @@ func (h *house) refusals(t testing.TB, e services.Entry) int {
 func (h *house) tryAdd(t testing.TB, d services.Draft) (e services.Entry, err error) {
 	t.Helper()
 	err = h.d.Update(t.Context(), func(tx *db.Tx) (err error) {
-		e, err = h.s.Add(tx, d, audit.Client{})
+		e, err = h.s.Add(tx, d, audit.By{Actor: audit.Command})
 		return err
 	})
 	return e, err

@@ -24,7 +24,7 @@ const (
 // Import stores a row and keeps its ID if that is free. It returns the reason for Skipped
 // and Rejected. A row that is stored already, with the same seed, is Present, so that an
 // import that broke off can be run again.
-func (s *Service) Import(tx *db.Tx, r Row, by audit.Client) (Outcome, string, error) {
+func (s *Service) Import(tx *db.Tx, r Row, by audit.By) (Outcome, string, error) {
 	d, outcome, reason, err := s.outcome(tx, r)
 	if err != nil || outcome != Imported {
 		return outcome, reason, err

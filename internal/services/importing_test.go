@@ -215,7 +215,10 @@ func TestALineThatIsNoCSVIsAProblemOfItsOwn(t *testing.T) {
 
 func (h *house) tryImport(t *testing.T, r services.Row) (o services.Outcome, reason string) {
 	t.Helper()
-	h.update(t, func(tx *db.Tx) (err error) { o, reason, err = h.s.Import(tx, r, audit.Client{}); return err })
+	h.update(t, func(tx *db.Tx) (err error) {
+		o, reason, err = h.s.Import(tx, r, audit.By{Actor: audit.Command})
+		return err
+	})
 	return o, reason
 }
 

@@ -15,12 +15,11 @@ import (
 // already may have one.
 type Operator struct {
 	s  *Service
-	by audit.Client
+	by audit.By
 }
 
-// Operator returns the use cases for a client, as history shows it; the zero Client is
-// a command.
-func (s *Service) Operator(by audit.Client) Operator { return Operator{s, by} }
+// Operator returns the use cases, done by somebody whom history names.
+func (s *Service) Operator(by audit.By) Operator { return Operator{s, by} }
 
 // Details are an entry and what happened to it.
 type Details struct {

@@ -40,7 +40,7 @@ func (g *guess) recordUse(tx *db.Tx, client audit.Client) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	return audit.WriteService(tx, int64(g.entry), audit.ServiceRefused, client, g.asked())
+	return audit.WriteService(tx, int64(g.entry), audit.ServiceRefused, audit.By{Actor: audit.Program(int64(g.caller)), Client: client}, g.asked())
 }
 
 // asked says in history who asked about an entry; "" if it called itself.

@@ -143,7 +143,7 @@ func (u use) write(tx *db.Tx) error {
 		return err
 	}
 	if n == 1 {
-		return audit.WriteService(tx, int64(u.entry), audit.ServiceArrived, u.client, "")
+		return audit.WriteService(tx, int64(u.entry), audit.ServiceArrived, audit.By{Actor: audit.Program(int64(u.entry)), Client: u.client}, "")
 	}
 	_, err = tx.Exec(`UPDATE service_callers SET seen_at = $3 WHERE service_id = $1 AND network = $2 AND (seen_at < $4 OR seen_at > $5)`,
 		u.entry, u.Network, u.At, u.At.Add(-callerGrain), now)

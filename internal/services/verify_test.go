@@ -79,7 +79,7 @@ func TestWhoMayNotAskLearnsNothingOfWhatItAsks(t *testing.T) {
 func (h *house) rotate(t *testing.T, e services.Entry, keep time.Duration) (seed string) {
 	t.Helper()
 	h.update(t, func(tx *db.Tx) (err error) {
-		seed, err = h.s.Rotate(tx, e.ID, tx.Now.Add(keep), audit.Client{})
+		seed, err = h.s.Rotate(tx, e.ID, tx.Now.Add(keep), audit.By{Actor: audit.Command})
 		return err
 	})
 	return seed
@@ -129,7 +129,7 @@ func TestAnEntryIsGoodUntilItExpires(t *testing.T) {
 		h.clock.Advance(time.Millisecond)
 		want(t, h.calls(t, short, home), services.BadCaller)
 		want(t, h.asks(t, shop, h.triple(t, short)), services.BadClaim)
-		h.update(t, func(tx *db.Tx) error { return h.s.SetExpiry(tx, short.ID, time.Time{}, audit.Client{}) })
+		h.update(t, func(tx *db.Tx) error { return h.s.SetExpiry(tx, short.ID, time.Time{}, audit.By{Actor: audit.Command}) })
 		want(t, h.calls(t, short, home), services.OK)
 	})
 }
@@ -164,7 +164,7 @@ func TestNoTokenIsGoodForAnEntryThatDoesNotExist(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		shop, printer := h.addPair(t)
 		gone := h.triple(t, printer)
-		h.update(t, func(tx *db.Tx) error { return h.s.Delete(tx, printer.ID, audit.Client{}) })
+		h.update(t, func(tx *db.Tx) error { return h.s.Delete(tx, printer.ID, audit.By{Actor: audit.Command}) })
 		want(t, h.verify(t, from(home, gone), nil), services.BadCaller)
 		want(t, h.asks(t, shop, gone), services.BadClaim)
 		want(t, h.verify(t, from(home, services.Triple{}), &services.Triple{}), services.BadCaller)
@@ -227,12 +227,14 @@ func TestWithSingleUseACallersOwnTokenStaysGood(t *testing.T) {
 // What happens between an administrator's token and what it asks for counts.
 func TestAnAdministratorNeedsItsRightInTheTransactionToo(t *testing.T) {
 	for name, lose := range map[string]func(h *house, tx *db.Tx, e services.Entry) error{
-		"deleted": func(h *house, tx *db.Tx, e services.Entry) error { return h.s.Delete(tx, e.ID, audit.Client{}) },
+		"deleted": func(h *house, tx *db.Tx, e services.Entry) error {
+			return h.s.Delete(tx, e.ID, audit.By{Actor: audit.Command})
+		},
 		"moved": func(h *house, tx *db.Tx, e services.Entry) error {
-			return h.s.Rename(tx, e.ID, e.Name, "office", audit.Client{})
+			return h.s.Rename(tx, e.ID, e.Name, "office", audit.By{Actor: audit.Command})
 		},
 		"expired": func(h *house, tx *db.Tx, e services.Entry) error {
-			return h.s.SetExpiry(tx, e.ID, tx.Now, audit.Client{})
+			return h.s.SetExpiry(tx, e.ID, tx.Now, audit.By{Actor: audit.Command})
 		},
 		"realm lost its right": func(_ *house, tx *db.Tx, e services.Entry) error { return services.DropRealm(tx, e.Realm) },
 	} {
@@ -259,7 +261,7 @@ func TestAnAdministratorsTransactionIsOneWithItsCheck(t *testing.T) {
 		admin, shop := h.add(t, "ann", services.AdminRealm), h.add(t, "shop", services.AuthRealm)
 		rename := func(by services.Entry) services.Verdict {
 			v, err := h.s.As(t.Context(), from(home, h.triple(t, by)), services.Administer, func(tx *db.Tx) error {
-				return h.s.Rename(tx, shop.ID, "store", shop.Realm, audit.Client{})
+				return h.s.Rename(tx, shop.ID, "store", shop.Realm, audit.By{Actor: audit.Command})
 			})
 			check(t, err)
 			return v

@@ -219,7 +219,7 @@ func (h *house) draft(t testing.TB, d services.Draft) who {
 }
 
 // noClient is who works at the server itself.
-func noClient() audit.Client { return audit.Client{} }
+func noClient() audit.By { return audit.By{Actor: audit.Command} }
 
 // cast is one service of each kind of realm.
 type cast struct{ admin, auth, shop who }
