@@ -14,17 +14,17 @@ const (
 	waiting state = iota
 	sent
 	bounced // a server refused it for good
-	silent  // never to be sent: it stands for one, so that all ids look alike
-	givenUp // its code was over before it could be sent
+	silent  // mute: never sent, written against user enumeration
+	givenUp // its code expired before it could be sent
 )
 
 func (s state) String() string {
 	return []string{"waiting", "sent", "bounced", "silent", "given-up"}[s]
 }
 
-// Number is a row's id as operators see it: without its upper bits, so that it is
-// exact in the numbers of JSON (RFC 8259 6). It is unique among the rows of 24
-// days, and the sweeper keeps those of one.
+// Number is a row's id as operators see it: without its upper bits, so that it is exact as
+// a JSON number (RFC 8259 6). It is unique among the rows of 24 days; the sweeper keeps rows
+// for one day.
 func Number(id db.ID) int64 { return int64(id) & (1<<52 - 1) }
 
 // Entry is a message as operators see it.
@@ -36,10 +36,10 @@ type Entry struct {
 	State     string // one of States
 	Tries     int
 	Due       time.Time // of a waiting message: its next try, or the end of its lease
-	NotAfter  time.Time // when its code is over
+	NotAfter  time.Time // when its code expires
 	Done      time.Time // zero while it waits
-	Said      string    // what the other side said last, addresses masked
-	Reason    string    // why the last try failed, in our words
+	Said      string    // the receiver's last reply, addresses masked
+	Reason    string    // why the last try failed, in djauthy's words
 
 	id     db.ID
 	state  state
@@ -59,7 +59,7 @@ func (e *Entry) scan(scan db.Scan) error {
 	return err
 }
 
-// A Page is where List goes on; the zero value is the beginning.
+// A Page is where List continues; the zero value is the beginning.
 type Page struct{ after db.ID }
 
 // List returns up to limit messages, oldest first, and where the next ones begin.
@@ -100,15 +100,15 @@ func find(tx *db.Tx, number int64) (e Entry, err error) {
 	return e, err
 }
 
-// Retried is what came of a wish to try a message again.
+// Retried is the result of Retry.
 type Retried int
 
-// What Retry answers.
+// Results of Retry.
 const (
 	RetrySoon    Retried = iota // it is due now
 	RetrySent                   // it has been sent
 	RetrySending                // it is being sent
-	RetryOver                   // its code is over, so that it is of no use
+	RetryOver                   // its code has expired, so that it is useless
 )
 
 // Retry makes a message due now, if that is of use. What a server has refused is

@@ -146,7 +146,7 @@ func TestARefusedMessageIsTriedAgainWhileItsCodeLives(t *testing.T) {
 		_, what = retry(t, d, number)
 		want(t, what, outbox.RetrySent)
 
-		// Of no use once the code is over; then nothing of it is kept.
+		// Useless once the code has expired; then its payload is removed.
 		p.answer = answers
 		o = p.outbox(t, d)
 		stop = runs(t, o)

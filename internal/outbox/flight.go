@@ -10,7 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// flight holds the ids of the jobs that this process is doing.
+// flight holds the ids of the jobs in flight in this process.
 type flight struct {
 	mu  sync.Mutex
 	ids map[db.ID]bool
@@ -42,7 +42,7 @@ func (f *flight) sorted() []db.ID {
 	return slices.Sorted(maps.Keys(f.ids))
 }
 
-// renew renews the leases of the jobs under way, four times a lease, until ctx ends.
+// renew renews the leases of the jobs in flight, four times per lease, until ctx ends.
 func (o *Outbox) renew(ctx context.Context) {
 	tick := time.NewTicker(o.renewEvery)
 	defer tick.Stop()

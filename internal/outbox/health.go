@@ -10,8 +10,8 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// health holds which kinds of jobs fail at the moment, from what this process has seen.
-// It never depends on one person's job: only a failure of the kind as a whole counts.
+// health holds which kinds of jobs fail as a whole (Error.Down), as this process has seen
+// last. It never depends on one person's job.
 type health struct {
 	mu   *sync.Mutex
 	down map[string]bool
@@ -26,8 +26,8 @@ func (h health) record(kind string, err error) {
 	h.down[kind] = errors.As(err, &se) && se.Down
 }
 
-// Down reports whether jobs of a kind failed when one was last tried, whoever it was
-// for, or keep everybody waiting now.
+// Down reports whether jobs of a kind fail for all recipients, as the last one did, or are
+// all delayed now.
 func (o *Outbox) Down(kind string) bool {
 	if s, ok := o.handlers[kind].(stuckHandler); ok && s.Stuck() {
 		return true
@@ -37,7 +37,7 @@ func (o *Outbox) Down(kind string) bool {
 	return o.health.down[kind]
 }
 
-// usual remembers for a while how long jobs take.
+// usual caches for usualFor how long jobs take.
 type usual struct {
 	mu   sync.Mutex
 	took time.Duration
@@ -49,8 +49,8 @@ const (
 	usualSample = 101
 )
 
-// Usual is the median time from queueing to the hand-over of the jobs of the last hour,
-// or 0 if there were fewer than five. It is the same for everybody.
+// Usual is the median time from queueing to sending of the latest jobs of the last hour, or
+// 0 if there were fewer than five. It is the same for everybody.
 func (o *Outbox) Usual(ctx context.Context) time.Duration {
 	o.usual.mu.Lock()
 	defer o.usual.mu.Unlock()

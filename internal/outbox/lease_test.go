@@ -203,7 +203,7 @@ func TestWhatIsClaimedAndFindsNoRoomIsReleasedAtTheEnd(t *testing.T) {
 	})
 }
 
-// The end came after the data and before the server's answer.
+// The process ended after the data and before the server's reply.
 func TestWhatMayHaveArrivedIsNotSentAgainAtOnceByAnotherProcess(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		p := newPost()

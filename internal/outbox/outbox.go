@@ -1,9 +1,10 @@
-// Package outbox owns the queue of what must leave the house: messages to people and,
-// later, notices to apps. Table outbox.
+// Package outbox owns the queue of what is to be sent: messages to people and, later,
+// notices to apps. Table outbox.
 //
-// A job is queued in the transaction that is its cause and done afterwards by the
-// outbox's workers, so that a crash makes it late or doubled and never lost. The package
-// does not know what a job says or how it is sent: a Handler for each kind does.
+// A job is queued in the transaction that causes it and done afterwards by the outbox's
+// workers (at-least-once delivery: after a crash it may be late or sent twice, but is not
+// lost). The package does not know what a job says or how it is sent: a Handler for each
+// kind does.
 package outbox
 
 import (
@@ -20,20 +21,19 @@ import (
 )
 
 const (
-	// lease is how long a claim holds: a job whose process died is taken up by another
-	// after that. While a job is being done its lease is renewed, so it may last much
-	// longer.
+	// lease is how long a claim lasts: if its process dies, another process claims the job
+	// after that. The lease is renewed while the job is in flight, which may be much longer.
 	lease = 30 * time.Second
-	// finishLimit is what a job under way has when the outbox stops.
+	// finishLimit is how long jobs in flight may go on after the outbox was told to stop.
 	finishLimit = 5 * time.Second
 	pollEvery   = time.Second
-	// linger is how long outcomes wait for more of them, so that the answer to a
-	// code, which comes now, need not wait for their commit.
+	// linger is how long outcomes wait for others to share their transaction, so that a
+	// code submitted at once does not wait for their commit.
 	linger = 20 * time.Millisecond
-	// backlog bounds what waits in memory; the rest waits in the table.
+	// backlog bounds the jobs that wait in memory; others wait in the table.
 	backlog = 256
 	// dueLimit is further ahead than due_at is ever set. A row that is due later was
-	// written while the clock was wrong, and counts as due now.
+	// written by a clock that was ahead, and counts as due now.
 	dueLimit = 6 * time.Minute
 )
 
@@ -45,7 +45,7 @@ type Outbox struct {
 	log      *slog.Logger
 	stats    Stats
 
-	// FinishFor is what jobs under way have when the outbox stops.
+	// FinishFor is how long jobs in flight may go on after the outbox was told to stop.
 	FinishFor time.Duration
 
 	ready  chan Queued
@@ -59,13 +59,13 @@ type Outbox struct {
 	slowAfter  time.Duration
 }
 
-// Stats counts what became of jobs, for metrics.
+// Stats counts the outcomes of jobs, for metrics.
 type Stats interface {
 	Sent(kind string, took time.Duration)
 	Failed(kind string, permanent bool)
 }
 
-// New returns an outbox that is not running yet. handlers are by the kind of their jobs.
+// New returns an outbox that is not running. handlers are by the kind of their jobs.
 func New(d *db.DB, keys *seal.Keys, handlers map[string]Handler, stats Stats, log *slog.Logger) *Outbox {
 	return &Outbox{
 		db: d, box: keys.Box("outbox"), handlers: handlers, log: log, stats: stats,
@@ -74,7 +74,7 @@ func New(d *db.DB, keys *seal.Keys, handlers map[string]Handler, stats Stats, lo
 	}
 }
 
-// Queued is a job that this process has claimed.
+// Queued is a job that is leased to this process.
 type Queued struct {
 	job       Job
 	leaseEnds time.Time
@@ -82,8 +82,8 @@ type Queued struct {
 	bad       error // why the row cannot be read
 }
 
-// Enqueue queues a job in tx, already claimed by this process: call Deliver with the
-// result once tx is durable. A mute job takes the same room and work but is never done.
+// Enqueue inserts a job, already leased to this process: call Deliver with the result once
+// tx is durable. A mute job causes the same row and work but is never done.
 func (o *Outbox) Enqueue(tx *db.Tx, j Job, mute bool) (Queued, error) {
 	j.ID = tx.NewID()
 	q := Queued{job: j, leaseEnds: tx.Now.Add(lease), tries: 1}
@@ -103,7 +103,7 @@ func (o *Outbox) Enqueue(tx *db.Tx, j Job, mute bool) (Queued, error) {
 	return q, err
 }
 
-// Deliver has a queued job done soon. If too many wait already, it is left in the table
+// Deliver hands a queued job to the workers. If too many wait already, it stays in the table
 // until its lease ends.
 func (o *Outbox) Deliver(q Queued) {
 	if q.job.ID == 0 {
@@ -115,8 +115,8 @@ func (o *Outbox) Deliver(q Queued) {
 	}
 }
 
-// Run does jobs until ctx ends. Then it takes no more: those not begun are released for
-// other processes at once, and those under way have a moment to be finished.
+// Run does jobs until ctx ends. Then it begins no more: jobs not begun are released to other
+// processes at once, and jobs in flight have FinishFor to finish.
 func (o *Outbox) Run(ctx context.Context) error {
 	var working, helping sync.WaitGroup
 	under, cut := context.WithCancel(context.WithoutCancel(ctx))
@@ -131,15 +131,15 @@ func (o *Outbox) Run(ctx context.Context) error {
 	left := o.dispatch(ctx, under, &working)
 	o.release(append(left, <-polled...))
 	working.Wait()
-	o.release(nil) // what came in meanwhile
+	o.release(nil) // jobs handed over meanwhile
 	stopRenewing()
 	close(o.done)
 	helping.Wait()
 	return nil
 }
 
-// dispatch begins jobs that are ready, as long as there is a slot, and returns those that
-// it took and did not begin.
+// dispatch begins jobs that are ready, each in a slot, until ctx ends. It returns those that
+// it has taken and not begun.
 func (o *Outbox) dispatch(ctx, under context.Context, working *sync.WaitGroup) (left []Queued) {
 	for {
 		q, ok := o.next(ctx)
@@ -165,8 +165,8 @@ func (o *Outbox) dispatch(ctx, under context.Context, working *sync.WaitGroup) (
 	}
 }
 
-// next waits for a job that is ready or parked, and reports whether it may be begun. The
-// lease of a parked job is renewed; one that finds no room stays in the table until its
+// next waits for a job that is ready or was parked, and reports whether it may be begun. The
+// lease of a parked job is renewed; a job that cannot be parked stays in the table until its
 // lease ends.
 func (o *Outbox) next(ctx context.Context) (q Queued, ok bool) {
 	select {
@@ -184,8 +184,8 @@ func (o *Outbox) next(ctx context.Context) (q Queued, ok bool) {
 	return q, ok
 }
 
-// poll claims jobs that are due: after a failure, after a crash, from other machines.
-// It returns those that it has claimed and could not hand on.
+// poll claims jobs that are due: after a failure, after a crash, from other machines. It
+// returns those that it has claimed and not handed to dispatch.
 func (o *Outbox) poll(ctx context.Context) (left []Queued) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -212,8 +212,8 @@ func (o *Outbox) poll(ctx context.Context) (left []Queued) {
 	}
 }
 
-// release gives up the claims of jobs that nobody has begun, those given and all that
-// are ready, so that another process need not wait for the end of the lease.
+// release ends the leases of jobs that were not begun, those in left and all that are ready,
+// so that another process can claim them at once.
 func (o *Outbox) release(left []Queued) {
 	for len(o.ready) > 0 {
 		left = append(left, <-o.ready)
@@ -246,7 +246,7 @@ func byID(a, b Queued) int { return cmp.Compare(a.job.ID, b.job.ID) }
 const claimSize = 64
 
 func (o *Outbox) claim(ctx context.Context) (due []Queued, err error) {
-	// Most seconds nothing is due: look first, for reading is free.
+	// Usually nothing is due: a read costs less than an empty claim.
 	var found int64
 	err = o.db.Read(ctx, func(tx *db.Tx) error {
 		return tx.Get(`SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 0 AND (due_at <= $1 OR due_at > $2) LIMIT 1) waiting`,
@@ -258,7 +258,8 @@ func (o *Outbox) claim(ctx context.Context) (due []Queued, err error) {
 	err = o.db.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 		due = nil
 		ends := tx.Now.Add(lease)
-		// Materialized, or PostgreSQL may run the query for each row, and its limit is none.
+		// Without MATERIALIZED, PostgreSQL may run the query once for each row, and more than
+		// claimSize rows are claimed.
 		claimed, err := db.All(tx, o.read, `WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE state = 0 AND (due_at <= $1 OR due_at > $2) ORDER BY id LIMIT $3`+tx.SkipLocked()+`)
 			UPDATE outbox SET tries = tries + 1, due_at = $4, leased = 1 WHERE id IN (SELECT id FROM due)
 			RETURNING id, channel, sealed, not_after, tries`, tx.Now, tx.Now.Add(dueLimit), claimSize, ends)
@@ -274,8 +275,8 @@ func (o *Outbox) claim(ctx context.Context) (due []Queued, err error) {
 	return due, err
 }
 
-// read reads a claimed row. One whose payload cannot be read must not hold back the
-// others.
+// read reads a claimed row. A payload that cannot be read is no error here, so that it does
+// not hold back the others; work reports it.
 func (o *Outbox) read(q *Queued, scan db.Scan) error {
 	var row Job
 	var sealed []byte
@@ -303,10 +304,9 @@ func (o *Outbox) open(row Job, sealed []byte) (Job, error) {
 	return j, nil
 }
 
-// Sweep removes up to limit jobs made before the given time, whatever became of them.
-// No job is useful for that long. One that failed for good loses its payload as soon as
-// it is of no use. Rows are locked in the order of their ids, as everywhere in this
-// package.
+// Sweep removes up to limit jobs made before the given time, in any state: no job is useful
+// for that long. It also empties the payloads of failed jobs that have become useless. Rows
+// are locked in the order of their ids, as everywhere in this package.
 func Sweep(tx *db.Tx, before time.Time, limit int) (int64, error) {
 	if _, err := tx.Exec(`UPDATE outbox SET sealed = $1 WHERE id IN
 		(SELECT id FROM outbox WHERE state IN (2, 4) AND not_after < $2 AND length(sealed) > 0 ORDER BY id LIMIT $3`+tx.ForUpdate()+`)`,

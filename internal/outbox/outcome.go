@@ -11,7 +11,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// outcome is what became of one try.
+// outcome is the result of one try.
 type outcome struct {
 	q     Queued
 	at    time.Time
@@ -19,17 +19,17 @@ type outcome struct {
 	next  time.Time // of a waiting job: when to try again
 	said  string    // by the other side, addresses masked
 	err   error
-	cut   bool // it was stopped by the end of this process and did not fail
+	cut   bool // it was stopped because this process ends; it did not fail
 }
 
-// settle decides what comes after a try.
-func settle(q Queued, at time.Time, said string, err error) outcome {
+// outcomeOf decides the state of a job after a try.
+func outcomeOf(q Queued, at time.Time, said string, err error) outcome {
 	out := outcome{q: q, at: at, said: said, err: err, state: sent}
 	if err == nil {
 		return out
 	}
 	var refusal *Error
-	var never hopeless
+	var never cannotDo
 	if errors.As(err, &refusal) {
 		out.said = refusal.Said
 	}
@@ -50,12 +50,12 @@ func (out outcome) unknown() bool {
 	return errors.As(out.err, &se) && se.Unknown
 }
 
-// unknownPause is the time between tries of a job that may have arrived: ten
-// minutes see three of them at the most.
+// unknownPause is the time between tries of a job that may have been delivered: at most
+// three tries in ten minutes.
 const unknownPause = 4 * time.Minute
 
-// pause is how long to wait after a failure: 2 s, 4 s, … at most a minute, and up
-// to a quarter more so that not all come at once.
+// pause is how long to wait after a failure (exponential backoff): 2 s, 4 s, … at most a
+// minute, and up to a quarter more as jitter.
 func (out outcome) pause() time.Duration {
 	wait := min(time.Second<<min(out.q.tries, 6), time.Minute)
 	if out.unknown() {
@@ -67,7 +67,7 @@ func (out outcome) pause() time.Duration {
 // final reports whether there will be no other try.
 func (out outcome) final() bool { return out.state != waiting }
 
-// record writes what became of jobs: all outcomes of a moment in one transaction.
+// record writes the outcomes of jobs, those that end within linger in one transaction.
 func (o *Outbox) record() {
 	for first := range o.done {
 		group := []outcome{first}
@@ -85,11 +85,11 @@ func (o *Outbox) record() {
 	}
 }
 
-// writeAll writes a group, or each outcome by itself when that fails. A job whose outcome
-// cannot be written is done again when its lease ends: doubled, not lost.
+// writeAll writes a group, or each outcome by itself if that fails. A job whose outcome
+// cannot be written is done again when its lease ends.
 func (o *Outbox) writeAll(group []outcome) {
 	err := o.write(group)
-	if db.Unavailable(err) { // for all of them, and each would wait for it anew
+	if db.Unavailable(err) { // each single outcome would wait for the database again
 		o.log.Error("outbox: cannot record what was sent", "messages", len(group), "err", err)
 		return
 	}
@@ -126,7 +126,7 @@ func update(tx *db.Tx, out outcome) (err error) {
 		return unclaim(tx, id)
 	case out.state == sent:
 		_, err = tx.Exec(`UPDATE outbox SET state = 1, done_at = $2, sealed = $3, said = $4, reason = '', leased = 0 WHERE id = $1`, id, at, []byte{}, out.said)
-	case out.final(): // its content stays until its code is over: an operator may have it tried again
+	case out.final(): // its payload stays until its code expires: an operator may retry it
 		_, err = tx.Exec(`UPDATE outbox SET state = $2, done_at = $3, said = $4, reason = $5, leased = 0 WHERE id = $1 AND state = 0`,
 			id, int64(out.state), at, out.said, out.reason())
 	default:
@@ -136,7 +136,7 @@ func update(tx *db.Tx, out outcome) (err error) {
 	return err
 }
 
-// reason is the error in our own words, as text that every database takes.
+// reason is the error as text that every database accepts.
 func (out outcome) reason() string {
 	text := out.err.Error()
 	var se *Error

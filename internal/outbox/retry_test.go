@@ -62,7 +62,7 @@ func TestAPermanentFailureIsGivenUpVisibly(t *testing.T) {
 		if log := p.log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "given up") || strings.Contains(log, "ann@") || strings.Contains(log, "123456") {
 			t.Errorf("the log says: %s", log)
 		}
-		// It is over: only the next message is sent.
+		// It has expired: only the next message is sent.
 		p.answer = nil
 		clock.Advance(outbox.Lease)
 		next(t, p.arrived)

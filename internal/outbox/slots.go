@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// briskLimit is how many jobs are done at once with servers that answer promptly; more
+	// briskLimit bounds the jobs in flight with servers that reply promptly; more
 	// connections would only be refused.
 	briskLimit = 8
-	// sendLimit is how many are done at once in all, with those that wait for a slow
-	// server: each holds a connection, about 50 KB.
+	// sendLimit bounds all jobs in flight, with those that wait for a slow server: each
+	// holds a connection, about 50 KB.
 	sendLimit = 64
 	// slowAfter is when a job counts as slow.
 	slowAfter = 5 * time.Second
@@ -20,17 +20,16 @@ const (
 	briskShare = briskLimit - 2
 )
 
-// slots bound how many jobs are done at once. One that turns out to be slow makes room
-// for another, so that a few slow receivers hold up nobody else. A lane with slow jobs
-// may hold as many slots as are free, so that it takes half of them at the most, a
-// second such lane half of the rest, and so on; its further jobs are parked until one
-// ends.
+// slots bound the jobs in flight. A job that turns out to be slow makes room for another, so
+// that a few slow receivers do not delay the others. A lane with slow jobs may hold no more
+// slots than are free: the first such lane takes at most half of all, the second half of the
+// rest, and so on. Its further jobs are parked until one ends.
 type slots struct {
 	brisk, all chan struct{}
-	freed      chan struct{} // a parked job may have its turn now
+	freed      chan struct{} // a parked job may begin
 
 	mu     sync.Mutex
-	lanes  map[string]*usage // with jobs under way
+	lanes  map[string]*usage // lanes with jobs in flight
 	parked []Queued          // oldest first
 }
 
@@ -76,7 +75,7 @@ func (s *slots) take(ctx context.Context, lane string) (*slot, bool) {
 	return &slot{of: s, lane: lane}, true
 }
 
-// slowDown says that the job is slow, which makes room for another.
+// slowDown marks the job as slow, which makes room for another.
 func (s *slot) slowDown() {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
@@ -107,7 +106,7 @@ func (s *slot) leave() {
 	s.of.signal()
 }
 
-// signal has the parked jobs looked at.
+// signal wakes dispatch if jobs are parked.
 func (s *slots) signal() {
 	if len(s.parked) == 0 {
 		return
@@ -124,8 +123,8 @@ func (s *slots) fair(lane string) bool {
 	return u == nil || u.slow == 0 || u.brisk < briskShare && u.brisk+u.slow < cap(s.all)-len(s.all)
 }
 
-// admit reports whether a job may be begun. Otherwise it is parked, or, if too
-// many are, not kept.
+// admit reports whether a job may be begun. Otherwise it is parked, or dropped if too many
+// are.
 func (s *slots) admit(q Queued) (now, parked bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,23 +6,22 @@ import (
 	"time"
 )
 
-// work does a job and hands its outcome to record. It takes as long as the job is
-// useful, at the most.
+// work does a job and hands its outcome to record. It ends when the job becomes useless.
 func (o *Outbox) work(under context.Context, q Queued, s *slot) {
 	now := o.db.Now()
 	if now.After(q.leaseEnds.Add(-lease / 3)) { // the next renewal might come too late
 		o.flight.drop(q.job.ID)
-		return // it stays in the table, and whoever claims it next does it
+		return // it stays in the table until it is claimed again
 	}
 	if now.After(q.job.NotAfter) {
-		o.done <- settle(q, now, "", hopeless{"too late: the code has expired"})
+		o.done <- outcomeOf(q, now, "", cannotDo{"too late: the code has expired"})
 		return
 	}
 	defer time.AfterFunc(o.slowAfter, s.slowDown).Stop()
 	ctx, cancel := context.WithTimeout(under, q.job.NotAfter.Sub(now))
 	defer cancel()
 	said, err := o.try(ctx, q)
-	out := settle(q, o.db.Now(), said, err)
+	out := outcomeOf(q, o.db.Now(), said, err)
 	if out.cut = err != nil && under.Err() != nil && !out.unknown(); !out.cut {
 		o.health.record(q.job.Kind, err)
 	}
@@ -30,23 +29,23 @@ func (o *Outbox) work(under context.Context, q Queued, s *slot) {
 }
 
 // GiveUp is the error of a job that cannot be done, although no server has refused it.
-func GiveUp(reason string) error { return hopeless{reason} }
+func GiveUp(reason string) error { return cannotDo{reason} }
 
-type hopeless struct{ reason string }
+type cannotDo struct{ reason string }
 
-func (e hopeless) Error() string { return e.reason }
+func (e cannotDo) Error() string { return e.reason }
 
 func (o *Outbox) try(ctx context.Context, q Queued) (said string, err error) {
 	if q.bad != nil {
-		return "", hopeless{"its row cannot be read: " + q.bad.Error()}
+		return "", cannotDo{"its row cannot be read: " + q.bad.Error()}
 	}
 	h, ok := o.handlers[q.job.Kind]
 	if !ok {
-		return "", hopeless{"no sender for " + q.job.Kind}
+		return "", cannotDo{"no sender for " + q.job.Kind}
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = hopeless{fmt.Sprintf("panic: %v", p)}
+			err = cannotDo{fmt.Sprintf("panic: %v", p)}
 		}
 	}()
 	return h.Do(ctx, q.job)
