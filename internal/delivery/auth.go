@@ -13,32 +13,32 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 )
 
-// mechanisms are the ways to log in that are known, in the order in which they
-// are tried. PLAIN is first since every server gets it right.
+// mechanisms are the supported SASL mechanisms, in the order in which they are tried. PLAIN
+// is first because every server implements it correctly.
 func mechanisms() []string {
 	return []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5"}
 }
 
-// readable reports whether a mechanism shows the password to whoever can read
-// the connection.
+// readable reports whether a mechanism reveals the password to anybody who can read the
+// connection.
 func readable(mechanism string) bool { return mechanism == "PLAIN" || mechanism == "LOGIN" }
 
-// credentials answer a server's challenges by one mechanism.
+// credentials are a username and password for one mechanism.
 type credentials struct{ mechanism, username, password string }
 
-// first is what goes along with the AUTH command: all of it for PLAIN (RFC 4616),
-// nothing for the others.
-func (c credentials) first() string {
+// initialResponse is sent with the AUTH command (RFC 4954 4): all of it for PLAIN (RFC
+// 4616), nothing for the others.
+func (c credentials) initialResponse() string {
 	if c.mechanism != "PLAIN" {
 		return ""
 	}
 	return base64.StdEncoding.EncodeToString([]byte("\x00" + c.username + "\x00" + c.password))
 }
 
-// answers returns the function that answers one challenge after the other.
+// answers returns a function that answers one challenge after the other.
 func (c credentials) answers() func(challenge []byte) ([]byte, error) {
 	switch c.mechanism {
-	case "PLAIN": // a server that asks has not looked at what came along
+	case "PLAIN": // for a server that ignored the initial response
 		return c.queue([]byte("\x00" + c.username + "\x00" + c.password))
 	case "LOGIN": // the prompts differ from server to server; their order does not
 		return c.queue([]byte(c.username), []byte(c.password))
@@ -63,11 +63,11 @@ func (c credentials) queue(all ...[]byte) func([]byte) ([]byte, error) {
 	}
 }
 
-// iterations finds the work that a SCRAM server asks for (RFC 5802 5.1).
+// iterations finds the iteration count of a SCRAM server (RFC 5802 5.1).
 var iterations = regexp.MustCompile(`(?:^|,)i=([0-9]+)`)
 
-// maxIterations is ten times of what careful servers ask for; a hostile one would
-// ask for hours.
+// maxIterations is ten times what careful servers require; a hostile one could require
+// hours of work.
 const maxIterations = 1_000_000
 
 func more(a smtp.Auth) func([]byte) ([]byte, error) {
@@ -84,10 +84,10 @@ func more(a smtp.Auth) func([]byte) ([]byte, error) {
 // maxRounds bounds the challenges of one log-in; SCRAM has three.
 const maxRounds = 5
 
-// authenticate logs in by one mechanism (RFC 4954). After a refusal that the
-// connection survived, another may be tried.
+// authenticate logs in by one mechanism (RFC 4954). If the connection stays open after a
+// refusal, another mechanism may be tried.
 func (s *session) authenticate(c credentials) *failure {
-	r, f := s.command(atAuth, strings.TrimSpace("AUTH "+c.mechanism+" "+c.first()), 0)
+	r, f := s.command(atAuth, strings.TrimSpace("AUTH "+c.mechanism+" "+c.initialResponse()), 0)
 	next := c.answers()
 	for round := 1; f == nil && r.code == 334; round++ {
 		challenge, _ := base64.StdEncoding.DecodeString(strings.Join(r.lines, "")) // some servers ask in the clear
@@ -106,9 +106,9 @@ func (s *session) authenticate(c credentials) *failure {
 	return f
 }
 
-// offered lists the ways to log in that may be tried on this connection: what
-// the setting names, whether the server offers it or not, else what both sides
-// know; and without what would show the password to a stranger.
+// offered lists the mechanisms to try on this connection: the chosen one, whether the
+// server offers it or not, or with "auto" those that both sides know. Unless the connection
+// is private, mechanisms that reveal the password are left out.
 func (s *session) offered(chosen string, private bool) ([]string, error) {
 	common := []string{strings.ToUpper(chosen)}
 	if chosen == "" || strings.EqualFold(chosen, "auto") {

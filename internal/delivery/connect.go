@@ -17,23 +17,22 @@ import (
 const (
 	// dialLimit bounds the TCP connection, for which RFC 5321 names no time.
 	dialLimit = 30 * time.Second
-	// probeAfter is how long a server may be silent before it is tried whether
-	// it waits for TLS.
+	// probeAfter is how long a server may be silent before a second connection tests
+	// whether it waits for TLS.
 	probeAfter = 5 * time.Second
-	// stuckAfter is when a server that has not let us in counts as not working,
-	// though it is waited for.
+	// stuckAfter is after how long without a completed login a server counts as not
+	// working, although the attempt goes on.
 	stuckAfter = 30 * time.Second
 )
 
-// Stuck reports whether the server keeps us waiting before it has heard of any
-// message.
+// Stuck reports whether the server delays connections before any message.
 func (s *smtpSender) Stuck() bool { return s.stuck.Load() }
 
 // open dials, greets, encrypts and logs in.
 func (s *smtpSender) open(ctx context.Context) (*session, *failure) {
 	fired := make(chan struct{})
 	timer := time.AfterFunc(s.stuckAfter, func() { s.stuck.Store(true); close(fired) })
-	conn, f := s.letIn(ctx)
+	conn, f := s.connectAndLogIn(ctx)
 	if !timer.Stop() {
 		<-fired
 	}
@@ -43,7 +42,7 @@ func (s *smtpSender) open(ctx context.Context) (*session, *failure) {
 	return conn, f
 }
 
-func (s *smtpSender) letIn(ctx context.Context) (*session, *failure) {
+func (s *smtpSender) connectAndLogIn(ctx context.Context) (*session, *failure) {
 	conn, f := s.connect(ctx)
 	if f != nil || s.Username == "" {
 		return conn, f
@@ -59,8 +58,8 @@ func (s *smtpSender) letIn(ctx context.Context) (*session, *failure) {
 	return s.logIn(ctx, conn, names)
 }
 
-// logIn tries one mechanism after the other until one is let in, on a new
-// connection where the server ended the old one.
+// logIn tries one mechanism after the other until one succeeds, on a new connection where
+// the server closed the old one.
 func (s *smtpSender) logIn(ctx context.Context, conn *session, names []string) (*session, *failure) {
 	refusal := &failure{stage: atAuth}
 	for _, name := range names {
@@ -92,8 +91,8 @@ func (s *smtpSender) logIn(ctx context.Context, conn *session, names []string) (
 	return nil, refusal
 }
 
-// add notes the refusal of one mechanism. The server's own words count more than
-// what went wrong on the way.
+// add adds the refusal of one mechanism. A server's reply takes precedence over a failed
+// connection.
 func (f *failure) add(mechanism string, one *failure) {
 	if one.reply.code == 0 {
 		if f.reply.code == 0 {
@@ -148,8 +147,8 @@ func (s *smtpSender) begin(ctx context.Context, c *session) *failure {
 
 var errTLSAtOnce = errors.New("this port speaks TLS at once")
 
-// greeting waits for the server to speak first. One that never did may be waiting
-// for TLS: after a while that is tried on a second connection.
+// greeting waits for the server's greeting. A silent server that has never sent one may be
+// waiting for TLS: after probeAfter that is tested on a second connection.
 func (s *smtpSender) greeting(ctx context.Context, c *session) *failure {
 	var tlsAtOnce atomic.Bool
 	if c.secure == nil && !s.greeted.Load() {
@@ -161,7 +160,7 @@ func (s *smtpSender) greeting(ctx context.Context, c *session) *failure {
 		})
 		defer probe.Stop()
 	}
-	_, f := c.answer(atGreeting, 2, c.timeout)
+	_, f := c.awaitReply(atGreeting, 2, c.timeout)
 	if tlsAtOnce.Load() || f != nil && looksLikeTLS(f.err) {
 		return &failure{stage: atGreeting, err: errTLSAtOnce}
 	}
@@ -171,8 +170,8 @@ func (s *smtpSender) greeting(ctx context.Context, c *session) *failure {
 	return f
 }
 
-// looksLikeTLS reports whether a server answered with a record of TLS: an alert
-// or a handshake (RFC 8446 5.1).
+// looksLikeTLS reports whether a server replied with a TLS record: an alert or a handshake
+// (RFC 8446 5.1).
 func looksLikeTLS(err error) bool {
 	var odd notSMTP
 	return errors.As(err, &odd) && (strings.HasPrefix(odd.line, "\x15\x03") || strings.HasPrefix(odd.line, "\x16\x03"))
@@ -188,7 +187,7 @@ func (s *smtpSender) speaksTLS(ctx context.Context) bool {
 	defer func() { _ = conn.Close() }()
 	err = tls.Client(conn, &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12}).HandshakeContext(ctx)
 	var cert *tls.CertificateVerificationError
-	var alert *net.OpError // crypto/tls reports an alert of the other side so
+	var alert *net.OpError // the form in which crypto/tls reports an alert of the peer
 	return err == nil || errors.As(err, &cert) || errors.As(err, &alert) && alert.Op == "remote error"
 }
 

@@ -55,8 +55,8 @@ func (c *Channels) Check(ctx context.Context) error {
 	return err
 }
 
-// Send sends a message at once and past the queue, for `djauthy check --send`, and
-// returns what the other side said.
+// Send sends a message at once, without the queue, for `djauthy check --send`, and returns
+// the receiver's reply.
 func (c *Channels) Send(ctx context.Context, m Message, at time.Time) (said string, err error) {
 	s, ok := c.senders[m.To.Implementation]
 	if !ok {
@@ -67,7 +67,7 @@ func (c *Channels) Send(ctx context.Context, m Message, at time.Time) (said stri
 	return channel{s, c.wording}.Do(ctx, j)
 }
 
-// channel is one way to reach people, as the outbox has jobs done.
+// channel is one way to reach people, as a handler of the outbox.
 type channel struct {
 	Sender
 	wording *wording
@@ -80,27 +80,27 @@ func (c channel) Read(stored []byte) (outbox.Job, error) {
 	return p.message().Job(time.Time{}), err
 }
 
-// Do words a message and sends it.
+// Do renders a message and sends it.
 func (c channel) Do(ctx context.Context, j outbox.Job) (said string, err error) {
 	m := j.Payload.(payload).message()
 	w, err := c.wording.word(m)
 	if err != nil {
 		return "", outbox.GiveUp("wording: " + err.Error())
 	}
-	// The same at each try, so that a mail program shows a doubled message once.
+	// The same at each try, so that a mail program shows a duplicate once.
 	w.ID, w.Date = fmt.Sprintf("%x", uint64(j.ID)), j.ID.Time()
 	said, err = c.Send(ctx, w)
 	return m.strike(said), m.struck(err)
 }
 
-// Stuck reports whether the channel keeps everybody waiting.
+// Stuck reports whether the channel delays all messages.
 func (c channel) Stuck() bool {
 	s, ok := c.Sender.(stuckSender)
 	return ok && s.Stuck()
 }
 
-// strike removes the message's own secrets from what the other side said about
-// it: some servers repeat the subject, which holds the code.
+// strike removes the message's secrets from the receiver's reply: some servers repeat the
+// subject, which contains the code.
 func (m Message) strike(said string) string {
 	for _, secret := range []string{m.Text.Code, path.Base(m.Text.Link), path.Base(m.Text.NotMe)} {
 		if len(secret) >= minSecret {

@@ -14,32 +14,32 @@ import (
 	"github.com/djauthy/djauthy/internal/outbox"
 )
 
-// explain says what a failure means and what to do about it, in plain words,
-// with the server's own beside them. to is the recipient.
+// explain turns a failure into an error that says what to do about it, beside the server's
+// reply. to is the recipient.
 func (s *smtpSender) explain(f *failure, to string) *outbox.Error {
 	e := &outbox.Error{Unknown: f.unknown()}
 	if f.reply.code != 0 {
 		e.Said = clean(f.reply.text(), to, s.Password)
 	}
 	switch code := f.reply.code; {
-	case f.crowded() && s.in.Load() > 0: // others of our connections are let in
+	case f.crowded() && s.in.Load() > 0: // it accepts others of our connections
 	case f.early(), code == 530: // RFC 4954 6: log in first; it is so for every message
 		e.Down = true
 	case errors.Is(f.err, errNoUTF8):
 		e.Permanent, e.Down = ascii(s.from.Address), !ascii(s.from.Address)
-	case code < 500, code == 503: // 503: a command out of order, which a fresh connection mends
-	case f.stage == atMail: // the sender is refused, whoever the message is for
+	case code < 500, code == 503: // 503: a command out of order; a new connection begins again
+	case f.stage == atMail: // the sender is refused, whatever the recipient
 		e.Down = true
 	case f.stage == atRcpt && code == 552 && f.reply.enhanced() == "": // RFC 5321 4.5.3.1.10
 	default:
 		e.Permanent = true
 	}
-	e.Reason = clean(s.plainly(f), to, s.Password)
+	e.Reason = clean(s.reason(f), to, s.Password)
 	return e
 }
 
-// plainly is a failure in words without those of the server.
-func (s *smtpSender) plainly(f *failure) string {
+// reason says what failed, without the server's reply.
+func (s *smtpSender) reason(f *failure) string {
 	if f.reply.code != 0 {
 		return refused(f)
 	}
@@ -76,10 +76,10 @@ func refused(f *failure) string {
 	case f.stage == atRcpt && strings.Contains(text, "relay"):
 		return "RCPT TO: the mail server passes nothing on for this machine: set email.username and email.password, or have it relay for this address"
 	}
-	return f.stage + ": the mail server " + turnsAway(f)
+	return f.stage + ": the mail server " + refusal(f)
 }
 
-func turnsAway(f *failure) string {
+func refusal(f *failure) string {
 	what := "the connection"
 	switch f.stage {
 	case atMail:
@@ -158,7 +158,7 @@ func (s *smtpSender) notLoggedIn(err error) string {
 	return "logging in to the mail server fails: " + err.Error()
 }
 
-// broke is why there was no answer.
+// broke says why there was no reply.
 func broke(err error) string {
 	var odd notSMTP
 	switch {

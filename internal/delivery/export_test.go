@@ -18,7 +18,7 @@ var Clean = clean
 // ErrReplyTooLong is errReplyTooLong.
 var ErrReplyTooLong = errReplyTooLong
 
-// ReadReply reads one answer and returns its text.
+// ReadReply reads one reply and returns its text.
 func ReadReply(r io.Reader) (string, error) {
 	got, err := readReply(bufio.NewReader(r))
 	return got.text(), err
@@ -27,7 +27,7 @@ func ReadReply(r io.Reader) (string, error) {
 // Far makes the server one beyond this machine as far as a password is concerned.
 func Far(s Sender) { s.(*smtpSender).here = false }
 
-// Limits are the time limits of an SMTP sender, for an answer and for the end of
+// Limits are the time limits of an SMTP sender, for a reply and for the end of
 // the data.
 func Limits(s Sender) (answer, end time.Duration) {
 	return s.(*smtpSender).Timeout, s.(*smtpSender).endTime

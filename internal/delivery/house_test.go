@@ -20,7 +20,7 @@ import (
 
 const patience = 30 * time.Second
 
-// post is a Sender and a Stats that tells the test of each event. answer says
+// post is a Sender and a Stats that reports each event to the test. answer says
 // what comes of a message; nil: it is sent.
 type post struct {
 	answer func(w delivery.Worded) error

@@ -7,16 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// minSecret is how long a secret has to be to be looked for: a shorter one would
-// be found in every other word.
+// minSecret is the least length of a secret that is removed from replies: a shorter one
+// would match ordinary words.
 const minSecret = 4
 
-// saidLimit is how much of a server's words is kept, in bytes.
+// saidLimit is how much of a server's reply is kept, in bytes.
 const saidLimit = 500
 
-// Masked shows an address as its owner recognizes it and nobody else can read
-// it: the first and last character of the local part, and the domain. It is what
-// accounts.ID.Masked shows.
+// Masked shows an address so that its owner recognizes it and nobody else learns it: the
+// first and last character of the local part, and the domain. accounts.ID.Masked shows the
+// same.
 func Masked(address string) string {
 	at := strings.LastIndex(address, "@")
 	if at < 0 {
@@ -37,10 +37,9 @@ func maskedWord(word string) string {
 // with the @ encoded for a URL or by RFC 3461 4 (xtext).
 var addressLike = regexp.MustCompile(`(?i)(?:("[^"@]{1,64}"|[^\s<>()\[\],;:"'@]+?)(@)|([^\s<>()\[\],;:"'@/?&=]+?)(%40|\+40|=40))([^\s<>()\[\],;:"'@]+)`)
 
-// clean makes the words of a server fit for a log and a terminal: one line
-// without control characters, of at most saidLimit bytes, in which addresses are
-// masked and the secrets are struck out. to is the recipient, whose local part
-// some servers name alone ("ann... User unknown").
+// clean makes a server's reply fit for a log and a terminal: one line without control
+// characters, of at most saidLimit bytes, in which addresses are masked and secrets removed.
+// to is the recipient: some servers name the local part alone ("ann... User unknown").
 func clean(text, to string, secrets ...string) string {
 	text = strings.ToValidUTF8(text, "?")
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")

@@ -15,17 +15,17 @@ import (
 	"github.com/djauthy/djauthy/internal/words"
 )
 
-// Message is one message to one person, before it is worded.
+// Message is one message to one person, before it is rendered.
 type Message struct {
-	// To is who gets it: on which channel, and the identifier there in the spelling to
-	// which it is delivered.
+	// To is the recipient: the channel, and the identifier there in the spelling to which
+	// the message is delivered.
 	To   accounts.ID
 	Kind string // the templates mail/KIND.*: "code", "test"
 	Lang string
 	Text Text
 }
 
-// payload is a message as the outbox stores it. Its names are in databases.
+// payload is a message as the outbox stores it. Its field names are in databases.
 type payload struct {
 	Channel, To, Kind, Lang string
 	Text                    Text
@@ -35,24 +35,24 @@ func (p payload) message() Message {
 	return Message{To: accounts.ID{Implementation: p.Channel, Identifier: p.To}, Kind: p.Kind, Lang: p.Lang, Text: p.Text}
 }
 
-// Job is the message for the outbox. After notAfter it is of no use.
+// Job is the message for the outbox. After notAfter it is useless.
 func (m Message) Job(notAfter time.Time) outbox.Job {
 	to := m.To.Identifier
 	return outbox.Job{
 		Kind: m.To.Implementation, Recipient: Masked(to), Lane: strings.ToLower(to[strings.LastIndex(to, "@")+1:]), NotAfter: notAfter,
-		Payload: payload{m.To.Implementation, to, m.Kind, m.Lang, m.Text},
+		Payload: payload{Channel: m.To.Implementation, To: to, Kind: m.Kind, Lang: m.Lang, Text: m.Text},
 	}
 }
 
-// Text is what a message says, apart from its words.
+// Text is the values in a message.
 type Text struct {
 	Code    string
 	Site    string // brand name
 	Host    string // of the public URL, for autofill bound to the origin
 	Browser string
 	Place   string
-	At      string // when it was asked for, HH:MM and zone
-	Minutes int    // how long the code lives
+	At      string // when it was requested, HH:MM and zone
+	Minutes int    // how long the code is valid
 	Link    string
 	NotMe   string
 }
@@ -64,14 +64,17 @@ type shown struct {
 }
 
 func (t Text) in(l *words.Language) *shown {
-	return &shown{l, t.Code, t.Site, t.Host, t.Browser, t.Place, t.At, l.N("mail.code.life", t.Minutes), t.Link, t.NotMe}
+	return &shown{
+		Language: l, Code: t.Code, Site: t.Site, Host: t.Host, Browser: t.Browser, Place: t.Place, At: t.At,
+		Life: l.N("mail.code.life", t.Minutes), Link: t.Link, NotMe: t.NotMe,
+	}
 }
 
 func (s *shown) values() words.Values {
 	return words.Values{&s.Code, &s.Site, &s.Host, &s.Browser, &s.Place, &s.At, &s.Life, &s.Link, &s.NotMe}
 }
 
-// Worded is a message as it leaves the house.
+// Worded is a message as it is sent.
 type Worded struct {
 	ID      string // unique, letters and digits
 	To      string

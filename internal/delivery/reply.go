@@ -9,29 +9,29 @@ import (
 	"strings"
 )
 
-// What is read of a server's answers, so that no server fills this process's
-// memory. RFC 5321 4.5.3.1.5 allows 512 bytes for a line.
+// Limits on a server's reply, so that no server fills the memory. RFC 5321 4.5.3.1.5 allows
+// 512 bytes for a line.
 const (
 	lineLimit  = 2 << 10   // what is kept of a line; the rest of it is read and dropped
-	linesLimit = 64        // how many lines of an answer are kept
-	replyLimit = 256 << 10 // an answer that is longer is none
+	linesLimit = 64        // how many lines of a reply are kept
+	replyLimit = 256 << 10 // a longer reply is an error
 )
 
-var errReplyTooLong = errors.New("the answer has no end")
+var errReplyTooLong = errors.New("the reply has no end")
 
-// notSMTP is what came in place of an answer.
+// notSMTP is a line that is not a reply of SMTP.
 type notSMTP struct{ line string }
 
 func (e notSMTP) Error() string { return fmt.Sprintf("%.80q is no answer of a mail server", e.line) }
 
-// reply is a server's answer (RFC 5321 4.2); the zero reply is none.
+// reply is a server's reply (RFC 5321 4.2); the zero value stands for none.
 type reply struct {
 	code  int
 	lines []string // without the code
 }
 
-// text is the answer on one line: "550 5.1.1 no such user". The enhanced code
-// (RFC 2034) of each further line is the first one's and left out.
+// text is the reply on one line: "550 5.1.1 no such user". The enhanced code (RFC 2034)
+// stands only once: further lines repeat it.
 func (r reply) text() string {
 	var b strings.Builder
 	b.WriteString(strconv.Itoa(r.code))
@@ -57,7 +57,7 @@ func (r reply) enhanced() string {
 	return word
 }
 
-// readReply reads an answer of any number of lines.
+// readReply reads a reply of one or more lines.
 func readReply(in *bufio.Reader) (r reply, err error) {
 	for left := replyLimit; ; {
 		line, n, err := readLine(in, left)
@@ -102,7 +102,7 @@ func readLine(in *bufio.Reader, limit int) (line string, n int, err error) {
 	}
 }
 
-// parseLine takes "250-text" apart; more says that a line follows.
+// parseLine splits "250-text"; more means that another line follows.
 func parseLine(line string) (code int, text string, more, ok bool) {
 	if len(line) < 3 {
 		return 0, "", false, false

@@ -31,7 +31,7 @@ func TestAnAnswerIsReadWholeAndShownOnOneLine(t *testing.T) {
 	}
 }
 
-// endless is a line without an end, or an answer without one.
+// endless is a line without an end, or a reply without one.
 type endless struct{ line string }
 
 func (e endless) Read(p []byte) (int, error) {

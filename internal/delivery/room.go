@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// roomLimit is how long a message that finds no room at the mail server waits for
-// another to have its turn over, before it counts as a failed try.
+// roomLimit is how long a message that the mail server has no room for waits for another
+// connection to become free, before it counts as a failed try.
 const roomLimit = 30 * time.Second
 
-// crowded reports whether the server turned a connection away that it might let
-// in later. Most limit how many a client may have, many to fewer than are opened
-// here at once (Microsoft 365: three).
+// crowded reports whether the server refused a connection for now. Most servers limit the
+// connections of a client, many to fewer than are opened here at once (Microsoft 365:
+// three).
 func (f *failure) crowded() bool { return f.early() && f.reply.code/100 == 4 }
 
-// room waits until another message of ours is through and returns its connection,
-// or nil if a fresh one may be let in. It reports false if there is nobody to wait
-// for. gone is how many connections had ended when the server was asked.
+// room waits until another message is sent and returns its connection, or nil if a new one
+// may be accepted. It reports false if there is no connection to wait for. gone is how many
+// connections had ended when the refused one was opened.
 func (s *smtpSender) room(ctx context.Context, gone int64, until time.Time) (conn *session, ok bool) {
-	others := s.alive.Load() > 0 // asked first: what ends is counted as gone before
+	others := s.alive.Load() > 0 // read first: an ended connection counts as gone before it leaves alive
 	if conn = s.take(); conn != nil || s.gone.Load() != gone || !others {
 		return conn, conn != nil || s.gone.Load() != gone
 	}
@@ -35,9 +35,9 @@ func (s *smtpSender) room(ctx context.Context, gone int64, until time.Time) (con
 	return nil, false
 }
 
-// end counts a connection that has ended, and tells one of those who wait for room.
-// One that was turned away leaves none; that it was the last is told all the same,
-// as there is nobody left to wait for.
+// end counts a connection that has ended, and wakes one message that waits for room. A
+// refused connection makes no room; the last one wakes it all the same, because there is
+// none left to wait for.
 func (s *smtpSender) end(letIn bool) {
 	if letIn {
 		s.gone.Add(1)

@@ -13,7 +13,7 @@ import (
 	"github.com/djauthy/djauthy/internal/delivery"
 )
 
-// Things a broken server does in place of an answer.
+// What a broken server does instead of replying.
 const (
 	hangUp = "hang up"
 	stall  = "stall"
@@ -79,7 +79,7 @@ func start(t *testing.T, s *server) *server {
 	return s
 }
 
-// at answers one step of every connection in one way.
+// at replies to one step of every connection in one way.
 func at(step, answer string) func(string, int) string {
 	return func(s string, _ int) string {
 		if s == step {
@@ -249,7 +249,7 @@ func (s *server) data(in *bufio.Reader, e *envelope, say func(string, string, ..
 	})
 }
 
-// answers changes how the server answers from now on.
+// answers changes how the server replies from now on.
 func (s *server) answers(answer func(step string, connection int) string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Stages of a session, as the operator is told of them.
+// Stages of a session, as error messages name them.
 const (
 	atConnect  = "connecting"
 	atGreeting = "the greeting"
@@ -23,11 +23,11 @@ const (
 	atEnd      = "the end of DATA"
 )
 
-// failure is why a session got no further.
+// failure is why a session failed.
 type failure struct {
 	stage string
-	reply reply // the server's refusal; its code is 0 if there was no answer
-	err   error // why there was no answer
+	reply reply // the server's refusal; its code is 0 if there was no reply
+	err   error // why there was no reply
 }
 
 func (f *failure) Error() string {
@@ -39,7 +39,7 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-// early reports whether the session failed before it could take a message.
+// early reports whether the session failed before the first command about a message.
 func (f *failure) early() bool {
 	switch f.stage {
 	case atMail, atRcpt, atData, atEnd:
@@ -48,8 +48,8 @@ func (f *failure) early() bool {
 	return true
 }
 
-// unknown reports whether the server may have taken the message: it has all of
-// it and did not say what it does with it.
+// unknown reports whether the server may have accepted the message: it has all of it and
+// did not reply.
 func (f *failure) unknown() bool { return f.stage == atEnd && f.reply.code == 0 }
 
 // letter is a message as it goes over the wire.
@@ -64,8 +64,8 @@ type letter struct {
 type session struct {
 	conn    net.Conn
 	in      *bufio.Reader
-	timeout time.Duration // for each answer
-	endTime time.Duration // for the answer to the end of the data
+	timeout time.Duration // for each reply
+	endTime time.Duration // for the reply to the end of the data
 	ext     map[string]string
 	secure  *tls.ConnectionState // nil without TLS
 }
@@ -76,12 +76,12 @@ func newSession(conn net.Conn, timeout, endTime time.Duration) *session {
 
 // bound closes the connection when ctx ends, until release is called.
 func (s *session) bound(ctx context.Context) (release func() bool) {
-	conn := s.conn // TLS may take its place meanwhile, and ends with it
+	conn := s.conn // TLS may replace it meanwhile, and ends with it
 	return context.AfterFunc(ctx, func() { _ = conn.Close() })
 }
 
-// answer waits for an answer and requires its first digit, unless that is 0.
-func (s *session) answer(stage string, digit int, limit time.Duration) (reply, *failure) {
+// awaitReply waits for a reply and requires its first digit, unless digit is 0.
+func (s *session) awaitReply(stage string, digit int, limit time.Duration) (reply, *failure) {
 	_ = s.conn.SetReadDeadline(time.Now().Add(limit))
 	r, err := readReply(s.in)
 	switch {
@@ -105,7 +105,7 @@ func (s *session) command(stage, line string, digit int) (reply, *failure) {
 	if f := s.write(stage, []byte(line+"\r\n")); f != nil {
 		return reply{}, f
 	}
-	return s.answer(stage, digit, s.timeout)
+	return s.awaitReply(stage, digit, s.timeout)
 }
 
 // hello introduces us by EHLO, or by HELO to a server that does not know it.
@@ -122,8 +122,8 @@ func (s *session) hello(name string) *failure {
 	return f
 }
 
-// extensions are what a server offers, by their names in capitals. AUTH is also
-// found in the form of before RFC 2554, "AUTH=LOGIN".
+// extensions are those that a server offers, by name in capitals. AUTH may also have the
+// form of servers older than RFC 2554, "AUTH=LOGIN".
 func extensions(lines []string) map[string]string {
 	all := map[string]string{}
 	for _, line := range lines[min(1, len(lines)):] {
@@ -142,7 +142,7 @@ var (
 	errInjected   = errors.New("the server spoke before TLS began")
 )
 
-// startTLS goes over to TLS (RFC 3207) and forgets what was offered before.
+// startTLS switches to TLS (RFC 3207) and discards the extensions offered before.
 func (s *session) startTLS(ctx context.Context, host string) *failure {
 	if _, offered := s.ext["STARTTLS"]; !offered {
 		return &failure{stage: atTLS, err: errNoStartTLS}
@@ -150,7 +150,7 @@ func (s *session) startTLS(ctx context.Context, host string) *failure {
 	if _, f := s.command(atTLS, "STARTTLS", 2); f != nil {
 		return f
 	}
-	if s.in.Buffered() > 0 { // it came in the clear and would be read as if it had not
+	if s.in.Buffered() > 0 { // sent in the clear, it would be read as if it came through TLS
 		return &failure{stage: atTLS, err: errInjected}
 	}
 	s.ext = nil
@@ -170,7 +170,7 @@ func (s *session) encrypt(ctx context.Context, host string) *failure {
 
 var errNoUTF8 = errors.New("SMTPUTF8 is not offered")
 
-// hand hands a letter over and returns what the server said to it.
+// hand sends a letter and returns the server's reply.
 func (s *session) hand(ctx context.Context, l letter) (reply, *failure) {
 	release := s.bound(ctx)
 	defer release()
@@ -181,17 +181,17 @@ func (s *session) hand(ctx context.Context, l letter) (reply, *failure) {
 	if f := s.envelope(mail, "RCPT TO:<"+l.to+">"); f != nil {
 		return reply{}, f
 	}
-	// When this fails, the final dot has not left.
+	// If this fails, the final dot was not sent.
 	if f := s.write(atData, l.data); f != nil {
 		return reply{}, f
 	}
-	return s.answer(atEnd, 2, s.endTime)
+	return s.awaitReply(atEnd, 2, s.endTime)
 }
 
-// envelope sends the commands before the data. A server that offers PIPELINING gets
-// them at once (RFC 2920 3.1), which saves two ways there and back. One that refuses the
-// first or the second may answer DATA with 354 all the same; it is not spoken to again, and
-// discards data without an end.
+// envelope sends the commands before the data. A server that offers PIPELINING gets them at
+// once (RFC 2920 3.1), which saves two round trips. A server that refuses the first or the
+// second may still reply 354 to DATA; the connection is then closed, and the server discards
+// data without an end.
 func (s *session) envelope(mail, rcpt string) *failure {
 	_, pipelining := s.ext["PIPELINING"]
 	if pipelining {
@@ -208,16 +208,15 @@ func (s *session) envelope(mail, rcpt string) *failure {
 				return f
 			}
 		}
-		if _, f := s.answer(c.stage, c.digit, s.timeout); f != nil {
+		if _, f := s.awaitReply(c.stage, c.digit, s.timeout); f != nil {
 			return f
 		}
 	}
 	return nil
 }
 
-// mailFrom is the MAIL command with the parameters that this letter needs and no
-// others: servers have been seen that offer SMTPUTF8 and hand on to some that do
-// not.
+// mailFrom is the MAIL command with the parameters that this letter needs and no others:
+// some servers offer SMTPUTF8 and relay to others that do not.
 func (s *session) mailFrom(l letter) (string, error) {
 	line := "MAIL FROM:<" + l.from + ">"
 	if _, offered := s.ext["8BITMIME"]; offered && l.eight {
@@ -232,7 +231,7 @@ func (s *session) mailFrom(l letter) (string, error) {
 	return line, nil
 }
 
-// quit takes leave and does not wait for the answer.
+// quit sends QUIT, does not wait for the reply, and closes the connection.
 func (s *session) quit() {
 	_ = s.conn.SetDeadline(time.Now().Add(time.Second))
 	_, _ = s.conn.Write([]byte("QUIT\r\n"))

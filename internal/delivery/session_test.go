@@ -18,7 +18,7 @@ import (
 	"github.com/djauthy/djauthy/internal/outbox"
 )
 
-// after answers rightly, but late.
+// after replies correctly, but late.
 func after(step string, d time.Duration) func(string, int) string {
 	return func(s string, _ int) string {
 		if s == step {
@@ -28,7 +28,7 @@ func after(step string, d time.Duration) func(string, int) string {
 	}
 }
 
-// Each answer has its own time, so that a server may be slow at all of them.
+// Each reply has its own time limit, so that a server may be slow at all of them.
 func TestASlowServerHasItsTimeAtEachStage(t *testing.T) {
 	const limit = 600 * time.Millisecond
 	for _, step := range []string{"dial", "EHLO", "MAIL", "RCPT", "DATA", "sent"} {
@@ -297,7 +297,7 @@ func TestCheckEndsWithItsContext(t *testing.T) {
 }
 
 // The page of a person who waits says that mail does not work long before the
-// time for a greeting is over.
+// time limit of the greeting.
 func TestAServerThatLetsNobodyInIsDownBeforeItIsGivenUp(t *testing.T) {
 	for _, step := range []string{"dial", "EHLO"} {
 		t.Run(step, func(t *testing.T) {

@@ -27,7 +27,7 @@ const (
 	idleLimit = 20 * time.Second
 	// keptLimit is how many connections are kept.
 	keptLimit = 8
-	// endLimit is the least time for the answer to the end of the data
+	// endLimit is the least time for the reply to the end of the data
 	// (RFC 5321 4.5.3.2.6).
 	endLimit = 10 * time.Minute
 )
@@ -41,8 +41,8 @@ type SMTP struct {
 	Password string
 	Auth     string        // "auto", or the name of a SASL mechanism; empty: "auto"
 	From     string        // as in RFC 5322 3.4: Name <address>
-	Helo     string        // what to call ourselves; never the machine's own name
-	Timeout  time.Duration // for each answer (RFC 5321 4.5.3.2); 0: five minutes
+	Helo     string        // the name in EHLO; never the machine's own name
+	Timeout  time.Duration // for each reply (RFC 5321 4.5.3.2); 0: five minutes
 }
 
 // smtpSender keeps connections to one server, each used by one message at a
@@ -54,15 +54,15 @@ type smtpSender struct {
 	endTime time.Duration
 	idle    chan kept
 	here    bool // the server is on this machine, so that a password may go in the clear
-	// stuck says that a server has not let us in for stuckAfter, and nobody else
-	// has been let in since.
+	// stuck: a connection took longer than stuckAfter to open, and none has been opened
+	// since.
 	stuck      atomic.Bool
 	stuckAfter time.Duration
-	// greeted says that the server has spoken SMTP to this process before.
+	// greeted: the server has sent an SMTP greeting to this process before.
 	greeted atomic.Bool
-	// alive is how many connections there are, with those being opened and those
-	// kept; in is how many of them have been let in, gone how many of these have
-	// ended; ended gets an event then.
+	// alive is the number of connections, with those being opened and those kept. in is how
+	// many of them are open and logged in, gone how many such have ended; ended gets an
+	// event each time.
 	alive, in atomic.Int32
 	gone      atomic.Int64
 	ended     chan struct{}
@@ -103,8 +103,8 @@ func NewSMTP(s SMTP) (Sender, error) {
 	}, nil
 }
 
-// heloName is a host as EHLO takes it: a name in ASCII, or an address literal
-// (RFC 5321 4.1.3).
+// heloName is a host in the form of EHLO: a name in ASCII, or an address literal (RFC 5321
+// 4.1.3).
 func heloName(host string) (string, error) {
 	addr, err := netip.ParseAddr(host)
 	switch {
@@ -117,8 +117,8 @@ func heloName(host string) (string, error) {
 	return strings.TrimPrefix(name, "@"), err
 }
 
-// encodeDomain returns an address with its domain in ASCII (RFC 5890), as most
-// servers want it.
+// encodeDomain returns an address with its domain in ASCII (RFC 5890), which most servers
+// require.
 func encodeDomain(address string) (string, error) {
 	at := strings.LastIndex(address, "@") + 1
 	if ascii(address[at:]) {
@@ -137,18 +137,17 @@ func ascii[T string | []byte](text T) bool {
 	return true
 }
 
-// plainAddress reports whether an address can stand in a command without being
-// taken for anything else. Quoted local parts cannot; accounts makes none.
+// plainAddress reports whether an address is safe in a command. Quoted local parts are not;
+// accounts makes none.
 func plainAddress(address string) bool {
 	return strings.Count(address, "@") == 1 && utf8.ValidString(address) && !strings.ContainsFunc(address, func(r rune) bool {
 		return r == ' ' || !unicode.IsPrint(r) || strings.ContainsRune("<>()\",;:\\", r)
 	})
 }
 
-// Send hands a message over. A kept connection that fails before the server
-// knows of the message, or that the server wants to end, is followed by a fresh
-// one at once. One that the server turns away while it lets others of ours in waits
-// for one of these.
+// Send sends a message. If a kept connection fails before the server knows of the message,
+// or the server wants to end it, a new one is opened at once. If the server refuses a
+// connection while others of this process are open, the message waits for one of these.
 func (s *smtpSender) Send(ctx context.Context, w Worded) (string, error) {
 	l, err := s.letter(w)
 	if err != nil {
@@ -177,9 +176,8 @@ func (s *smtpSender) Send(ctx context.Context, w Worded) (string, error) {
 	}
 }
 
-// freshMayHelp reports whether another connection may be let do what this one,
-// which was used before, was not: its server restarted, or it has had its
-// messages.
+// freshMayHelp reports whether a new connection may succeed where this one, which was used
+// before, failed: the server may have restarted, or limit messages per connection.
 func (f *failure) freshMayHelp() bool {
 	if f.unknown() || errors.Is(f.err, errNoUTF8) {
 		return false
@@ -187,10 +185,9 @@ func (f *failure) freshMayHelp() bool {
 	return f.err != nil || f.stage == atMail || f.reply.code == 421 || f.stage != atEnd && (f.reply.code < 500 || f.reply.code == 503)
 }
 
-// over hands a letter over through conn, or a fresh connection if that is nil,
-// which is kept if it worked. A server that refuses is not spoken to again on the
-// same connection: what it thinks of the transaction differs from server to
-// server.
+// over sends a letter through conn, or a new connection if that is nil, and keeps the
+// connection if that worked. After a refusal the connection is closed: servers differ in the
+// state of the transaction that they then assume.
 func (s *smtpSender) over(ctx context.Context, conn *session, l letter) (r reply, f *failure) {
 	if conn == nil {
 		s.alive.Add(1)
