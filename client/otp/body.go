@@ -13,13 +13,13 @@ import (
 	"github.com/djauthy/djauthy/internal/plainjson"
 )
 
-// MaxBody is how much of a body Require reads to find a triple, in bytes.
+// MaxBody is the longest body in which Require looks for a triple, in bytes.
 const MaxBody = 1 << 20
 
-// maxFields is how many fields a form may have to be read.
+// maxFields bounds the fields of a form.
 const maxFields = 1000
 
-// What a body is read as.
+// Media types of bodies that may hold a triple.
 const (
 	mediaJSON      = "application/json"
 	mediaForm      = "application/x-www-form-urlencoded"
@@ -33,8 +33,8 @@ func media(contentType string) string {
 }
 
 // ParseBody finds the triple in a body of this Content-Type: JSON or a form of either
-// kind. It reads as the wire does: of a repeated field the last counts, and a body that
-// is malformed has none.
+// kind. It reads them as the ungleichotp server does: the last of a repeated field counts,
+// and a malformed body has no triple.
 func ParseBody(contentType string, body []byte) (name, realm, token string) {
 	var all map[string]string
 	switch media(contentType) {
@@ -48,8 +48,8 @@ func ParseBody(contentType string, body []byte) (name, realm, token string) {
 	return all["auth_name"], all["auth_realm"], all["auth_token"]
 }
 
-// Packed reports whether a Content-Encoding says that a body has to be unpacked. Such a
-// body is not read, since a few bytes can become gigabytes.
+// Packed reports whether a Content-Encoding says that a body is compressed. Such a body is
+// not read: a few bytes could become gigabytes.
 func Packed(contentEncoding string) bool {
 	for coding := range strings.SplitSeq(contentEncoding, ",") {
 		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
@@ -78,17 +78,17 @@ func readJSON(body []byte) map[string]string {
 	return found
 }
 
-// text is a string, or a number as it was written.
+// text is the value of a JSON string, or a number as it is written.
 func text(raw json.RawMessage) (s string) {
 	if c := raw[0]; c == '-' || c >= '0' && c <= '9' {
 		return string(raw)
 	}
-	_ = json.Unmarshal(raw, &s) // another type is no text
+	_ = json.Unmarshal(raw, &s) // "" for other types
 	return s
 }
 
-// readForm reads what is well-formed of a form, and the rest as it stands, as browsers
-// and the wire do: url.ParseQuery would leave fields out.
+// readForm decodes a form and keeps malformed escapes as they are, as browsers and the
+// server do: url.ParseQuery would leave such fields out.
 func readForm(body []byte) map[string]string {
 	if bytes.Count(body, []byte("&")) >= maxFields {
 		return nil
@@ -103,7 +103,7 @@ func readForm(body []byte) map[string]string {
 	return found
 }
 
-// unescape decodes + and %XX; a % that begins no escape stands for itself.
+// unescape decodes + and %XX; a % that begins no escape is kept.
 func unescape(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -145,7 +145,7 @@ func readMultipart(contentType string, body []byte) map[string]string {
 			return nil
 		}
 		if part.FileName() != "" {
-			value = nil // a file is no text
+			value = nil // a file is not a value
 		}
 		if isTriple(part.FormName()) {
 			found[part.FormName()] = string(value)

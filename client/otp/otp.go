@@ -1,11 +1,10 @@
 // Package otp is for micro services that authenticate each other with time-based
-// tokens, by way of djauthy or any server that speaks the ungleichotp wire of
-// 2021.
+// tokens, through djauthy or any server that speaks the ungleichotp protocol of 2021.
 //
 // Each service holds a triple: its name, its realm and a seed. From the seed it
-// makes a token for every request it sends to another service, which asks the
-// server whether the token is good (Client.Verify, or Client.Require in front of a
-// handler). What a service may do then is for the other to decide.
+// makes a token for every request that it sends to another service, which has the
+// server verify the token (Client.Verify, or Client.Require in front of a handler).
+// The package authenticates only; what a service may do, the other one decides.
 package otp
 
 import (
@@ -26,23 +25,22 @@ import (
 	"github.com/djauthy/djauthy/internal/totp"
 )
 
-// Errors of the server's answers. Test for them with errors.Is.
+// Errors that the server responds with. Test for them with errors.Is.
 var (
-	// ErrCredentials: the server does not take our own name, realm and seed. A
+	// ErrCredentials: the server does not accept the client's own name, realm and seed. A
 	// clock that is off by more than a minute and a half has the same effect.
 	ErrCredentials = errors.New("otp: the server does not accept our own name, realm and seed (or this clock is off)")
-	// ErrRefused: the token that was to be verified is not good, or our realm may
-	// not do this.
-	ErrRefused = errors.New("otp: refused: the token is not good now, or we may not ask")
+	// ErrRefused: the token to verify is not valid, or the client's realm may not do this.
+	ErrRefused = errors.New("otp: refused: the token is not valid now, or our realm may not do this")
 	// ErrNotFound: there is no such entry.
 	ErrNotFound = errors.New("otp: no such entry")
 	// ErrTaken: another entry has this name in this realm.
 	ErrTaken = errors.New("otp: the name is taken in this realm")
-	// ErrSeed: the seed is no base32.
+	// ErrSeed: the seed is not base32.
 	ErrSeed = totp.ErrSeed
 )
 
-// StatusError is an answer that none of the errors above tells.
+// StatusError is a response that none of the errors above stands for.
 type StatusError struct {
 	Code int    // HTTP status
 	Text string // what the server said, cut short
@@ -64,23 +62,23 @@ type Entry struct {
 	Seed  string `json:"seed"` // base32
 }
 
-// Client is a service that speaks with the server. Its methods may be called
-// from many goroutines; set the fields before.
+// Client is a service that sends requests to the server. Its methods are safe for
+// concurrent use; set the fields before.
 type Client struct {
 	Name, Realm string
 	Seed        string // base32
-	// Token is used in place of one made from Seed. It is good for a minute or two.
+	// Token is used instead of one made from Seed. It is valid for a minute or two.
 	Token string
 	// Server is the URL of the entries: https://login.example.org/ungleichotp/
 	Server string
-	// HTTP is used for requests. nil: connections are kept, and a request may take
-	// ten seconds.
+	// HTTP is used for requests. nil: a shared client with keep-alive and a timeout of ten
+	// seconds.
 	HTTP *http.Client
 	// Now is the clock. nil: that of the machine.
 	Now func() time.Time
-	// MaxList is how long a list may be that List and Find read, in bytes. 0: 512 MiB.
+	// MaxList is the longest list that List and Find read, in bytes. 0: 512 MiB.
 	MaxList int64
-	// Log is told why Require and Check could not ask the server. nil: slog.Default.
+	// Log gets the reason when Require and Check cannot reach the server. nil: slog.Default.
 	Log *slog.Logger
 }
 
@@ -88,8 +86,7 @@ const (
 	tries    = 3
 	firstTry = 200 * time.Millisecond
 	maxWait  = 5 * time.Second
-	// maxAnswer bounds what is read of an answer, maxList of a list: a million entries
-	// fit.
+	// maxAnswer bounds a response, maxList one with a list: a million entries fit.
 	maxAnswer = 64 << 10
 	maxList   = 512 << 20
 )
@@ -103,8 +100,8 @@ var kept = &http.Client{
 	},
 }
 
-// NewToken returns the token of this moment: six digits, good for half a minute
-// and, by the server's window, a little before and after.
+// NewToken returns the token of the current step: six digits, valid for half a minute and,
+// by the server's window, a little before and after.
 func (c *Client) NewToken() (string, error) {
 	if c.Token != "" {
 		return c.Token, nil
@@ -123,25 +120,24 @@ func (c *Client) now() time.Time {
 	return time.Now()
 }
 
-// Verify asks whether the token is that of (name, realm) now. It returns nil if
-// so, ErrRefused if not, and ErrCredentials if the server does not know us.
+// Verify has the server verify a token of (name, realm). It returns nil if the token is
+// valid, ErrRefused if not, and ErrCredentials if the server does not accept this client.
 func (c *Client) Verify(ctx context.Context, name, realm, token string) error {
 	var said struct {
 		Status string `json:"status"`
 	}
 	err := c.do(ctx, call{method: http.MethodPost, path: "verify/", fields: fields{"name": name, "realm": realm, "token": token}, again: true}, &said)
 	switch {
-	case err == nil && said.Status != "OK": // a page of somebody on the way is no verification
+	case err == nil && said.Status != "OK": // such as a page of a proxy in between
 		return &StatusError{http.StatusOK, "the answer is not that of an ungleichotp server"}
-	case errors.Is(err, ErrNotFound): // no entry is meant: nothing answers at this URL
+	case errors.Is(err, ErrNotFound): // not about an entry: there is no server at this URL
 		return &StatusError{http.StatusNotFound, "Not found."}
 	}
 	return err
 }
 
-// Create makes an entry with a seed of the server's. It is for realms that
-// administer. It is not tried again when a connection breaks, so that no second
-// entry can come of it.
+// Create makes an entry with a seed that the server makes. It needs a realm that may
+// administer. It is not tried again when a connection breaks, so that it never makes two.
 func (c *Client) Create(ctx context.Context, name, realm string) (e Entry, err error) {
 	err = c.do(ctx, call{method: http.MethodPost, fields: fields{"name": name, "realm": realm}}, &e)
 	return e, err
@@ -186,12 +182,12 @@ type fields map[string]string
 type call struct {
 	method, path string
 	fields       fields
-	// again: what the server does not carry out, or carries out twice, does no harm.
+	// again: the call is idempotent.
 	again bool
-	most  int64 // how long an answer may be, in bytes; 0: maxAnswer
+	most  int64 // the longest response, in bytes; 0: maxAnswer
 }
 
-// do sends a call, again if that is safe, and reads the answer into out.
+// do sends a call, again if that is safe, and reads the response into out.
 func (c *Client) do(ctx context.Context, x call, out any) error {
 	wait := firstTry
 	for try := 1; ; try++ {
@@ -210,8 +206,8 @@ func (c *Client) do(ctx context.Context, x call, out any) error {
 	}
 }
 
-// safe reports whether a call that failed may be sent again: it never reached
-// the server, or the server said that it is down for a moment.
+// safe reports whether a call that failed may be sent again: it never reached the server,
+// or it is idempotent and the server replied 503.
 func safe(err error, again bool) bool {
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
@@ -221,7 +217,7 @@ func safe(err error, again bool) bool {
 	return again && errors.As(err, &status) && status.Code == http.StatusServiceUnavailable
 }
 
-// once sends a call; after is when the server wants to be asked again.
+// once sends a call; after is the server's Retry-After.
 func (c *Client) once(ctx context.Context, x call, out any) (after time.Duration, err error) {
 	token, err := c.NewToken()
 	if err != nil {
@@ -241,7 +237,7 @@ func (c *Client) once(ctx context.Context, x call, out any) (after time.Duration
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Accept-Encoding", "identity") // else net/http asks for gzip, and unpacks it
+	req.Header.Set("Accept-Encoding", "identity") // else net/http accepts gzip and decompresses it
 	res, err := c.client().Do(req)
 	if err != nil {
 		return 0, err
@@ -251,8 +247,8 @@ func (c *Client) once(ctx context.Context, x call, out any) (after time.Duration
 	return time.Duration(seconds) * time.Second, read(res, out, x.most)
 }
 
-// client sends requests. It follows no redirect, for that would hand our token to
-// somebody else, and POST would become GET.
+// client sends requests. It follows no redirect: that would send the token to another
+// server, and POST would become GET.
 func (c *Client) client() *http.Client {
 	client := kept
 	if c.HTTP != nil {
@@ -263,7 +259,7 @@ func (c *Client) client() *http.Client {
 	return &careful
 }
 
-// read reads an answer of at most so many bytes into out.
+// read reads a response of at most most bytes into out.
 func read(res *http.Response, out any, most int64) error {
 	if most == 0 || res.StatusCode/100 != 2 {
 		most = maxAnswer
@@ -287,21 +283,21 @@ func read(res *http.Response, out any, most int64) error {
 	return nil
 }
 
-// failure is the error that an answer tells.
+// failure is the error that a response stands for.
 func failure(code int, body []byte) error {
-	var told struct {
+	var said struct {
 		Detail string   `json:"detail"`
 		Whole  []string `json:"non_field_errors"`
 	}
-	_ = json.Unmarshal(body, &told) // what is no JSON tells nothing more
+	_ = json.Unmarshal(body, &said) // a body that is not JSON leaves it empty
 	switch {
-	case code == http.StatusForbidden && strings.HasPrefix(told.Detail, "Incorrect authentication"):
+	case code == http.StatusForbidden && strings.HasPrefix(said.Detail, "Incorrect authentication"):
 		return ErrCredentials
 	case code == http.StatusForbidden:
 		return ErrRefused
-	case code == http.StatusNotFound && told.Detail != "":
+	case code == http.StatusNotFound && said.Detail != "":
 		return ErrNotFound
-	case code == http.StatusBadRequest && len(told.Whole) > 0:
+	case code == http.StatusBadRequest && len(said.Whole) > 0:
 		return ErrTaken
 	}
 	return &StatusError{code, fmt.Sprintf("%.200s", bytes.TrimSpace(body))}

@@ -15,21 +15,21 @@ import (
 	"unicode/utf8"
 )
 
-// Identity is a service that has proved who it is.
+// Identity is an authenticated service.
 type Identity struct{ Name, Realm string }
 
 type identityKey struct{}
 
-// From returns who sent the request that a handler behind Require answers.
+// From returns the sender of a request, in a handler behind Require.
 func From(ctx context.Context) (Identity, bool) {
 	id, ok := ctx.Value(identityKey{}).(Identity)
 	return id, ok
 }
 
-// Scheme is that of the Authorization header by which Sign shows a triple.
+// Scheme is the scheme of the Authorization header that Sign sets.
 const Scheme = "OTP"
 
-// Sign shows our triple in a request to another service, in its Authorization
+// Sign adds the client's triple to a request to another service, as its Authorization
 // header: OTP name="…", realm="…", token="…", each percent-encoded.
 func (c *Client) Sign(req *http.Request) error {
 	token, err := c.NewToken()
@@ -40,18 +40,18 @@ func (c *Client) Sign(req *http.Request) error {
 	return nil
 }
 
-// What Require says of a body that it does not read.
+// Texts of the responses to bodies that Require does not read.
 const (
 	TooLargeText = "The body is too large: the triple is looked for in at most 1 MiB. It may be in the Authorization header."
 	PackedText   = "A body with a Content-Encoding is not read. The triple may be in the Authorization header."
 )
 
-// Require lets those requests pass to a handler that show a good triple of one of
-// the realms; without realms, of any. The triple is in the Authorization header
-// (Sign), or in the fields auth_name, auth_realm and auth_token of a body in JSON or
-// of a form of either kind, as services of the ungleichotp wire send it; the handler
-// can read the body again. Others get 403, a body that is longer than MaxBody 413,
-// one that is packed 415, and everybody 503 while the server cannot be asked.
+// Require passes requests on to a handler if they have a valid triple of one of the
+// realms; without realms, of any. The triple is in the Authorization header (Sign), or in
+// the fields auth_name, auth_realm and auth_token of a body in JSON or of a form of either
+// kind, as services of ungleichotp send it; the handler can read the body again. Other
+// requests get 403, those with a body longer than MaxBody 413, with a compressed one 415,
+// and all get 503 while the server cannot be reached.
 func (c *Client) Require(realms ...string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -68,10 +68,10 @@ func (c *Client) Require(realms ...string) func(http.Handler) http.Handler {
 	}
 }
 
-// Check says with which status and text a request with this triple is answered,
-// 200 if it may pass. It is what middleware for other frameworks needs.
+// Check returns the status and text with which to respond to a request with this triple,
+// 200 if it may pass. It is for middleware of other frameworks.
 func (c *Client) Check(ctx context.Context, realms []string, name, realm, token string) (code int, text string) {
-	if !plain(name) || !plain(realm) || token == "" {
+	if !verbatim(name) || !verbatim(realm) || token == "" {
 		return http.StatusForbidden, "Incorrect authentication credentials."
 	}
 	if len(realms) > 0 && !slices.Contains(realms, realm) {
@@ -82,14 +82,14 @@ func (c *Client) Check(ctx context.Context, realms []string, name, realm, token 
 		return http.StatusOK, ""
 	case errors.Is(err, ErrRefused), badFields(err):
 		return http.StatusForbidden, "Incorrect authentication credentials."
-	case !errors.Is(err, context.Canceled): // else who asked has gone
-		c.complain(err)
+	case !errors.Is(err, context.Canceled): // else the requester is gone
+		c.logFailure(err)
 	}
 	return http.StatusServiceUnavailable, "The authentication server cannot be asked."
 }
 
-// complain tells the log why the server could not be asked.
-func (c *Client) complain(err error) {
+// logFailure logs why the server could not be reached.
+func (c *Client) logFailure(err error) {
 	log := c.Log
 	if log == nil {
 		log = slog.Default()
@@ -101,14 +101,14 @@ func (c *Client) complain(err error) {
 	log.Error("cannot verify who asks", "server", server, "err", err)
 }
 
-// plain reports whether a name is one that the server takes as it stands: it strips
-// white space, and another name than the one verified must not reach a handler.
-func plain(name string) bool {
+// verbatim reports whether the server reads a name as it is: it strips white space, and a
+// handler must not get another name than the one verified.
+func verbatim(name string) bool {
 	trimmed := strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f })
 	return name != "" && trimmed == name && utf8.ValidString(name)
 }
 
-// badFields reports that the server found a name, realm or token that none can be.
+// badFields reports whether the server refused the form of the name, realm or token.
 func badFields(err error) bool {
 	var status *StatusError
 	return errors.As(err, &status) && status.Code == http.StatusBadRequest
@@ -117,11 +117,10 @@ func badFields(err error) bool {
 func deny(w http.ResponseWriter, code int, text string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(map[string]string{"detail": text}) // the client has gone, or it has not
+	_ = json.NewEncoder(w).Encode(map[string]string{"detail": text}) // an error means that the client is gone
 }
 
-// triple finds what a request shows for its sender; code and problem say why its body is
-// not read.
+// triple finds the triple of a request; code and problem say why its body is not read.
 func triple(r *http.Request) (by Identity, token string, code int, problem string) {
 	if name, realm, token, ok := ParseHeader(r.Header.Get("Authorization")); ok {
 		return Identity{name, realm}, token, 0, ""

@@ -12,13 +12,13 @@ import (
 
 type key struct{}
 
-// Require lets those requests pass that show a good triple of one of the realms;
-// without realms, of any. See otp.Client.Require.
+// Require passes on requests with a valid triple of one of the realms; without realms, of
+// any. See otp.Client.Require.
 func Require(c *otp.Client, realms ...string) fiber.Handler {
 	return func(f *fiber.Ctx) error {
 		name, realm, token, ok := otp.ParseHeader(string(f.Request().Header.Peek(fiber.HeaderAuthorization)))
 		if !ok {
-			body := f.Request().Body() // as it came: f.Body would unpack it without a bound
+			body := f.Request().Body() // as it was sent: f.Body would decompress it without a bound
 			if len(body) > otp.MaxBody {
 				return deny(f, http.StatusRequestEntityTooLarge, otp.TooLargeText)
 			}
@@ -39,7 +39,7 @@ func deny(f *fiber.Ctx, code int, text string) error {
 	return f.Status(code).JSON(map[string]string{"detail": text})
 }
 
-// From returns who sent the request that a handler behind Require answers.
+// From returns the sender of a request, in a handler behind Require.
 func From(f *fiber.Ctx) (otp.Identity, bool) {
 	id, ok := f.Locals(key{}).(otp.Identity)
 	return id, ok
