@@ -38,7 +38,7 @@ func (c backupCmd) Run(e *env) error {
 	if err := c.check(e); err != nil {
 		return err
 	}
-	cfg, err := e.toldSettings()
+	cfg, err := e.loadSettings()
 	if err != nil {
 		return err
 	}

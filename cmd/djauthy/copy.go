@@ -31,7 +31,7 @@ func (c copyCmd) Run(e *env) error {
 	if err := config.CheckDatabase(c.To); err != nil {
 		return usageError{fmt.Errorf("--to: %w", err)}
 	}
-	cfg, err := e.toldSettings()
+	cfg, err := e.loadSettings()
 	if err != nil {
 		return err
 	}

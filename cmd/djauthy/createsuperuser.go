@@ -24,7 +24,7 @@ const maxUsername = services.MaxText
 // username is what Django's auth.User allows.
 var username = regexp.MustCompile(`^[\w.@+-]+$`)
 
-// Run makes a superuser, or makes one of who has the address already.
+// Run makes a superuser; a user who has the address becomes one.
 func (c createSuperuserCmd) Run(e *env) error {
 	if len(c.Name) > maxUsername || !username.MatchString(c.Name) {
 		return usageError{errors.New("--name: up to 128 letters, digits and @.+-_")}

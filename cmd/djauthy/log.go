@@ -11,7 +11,7 @@ import (
 	"github.com/djauthy/djauthy/internal/terminal"
 )
 
-// logger writes at the level of the settings, but at least at the given one.
+// logger logs at the level of the settings, or at least if that is higher.
 func logger(w io.Writer, c *config.Config, least slog.Level) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.Log.Level)) // the settings allow only its names

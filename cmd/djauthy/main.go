@@ -33,22 +33,22 @@ type cli struct {
 
 	Serve           serveCmd           `cmd:"" default:"1" help:"Run the server. This is what djauthy does without a command."`
 	Check           checkCmd           `cmd:"" help:"Try everything that is configured and say what is wrong."`
-	Sweep           sweepCmd           `cmd:"" help:"Clear away what is over, once; for cron."`
+	Sweep           sweepCmd           `cmd:"" help:"Remove expired rows, once; for cron."`
 	Users           usersCmd           `cmd:"" help:"List, show and change users. ID is a username, a user's id, or any address."`
 	Services        servicesCmd        `cmd:"" help:"Micro services: their triples (name, realm, seed) and realms."`
 	Messages        messagesCmd        `cmd:"" help:"The outbox: what was sent, to whom, and what the mail server said."`
 	Createsuperuser createSuperuserCmd `cmd:"" help:"Make a superuser."`
-	Client          clientCmd          `cmd:"" name:"ungleichotpclient" help:"Speak as a micro service: create, list, delete or verify entries."`
+	Client          clientCmd          `cmd:"" name:"ungleichotpclient" help:"Act as a micro service: create, list, delete or verify entries."`
 	Backup          backupCmd          `cmd:"" help:"Write all rows into one file, beside a running server."`
 	Restore         restoreCmd         `cmd:"" help:"Fill an empty database with the rows of a backup."`
 	Copy            copyCmd            `cmd:"" help:"Copy all rows into an empty database, also from SQLite to PostgreSQL and back."`
-	Migrate         migrateCmd         `cmd:"" help:"Make the database, or bring it up to date. The server does it at its start, too."`
+	Migrate         migrateCmd         `cmd:"" help:"Make the database, or bring it up to date. The server does so when it starts, too."`
 	Health          healthCmd          `cmd:"" help:"Exit 0 if the server answers; for containers."`
 	ConfigCmd       configCmd          `cmd:"" name:"config" help:"Print the settings in force, secrets hidden."`
 	Version         versionCmd         `cmd:"" help:"Print the version."`
 }
 
-// env is what commands have of the outside world; tests bring their own.
+// env is the commands' environment: streams, variables and flags. Tests pass their own.
 type env struct {
 	ctx            context.Context
 	stdin          io.Reader
@@ -59,19 +59,19 @@ type env struct {
 }
 
 func main() {
-	// With one Go processor nobody could queue while the disk works, and every
-	// commit would be alone.
+	// With one processor no request could queue during an fsync, so that no commit would be
+	// shared by several (group commit).
 	if runtime.GOMAXPROCS(0) < 2 {
 		runtime.GOMAXPROCS(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends what does not listen to the first
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
 	stop()
 	os.Exit(code)
 }
 
-// run is the program without its process.
+// run runs the program and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
 	var c cli
 	left := false
@@ -102,7 +102,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitOK
 }
 
-// command is as much of the command line as was understood.
+// command is the part of the command line that was parsed before the error.
 func command(err error) string {
 	name := "djauthy"
 	if wrong := (*kong.ParseError)(nil); errors.As(err, &wrong) && wrong.Context != nil {

@@ -15,10 +15,10 @@ type migrateCmd struct {
 	Pending bool `help:"Only say what would be done."`
 }
 
-// Run brings the database up to date. Of a new site it makes the database and the
-// secret key, as the server does at its start.
+// Run brings the database up to date. For a new site it makes the database and the secret
+// key, as the server does when it starts.
 func (m migrateCmd) Run(e *env) error {
-	c, err := e.toldSettings()
+	c, err := e.loadSettings()
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ type configCmd struct{}
 
 // Run prints the settings in force.
 func (configCmd) Run(e *env) error {
-	c, err := e.toldSettings()
+	c, err := e.loadSettings()
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (configCmd) Run(e *env) error {
 
 type healthCmd struct{}
 
-// Run asks the server whether it is alive.
+// Run checks that the server answers.
 func (healthCmd) Run(e *env) error {
 	c, _, err := e.settings()
 	if err != nil {
@@ -72,13 +72,13 @@ func (healthCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return fmt.Errorf("the server does not answer at the address of the setting listen; does it run, with the same settings? %w", err)
 	}
-	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server answers %s", answer.Status)
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server answers %s", response.Status)
 	}
 	if e.json {
 		return e.print(map[string]string{"status": "ok"})

@@ -12,7 +12,7 @@ import (
 	"github.com/djauthy/djauthy/internal/terminal"
 )
 
-// passphraseVariable holds the passphrase for who has no terminal.
+// passphraseVariable is the variable with the passphrase, for use without a terminal.
 const passphraseVariable = "DJAUTHY_BACKUP_PASSPHRASE"
 
 // passphraseFlag is where the passphrase of a backup's secret key comes from.

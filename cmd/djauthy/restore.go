@@ -26,7 +26,7 @@ type restoreCmd struct {
 // before anything is made.
 func (c restoreCmd) Run(e *env) error {
 	defer onHangup(e)()
-	cfg, err := e.toldSettings()
+	cfg, err := e.loadSettings()
 	if err != nil {
 		return err
 	}
@@ -144,10 +144,10 @@ func (c restoreCmd) restore(e *env, cfg *config.Config, in io.Reader, secret []b
 	if _, err := store.SecretKey(cfg); errors.Is(err, store.ErrNoKey) {
 		r.Key = path
 	}
-	return r.tell(e, c.File)
+	return r.report(e, c.File)
 }
 
-func (r restored) tell(e *env, file string) error {
+func (r restored) report(e *env, file string) error {
 	r.Steps = nonNil(r.Steps)
 	if e.json {
 		return e.print(r)

@@ -22,7 +22,7 @@ import (
 	"github.com/djauthy/djauthy/internal/web"
 )
 
-// drainFor is how long requests under way have after the signal to stop.
+// drainFor is how long requests in progress may take after the signal to stop.
 const drainFor = 10 * time.Second
 
 type serveCmd struct{}
@@ -35,17 +35,16 @@ func (serveCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	go h.tellHangups(hangups)
+	go h.logHangups(hangups)
 	err = h.serve(e)
 	return errors.Join(err, h.close())
 }
 
-// ignoreHangups lets the server live on when its terminal closes (SIGHUP), and when
-// what its output was piped into ends (SIGPIPE), until the function that it returns
-// is called.
+// ignoreHangups keeps the server running when its terminal closes (SIGHUP) and when the
+// reader of its output ends (SIGPIPE), until stop is called.
 func ignoreHangups(hangups chan os.Signal) (stop func()) {
 	signal.Notify(hangups, syscall.SIGHUP)
-	pipes := make(chan os.Signal, 1) // nobody reads it: that it is there is enough
+	pipes := make(chan os.Signal, 1) // never read: registering it is enough to ignore SIGPIPE
 	signal.Notify(pipes, syscall.SIGPIPE)
 	return func() {
 		signal.Stop(hangups)
@@ -54,8 +53,8 @@ func ignoreHangups(hangups chan os.Signal) (stop func()) {
 	}
 }
 
-// tellHangups is for who sends SIGHUP to have the settings read again.
-func (h *app) tellHangups(hangups <-chan os.Signal) {
+// logHangups is for who sends SIGHUP to have the settings read again.
+func (h *app) logHangups(hangups <-chan os.Signal) {
 	for range hangups {
 		h.log.Info("SIGHUP is ignored: settings are read at the start only; restart to change them")
 	}
@@ -79,7 +78,7 @@ func (h *app) serve(e *env) error {
 	if err := h.printFirstAdmin(e); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	// Workers outlive the server: what it accepted, they finish.
+	// Workers stop after the server, so that they finish what it accepted.
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(e.ctx))
 	defer stopWorkers()
 	g, ctx := errgroup.WithContext(e.ctx)
@@ -88,7 +87,7 @@ func (h *app) serve(e *env) error {
 	g.Go(func() error { return h.services.Run(workers) })
 	g.Go(func() error { return h.sweeper().Run(workers) })
 	if h.bus != nil {
-		g.Go(func() error { return h.bus.Run(ctx) }) // like the door, it takes no more once the end is near
+		g.Go(func() error { return h.bus.Run(ctx) }) // like the door, it takes no more after the signal to stop
 	}
 	if h.mailbox != nil {
 		g.Go(func() error { return h.mailbox.Run(workers) })
@@ -97,7 +96,7 @@ func (h *app) serve(e *env) error {
 		g.Go(func() error { return h.serveMetrics(ctx, counters) })
 	}
 	g.Go(func() error { return front.Serve(l) })
-	go debug.FreeOSMemory() // starting leaves more behind than serving needs
+	go debug.FreeOSMemory() // starting uses more memory than serving
 	g.Go(func() error {
 		<-ctx.Done()
 		h.log.Info("stopping: finishing what is under way")
@@ -109,7 +108,7 @@ func (h *app) serve(e *env) error {
 	return g.Wait()
 }
 
-// handler is the door with all that is behind it.
+// handler is the door with all its routes.
 func (h *app) handler() (*door.Door, error) {
 	d, err := door.New(door.Options{
 		PublicURL: h.cfg.PublicURL, Trusted: h.cfg.TrustedProxies, MaxHeader: h.cfg.MaxHeaderKiB << 10, HSTSSubdomains: h.cfg.HSTSSubdomains,
@@ -122,7 +121,7 @@ func (h *app) handler() (*door.Door, error) {
 	return d, h.pages().Open(d)
 }
 
-// pages are what people see.
+// pages are the pages for people.
 func (h *app) pages() *web.Server {
 	c := h.cfg
 	s := &web.Server{
@@ -142,7 +141,7 @@ func (h *app) pages() *web.Server {
 	return s
 }
 
-// printFirstAdmin says how to become the first administrator, while there is none.
+// printFirstAdmin prints how to become the first administrator, if there is none.
 func (h *app) printFirstAdmin(e *env) error {
 	token, needed, err := h.signin.MakeAdminToken(e.ctx)
 	if err != nil || !needed {
@@ -164,7 +163,7 @@ func (h *app) serveMetrics(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// listen opens an address and says in plain words why it cannot.
+// listen listens on an address. Its error says what to do.
 func listen(key, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	switch {

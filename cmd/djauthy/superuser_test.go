@@ -58,7 +58,7 @@ func TestWhatIsAlreadySoSaysSoAndWritesNoHistory(t *testing.T) {
 		}
 	}
 	again("is invited already", "users", "add", id)
-	again("is let in already", "users", "activate", id)
+	again("can sign in already", "users", "activate", id)
 	again("is a superuser already", "users", "promote", id)
 	again("is no superuser", "users", "demote", id, "--force")
 	again("is deactivated already", "users", "deactivate", id)

@@ -15,7 +15,7 @@ type target struct {
 	ID string `arg:"" help:"A username, a user's id, or any address."`
 }
 
-// explain makes an error about the user one that says what to do.
+// explain turns an error about the user into one that says what to do.
 func (t target) explain(e *env, h *app, err error) error {
 	switch {
 	case errors.Is(err, db.ErrNotFound):
@@ -27,7 +27,7 @@ func (t target) explain(e *env, h *app, err error) error {
 	return err
 }
 
-// forced is the flag of what may take the last superuser away.
+// forced is the flag of commands that could remove the last superuser.
 type forced struct {
 	Force bool `help:"Do it also to the last superuser."`
 }
@@ -48,8 +48,8 @@ func (t target) with(e *env, fn func(h *app) error) error {
 	return errors.Join(t.explain(e, h, fn(h)), h.close())
 }
 
-// change makes a change of the user and shows the user. already is said of one who was so
-// before.
+// change makes a change of the user and shows the user. already is the note for a user who
+// was in that state before.
 func (t target) change(e *env, already string, do func(d *directory.Directory) (directory.Changed, error)) error {
 	var out directory.Changed
 	err := t.with(e, func(h *app) (err error) {
@@ -65,5 +65,5 @@ func (t target) change(e *env, already string, do func(d *directory.Directory) (
 	return toJSON(out.Person).show(e)
 }
 
-// note prints on standard error what is not the command's answer.
+// note prints a remark on standard error, beside the command's output.
 func (e *env) note(text string) { fmt.Fprintln(e.stderr, "djauthy:", terminal.Printable(text)) }

@@ -16,17 +16,17 @@ import (
 type usersCmd struct {
 	List       usersListCmd       `cmd:"" help:"List users."`
 	Show       usersShowCmd       `cmd:"" help:"Show a user."`
-	Add        usersAddCmd        `cmd:"" help:"Invite a user: never swept, let in also when sign-up is closed."`
-	Activate   usersActivateCmd   `cmd:"" help:"Let a deactivated user in again."`
-	Deactivate usersDeactivateCmd `cmd:"" help:"Shut a user out and end their sessions."`
+	Add        usersAddCmd        `cmd:"" help:"Invite a user: never swept, may sign in also when sign-up is closed."`
+	Activate   usersActivateCmd   `cmd:"" help:"Let a deactivated user sign in again."`
+	Deactivate usersDeactivateCmd `cmd:"" help:"Keep a user from signing in and end their sessions."`
 	Promote    usersPromoteCmd    `cmd:"" help:"Make a user a superuser."`
 	Demote     usersDemoteCmd     `cmd:"" help:"Make a superuser an ordinary user."`
 	Link       usersLinkCmd       `cmd:"" help:"Print a one-time link that signs the user in in any browser."`
-	Export     usersExportCmd     `cmd:"" help:"Print everything that is kept of a user, as JSON."`
-	Delete     usersDeleteCmd     `cmd:"" help:"Remove a user and everything that is kept of them."`
+	Export     usersExportCmd     `cmd:"" help:"Print all data about a user, as JSON."`
+	Delete     usersDeleteCmd     `cmd:"" help:"Remove a user and all data about them."`
 }
 
-// userJSON is a user as commands print one.
+// userJSON is a user as commands print it.
 type userJSON struct {
 	ID          accounts.UserID `json:"id,string"`
 	Username    string          `json:"username"`
@@ -53,7 +53,7 @@ func toJSON(p directory.Person) userJSON {
 	return j
 }
 
-// state says in a word how the user stands.
+// state is the user's state in one word.
 func (j userJSON) state() string {
 	switch {
 	case j.Deactivated != nil:
@@ -158,9 +158,9 @@ func (h *app) invite(e *env, address string) (directory.Changed, error) {
 
 type usersActivateCmd struct{ target }
 
-// Run lets a user in again.
+// Run reactivates a user.
 func (c usersActivateCmd) Run(e *env) error {
-	return c.change(e, "is let in already", func(d *directory.Directory) (directory.Changed, error) {
+	return c.change(e, "can sign in already", func(d *directory.Directory) (directory.Changed, error) {
 		return d.Activate(e.ctx, directory.Command(), c.ID)
 	})
 }
@@ -170,7 +170,7 @@ type usersDeactivateCmd struct {
 	forced
 }
 
-// Run shuts a user out.
+// Run deactivates a user.
 func (c usersDeactivateCmd) Run(e *env) error {
 	return c.change(e, "is deactivated already", func(d *directory.Directory) (directory.Changed, error) {
 		return d.Deactivate(e.ctx, directory.Command(), c.ID, c.options()...)
@@ -191,7 +191,7 @@ type usersDemoteCmd struct {
 	forced
 }
 
-// Run takes a superuser's rights.
+// Run makes a superuser an ordinary user.
 func (c usersDemoteCmd) Run(e *env) error {
 	return c.change(e, "is no superuser", func(d *directory.Directory) (directory.Changed, error) {
 		return d.Demote(e.ctx, directory.Command(), c.ID, c.options()...)
@@ -226,7 +226,7 @@ func (c usersLinkCmd) Run(e *env) error {
 
 type usersExportCmd struct{ target }
 
-// Run prints everything that is kept of a user.
+// Run prints all data about a user.
 func (c usersExportCmd) Run(e *env) error {
 	return c.with(e, func(h *app) error {
 		x, err := h.directory.Export(e.ctx, directory.Command(), c.ID)
@@ -243,7 +243,7 @@ type usersDeleteCmd struct {
 	forced
 }
 
-// Run forgets a user.
+// Run removes a user.
 func (c usersDeleteCmd) Run(e *env) error {
 	var u accounts.User
 	if err := c.with(e, func(h *app) (err error) {

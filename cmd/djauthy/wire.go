@@ -57,9 +57,9 @@ func (e *env) settings() (*config.Config, []string, error) {
 	return config.Load(e.config, text, e.environ, config.ReadFile)
 }
 
-// toldSettings returns the settings and tells what is set and means nothing: a
+// loadSettings returns the settings and tells what is set and means nothing: a
 // mistyped DJAUTHY_DATABASE, say, lets a command work on another database.
-func (e *env) toldSettings() (*config.Config, error) {
+func (e *env) loadSettings() (*config.Config, error) {
 	c, warnings, err := e.settings()
 	for _, w := range warnings {
 		fmt.Fprintln(e.stderr, "djauthy: warning:", w)
