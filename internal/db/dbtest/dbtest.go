@@ -4,7 +4,6 @@ package dbtest
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"os"
 	"strings"
 	"sync"
@@ -48,7 +47,7 @@ func Run(t *testing.T, fn func(t *testing.T, d *db.DB, c *Clock)) {
 	t.Helper()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
-			d := Open(t, URL(t, engine))
+			d := Fresh(t, engine)
 			c := &Clock{now: Start}
 			d.Now = c.Now
 			d.Rehearse = true
@@ -64,34 +63,32 @@ func URL(t testing.TB, engine string) string {
 	if engine == "sqlite" {
 		return "sqlite:" + t.TempDir() + "/d.db"
 	}
-	base := os.Getenv("DJAUTHY_TEST_POSTGRES")
+	base := os.Getenv(postgres)
 	if base == "" {
 		if os.Getenv("CI") != "" {
 			t.Fatal("CI must set DJAUTHY_TEST_POSTGRES")
 		}
 		t.Skip("DJAUTHY_TEST_POSTGRES is not set; `make test` sets it")
 	}
-	return base + "&search_path=" + schema(t, base)
+	return base + "&search_path=" + schema(t)
 }
 
 // schema makes an empty schema, which is ten times cheaper than a database.
-func schema(t testing.TB, base string) string {
-	root, err := sql.Open("pgx", base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "t_" + strings.ToLower(rand.Text())
-	if _, err := root.ExecContext(t.Context(), "CREATE SCHEMA "+name); err != nil {
+func schema(t testing.TB) string {
+	t.Helper()
+	name := schemaName()
+	if err := execRoot(t.Context(), "CREATE SCHEMA "+name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := root.ExecContext(context.Background(), "DROP SCHEMA "+name+" CASCADE"); err != nil {
+		if err := execRoot(context.Background(), "DROP SCHEMA "+name+" CASCADE"); err != nil {
 			t.Error(err)
 		}
-		_ = root.Close()
 	})
 	return name
 }
+
+func schemaName() string { return "t_" + strings.ToLower(rand.Text()) }
 
 // Open opens and migrates the database at url until the test ends.
 func Open(t testing.TB, url string) *db.DB {
