@@ -45,7 +45,7 @@ func TestACopyHoldsEveryRowOfEveryTable(t *testing.T) {
 		}
 		wantSame(t, dbtest.Dump(t, target), dbtest.Dump(t, source))
 		// And back, over what a first start left in meta.
-		back := dbtest.Open(t, dbtest.URL(t, from))
+		back := dbtest.Fresh(t, from)
 		if err := back.Update(t.Context(), func(tx *db.Tx) error {
 			_, err := tx.Exec(`INSERT INTO meta (key, value) VALUES ('key_fingerprint', 'x')`)
 			return err
@@ -61,7 +61,7 @@ func TestACopyHoldsEveryRowOfEveryTable(t *testing.T) {
 
 func TestMoreRowsThanOneTransactionTakes(t *testing.T) {
 	pairs(t, func(t *testing.T, from, to string) {
-		source := dbtest.Open(t, dbtest.URL(t, from))
+		source := dbtest.Fresh(t, from)
 		if err := source.Update(t.Context(), func(tx *db.Tx) error {
 			tables, err := tx.Tables()
 			for _, x := range tables {
@@ -114,7 +114,7 @@ func TestABackupOfAnOlderDjauthyIsRestoredAndMigrated(t *testing.T) {
 func TestABackupOfADatabaseThatIsWrittenToIsOfOneMoment(t *testing.T) {
 	for _, engine := range engines {
 		t.Run(engine, func(t *testing.T) {
-			d := dbtest.Open(t, dbtest.URL(t, engine))
+			d := dbtest.Fresh(t, engine)
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			written, ended := make(chan struct{}, 1), make(chan error, 1)

@@ -77,7 +77,7 @@ func fill(t testing.TB, d *db.DB, n int) {
 // full is a migrated database with n rows in each table.
 func full(t testing.TB, engine string, n int) *db.DB {
 	t.Helper()
-	d := dbtest.Open(t, dbtest.URL(t, engine))
+	d := dbtest.Fresh(t, engine)
 	fill(t, d, n)
 	return d
 }

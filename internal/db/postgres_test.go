@@ -114,7 +114,7 @@ func TestAnOwnPartIsAsIfAloneOnTheDatabase(t *testing.T) {
 }
 
 func TestAClaimSkipsRowsThatAnotherHolds(t *testing.T) {
-	d := dbtest.Open(t, dbtest.URL(t, "postgres"))
+	d := dbtest.Fresh(t, "postgres")
 	for _, key := range []string{"1", "2"} {
 		if err := d.Update(t.Context(), put(key, "1")); err != nil {
 			t.Fatal(err)

@@ -306,7 +306,7 @@ func TestAServerThatLetsNobodyInIsDownBeforeItIsGivenUp(t *testing.T) {
 			delivery.Hurry(sender, patience, patience)
 			delivery.StuckAfter(sender, 50*time.Millisecond)
 			p := newPost()
-			d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+			d := dbtest.Fresh(t, "sqlite")
 			o := queue(t, d, sender, p)
 			o.FinishFor = time.Millisecond
 			runs(t, o)
@@ -332,7 +332,7 @@ func TestAServerThatLetsNobodyInIsDownBeforeItIsGivenUp(t *testing.T) {
 	sender := s.sender(t)
 	delivery.StuckAfter(sender, 50*time.Millisecond)
 	p := newPost()
-	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	d := dbtest.Fresh(t, "sqlite")
 	o = queue(t, d, sender, p)
 	runs(t, o)
 	o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])

@@ -31,7 +31,7 @@ func TestEveryStatementTakesItsRowsInTheOrderOfTheirKeys(t *testing.T) {
 		"GiveBack": func(tx *db.Tx) error { return limit.GiveBack(tx, amounts...) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := dbtest.Open(t, dbtest.URL(t, "postgres"))
+			d := dbtest.Fresh(t, "postgres")
 			if err := d.Sequence(t.Context(), db.ReadCommitted(do)); err != nil {
 				t.Fatal(err)
 			}
@@ -62,7 +62,7 @@ func keysAsTaken(t *testing.T, d *db.DB) (keys [][]byte) {
 }
 
 func TestTheSweeperPassesOverABudgetThatIsBeingTaken(t *testing.T) {
-	d := dbtest.Open(t, dbtest.URL(t, "postgres"))
+	d := dbtest.Fresh(t, "postgres")
 	for i := range 10 {
 		b := limit.Budget{Name: "x", Key: fmt.Sprint(i), Rates: config.Rates{{N: 1, Per: time.Microsecond}}}
 		if err := d.Update(t.Context(), func(tx *db.Tx) error { return limit.Charge(tx, b) }); err != nil {

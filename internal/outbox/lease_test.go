@@ -88,7 +88,7 @@ func TestALeaseThatEndsWhileItsMessageIsSentDoublesNothingHere(t *testing.T) {
 }
 
 func TestSlowRecipientsHoldUpNobodyElse(t *testing.T) {
-	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	d := dbtest.Fresh(t, "sqlite")
 	release := make(chan struct{})
 	p := newPost()
 	p.wait = held(release, "slow")
@@ -119,7 +119,7 @@ func TestSlowRecipientsHoldUpNobodyElse(t *testing.T) {
 }
 
 func TestNoMoreMessagesAreSentAtOnceThanServersLike(t *testing.T) {
-	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	d := dbtest.Fresh(t, "sqlite")
 	release := make(chan struct{})
 	p := newPost()
 	p.wait = held(release, "p")

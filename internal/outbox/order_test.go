@@ -19,7 +19,7 @@ func TestOutcomesAndLeasesAreWrittenInTheOrderOfTheirMessages(t *testing.T) {
 	const outcomes, leases = 0, 20 * time.Millisecond
 	for _, renew := range []time.Duration{leases, outcomes, outcomes, outcomes} { // which answers come first is chance
 		t.Run(renew.String(), func(t *testing.T) {
-			d := dbtest.Open(t, dbtest.URL(t, "postgres"))
+			d := dbtest.Fresh(t, "postgres")
 			p, own := newPost(), map[string]chan struct{}{}
 			var all []delivery.Message
 			for n := range most {

@@ -119,7 +119,7 @@ func TestAMessageNobodyCanSendIsGivenUp(t *testing.T) {
 }
 
 func TestAChannelIsDownByItsOwnFailuresOnly(t *testing.T) {
-	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	d := dbtest.Fresh(t, "sqlite")
 	p := newPost()
 	var answer error
 	p.answer = func(delivery.Worded) error { return answer }

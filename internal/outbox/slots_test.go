@@ -28,7 +28,7 @@ func flood(t *testing.T, d *db.DB, o *outbox.Outbox, p *post, n int) {
 }
 
 func TestASlowDomainLeavesHalfOfTheSlots(t *testing.T) {
-	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	d := dbtest.Fresh(t, "sqlite")
 	release := make(chan struct{})
 	p := newPost()
 	p.wait = held(release, "slow")
@@ -54,7 +54,7 @@ func TestASlowDomainLeavesHalfOfTheSlots(t *testing.T) {
 }
 
 func TestOneOfASlowDomainFollowsTheOther(t *testing.T) {
-	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	d := dbtest.Fresh(t, "sqlite")
 	release := make(chan struct{})
 	p := newPost()
 	p.wait = held(release, "slow")

@@ -11,7 +11,7 @@ import (
 // BenchmarkSignIn is a whole sign-in without HTTP and SMTP, on SQLite, one after
 // the other: what the rooms below the doors cost.
 func BenchmarkSignIn(b *testing.B) {
-	d := dbtest.Open(b, dbtest.URL(b, "sqlite"))
+	d := dbtest.Fresh(b, "sqlite")
 	d.Now = time.Now
 	h := furnish(b, d, nil)
 	h.freely()

@@ -171,7 +171,7 @@ func TestADayOfAttack(t *testing.T) {
 		{1000, 0, 48, 198},
 	} {
 		t.Run(fmt.Sprint(c.networks), func(t *testing.T) {
-			d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+			d := dbtest.Fresh(t, "sqlite")
 			clock := started()
 			d.Now = clock.Now
 			h := furnish(t, d, clock)

@@ -196,7 +196,7 @@ func TestSessionsInUseStay(t *testing.T) {
 }
 
 func TestAWalkGoesOnWhereItStopped(t *testing.T) {
-	d := dbtest.Open(t, dbtest.URL(t, "sqlite"))
+	d := dbtest.Fresh(t, "sqlite")
 	clock := &dbtest.Clock{}
 	for clock.Now().Before(dbtest.Start) {
 		clock.Advance(dbtest.Start.Sub(clock.Now()))
