@@ -191,7 +191,7 @@ func start(t testing.TB, settings ...string) *site {
 	t.Helper()
 	mail := openInbox()
 	t.Cleanup(mail.close)
-	return startWith(t, t.TempDir(), mail, settings...)
+	return startWith(t, t.TempDir(), mail, append([]string{"DJAUTHY_DATABASE=" + dbtest.Ready(t, "sqlite")}, settings...)...)
 }
 
 func startWith(t testing.TB, dir string, mail *inbox, settings ...string) *site {
@@ -235,7 +235,7 @@ func engines(t *testing.T, fn func(t *testing.T, s *site), settings ...string) {
 	t.Helper()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
-			fn(t, start(t, append([]string{"DJAUTHY_DATABASE=" + dbtest.URL(t, engine)}, settings...)...))
+			fn(t, start(t, append([]string{"DJAUTHY_DATABASE=" + dbtest.Ready(t, engine)}, settings...)...))
 		})
 	}
 }
