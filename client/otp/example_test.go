@@ -51,8 +51,7 @@ func ExampleClient_Verify() {
 	// Output: not the printer
 }
 
-// Only services of the realm office reach the handler, which is told which of them
-// calls.
+// Only services of the realm office reach the handler, which learns which one calls.
 func ExampleClient_Require() {
 	server := serve()
 	defer server.Close()

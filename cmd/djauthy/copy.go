@@ -17,7 +17,7 @@ type copyCmd struct {
 	Again bool   `help:"Clear what a restore or copy left that broke off, and begin again."`
 }
 
-// copied is what the command tells.
+// copied is the output of the command.
 type copied struct {
 	From   string       `json:"from"` // "sqlite" or "postgres"
 	To     string       `json:"to"`

@@ -110,7 +110,7 @@ func (c restoreCmd) secret(e *env, cfg *config.Config, h backup.Header) ([]byte,
 	return secret, nil
 }
 
-// restored is what the command tells.
+// restored is the output of the command.
 type restored struct {
 	Rows    int64        `json:"rows"`
 	Tables  []backup.Sum `json:"tables"`

@@ -26,7 +26,7 @@ import (
 	"github.com/djauthy/djauthy/templates"
 )
 
-// app is everything below the doors, wired together.
+// app is all packages below the doors, wired together.
 type app struct {
 	cfg       *config.Config
 	log       *slog.Logger
@@ -57,8 +57,8 @@ func (e *env) settings() (*config.Config, []string, error) {
 	return config.Load(e.config, text, e.environ, config.ReadFile)
 }
 
-// loadSettings returns the settings and tells what is set and means nothing: a
-// mistyped DJAUTHY_DATABASE, say, lets a command work on another database.
+// loadSettings returns the settings and prints warnings about variables that mean nothing:
+// with a mistyped DJAUTHY_DATABASE, for example, a command uses another database.
 func (e *env) loadSettings() (*config.Config, error) {
 	c, warnings, err := e.settings()
 	for _, w := range warnings {
@@ -67,9 +67,8 @@ func (e *env) loadSettings() (*config.Config, error) {
 	return c, err
 }
 
-// open wires the program for a command on a database that is there and up to date.
-// It makes and changes none. The log tells only what is wrong: the command's answer
-// is what it prints.
+// open wires the program for a command, on a database that exists and is up to date. It
+// makes and changes none. The log has warnings and errors only, beside the command's output.
 func (e *env) open() (*app, error) { return e.openAt(slog.LevelWarn, store.Expect) }
 
 // openReady wires it on a database that it makes and brings up to date, if
