@@ -30,7 +30,7 @@ func TestABrowserThatKeepsNoCookiesIsToldBeforeAMessageIsSent(t *testing.T) {
 			id := anID()
 			b := s.browser(t)
 			page := b.get(way.shown).want(t, http.StatusOK, "")
-			b.cookies = map[string]string{"other": "app"} // what another app of this host set is none of ours
+			b.cookies = map[string]string{"other": "app"} // set by another app on this host
 			a := b.post(way.posted, fill(page, "id", id)...).want(t, http.StatusUnprocessableEntity, "")
 			if !strings.Contains(a.body, lost) || !strings.Contains(a.body, public) || !strings.Contains(a.body, `href="`+way.posted+`"`) {
 				t.Errorf("%s: the page says: %s", way.shown, seen(a.body))

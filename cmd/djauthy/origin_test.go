@@ -61,8 +61,8 @@ func TestAFormByTheWrongAddressIsToldTheRightOne(t *testing.T) {
 	}
 }
 
-// What the proxy does not tell looks as if it came from another site; the page
-// has to lead out of it all the same.
+// If the proxy hides the host, a form looks as if it came from another site; the page
+// has to link to the right address all the same.
 func TestTheWayOnAfterAForeignOriginLeadsToThePublicURL(t *testing.T) {
 	t.Parallel()
 	s := shared(t)

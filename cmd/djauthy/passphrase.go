@@ -17,10 +17,10 @@ const passphraseVariable = "DJAUTHY_BACKUP_PASSPHRASE"
 
 // passphraseFlag is where the passphrase of a backup's secret key comes from.
 type passphraseFlag struct {
-	PassphraseFile string `help:"The first line of this file is the passphrase of the secret key; without it $DJAUTHY_BACKUP_PASSPHRASE, else it is asked for." placeholder:"FILE" type:"path"`
+	PassphraseFile string `help:"The first line of this file is the passphrase of the secret key; without it $DJAUTHY_BACKUP_PASSPHRASE, else a prompt asks for it." placeholder:"FILE" type:"path"`
 }
 
-// read finds the passphrase. twice asks for it again, so that a slip of the finger
+// read finds the passphrase. twice prompts for it again, so that a typing error
 // seals nothing.
 func (f passphraseFlag) read(e *env, twice bool) ([]byte, error) {
 	text, err := f.find(e, twice)

@@ -258,7 +258,7 @@ func TestALinkWhoseCookieIsLostIsNotCalledExpired(t *testing.T) {
 			t.Errorf("%d: the page says: %s", status, seen(a.body))
 		}
 	}
-	// The link is as good as before, and one that has ended is still called so.
+	// The link still works, and one that has ended is still shown as ended.
 	b.get(l.link())
 	b.post("/login/link").want(t, http.StatusSeeOther, "/account")
 	b = s.browser(t)

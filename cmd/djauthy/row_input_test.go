@@ -78,7 +78,7 @@ func (b *browser) signInAs(typed, mailbox string) {
 	b.submit(b.s.mail.next(b.t, mailbox).code()).want(b.t, http.StatusSeeOther, "/account")
 }
 
-// userOf is the username of who is signed in, "" if nobody is.
+// userOf is the username of the signed-in person, "" if nobody is.
 func (s *site) userOf(t testing.TB, b *browser) string {
 	t.Helper()
 	return b.get("/forward-auth").header.Get("Remote-User")

@@ -227,7 +227,7 @@ func TestNotMeVoidsTheCodeAndMutesThatBrowserUntilItSucceeds(t *testing.T) {
 		if !strings.Contains(s.out.String(), "it wasn't me") {
 			t.Error("the log does not say that a sign-in was disowned")
 		}
-		// The blocked browser is told nothing and gets no message.
+		// The blocked browser gets the usual response and no message.
 		b.post("/login", "id", id).want(t, http.StatusSeeOther, "/login/code")
 		s.sent(t)
 		if letters, _ := s.mail.to(id); len(letters) != 1 {

@@ -24,8 +24,8 @@ var offSite = []string{
 	"https:evil.example", "/" + strings.Repeat("a", 8192),
 }
 
-// onSite are local paths that people do want to come back to, and what they are
-// as a URI if they are none.
+// onSite are local paths to which people come back, and their form as a URI if they are
+// not in it.
 var onSite = map[string]string{
 	"/account": "", "/account/history?before=5": "", "/account#sessions": "", "/account/delete": "", "/a/b/c?x=https://other.example/&y=1": "", "/account?x=%C3%BC": "",
 	"/app?q=%25%20+%26%2F%23%3F%3D&next=/b&c[]=d": "", "/app/a%2Fb%20c": "", "/app?text=one%0D%0Atwo": "", "/caf%E9": "", "/app?q=100%": "", "/" + strings.Repeat("a", 8191): "",

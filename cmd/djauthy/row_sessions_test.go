@@ -226,7 +226,7 @@ func TestRow22_DeactivatingOrDeletingAUserEndsTheirSessionsAtOnce(t *testing.T) 
 	})
 }
 
-// Row 22: who is let in again needs a new sign-in.
+// Row 22: a reactivated user needs a new sign-in.
 func TestActivatingAUserRevivesNoSession(t *testing.T) {
 	t.Parallel()
 	s := start(t)

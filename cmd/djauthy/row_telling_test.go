@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// kind is an id in one of the states that nobody outside may tell apart.
+// kind is an id in one of the states that no stranger may distinguish.
 type kind struct {
 	name string
 	b    *browser
@@ -54,7 +54,7 @@ func kinds(t *testing.T, s *site, names ...string) (all []kind) {
 	return all
 }
 
-// told is all of an answer that a stranger sees, with the cookies' values
+// told is all of a response that a stranger sees, with the cookies' values
 // masked: they are random.
 func told(a answer) string {
 	var lines []string
@@ -174,7 +174,7 @@ func TestRow11_IDsLookAlikeWhenSignUpIsClosed(t *testing.T) {
 	}
 }
 
-// Row 11: the message itself must not tell the browser anything either.
+// Row 11: the message must reveal nothing to the browser either.
 func TestClosedSignUpAndDeactivatedUsersGetNoMessageAndNoSession(t *testing.T) {
 	t.Parallel()
 	s := start(t, "DJAUTHY_OPEN_SIGNUP=false")

@@ -53,7 +53,7 @@ func ignoreHangups(hangups chan os.Signal) (stop func()) {
 	}
 }
 
-// logHangups is for who sends SIGHUP to have the settings read again.
+// logHangups logs each SIGHUP, which some send to have the settings read again.
 func (h *app) logHangups(hangups <-chan os.Signal) {
 	for range hangups {
 		h.log.Info("SIGHUP is ignored: settings are read at the start only; restart to change them")
@@ -99,7 +99,7 @@ func (h *app) serve(e *env) error {
 	go debug.FreeOSMemory() // starting uses more memory than serving
 	g.Go(func() error {
 		<-ctx.Done()
-		h.log.Info("stopping: finishing what is under way")
+		h.log.Info("stopping: finishing requests and messages in progress")
 		front.Shutdown(l, drainFor)
 		stopWorkers()
 		return nil

@@ -240,8 +240,8 @@ func TestARefusedRecipientTellsNobodyThatTheChannelIsDown(t *testing.T) {
 	}
 }
 
-// A setting that is misspelt is told by every command that goes by settings: what it was
-// to say, such as which database, is not known.
+// Every command that uses settings reports a misspelt one: its intended meaning, such as
+// which database, is unknown.
 func TestEveryCommandTellsASettingThatMeansNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -90,7 +90,7 @@ func (s *session) authenticate(c credentials) *failure {
 	r, f := s.command(atAuth, strings.TrimSpace("AUTH "+c.mechanism+" "+c.initialResponse()), 0)
 	next := c.answers()
 	for round := 1; f == nil && r.code == 334; round++ {
-		challenge, _ := base64.StdEncoding.DecodeString(strings.Join(r.lines, "")) // some servers ask in the clear
+		challenge, _ := base64.StdEncoding.DecodeString(strings.Join(r.lines, "")) // some servers do not encode it
 		answer, err := next(challenge)
 		if err != nil || round > maxRounds {
 			if _, f = s.command(atAuth, "*", 0); f != nil { // RFC 4954 4: this cancels

@@ -42,7 +42,7 @@ func TestMatchTellsWhyACodeIsNotRight(t *testing.T) {
 	want(t, short.Expires, made.Add(life))
 	want(t, match(t, c, a, short.Text, 0, true), multifactor.Right)
 	want(t, match(t, c, a, short.Text, 1, true), multifactor.Expired) // void: its account had a success
-	want(t, match(t, c, a, "x", 1, true), multifactor.Wrong)          // which nobody else is told
+	want(t, match(t, c, a, "x", 1, true), multifactor.Wrong)          // which nobody else learns
 	want(t, match(t, c, a, short.Text, 0, false), multifactor.Spent)
 	want(t, match(t, c, a, "x", 0, false), multifactor.Spent)
 	clock.Advance(time.Minute)

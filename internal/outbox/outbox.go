@@ -265,7 +265,7 @@ func (o *Outbox) claim(ctx context.Context) (due []Queued, err error) {
 			RETURNING id, channel, sealed, not_after, tries`, tx.Now, tx.Now.Add(dueLimit), claimSize, ends)
 		for _, q := range claimed {
 			q.leaseEnds = ends
-			if !o.flight.has(q.job.ID) { // its lease ran out under way: the clock jumped, or the database was away
+			if !o.flight.has(q.job.ID) { // its lease expired in flight: the clock jumped, or the database was unreachable
 				due = append(due, q)
 			}
 		}

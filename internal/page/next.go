@@ -13,14 +13,14 @@ import (
 
 // WayBack is the requested way back as a URI reference of this server, "" if there is none.
 // A refused one is logged.
-func (s *Site) WayBack(c *fiber.Ctx, asked string) string {
-	if asked == "" {
+func (s *Site) WayBack(c *fiber.Ctx, requested string) string {
+	if requested == "" {
 		return ""
 	}
-	next, refusal := door.LocalPath(asked)
+	next, refusal := door.LocalPath(requested)
 	if refusal != "" {
 		if ok, left := s.drops.admit(s.Now()); ok {
-			s.Log.Warn("a way back was dropped", "request", s.Door.RequestID(c), "why", refusal, "next", loggable(asked), "unlogged", left)
+			s.Log.Warn("a way back was dropped", "request", s.Door.RequestID(c), "why", refusal, "next", loggable(requested), "unlogged", left)
 		}
 	}
 	return next

@@ -190,7 +190,7 @@ func (h *house) attacked(t *testing.T, networks int) (fresh, known, strangers in
 	ann := addr(t, "ann@example.org")
 	own := h.browser("198.51.100.1")
 	own.signsIn(t, ann)
-	again := make([]time.Time, networks) // when a refusal told each to come back
+	again := make([]time.Time, networks) // each network's Retry-After
 	for minute := range 24 * 60 {
 		again[minute%networks] = time.Time{} // one of them does not wait for that
 		refused := 0

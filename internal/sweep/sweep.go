@@ -122,7 +122,7 @@ func (s *Sweeper) sweep(ctx context.Context, t db.Sweep) (removed int64, err err
 		}
 		var n int64
 		var took time.Duration
-		asked := time.Now()
+		began := time.Now()
 		n, more, took, err = s.DB.Chunk(ctx, t, size)
 		if err != nil {
 			return removed, err
@@ -135,7 +135,7 @@ func (s *Sweeper) sweep(ctx context.Context, t db.Sweep) (removed int64, err err
 		case took > chunkTime*2:
 			size = max(size/2, minChunk)
 		}
-		time.Sleep(max(pause, time.Since(asked)))
+		time.Sleep(max(pause, time.Since(began)))
 	}
 	return removed, nil
 }

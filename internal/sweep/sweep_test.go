@@ -32,7 +32,7 @@ func (h *house) fill(t *testing.T, n int, made time.Time, insert func(tx *db.Tx,
 // kinds make, for each kind of rows, one that has expired or not.
 var kinds = map[string]struct {
 	table  string
-	over   time.Duration // a row so old is over, one a second younger is not
+	over   time.Duration // a row so old has expired, one a second younger has not
 	insert func(tx *db.Tx, id db.ID, i int) error
 }{
 	"attempts": {"attempts", 2*time.Hour + 10*time.Minute, func(tx *db.Tx, id db.ID, _ int) error {

@@ -283,8 +283,8 @@ func compared(file *ast.File, variable string) (all []string) {
 	return all
 }
 
-// families says what the '*' of a composed key stands for; a '*' alone is told
-// apart by its file.
+// families says what the '*' of a composed key stands for; a '*' alone is distinguished by
+// its file.
 func families(files map[string]*ast.File) map[string][]string {
 	units := elements(files["internal/words/phrases.go"], "units")
 	over := slices.DeleteFunc(elements(files["internal/web/code.go"], "verdicts"), func(v string) bool {

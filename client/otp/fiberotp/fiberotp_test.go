@@ -102,7 +102,7 @@ func TestATripleOpensTheDoorWhereverItIsShown(t *testing.T) {
 	}
 }
 
-// What is no triple to otp.Client.Require is none here.
+// A request without a triple for otp.Client.Require has none here either.
 func TestWithoutAGoodTripleTheDoorStaysShut(t *testing.T) {
 	door := guard(t, server(t), greeter, "office")
 	for name, c := range map[string]struct{ media, body, says string }{
@@ -147,7 +147,7 @@ func TestWhileTheServerIsAwayTheDoorSaysSo(t *testing.T) {
 	}
 }
 
-// Fiber's own strings change once a request is over; who called must not.
+// Fiber reuses its strings after a request; the caller's identity must not change.
 func TestWhoCalledStaysWhoItWas(t *testing.T) {
 	var seen []otp.Identity
 	door := guard(t, server(t), func(f *fiber.Ctx) error {
