@@ -118,16 +118,22 @@ func (h *app) handler() (*door.Door, error) {
 		return nil, err
 	}
 	(&ungleichotp.Server{Services: h.services, PublicURL: h.cfg.PublicURL, Log: h.log}).Open(d)
-	return d, h.pages().Open(d)
+	site := &page.Site{
+		Words: h.words, Sessions: h.sessions, Log: h.log, Now: h.db.Now, Door: d,
+		Options: page.Options{PublicURL: h.cfg.PublicURL, Brand: page.Brand{Name: h.cfg.Brand.Name, LogoFile: h.cfg.Brand.Logo, Accent: h.cfg.Brand.Accent}},
+	}
+	if err := site.Prepare(); err != nil {
+		return nil, err
+	}
+	return d, site.Open(h.pages().Routes(site)...)
 }
 
 // pages are the pages for people.
 func (h *app) pages() *web.Server {
 	c := h.cfg
 	s := &web.Server{
-		DB: h.db, Signin: h.signin, Directory: h.directory, Discovery: h.discovery, Words: h.words, Log: h.log, Submitted: h.metrics.Submitted,
-		Manual:  c.Mode == "manual",
-		Options: page.Options{PublicURL: c.PublicURL, Brand: page.Brand{Name: c.Brand.Name, LogoFile: c.Brand.Logo, Accent: c.Brand.Accent}},
+		DB: h.db, Signin: h.signin, Directory: h.directory, Discovery: h.discovery, Submitted: h.metrics.Submitted,
+		Manual: c.Mode == "manual",
 	}
 	if h.bus != nil {
 		s.Bus = h.bus.Ready

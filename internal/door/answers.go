@@ -11,17 +11,19 @@ import (
 // MaxBody is the longest body of a request, in bytes. A longer one gets 413.
 const MaxBody = maxBody
 
-// Answers sets how problems are written that no handler has written: requests that the
-// HTTP library refuses before any handler, and unknown paths. Where choose returns nil,
-// the Answer of SetFallback writes them.
-func (d *Door) Answers(choose func(*fiber.Ctx, *Problem) Answer) { d.choose = choose }
+// Answers adds how problems are written that no handler has written: requests that the
+// HTTP library refuses before any handler, and unknown paths. Each protocol adds its own,
+// which returns nil for the paths of others. Where all do, the Answer of SetFallback
+// writes them.
+func (d *Door) Answers(choose func(*fiber.Ctx, *Problem) Answer) { d.choose = append(d.choose, choose) }
 
 // writeUnhandled is WriteProblem for problems that no handler has written.
 func (d *Door) writeUnhandled(c *fiber.Ctx, err error) error {
 	answer, p := d.answer, problemOf(err)
-	if d.choose != nil {
-		if other := d.choose(c, p); other != nil {
-			answer = other
+	for _, choose := range d.choose {
+		if own := choose(c, p); own != nil {
+			answer = own
+			break
 		}
 	}
 	c.Response().SkipBody = c.Method() == fiber.MethodHead // which the HTTP library does not set where it refuses

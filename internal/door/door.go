@@ -57,7 +57,7 @@ type Door struct {
 	warned    warnings
 	origin    *http.CrossOriginProtection
 	answer    Answer
-	choose    func(*fiber.Ctx, *Problem) Answer
+	choose    []func(*fiber.Ctx, *Problem) Answer
 }
 
 // Answer writes a problem as a page or for programs. The status is already set.

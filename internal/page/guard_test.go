@@ -28,7 +28,12 @@ func TestARouteThatSaysNothingIsForNobody(t *testing.T) {
 	if err := s.Prepare(); err != nil {
 		t.Fatal(err)
 	}
-	s.Open(Route{Method: http.MethodGet, Path: "/forgotten", Handle: func(c *fiber.Ctx) error { return c.SendString("inside") }})
+	if err := s.Open(Route{Method: http.MethodGet, Path: "/forgotten", Handle: func(c *fiber.Ctx) error { return c.SendString("inside") }}); err != nil {
+		t.Fatal(err)
+	}
+	if s.Open() == nil { // the second time would forget whose the first pages are
+		t.Error("a site is opened twice")
+	}
 	r := httptest.NewRequest(http.MethodGet, "/forgotten", nil)
 	r.Host = "localhost:8080"
 	res, err := d.App.Test(r)

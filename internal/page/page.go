@@ -6,6 +6,7 @@
 package page
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -69,9 +70,13 @@ func (s *Site) Host() string {
 	return u.Hostname()
 }
 
-// Open adds routes and static files to the door. It remembers the paths of a person's pages,
-// which redirect to no other origin.
-func (s *Site) Open(routes ...Route) {
+// Open adds the routes of all packages and static files to the door, once. It remembers
+// the paths of a person's pages, which redirect to no other origin. Routes that are added
+// to the door before are not held to its host and origin.
+func (s *Site) Open(routes ...Route) error {
+	if s.own != nil {
+		return errors.New("the pages of a site are opened once, all together")
+	}
 	routes = append(routes, Get("/static/:hash/:name", AnyHost, s.files.serve))
 	s.own = map[string]bool{}
 	for _, r := range routes {
@@ -89,6 +94,7 @@ func (s *Site) Open(routes ...Route) {
 			s.add(r)
 		}
 	}
+	return nil
 }
 
 // add adds a route, with handlers that run before it.

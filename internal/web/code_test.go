@@ -21,16 +21,19 @@ func opened(t *testing.T) (*Server, *page.Site) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{DB: &db.DB{Now: time.Now}, Words: texts, Log: slog.New(slog.DiscardHandler), Options: page.Options{PublicURL: "http://localhost:8080", Brand: page.Brand{Name: "R & D"}}}
-	d, err := door.New(door.Options{PublicURL: s.Options.PublicURL, Log: slog.New(slog.DiscardHandler), Observe: func(string, string, int, time.Duration) {}})
+	s, log := &Server{DB: &db.DB{Now: time.Now}}, slog.New(slog.DiscardHandler)
+	o := page.Options{PublicURL: "http://localhost:8080", Brand: page.Brand{Name: "R & D"}}
+	d, err := door.New(door.Options{PublicURL: o.PublicURL, Log: slog.New(slog.DiscardHandler), Observe: func(string, string, int, time.Duration) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, err := s.site(d)
-	if err != nil {
+	site := &page.Site{Words: texts, Log: log, Options: o, Now: time.Now, Door: d}
+	if err := site.Prepare(); err != nil {
 		t.Fatal(err)
 	}
-	site.Open(s.routes(site)...)
+	if err := site.Open(s.Routes(site)...); err != nil {
+		t.Fatal(err)
+	}
 	return s, site
 }
 

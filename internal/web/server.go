@@ -7,7 +7,6 @@
 package web
 
 import (
-	"log/slog"
 	"net/http"
 	"sync"
 
@@ -16,11 +15,9 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/directory"
-	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/mailbox"
 	"github.com/djauthy/djauthy/internal/page"
 	"github.com/djauthy/djauthy/internal/signin"
-	"github.com/djauthy/djauthy/internal/words"
 )
 
 // Server holds what the pages need.
@@ -29,9 +26,6 @@ type Server struct {
 	Signin    *signin.Service
 	Directory *directory.Directory
 	Discovery accounts.Discovery
-	Words     *words.Catalogue
-	Log       *slog.Logger
-	Options   page.Options
 	// Manual lets people choose the implementation.
 	Manual bool
 	// Mailbox is the local mailbox for the page /mailbox, nil if the page does
@@ -74,26 +68,8 @@ type local struct {
 	bus     func() error
 }
 
-// Open adds the pages to a door.
-func (s *Server) Open(d *door.Door) error {
-	site, err := s.site(d)
-	if err != nil {
-		return err
-	}
-	site.Open(s.routes(site)...)
-	return nil
-}
-
-func (s *Server) site(d *door.Door) (*page.Site, error) {
-	site := &page.Site{Words: s.Words, Log: s.Log, Options: s.Options, Now: s.DB.Now, Door: d}
-	if s.Signin != nil {
-		site.Sessions = s.Signin.Sessions
-	}
-	return site, site.Prepare()
-}
-
-// routes lists all routes of this package, with who may use each.
-func (s *Server) routes(site *page.Site) []page.Route {
+// Routes lists all routes of this package, with who may use each.
+func (s *Server) Routes(site *page.Site) []page.Route {
 	in := &signIn{Site: site, signin: s.Signin, discovery: s.Discovery, manual: s.Manual, mailbox: s.Mailbox != nil, submitted: s.Submitted}
 	own := &account{Site: site, directory: s.Directory, signin: s.Signin, discovery: s.Discovery}
 	here := &local{Site: site, db: s.DB, mailbox: s.Mailbox, metrics: s.Metrics, bus: s.Bus}
