@@ -36,14 +36,21 @@ func (d Discovery) Resolve(text, implementation string) (Found, Refusal) {
 	if refusal := unusable(text); refusal != "" {
 		return Found{}, refusal
 	}
-	f := forms[0]
-	if implementation != "" {
-		var ok bool
-		if f, ok = formOf(implementation); !ok {
-			return Found{}, BadKind
-		}
+	f, ok := formFor(text, implementation)
+	if !ok {
+		return Found{}, BadKind
 	}
 	return f.resolve(d, norm.NFC.String(text))
+}
+
+// formFor returns the form that is named, if it takes the text, or the first that does.
+func formFor(text, implementation string) (*form, bool) {
+	for _, f := range forms {
+		if (implementation == "" || implementation == f.implementation) && f.takes(text) {
+			return f, true
+		}
+	}
+	return nil, false
 }
 
 // unusable refuses what no id of any form has.
@@ -57,8 +64,6 @@ func unusable(text string) Refusal {
 		return Compat
 	case strings.ContainsFunc(text, func(r rune) bool { return hidden(r) && !unicode.IsSpace(r) }):
 		return Control
-	case foreign(text):
-		return BadKind
 	}
 	return ""
 }
@@ -97,13 +102,4 @@ const asciiTwins = "\u212a\u037e\u1fef"
 func hidden(r rune) bool {
 	return unicode.In(r, unicode.C, unicode.Zl, unicode.Zp) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || r == utf8.RuneError ||
 		unicode.Is(unicode.Variation_Selector, r)
-}
-
-// foreign reports addresses that are plainly of another kind: URLs, xmpp:, and
-// provider prefixes such as github:name.
-func foreign(text string) bool {
-	scheme, _, found := strings.Cut(text, ":")
-	return found && scheme != "" && !strings.ContainsFunc(scheme, func(r rune) bool {
-		return r != '+' && r != '-' && r != '.' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
-	})
 }

@@ -16,10 +16,12 @@ const Email = "email"
 // '@', and the domain in ASCII.
 var email = form{
 	implementation: Email,
+	takes:          func(text string) bool { return !hasScheme(text) },
 	resolve:        resolveEmail,
 	deliverable:    deliverableEmail,
 	shown:          shownEmail,
 	masked:         maskedEmail,
+	domain:         domainOf,
 	budgetKey:      mailbox,
 }
 
@@ -210,4 +212,22 @@ func mailbox(identifier string) string {
 		local, domain = strings.ReplaceAll(local, ".", ""), "gmail.com"
 	}
 	return fold(local) + "@" + domain
+}
+
+// domainOf is the domain of an address, one for both names of Gmail.
+func domainOf(identifier string) string {
+	domain := strings.ToLower(identifier[strings.LastIndex(identifier, "@")+1:])
+	if domain == "googlemail.com" {
+		return "gmail.com"
+	}
+	return domain
+}
+
+// hasScheme reports ids that say of which kind they are: URLs, xmpp:, and provider
+// prefixes such as github:name.
+func hasScheme(text string) bool {
+	scheme, _, found := strings.Cut(text, ":")
+	return found && scheme != "" && !strings.ContainsFunc(scheme, func(r rune) bool {
+		return r != '+' && r != '-' && r != '.' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
+	})
 }

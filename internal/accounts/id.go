@@ -21,6 +21,8 @@ type Found struct {
 // form is one form of id, a file each.
 type form struct {
 	implementation string
+	// takes reports whether a text is an id of this form rather than of another.
+	takes func(text string) bool
 	// resolve normalises a text that holds nothing unusable.
 	resolve func(d Discovery, text string) (Found, Refusal)
 	// deliverable is an address as its channel takes it.
@@ -29,6 +31,9 @@ type form struct {
 	shown func(identifier string) string
 	// masked is enough of an identifier for its owner to recognize it, and for nobody else.
 	masked func(identifier string) string
+	// domain is what many identifiers have in common and limits count together: the host
+	// of a mail address.
+	domain func(identifier string) string
 	// budgetKey is the same for identifiers whose messages end up in one place.
 	budgetKey func(identifier string) string
 }
@@ -80,6 +85,16 @@ func (id ID) Masked() string {
 		return "***"
 	}
 	return f.masked(id.Identifier)
+}
+
+// Domain is what many identifiers have in common: messages to one domain share limits and
+// the slots of senders.
+func (id ID) Domain() string {
+	f, ok := formOf(id.Implementation)
+	if !ok {
+		return id.Identifier
+	}
+	return f.domain(id.Identifier)
 }
 
 // BudgetKey is the same for ids whose messages end up in one place. They share the

@@ -39,7 +39,7 @@ func (p payload) message() Message {
 func (m Message) Job(notAfter time.Time) outbox.Job {
 	to := m.To.Identifier
 	return outbox.Job{
-		Kind: m.To.Implementation, Recipient: Masked(to), Lane: strings.ToLower(to[strings.LastIndex(to, "@")+1:]), NotAfter: notAfter,
+		Kind: m.To.Implementation, Recipient: Masked(to), Lane: m.To.Domain(), NotAfter: notAfter,
 		Payload: payload{Channel: m.To.Implementation, To: to, Kind: m.Kind, Lang: m.Lang, Text: m.Text},
 	}
 }

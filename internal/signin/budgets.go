@@ -63,10 +63,9 @@ func (s *Service) keptBudgets(a attempt) []limit.Budget {
 
 // networkBudgets are the budgets of any message that an unknown browser requests.
 func (s *Service) networkBudgets(a attempt) []limit.Budget {
-	_, domain, _ := strings.Cut(a.budgetKey(), "@")
 	all := []limit.Budget{
 		{Name: "send_per_ip", Key: a.network, Rates: s.Settings.SendPerIP},
-		{Name: "send_per_domain", Key: a.network + " " + domain, Rates: times(s.Settings.SendPerIP, 1, domainPeriods), Cluster: a.network},
+		{Name: "send_per_domain", Key: a.network + " " + a.addr.Domain(), Rates: times(s.Settings.SendPerIP, 1, domainPeriods), Cluster: a.network},
 		s.sentLately(a),
 	}
 	if a.isIPv6() {
