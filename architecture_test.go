@@ -246,6 +246,36 @@ func TestTheWalksNameWhatExists(t *testing.T) {
 	}
 }
 
+// The table of docs/architecture.md has every package, on its floor.
+func TestTheTableHasEveryPackageOnItsFloor(t *testing.T) {
+	page, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, at := map[string]string{}, ""
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 {
+			continue
+		}
+		if floor := strings.TrimSpace(cells[1]); floor != "" {
+			at = floor
+		}
+		for _, m := range regexp.MustCompile("`((?:internal|cmd|client)/[a-z0-9/]+|templates|static)`").FindAllStringSubmatch(cells[2]+cells[3], -1) {
+			if listed[m[1]] == "" {
+				listed[m[1]] = at
+			}
+		}
+	}
+	for i, line := range slices.DeleteFunc(slices.Clone(floors), func(line []string) bool { return len(beside[line[0]]) > 0 }) {
+		for _, pkg := range line {
+			if listed[pkg] != strconv.Itoa(i) {
+				t.Errorf("docs/architecture.md has %s on floor %q, want %d", pkg, listed[pkg], i)
+			}
+		}
+	}
+}
+
 // The picture of the floors in docs/architecture.md is drawn from the imports; UPDATE=1
 // draws it again.
 func TestThePictureShowsTheFloors(t *testing.T) {
