@@ -19,6 +19,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 // asProgram makes the test binary be djauthy itself, for tests that need a
@@ -134,8 +135,8 @@ func settle(dir string, mail *inbox, settings []string) (environ []string, value
 	return environ, values
 }
 
-// open starts a server in this process.
-func open(dir string, mail *inbox, settings []string) (*site, error) {
+// open starts a server in this process, after prepare has seen what it is made of.
+func open(dir string, mail *inbox, settings []string, prepare ...func(*app)) (*site, error) {
 	environ, values := settle(dir, mail, settings)
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &site{addr: values["DJAUTHY_LISTEN"], environ: environ, mail: mail, clock: &clock{}, out: &book{}}
@@ -147,6 +148,9 @@ func open(dir string, mail *inbox, settings []string) (*site, error) {
 	}
 	h.db.Now = s.clock.Now
 	s.house = h
+	for _, fn := range prepare {
+		fn(h)
+	}
 	if s.public, err = url.Parse(h.cfg.PublicURL); err != nil {
 		cancel()
 		return nil, err
@@ -194,18 +198,39 @@ func start(t testing.TB, settings ...string) *site {
 	return startWith(t, t.TempDir(), mail, append([]string{"DJAUTHY_DATABASE=" + dbtest.Ready(t, "sqlite")}, settings...)...)
 }
 
+// startUnsent is start for a server that queues messages and hands them over as ever, to
+// an outbox that nobody runs.
+func startUnsent(t testing.TB, settings ...string) *site {
+	t.Helper()
+	mail := openInbox()
+	t.Cleanup(mail.close)
+	s, err := open(t.TempDir(), mail, settings, func(h *app) {
+		h.outbox = outbox.New(h.db, h.keys, h.channels.Handlers(), h.metrics, h.log)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.stopAfter(t)
+	return s
+}
+
 func startWith(t testing.TB, dir string, mail *inbox, settings ...string) *site {
 	t.Helper()
 	s, err := open(dir, mail, settings)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.stopAfter(t)
+	return s
+}
+
+func (s *site) stopAfter(t testing.TB) {
+	t.Helper()
 	t.Cleanup(func() {
 		if code := s.stop(); code != exitOK && !t.Failed() {
 			t.Errorf("the server ended with %d:\n%s", code, s.out)
 		}
 	})
-	return s
 }
 
 var common struct {
