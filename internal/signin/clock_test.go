@@ -23,7 +23,7 @@ func TestAClockThatJumpsLetsNobodyIn(t *testing.T) {
 				for range 5 {
 					tried.types(t, wrong(triedMail.code))
 				}
-				ended := &browser{h, used.by}
+				ended := used.at(h)
 				check(t, h.s.SignOut(t.Context(), used.by))
 
 				h.clock.Advance(jump)

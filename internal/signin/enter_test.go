@@ -133,7 +133,7 @@ func TestAUsedCodeIsRefused(t *testing.T) {
 		b := h.browser("192.0.2.1")
 		b.asks(t, signin.Request{ID: ann, Next: "/notes"})
 		m := h.mail(t)
-		twin := &browser{h, b.by} // the same cookies, no session yet
+		twin := b.at(h) // the same cookies, no session yet
 		want(t, b.types(t, m.code).Verdict, signin.Accepted)
 		want(t, twin.types(t, m.code).Verdict, signin.Used)
 		want(t, twin.clicks(t, m.link).Verdict, signin.Used)
@@ -145,7 +145,7 @@ func TestAUsedCodeIsRefused(t *testing.T) {
 		want(t, again.Verdict, signin.Again)
 		want(t, again.Next, "/notes")
 		want(t, b.types(t, wrong(m.code)).Verdict, signin.Used)
-		forged := &browser{h, b.by}
+		forged := b.at(h)
 		forged.by.Session.Secret[0] ^= 1
 		want(t, forged.types(t, m.code).Verdict, signin.Used)
 		check(t, h.s.SignOut(t.Context(), b.by))

@@ -11,15 +11,6 @@ import (
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
-// makesFirst makes the first administrator's token as a start does.
-func (h *house) makesFirst(t *testing.T) string {
-	t.Helper()
-	token, needed, err := h.s.MakeAdminToken(t.Context())
-	check(t, err)
-	want(t, needed, true)
-	return token.String()
-}
-
 func (h *house) isFirst(t *testing.T, token string) bool {
 	t.Helper()
 	ok, err := h.s.IsAdminToken(t.Context(), token)

@@ -3,11 +3,9 @@ package signin_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -89,11 +87,6 @@ func (h *house) exports(ctx context.Context, user accounts.UserID) (directory.Ex
 	return h.dir.Export(ctx, directory.Command(), fmt.Sprint(user))
 }
 
-// owner is the person in the browser, who acts on their own account.
-func (b *browser) owner() directory.Owner {
-	return directory.Owner{Session: b.by.Session, Client: b.by.Client}
-}
-
 // deliver runs the outbox until the test ends.
 func (h *house) deliver(t testing.TB) {
 	t.Helper()
@@ -110,49 +103,6 @@ func (h *house) nothingKept() { h.s.Settings.KeptSends = nil }
 func (h *house) freely() {
 	many := config.Rates{{N: 1000, Per: time.Minute}}
 	h.s.Settings.SendPerID, h.s.Settings.SendPerIP, h.s.Settings.SendPerIDPrefix, h.s.Settings.ResendEvery = many, many, many, 0
-}
-
-// post is a channel to people that keeps the messages it gets, and learns when the outbox
-// has recorded that they were sent.
-type post struct {
-	arrived  chan delivery.Worded
-	recorded chan error
-}
-
-func newPost() *post { return &post{make(chan delivery.Worded, 4096), make(chan error, 4096)} }
-
-func (p *post) Send(_ context.Context, w delivery.Worded) (string, error) {
-	p.arrived <- w
-	return "", nil
-}
-func (p *post) Check(context.Context) error { return nil }
-func (p *post) Sent(string, time.Duration)  { p.recorded <- nil }
-func (p *post) Failed(string, bool)         { p.recorded <- errors.New("message not sent") }
-
-// mail is a message as its reader sees it.
-type mail struct {
-	to, code, text string
-	link, notMe    seal.Token
-}
-
-var links = regexp.MustCompile(`/login/(link|not-me)/(\S+)`)
-
-func read(t testing.TB, w delivery.Worded) mail {
-	t.Helper()
-	m := mail{to: w.To, text: w.Text}
-	m.code, _, _ = strings.Cut(w.Text, "\n")
-	for _, found := range links.FindAllStringSubmatch(w.Text, -1) {
-		token, ok := seal.ParseToken(found[2])
-		if !ok {
-			t.Fatalf("%s is no token", found[2])
-		}
-		if found[1] == "link" {
-			m.link = token
-		} else {
-			m.notMe = token
-		}
-	}
-	return m
 }
 
 // mail waits for the next message.
@@ -239,105 +189,20 @@ func (h *house) dump(t testing.TB) map[string][]string {
 	return dbtest.Dump(t, h.d)
 }
 
-// browser is somebody at a browser: it keeps the cookies it is given.
-type browser struct {
-	h  *house
-	by signin.Requester
-}
-
-// browser opens a fresh browser at a network address.
-func (h *house) browser(network string) *browser {
-	b, _ := h.s.ReadBrowser("")
-	return &browser{h, signin.Requester{
-		Browser: b, Network: network, Words: h.words.Get("en"), Client: audit.Client{Prefix: "192.0.2.0/24", Agent: "Firefox/Linux"},
-	}}
-}
-
-// asks requests a code and keeps the attempt's cookie.
-func (b *browser) asks(t testing.TB, ask signin.Request) signin.Started {
+// makesFirst makes the first administrator's token as a start does.
+func (h *house) makesFirst(t *testing.T) string {
 	t.Helper()
-	asked, err := b.h.s.Start(t.Context(), ask, b.by)
+	token, needed, err := h.s.MakeAdminToken(t.Context())
 	check(t, err)
-	return b.take(asked)
+	want(t, needed, true)
+	return token.String()
 }
 
-func (b *browser) take(asked signin.Started) signin.Started {
-	if asked.Attempt.ID != 0 {
-		b.by.Attempt = asked.Attempt
-	}
-	return asked
-}
-
-// gets requests a code for id and reads the message.
-func (b *browser) gets(t testing.TB, id accounts.ID) mail {
+func (h *house) user(t *testing.T, b *browser) accounts.UserID {
 	t.Helper()
-	if asked := b.asks(t, signin.Request{ID: id}); asked.Wait > 0 {
-		t.Fatalf("refused for %v", asked.Wait)
-	}
-	return b.h.mail(t)
-}
-
-func (b *browser) resends(t testing.TB) signin.Started {
-	t.Helper()
-	asked, err := b.h.s.Resend(t.Context(), b.by)
+	s, err := h.s.Sessions.Check(t.Context(), b.by.Session)
 	check(t, err)
-	return b.take(asked)
-}
-
-// getsAgain requests another code and reads it.
-func (b *browser) getsAgain(t testing.TB) mail {
-	t.Helper()
-	if asked := b.resends(t); asked.Wait > 0 || asked.Gone {
-		t.Fatalf("not sent again: %+v", asked)
-	}
-	return b.h.mail(t)
-}
-
-func (b *browser) types(t testing.TB, code string) signin.Entered {
-	t.Helper()
-	return b.entered(t)(b.h.s.SubmitCode(t.Context(), code, b.by))
-}
-
-func (b *browser) clicks(t testing.TB, link seal.Token) signin.Entered {
-	t.Helper()
-	return b.entered(t)(b.h.s.SubmitLink(t.Context(), link, b.by))
-}
-
-func (b *browser) entered(t testing.TB) func(e signin.Entered, err error) signin.Entered {
-	return func(e signin.Entered, err error) signin.Entered {
-		t.Helper()
-		check(t, err)
-		if e.Verdict == signin.Accepted {
-			b.by.Session = e.Session
-			b.by.Browser, _ = b.h.s.ReadBrowser(e.Browser)
-		}
-		return e
-	}
-}
-
-// signsIn requests a code, reads it and submits it.
-func (b *browser) signsIn(t testing.TB, id accounts.ID) signin.Entered {
-	t.Helper()
-	e := b.types(t, b.gets(t, id).code)
-	want(t, e.Verdict, signin.Accepted)
-	return e
-}
-
-// isIn reports whether the browser's session is valid.
-func (b *browser) isIn(t testing.TB) bool {
-	t.Helper()
-	_, err := b.h.s.Sessions.Check(t.Context(), b.by.Session)
-	if err != nil && !errors.Is(err, db.ErrNotFound) {
-		t.Fatal(err)
-	}
-	return err == nil
-}
-
-func (b *browser) waiting(t testing.TB) signin.Waiting {
-	t.Helper()
-	w, err := b.h.s.Wait(t.Context(), b.by)
-	check(t, err)
-	return w
+	return s.User.ID
 }
 
 func addr(t testing.TB, text string) accounts.ID {
@@ -347,28 +212,4 @@ func addr(t testing.TB, text string) accounts.ID {
 		t.Fatalf("%s is refused: %s", text, refusal)
 	}
 	return id
-}
-
-// wrong is a code of the same shape as those given that differs from all of them.
-func wrong(codes ...string) string {
-	for n := range 1_000_000 {
-		if c := fmt.Sprintf("%06d", n); !slices.Contains(codes, c) {
-			return c
-		}
-	}
-	panic("no wrong code left")
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func want[T comparable](t testing.TB, got, wanted T) {
-	t.Helper()
-	if got != wanted {
-		t.Fatalf("got %v, want %v", got, wanted)
-	}
 }

@@ -34,9 +34,6 @@ func machine(t *testing.T, url string, clock *dbtest.Clock) *house {
 	return h
 }
 
-// at moves a browser to another machine; its cookies stay.
-func (b *browser) at(h *house) *browser { return &browser{h, b.by} }
-
 func TestTwoMachinesShareEveryBudget(t *testing.T) {
 	a, b := machines(t)
 	a.nothingKept()

@@ -122,13 +122,13 @@ func TestTheRightCodeOnceMoreIsADoubleClickInItsOwnSessionAlone(t *testing.T) {
 		other.signsIn(t, ben)
 		want(t, b.types(t, m.code).Verdict, signin.Again)
 		for name, session := range map[string]*browser{"another session": other, "no session": h.browser("192.0.2.3")} {
-			twice := &browser{h, b.by}
+			twice := b.at(h)
 			twice.by.Session = session.by.Session
 			if v := twice.types(t, m.code).Verdict; v != signin.Used {
 				t.Errorf("%s is answered with %v", name, v)
 			}
 		}
-		forged := &browser{h, b.by}
+		forged := b.at(h)
 		forged.by.Session.Secret[0] ^= 1
 		want(t, forged.types(t, m.code).Verdict, signin.Used)
 		want(t, b.types(t, wrong(m.code)).Verdict, signin.Used)

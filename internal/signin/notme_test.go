@@ -10,13 +10,6 @@ import (
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
-func (b *browser) disowns(t *testing.T, token seal.Token, confirmed bool) signin.Disowned {
-	t.Helper()
-	d, err := b.h.s.NotMe(t.Context(), token, confirmed, b.by)
-	check(t, err)
-	return d
-}
-
 func TestAGuessedNotMeTokenIsRefused(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		b := h.browser("192.0.2.1")
@@ -113,7 +106,7 @@ func TestASuccessOfTheBrowserLiftsItsBlock(t *testing.T) {
 		ann := addr(t, "ann@example.org")
 		b, owner := h.browser("192.0.2.1"), h.browser("198.51.100.7")
 		disowned := b.gets(t, ann)
-		tab := &browser{h, b.by}
+		tab := b.at(h)
 		tab.by.Attempt = seal.Token{} // the same browser once more, from another window
 		open := tab.gets(t, ann)
 		owner.disowns(t, disowned.notMe, true)

@@ -49,13 +49,6 @@ func TestASessionEnds(t *testing.T) {
 	}
 }
 
-func (h *house) user(t *testing.T, b *browser) accounts.UserID {
-	t.Helper()
-	s, err := h.s.Sessions.Check(t.Context(), b.by.Session)
-	check(t, err)
-	return s.User.ID
-}
-
 func endElsewhere(t *testing.T, h *house, b *browser) {
 	t.Helper()
 	h.clock.Advance(time.Second)
@@ -170,7 +163,7 @@ func TestEachSignInOpensANewSessionAndEndsTheBrowsersOld(t *testing.T) {
 		h.clock.Advance(time.Second)
 		other.signsIn(t, ann)
 		h.clock.Advance(time.Second)
-		old := &browser{h, b.by}
+		old := b.at(h)
 		b.signsIn(t, ann)
 		if old.by.Session == b.by.Session {
 			t.Fatal("the session stayed the same")

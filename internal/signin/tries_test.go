@@ -40,7 +40,7 @@ func TestWhoHasNotTheAttemptsSecretSpendsNoTry(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		b := h.browser("192.0.2.1")
 		m := b.gets(t, addr(t, "ann@example.org"))
-		forged := &browser{h, b.by}
+		forged := b.at(h)
 		forged.by.Attempt.Secret[0] ^= 1
 		for range 10 {
 			want(t, forged.types(t, wrong(m.code)).Verdict, signin.Gone)

@@ -1,0 +1,31 @@
+package signin_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// wrong is a code of the same shape as those given that differs from all of them.
+func wrong(codes ...string) string {
+	for n := range 1_000_000 {
+		if c := fmt.Sprintf("%06d", n); !slices.Contains(codes, c) {
+			return c
+		}
+	}
+	panic("no wrong code left")
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func want[T comparable](t testing.TB, got, wanted T) {
+	t.Helper()
+	if got != wanted {
+		t.Fatalf("got %v, want %v", got, wanted)
+	}
+}
