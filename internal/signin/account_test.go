@@ -22,52 +22,52 @@ import (
 func TestDeletingTakesAFreshProof(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, ann)
-		h.clock.Advance(directory.FreshFor + time.Millisecond)
-		ok, err := h.dir.DeleteOwn(t.Context(), b.owner())
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, ann)
+		h.Clock.Advance(directory.FreshFor + time.Millisecond)
+		ok, err := h.Directory.DeleteOwn(t.Context(), b.Owner())
 		check(t, err)
 		want(t, ok, false)
-		want(t, b.isIn(t), true)
+		want(t, b.IsIn(t), true)
 
 		// A proof in another browser lifts nothing here.
-		other := h.browser("198.51.100.7")
-		other.signsIn(t, ann)
-		ok, err = h.dir.DeleteOwn(t.Context(), b.owner())
+		other := h.Browser("198.51.100.7")
+		other.SignsIn(t, ann)
+		ok, err = h.Directory.DeleteOwn(t.Context(), b.Owner())
 		check(t, err)
 		want(t, ok, false)
-		h.clock.Advance(directory.FreshFor)
-		ok, err = h.dir.DeleteOwn(t.Context(), other.owner())
+		h.Clock.Advance(directory.FreshFor)
+		ok, err = h.Directory.DeleteOwn(t.Context(), other.Owner())
 		check(t, err)
 		want(t, ok, true)
-		want(t, b.isIn(t), false)
-		want(t, other.isIn(t), false)
+		want(t, b.IsIn(t), false)
+		want(t, other.IsIn(t), false)
 	})
 }
 
 func TestDeletingForgetsEverything(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.freely()
+		h.Freely()
 		ann, bob := addr(t, "ann@example.org"), addr(t, "bob@example.org")
-		h.browser("203.0.113.1").signsIn(t, bob)
-		h.clock.Advance(time.Second)
-		b, other := h.browser("192.0.2.1"), h.browser("198.51.100.7")
-		open := other.gets(t, ann)
-		b.signsIn(t, ann)
-		check(t, h.dir.SaveSettings(t.Context(), b.owner(), "Annabel", "Lee", "de"))
-		h.clock.Advance(time.Second)
-		late := other.getsAgain(t)
-		user := h.user(t, b)
-		ok, err := h.dir.DeleteOwn(t.Context(), b.owner())
+		h.Browser("203.0.113.1").SignsIn(t, bob)
+		h.Clock.Advance(time.Second)
+		b, other := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
+		open := other.Gets(t, ann)
+		b.SignsIn(t, ann)
+		check(t, h.Directory.SaveSettings(t.Context(), b.Owner(), "Annabel", "Lee", "de"))
+		h.Clock.Advance(time.Second)
+		late := other.GetsAgain(t)
+		user := h.User(t, b)
+		ok, err := h.Directory.DeleteOwn(t.Context(), b.Owner())
 		check(t, err)
 		want(t, ok, true)
 		for _, query := range []string{
 			`SELECT count(*) FROM users WHERE id = $1`, `SELECT count(*) FROM accounts WHERE user_id = $1`, `SELECT count(*) FROM sessions WHERE user_id = $1`,
 			`SELECT count(*) FROM proofs WHERE user_id = $1`, `SELECT count(*) FROM audit WHERE subject_id = $1`,
 		} {
-			want(t, h.count(t, query, user), 0)
+			want(t, h.Count(t, query, user), 0)
 		}
-		for table, rows := range h.dump(t) {
+		for table, rows := range h.Dump(t) {
 			text := strings.Join(rows, "\n")
 			if table != "attempts" && strings.Contains(text, "ann@") || strings.Contains(text, "Annabel") {
 				t.Errorf("the person is still in %s", table)
@@ -76,16 +76,16 @@ func TestDeletingForgetsEverything(t *testing.T) {
 
 		// Attempts under way lead nowhere.
 		for _, m := range []mail{open, late} {
-			want(t, other.types(t, m.code).Verdict, signin.Expired)
-			want(t, other.clicks(t, m.link).Verdict, signin.Gone)
+			want(t, other.Types(t, m.Code).Verdict, signin.Expired)
+			want(t, other.Clicks(t, m.Link).Verdict, signin.Gone)
 		}
-		other.disowns(t, late.notMe, true)
-		want(t, h.count(t, `SELECT count(*) FROM sessions`), 1)
+		other.Disowns(t, late.NotMe, true)
+		want(t, h.Count(t, `SELECT count(*) FROM sessions`), 1)
 
 		// Who comes back is somebody new.
-		h.clock.Advance(time.Second)
-		other.by.Attempt = h.browser("").by.Attempt
-		e := h.browser("192.0.2.1").signsIn(t, ann)
+		h.Clock.Advance(time.Second)
+		other.By.Attempt = h.Browser("").By.Attempt
+		e := h.Browser("192.0.2.1").SignsIn(t, ann)
 		if e.User == user {
 			t.Error("the same user came back")
 		}
@@ -95,17 +95,17 @@ func TestDeletingForgetsEverything(t *testing.T) {
 func TestExportHoldsEverythingKept(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		b, other := h.browser("192.0.2.1"), h.browser("198.51.100.7")
-		other.by.Client = audit.Client{Prefix: "2001:db8::/48", Agent: "Safari/iOS"}
-		b.signsIn(t, ann)
-		h.clock.Advance(time.Second)
-		b.types(t, other.gets(t, ann).code)
-		h.clock.Advance(time.Second)
-		other.by.Attempt = h.browser("").by.Attempt
-		other.signsIn(t, ann)
-		check(t, h.dir.SaveSettings(t.Context(), b.owner(), "Annabel", "Lee", "de"))
-		text, history := h.exported(t, b)
-		e, err := h.exports(t.Context(), h.user(t, b))
+		b, other := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
+		other.By.Client = audit.Client{Prefix: "2001:db8::/48", Agent: "Safari/iOS"}
+		b.SignsIn(t, ann)
+		h.Clock.Advance(time.Second)
+		b.Types(t, other.Gets(t, ann).Code)
+		h.Clock.Advance(time.Second)
+		other.By.Attempt = h.Browser("").By.Attempt
+		other.SignsIn(t, ann)
+		check(t, h.Directory.SaveSettings(t.Context(), b.Owner(), "Annabel", "Lee", "de"))
+		text, history := exported(t, h, b)
+		e, err := h.Exports(t.Context(), h.User(t, b))
 		check(t, err)
 		for _, part := range []string{
 			`"first_name":"Annabel"`, `"last_name":"Lee"`, `"language":"de"`, `"email":"ann@example.org"`, `"is_active":true`,
@@ -117,11 +117,11 @@ func TestExportHoldsEverythingKept(t *testing.T) {
 		}
 		want(t, len(e.Sessions), 2)
 		want(t, len(e.Sessions[0].Proofs), 1)
-		want(t, history, len(h.events(t, h.user(t, b)))) // with the line of the export itself
+		want(t, history, len(h.Events(t, h.User(t, b)))) // with the line of the export itself
 
 		// A column that is added to a person's row has to be thought of here.
 		var columns []string
-		for _, l := range strings.Split(strings.TrimSpace(h.dump(t)["users"][0]), "\n") {
+		for _, l := range strings.Split(strings.TrimSpace(h.Dump(t)["users"][0]), "\n") {
 			name, _, _ := strings.Cut(l, "=")
 			columns = append(columns, name)
 		}
@@ -134,9 +134,9 @@ func TestExportHoldsEverythingKept(t *testing.T) {
 }
 
 // exported is a person's export in compact form, and how many lines of history it has.
-func (h *house) exported(t *testing.T, b *browser) (text string, history int) {
+func exported(t *testing.T, h *house, b *browser) (text string, history int) {
 	t.Helper()
-	e, err := h.dir.ExportOwn(t.Context(), b.owner())
+	e, err := h.Directory.ExportOwn(t.Context(), b.Owner())
 	check(t, err)
 	var written, compact bytes.Buffer
 	check(t, e.Write(t.Context(), &written))
@@ -148,16 +148,16 @@ func (h *house) exported(t *testing.T, b *browser) (text string, history int) {
 
 func TestAPersonsOwnChangesHaveABudget(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.d.Rehearse = false // many changes, each rehearsed elsewhere
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, addr(t, "ann@example.org"))
-		user := h.user(t, b)
-		before := len(h.events(t, user))
+		h.DB.Rehearse = false // many changes, each rehearsed elsewhere
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		user := h.User(t, b)
+		before := len(h.Events(t, user))
 		ways := []func() error{
-			func() error { return h.dir.SaveSettings(t.Context(), b.owner(), "A", "B", "en") },
-			func() error { return h.dir.EndSession(t.Context(), b.owner(), 1) },
-			func() error { return h.dir.EndOthers(t.Context(), b.owner()) },
-			func() error { _, err := h.dir.ExportOwn(t.Context(), b.owner()); return err },
+			func() error { return h.Directory.SaveSettings(t.Context(), b.Owner(), "A", "B", "en") },
+			func() error { return h.Directory.EndSession(t.Context(), b.Owner(), 1) },
+			func() error { return h.Directory.EndOthers(t.Context(), b.Owner()) },
+			func() error { _, err := h.Directory.ExportOwn(t.Context(), b.Owner()); return err },
 		}
 		for i := range 100 {
 			check(t, ways[i%len(ways)]())
@@ -168,30 +168,30 @@ func TestAPersonsOwnChangesHaveABudget(t *testing.T) {
 				t.Errorf("the 101st in a minute: %v", err)
 			}
 		}
-		want(t, len(h.events(t, user)), before+100)
+		want(t, len(h.Events(t, user)), before+100)
 		// What is refused is not done either.
 		var often directory.TooOften
-		if err := h.dir.SaveSettings(t.Context(), b.owner(), "Too", "Often", "de"); !errors.As(err, &often) {
+		if err := h.Directory.SaveSettings(t.Context(), b.Owner(), "Too", "Often", "de"); !errors.As(err, &often) {
 			t.Errorf("a change after all that: %v", err)
 		}
-		p, err := h.dir.Profile(t.Context(), user)
+		p, err := h.Directory.Profile(t.Context(), user)
 		check(t, err)
 		want(t, p.User.Name(), "A B")
 		// Who has copied a session cannot keep its owner from ending it.
-		elsewhere := h.browser("192.0.2.1")
-		elsewhere.signsIn(t, addr(t, "ann@example.org"))
-		check(t, h.dir.EndOthers(t.Context(), elsewhere.owner()))
-		want(t, b.isIn(t), false)
+		elsewhere := h.Browser("192.0.2.1")
+		elsewhere.SignsIn(t, addr(t, "ann@example.org"))
+		check(t, h.Directory.EndOthers(t.Context(), elsewhere.Owner()))
+		want(t, b.IsIn(t), false)
 		b = elsewhere
-		before = len(h.events(t, user))
-		other := h.browser("192.0.2.1")
-		other.signsIn(t, addr(t, "ben@example.org"))
-		check(t, h.dir.SaveSettings(t.Context(), other.owner(), "C", "D", "de"))
+		before = len(h.Events(t, user))
+		other := h.Browser("192.0.2.1")
+		other.SignsIn(t, addr(t, "ben@example.org"))
+		check(t, h.Directory.SaveSettings(t.Context(), other.Owner(), "C", "D", "de"))
 		for range 24 * 60 {
-			h.clock.Advance(time.Minute)
-			_ = h.dir.SaveSettings(t.Context(), b.owner(), "A", "B", "en")
+			h.Clock.Advance(time.Minute)
+			_ = h.Directory.SaveSettings(t.Context(), b.Owner(), "A", "B", "en")
 		}
-		if n := len(h.events(t, user)) - before; n > 2*300 {
+		if n := len(h.Events(t, user)) - before; n > 2*300 {
 			t.Errorf("%d lines of history in a day", n)
 		}
 	})
@@ -199,10 +199,10 @@ func TestAPersonsOwnChangesHaveABudget(t *testing.T) {
 
 func TestALongHistoryIsForgottenInPieces(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, addr(t, "ann@example.org"))
-		user, other := h.user(t, b), accounts.UserID(7)
-		h.update(t, func(tx *db.Tx) error {
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		user, other := h.User(t, b), accounts.UserID(7)
+		h.Update(t, func(tx *db.Tx) error {
 			var err error
 			for range 3500 {
 				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.Visitor, audit.CodeSent, audit.Client{}))
@@ -210,25 +210,25 @@ func TestALongHistoryIsForgottenInPieces(t *testing.T) {
 			return errors.Join(err, audit.Write(tx, db.ID(other), audit.Visitor, audit.CodeSent, audit.Client{}))
 		})
 		// Only the first thousand go with the person: who waits for the writer waits no longer.
-		h.update(t, func(tx *db.Tx) error { return audit.Forget(tx, db.ID(user)) }) // as in the transaction of Delete
-		if n := h.count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, user); n < 2500 || n > 2600 {
+		h.Update(t, func(tx *db.Tx) error { return audit.Forget(tx, db.ID(user)) }) // as in the transaction of Delete
+		if n := h.Count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, user); n < 2500 || n > 2600 {
 			t.Errorf("%d lines are left", n)
 		}
-		check(t, h.deletes(t.Context(), user))
-		want(t, h.count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, user), 0)
-		want(t, h.count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, other), 1)
-		want(t, h.count(t, `SELECT count(*) FROM forgotten`), 0)
+		check(t, h.Deletes(t.Context(), user))
+		want(t, h.Count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, user), 0)
+		want(t, h.Count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, other), 1)
+		want(t, h.Count(t, `SELECT count(*) FROM forgotten`), 0)
 	})
 }
 
 // busyWriter keeps the writer busy until the test ends.
-func (h *house) busyWriter(t *testing.T) {
+func busyWriter(t *testing.T, h *house) {
 	t.Helper()
 	busy, done, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		var once sync.Once
-		_ = h.d.Update(context.Background(), func(*db.Tx) error {
+		_ = h.DB.Update(context.Background(), func(*db.Tx) error {
 			once.Do(func() { close(busy) })
 			<-done
 			return nil
@@ -241,11 +241,11 @@ func (h *house) busyWriter(t *testing.T) {
 // The writer is busy for as long as this test likes, and reading goes on.
 func TestAnExportWaitsForTheWriterOnlyToSayThatItWasAskedFor(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, addr(t, "ann@example.org"))
-		e, err := h.dir.ExportOwn(t.Context(), b.owner())
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		e, err := h.Directory.ExportOwn(t.Context(), b.Owner())
 		check(t, err)
-		h.busyWriter(t)
+		busyWriter(t, h)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		check(t, e.Write(ctx, io.Discard))
@@ -254,26 +254,26 @@ func TestAnExportWaitsForTheWriterOnlyToSayThatItWasAskedFor(t *testing.T) {
 
 func TestWhatIsOnlyLookedAtWaitsForNoWriter(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		first := h.makesFirst(t)
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, addr(t, "ann@example.org"))
-		user, sess := h.user(t, b), db.ID(b.by.Session.ID)
-		waits := h.browser("192.0.2.2")
-		m := waits.gets(t, addr(t, "ben@example.org"))
-		h.clock.Advance(time.Hour / 2) // that the session was seen is due to be written
-		h.busyWriter(t)
+		first := h.MakesFirst(t)
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		user, sess := h.User(t, b), db.ID(b.By.Session.ID)
+		waits := h.Browser("192.0.2.2")
+		m := waits.Gets(t, addr(t, "ben@example.org"))
+		h.Clock.Advance(time.Hour / 2) // that the session was seen is due to be written
+		busyWriter(t, h)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		for name, look := range map[string]func() error{
-			"a session":        func() error { _, err := h.s.Sessions.Check(ctx, b.by.Session); return err },
-			"a proof":          func() error { _, err := h.s.Fresh(ctx, sess, time.Hour); return err },
-			"a profile":        func() error { _, err := h.dir.Profile(ctx, user); return err },
-			"a history":        func() error { _, _, err := h.dir.History(ctx, user, 0, 10); return err },
-			"what is exported": func() error { _, err := h.exports(ctx, user); return err },
-			"an attempt":       func() error { _, err := h.s.Wait(ctx, waits.by); return err },
-			"a link":           func() error { _, err := h.s.Link(ctx, m.link, b.by); return err },
-			"it was not me":    func() error { _, err := h.s.NotMe(ctx, m.notMe, false, b.by); return err },
-			"the first token":  func() error { _, err := h.s.IsAdminToken(ctx, first); return err },
+			"a session":        func() error { _, err := h.Signin.Sessions.Check(ctx, b.By.Session); return err },
+			"a proof":          func() error { _, err := h.Signin.Fresh(ctx, sess, time.Hour); return err },
+			"a profile":        func() error { _, err := h.Directory.Profile(ctx, user); return err },
+			"a history":        func() error { _, _, err := h.Directory.History(ctx, user, 0, 10); return err },
+			"what is exported": func() error { _, err := h.Exports(ctx, user); return err },
+			"an attempt":       func() error { _, err := h.Signin.Wait(ctx, waits.By); return err },
+			"a link":           func() error { _, err := h.Signin.Link(ctx, m.Link, b.By); return err },
+			"it was not me":    func() error { _, err := h.Signin.NotMe(ctx, m.NotMe, false, b.By); return err },
+			"the first token":  func() error { _, err := h.Signin.IsAdminToken(ctx, first); return err },
 		} {
 			if err := look(); err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -284,18 +284,18 @@ func TestWhatIsOnlyLookedAtWaitsForNoWriter(t *testing.T) {
 
 func TestExportPagesThroughALongHistory(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, addr(t, "ann@example.org"))
-		user := h.user(t, b)
-		before := len(h.events(t, user))
-		h.update(t, func(tx *db.Tx) error {
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		user := h.User(t, b)
+		before := len(h.Events(t, user))
+		h.Update(t, func(tx *db.Tx) error {
 			var err error
 			for range 1200 {
 				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.Visitor, audit.CodeSent, audit.Client{}))
 			}
 			return err
 		})
-		_, history := h.exported(t, b)
+		_, history := exported(t, h, b)
 		want(t, history, before+1200+1)
 	})
 }
@@ -317,19 +317,19 @@ func (w *forgets) Write(p []byte) (int, error) {
 // What is removed while an export is written was not read before.
 func TestAnExportReadsItsHistoryPageByPage(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, addr(t, "ann@example.org"))
-		user := h.user(t, b)
-		h.update(t, func(tx *db.Tx) error {
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		user := h.User(t, b)
+		h.Update(t, func(tx *db.Tx) error {
 			var err error
 			for range 1200 {
 				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.Visitor, audit.CodeSent, audit.Client{}))
 			}
 			return err
 		})
-		e, err := h.exports(t.Context(), user)
+		e, err := h.Exports(t.Context(), user)
 		check(t, err)
-		w := &forgets{forget: func() { h.exec(t, `DELETE FROM audit`) }}
+		w := &forgets{forget: func() { h.Exec(t, `DELETE FROM audit`) }}
 		check(t, e.Write(t.Context(), w))
 		want(t, json.Valid(w.text.Bytes()), true)
 		if n := bytes.Count(w.text.Bytes(), []byte(`"event"`)); n > 500 {
@@ -340,18 +340,18 @@ func TestAnExportReadsItsHistoryPageByPage(t *testing.T) {
 
 func TestAProfileListsFiveHundredSessions(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, addr(t, "ann@example.org"))
-		h.update(t, func(tx *db.Tx) error {
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		h.Update(t, func(tx *db.Tx) error {
 			var err error
 			for range 600 {
 				_, one := tx.Exec(`INSERT INTO sessions (id, secret_hash, user_id, account_id, last_seen_at, expires_at, prefix, agent)
-					SELECT $1, secret_hash, user_id, account_id, last_seen_at, expires_at, prefix, agent FROM sessions WHERE id = $2`, tx.NewID(), b.by.Session.ID)
+					SELECT $1, secret_hash, user_id, account_id, last_seen_at, expires_at, prefix, agent FROM sessions WHERE id = $2`, tx.NewID(), b.By.Session.ID)
 				err = errors.Join(err, one)
 			}
 			return err
 		})
-		p, err := h.dir.Profile(t.Context(), h.user(t, b))
+		p, err := h.Directory.Profile(t.Context(), h.User(t, b))
 		check(t, err)
 		want(t, len(p.Sessions), 500)
 	})
@@ -359,16 +359,16 @@ func TestAProfileListsFiveHundredSessions(t *testing.T) {
 
 func TestWhatAPersonDoesIsInTheirHistory(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, addr(t, "ann@example.org"))
-		user := h.user(t, b)
-		check(t, h.dir.SaveSettings(t.Context(), b.owner(), "A", "B", "en"))
-		check(t, h.dir.EndSession(t.Context(), b.owner(), 1))
-		check(t, h.dir.EndOthers(t.Context(), b.owner()))
-		_, err := h.dir.ExportOwn(t.Context(), b.owner())
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		user := h.User(t, b)
+		check(t, h.Directory.SaveSettings(t.Context(), b.Owner(), "A", "B", "en"))
+		check(t, h.Directory.EndSession(t.Context(), b.Owner(), 1))
+		check(t, h.Directory.EndOthers(t.Context(), b.Owner()))
+		_, err := h.Directory.ExportOwn(t.Context(), b.Owner())
 		check(t, err)
-		check(t, h.s.SignOut(t.Context(), b.by))
-		all := h.events(t, user)
+		check(t, h.Signin.SignOut(t.Context(), b.By))
+		all := h.Events(t, user)
 		wanted := []audit.Event{audit.SignedIn, audit.SettingsChange, audit.SessionEnded, audit.SessionsEnded, audit.Exported, audit.SignedOut}
 		if !slices.Equal(all[len(all)-len(wanted):], wanted) {
 			t.Errorf("history is %v", all)
@@ -379,19 +379,19 @@ func TestWhatAPersonDoesIsInTheirHistory(t *testing.T) {
 func TestAProfileShowsOwnAccountsAndLiveSessions(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		b, other := h.browser("192.0.2.1"), h.browser("198.51.100.7")
-		b.signsIn(t, ann)
-		h.clock.Advance(12 * time.Hour)
-		other.signsIn(t, ann)
-		h.browser("203.0.113.9").signsIn(t, addr(t, "bob@example.org"))
-		p, err := h.dir.Profile(t.Context(), h.user(t, other))
+		b, other := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
+		b.SignsIn(t, ann)
+		h.Clock.Advance(12 * time.Hour)
+		other.SignsIn(t, ann)
+		h.Browser("203.0.113.9").SignsIn(t, addr(t, "bob@example.org"))
+		p, err := h.Directory.Profile(t.Context(), h.User(t, other))
 		check(t, err)
 		want(t, len(p.Accounts), 1)
 		want(t, p.Accounts[0].Addr, ann)
 		want(t, len(p.Sessions), 1)
-		want(t, p.Sessions[0].ID, db.ID(other.by.Session.ID))
-		want(t, p.Sessions[0].Created(), h.clock.Now())
-		_, err = h.dir.Profile(t.Context(), accounts.UserID(1))
+		want(t, p.Sessions[0].ID, db.ID(other.By.Session.ID))
+		want(t, p.Sessions[0].Created(), h.Clock.Now())
+		_, err = h.Directory.Profile(t.Context(), accounts.UserID(1))
 		if !errors.Is(err, db.ErrNotFound) {
 			t.Errorf("a profile of nobody: %v", err)
 		}

@@ -19,51 +19,51 @@ func TestAnOpenAttemptDoesNotTellWhatTheOwnerDid(t *testing.T) {
 	for name, act := range map[string]func(t *testing.T, h *house, owner *browser){
 		"nothing": func(*testing.T, *house, *browser) {},
 		"signs in": func(t *testing.T, h *house, owner *browser) {
-			owner.signsIn(t, addr(t, ann))
+			owner.SignsIn(t, addr(t, ann))
 		},
 		"signs in by the link": func(t *testing.T, h *house, owner *browser) {
-			want(t, owner.clicks(t, owner.gets(t, addr(t, ann)).link).Verdict, signin.Accepted)
+			want(t, owner.Clicks(t, owner.Gets(t, addr(t, ann)).Link).Verdict, signin.Accepted)
 		},
 		"deletes": func(t *testing.T, h *house, owner *browser) {
-			owner.signsIn(t, addr(t, ann))
-			ok, err := h.dir.DeleteOwn(t.Context(), owner.owner())
+			owner.SignsIn(t, addr(t, ann))
+			ok, err := h.Directory.DeleteOwn(t.Context(), owner.Owner())
 			check(t, err)
 			want(t, ok, true)
 		},
 		"is deactivated": func(t *testing.T, h *house, _ *browser) {
-			_, u := h.account(t, addr(t, ann))
-			h.update(t, func(tx *db.Tx) error { return accounts.Deactivate(tx, u.ID) })
+			_, u := h.Account(t, addr(t, ann))
+			h.Update(t, func(tx *db.Tx) error { return accounts.Deactivate(tx, u.ID) })
 		},
 		"is gone": func(t *testing.T, h *house, _ *browser) {
-			h.exec(t, `DELETE FROM accounts`)
-			h.exec(t, `DELETE FROM users`)
+			h.Exec(t, `DELETE FROM accounts`)
+			h.Exec(t, `DELETE FROM users`)
 		},
 		"gets a recovery link": func(t *testing.T, h *house, _ *browser) {
-			_, u := h.account(t, addr(t, ann))
-			h.recovery(t, u.ID)
+			_, u := h.Account(t, addr(t, ann))
+			recovery(t, h, u.ID)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, h *house) {
-				h.freely()
-				owner := h.browser("198.51.100.1")
-				owner.signsIn(t, addr(t, ann))
-				h.clock.Advance(time.Minute)
-				stranger := h.browser("192.0.2.1")
-				stranger.gets(t, addr(t, ann))
+				h.Freely()
+				owner := h.Browser("198.51.100.1")
+				owner.SignsIn(t, addr(t, ann))
+				h.Clock.Advance(time.Minute)
+				stranger := h.Browser("192.0.2.1")
+				stranger.Gets(t, addr(t, ann))
 				tell := func(left int) {
 					t.Helper()
-					e := stranger.types(t, "000000")
+					e := stranger.Types(t, "000000")
 					want(t, e.Verdict, signin.Wrong)
 					want(t, e.TriesLeft, left)
-					w := stranger.waiting(t)
+					w := stranger.Waiting(t)
 					want(t, w.Verdict, signin.Accepted)
 					want(t, w.Long, false)
 				}
 				tell(4)
 				act(t, h, owner)
 				tell(3)
-				if asked := stranger.resends(t); asked.Wait > 0 || asked.Gone {
+				if asked := stranger.Resends(t); asked.Wait > 0 || asked.Gone {
 					t.Errorf("sending again is answered with %+v", asked)
 				}
 				tell(2)
@@ -74,14 +74,14 @@ func TestAnOpenAttemptDoesNotTellWhatTheOwnerDid(t *testing.T) {
 
 func TestACodeOfBeforeASuccessElsewhereIsOverForWhoHasIt(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.freely()
+		h.Freely()
 		ann := addr(t, "ann@example.org")
-		phone, desk := h.browser("192.0.2.1"), h.browser("192.0.2.2")
-		old := phone.gets(t, ann)
-		desk.signsIn(t, ann) // at the same moment, by the clock
-		want(t, phone.types(t, old.code).Verdict, signin.Expired)
-		want(t, phone.clicks(t, old.link).Verdict, signin.Expired)
-		want(t, phone.types(t, phone.getsAgain(t).code).Verdict, signin.Accepted)
+		phone, desk := h.Browser("192.0.2.1"), h.Browser("192.0.2.2")
+		old := phone.Gets(t, ann)
+		desk.SignsIn(t, ann) // at the same moment, by the clock
+		want(t, phone.Types(t, old.Code).Verdict, signin.Expired)
+		want(t, phone.Clicks(t, old.Link).Verdict, signin.Expired)
+		want(t, phone.Types(t, phone.GetsAgain(t).Code).Verdict, signin.Accepted)
 	})
 }
 
@@ -89,26 +89,26 @@ func TestACodeOfBeforeASuccessElsewhereIsOverForWhoHasIt(t *testing.T) {
 func TestASuccessOfAClockThatWasAheadVoidsNoLaterCode(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		b := h.browser("192.0.2.1")
-		h.clock.Advance(24 * time.Hour)
-		b.signsIn(t, ann)
-		h.clock.Advance(-24 * time.Hour)
-		h.browser("192.0.2.2").signsIn(t, ann)
+		b := h.Browser("192.0.2.1")
+		h.Clock.Advance(24 * time.Hour)
+		b.SignsIn(t, ann)
+		h.Clock.Advance(-24 * time.Hour)
+		h.Browser("192.0.2.2").SignsIn(t, ann)
 		var link seal.Token
-		_, u := h.account(t, ann)
-		link = h.recovery(t, u.ID)
-		want(t, h.browser("192.0.2.4").clicks(t, link).Verdict, signin.Accepted)
+		_, u := h.Account(t, ann)
+		link = recovery(t, h, u.ID)
+		want(t, h.Browser("192.0.2.4").Clicks(t, link).Verdict, signin.Accepted)
 	})
 }
 
 func TestACodeOfAClockThatWasAheadLivesNoLonger(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		h.clock.Advance(time.Hour)
-		m := b.gets(t, addr(t, "ann@example.org"))
-		h.clock.Advance(-time.Hour)
-		want(t, b.types(t, m.code).Verdict, signin.Expired)
-		want(t, b.types(t, b.getsAgain(t).code).Verdict, signin.Accepted)
+		b := h.Browser("192.0.2.1")
+		h.Clock.Advance(time.Hour)
+		m := b.Gets(t, addr(t, "ann@example.org"))
+		h.Clock.Advance(-time.Hour)
+		want(t, b.Types(t, m.Code).Verdict, signin.Expired)
+		want(t, b.Types(t, b.GetsAgain(t).Code).Verdict, signin.Accepted)
 	})
 }
 
@@ -116,19 +116,19 @@ func TestACodeOfAClockThatWasAheadLivesNoLonger(t *testing.T) {
 // was ahead.
 func TestAProofOfAClockThatWasAheadIsNotFresh(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		h.clock.Advance(24 * time.Hour)
-		b.signsIn(t, addr(t, "ann@example.org"))
-		h.clock.Advance(-23 * time.Hour)
-		want(t, b.isIn(t), true)
-		fresh, err := h.s.Fresh(t.Context(), db.ID(b.by.Session.ID), directory.FreshFor)
+		b := h.Browser("192.0.2.1")
+		h.Clock.Advance(24 * time.Hour)
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		h.Clock.Advance(-23 * time.Hour)
+		want(t, b.IsIn(t), true)
+		fresh, err := h.Signin.Fresh(t.Context(), db.ID(b.By.Session.ID), directory.FreshFor)
 		check(t, err)
 		want(t, fresh, false)
-		ok, err := h.dir.DeleteOwn(t.Context(), b.owner())
+		ok, err := h.Directory.DeleteOwn(t.Context(), b.Owner())
 		check(t, err)
 		want(t, ok, false)
-		b.signsIn(t, addr(t, "ann@example.org"))
-		ok, err = h.dir.DeleteOwn(t.Context(), b.owner())
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		ok, err = h.Directory.DeleteOwn(t.Context(), b.Owner())
 		check(t, err)
 		want(t, ok, true)
 	})
@@ -136,15 +136,15 @@ func TestAProofOfAClockThatWasAheadIsNotFresh(t *testing.T) {
 
 func TestASessionOfAClockThatWasAheadEndsByIdleTimeAllTheSame(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		h.clock.Advance(7 * 24 * time.Hour)
-		b.signsIn(t, addr(t, "ann@example.org"))
-		h.clock.Advance(-7 * 24 * time.Hour)
-		want(t, b.isIn(t), true)
-		check(t, h.s.Sessions.WriteSeen(t.Context()))
-		h.clock.Advance(h.s.Sessions.Settings.Idle - time.Minute)
-		want(t, b.isIn(t), true)
-		h.clock.Advance(time.Minute)
-		want(t, b.isIn(t), false)
+		b := h.Browser("192.0.2.1")
+		h.Clock.Advance(7 * 24 * time.Hour)
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		h.Clock.Advance(-7 * 24 * time.Hour)
+		want(t, b.IsIn(t), true)
+		check(t, h.Signin.Sessions.WriteSeen(t.Context()))
+		h.Clock.Advance(h.Signin.Sessions.Settings.Idle - time.Minute)
+		want(t, b.IsIn(t), true)
+		h.Clock.Advance(time.Minute)
+		want(t, b.IsIn(t), false)
 	})
 }

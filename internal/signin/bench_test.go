@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/signin/signintest"
 )
 
 // BenchmarkSignIn is a whole sign-in without HTTP and SMTP, on SQLite, one after
@@ -13,12 +14,12 @@ import (
 func BenchmarkSignIn(b *testing.B) {
 	d := dbtest.Fresh(b, "sqlite")
 	d.Now = time.Now
-	h := furnish(b, d, nil)
-	h.freely()
-	h.deliver(b)
+	h := signintest.Furnish(b, d, nil)
+	h.Freely()
+	h.Deliver(b)
 	i := 0
 	for b.Loop() {
 		i++
-		h.browser("192.0.2.1").signsIn(b, addr(b, fmt.Sprintf("ann%d@example.org", i)))
+		h.Browser("192.0.2.1").SignsIn(b, addr(b, fmt.Sprintf("ann%d@example.org", i)))
 	}
 }

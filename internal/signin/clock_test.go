@@ -11,28 +11,28 @@ func TestAClockThatJumpsLetsNobodyIn(t *testing.T) {
 	for name, jump := range map[string]time.Duration{"forward": time.Hour, "back": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, h *house) {
-				h.freely()
-				used, out, open, tried := h.browser("192.0.2.1"), h.browser("192.0.2.2"), h.browser("192.0.2.3"), h.browser("192.0.2.4")
-				usedMail := used.gets(t, addr(t, "ann@example.org"))
-				want(t, used.types(t, usedMail.code).Verdict, signin.Accepted)
-				voidMail := out.gets(t, addr(t, "bob@example.org"))
-				h.clock.Advance(time.Second)
-				h.browser("192.0.2.5").signsIn(t, addr(t, "bob@example.org"))
-				openMail := open.gets(t, addr(t, "cyd@example.org"))
-				triedMail := tried.gets(t, addr(t, "dan@example.org"))
+				h.Freely()
+				used, out, open, tried := h.Browser("192.0.2.1"), h.Browser("192.0.2.2"), h.Browser("192.0.2.3"), h.Browser("192.0.2.4")
+				usedMail := used.Gets(t, addr(t, "ann@example.org"))
+				want(t, used.Types(t, usedMail.Code).Verdict, signin.Accepted)
+				voidMail := out.Gets(t, addr(t, "bob@example.org"))
+				h.Clock.Advance(time.Second)
+				h.Browser("192.0.2.5").SignsIn(t, addr(t, "bob@example.org"))
+				openMail := open.Gets(t, addr(t, "cyd@example.org"))
+				triedMail := tried.Gets(t, addr(t, "dan@example.org"))
 				for range 5 {
-					tried.types(t, wrong(triedMail.code))
+					tried.Types(t, wrong(triedMail.Code))
 				}
-				ended := used.at(h)
-				check(t, h.s.SignOut(t.Context(), used.by))
+				ended := used.At(h)
+				check(t, h.Signin.SignOut(t.Context(), used.By))
 
-				h.clock.Advance(jump)
-				want(t, used.types(t, usedMail.code).Verdict, signin.Used)
-				want(t, out.types(t, voidMail.code).Verdict, signin.Expired)
-				want(t, tried.types(t, triedMail.code).Verdict, signin.Exhausted)
-				want(t, ended.isIn(t), false)
+				h.Clock.Advance(jump)
+				want(t, used.Types(t, usedMail.Code).Verdict, signin.Used)
+				want(t, out.Types(t, voidMail.Code).Verdict, signin.Expired)
+				want(t, tried.Types(t, triedMail.Code).Verdict, signin.Exhausted)
+				want(t, ended.IsIn(t), false)
 				for range 4 {
-					if v := open.types(t, wrong(openMail.code)).Verdict; v != signin.Wrong && v != signin.Expired {
+					if v := open.Types(t, wrong(openMail.Code)).Verdict; v != signin.Wrong && v != signin.Expired {
 						t.Fatalf("a wrong code is answered with %v", v)
 					}
 				}
@@ -43,12 +43,12 @@ func TestAClockThatJumpsLetsNobodyIn(t *testing.T) {
 
 func TestAnExpiredCodeStaysDeadWhenTheClockJumpsBack(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		m := b.gets(t, addr(t, "ann@example.org"))
-		h.clock.Advance(15 * time.Minute)
-		want(t, b.types(t, m.code).Verdict, signin.Expired)
-		h.clock.Advance(-time.Hour)
-		for _, v := range []signin.Verdict{b.types(t, m.code).Verdict, b.clicks(t, m.link).Verdict} {
+		b := h.Browser("192.0.2.1")
+		m := b.Gets(t, addr(t, "ann@example.org"))
+		h.Clock.Advance(15 * time.Minute)
+		want(t, b.Types(t, m.Code).Verdict, signin.Expired)
+		h.Clock.Advance(-time.Hour)
+		for _, v := range []signin.Verdict{b.Types(t, m.Code).Verdict, b.Clicks(t, m.Link).Verdict} {
 			if v == signin.Accepted {
 				t.Error("a code that was expired opened a session")
 			}
@@ -59,35 +59,35 @@ func TestAnExpiredCodeStaysDeadWhenTheClockJumpsBack(t *testing.T) {
 func TestAClockThatJumpsBackLocksNobodyOutForLonger(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		b, other := h.browser("192.0.2.1"), h.browser("198.51.100.7")
-		b.signsIn(t, ann)
-		h.clock.Advance(time.Minute)
+		b, other := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
+		b.SignsIn(t, ann)
+		h.Clock.Advance(time.Minute)
 		for range 3 {
-			other.asks(t, signin.Request{ID: ann})
-			h.clock.Advance(30 * time.Second)
+			other.Asks(t, signin.Request{ID: ann})
+			h.Clock.Advance(30 * time.Second)
 		}
-		h.clock.Advance(-time.Hour)
-		want(t, b.isIn(t), true)
-		h.clock.Advance(time.Hour)
+		h.Clock.Advance(-time.Hour)
+		want(t, b.IsIn(t), true)
+		h.Clock.Advance(time.Hour)
 		for range 3 {
-			h.mail(t)
+			h.Mail(t)
 		}
-		other.by.Attempt = h.browser("").by.Attempt
-		h.browser("203.0.113.9").signsIn(t, ann)
+		other.By.Attempt = h.Browser("").By.Attempt
+		h.Browser("203.0.113.9").SignsIn(t, ann)
 	})
 }
 
 func TestAClockThatJumpsForwardLocksNobodyOut(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, ann)
-		h.clock.Advance(time.Hour)
-		want(t, b.isIn(t), true)
-		h.browser("198.51.100.7").signsIn(t, ann)
-		h.clock.Advance(-time.Hour) // and it is set right again
-		want(t, b.isIn(t), true)
-		h.clock.Advance(time.Hour + time.Millisecond)
-		h.browser("203.0.113.9").signsIn(t, ann)
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, ann)
+		h.Clock.Advance(time.Hour)
+		want(t, b.IsIn(t), true)
+		h.Browser("198.51.100.7").SignsIn(t, ann)
+		h.Clock.Advance(-time.Hour) // and it is set right again
+		want(t, b.IsIn(t), true)
+		h.Clock.Advance(time.Hour + time.Millisecond)
+		h.Browser("203.0.113.9").SignsIn(t, ann)
 	})
 }

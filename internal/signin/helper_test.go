@@ -4,7 +4,26 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/signin/signintest"
 )
+
+type (
+	house   = signintest.House
+	browser = signintest.Browser
+	mail    = signintest.Mail
+)
+
+func run(t *testing.T, fn func(t *testing.T, h *house)) {
+	t.Helper()
+	signintest.Run(t, fn)
+}
+
+func addr(t testing.TB, text string) accounts.ID {
+	t.Helper()
+	return signintest.Addr(t, text)
+}
 
 // wrong is a code of the same shape as those given that differs from all of them.
 func wrong(codes ...string) string {

@@ -10,26 +10,27 @@ import (
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/signin/signintest"
 )
 
 func TestANetworkThatHasTakenNoneFindsASendKept(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
 		for range 10 { // two networks take what there is
-			h.refused(t, "192.0.2.1", ann)
-			h.refused(t, "192.0.2.2", ann)
+			refused(t, h, "192.0.2.1", ann)
+			refused(t, h, "192.0.2.2", ann)
 		}
-		want(t, h.messages(t), 5)
+		want(t, h.Messages(t), 5)
 		// The owner's own is given back, also one that was kept.
 		for range 3 {
-			h.browser("198.51.100.2").signsIn(t, ann)
+			h.Browser("198.51.100.2").SignsIn(t, ann)
 		}
-		want(t, h.refused(t, "192.0.2.2", ann), true) // it is given back where it was taken
-		want(t, h.refused(t, "198.51.100.1", ann), false)
-		want(t, h.refused(t, "198.51.100.1", ann), true) // one is kept, for each network
-		want(t, h.refused(t, "192.0.2.1", ann), true)
-		h.clock.Advance(5 * time.Minute)
-		want(t, h.refused(t, "203.0.113.1", ann), false)
+		want(t, refused(t, h, "192.0.2.2", ann), true) // it is given back where it was taken
+		want(t, refused(t, h, "198.51.100.1", ann), false)
+		want(t, refused(t, h, "198.51.100.1", ann), true) // one is kept, for each network
+		want(t, refused(t, h, "192.0.2.1", ann), true)
+		h.Clock.Advance(5 * time.Minute)
+		want(t, refused(t, h, "203.0.113.1", ann), false)
 	})
 }
 
@@ -38,9 +39,9 @@ func TestTheNetworksOfOneIPv6CustomerShareASendKept(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
 		refused := func(site, subnet int) bool {
-			b := h.browser(fmt.Sprintf("2001:db8:%d:%d::/64", site, subnet))
-			b.by.Client.Prefix = fmt.Sprintf("2001:db8:%d::/48", site)
-			return b.asks(t, signin.Request{ID: ann}).Wait > 0
+			b := h.Browser(fmt.Sprintf("2001:db8:%d:%d::/64", site, subnet))
+			b.By.Client.Prefix = fmt.Sprintf("2001:db8:%d::/48", site)
+			return b.Asks(t, signin.Request{ID: ann}).Wait > 0
 		}
 		for n := range 5 {
 			want(t, refused(1, n), false)
@@ -52,23 +53,23 @@ func TestTheNetworksOfOneIPv6CustomerShareASendKept(t *testing.T) {
 
 func TestAFloodFromManyNetworksIsSixMessages(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		want(t, h.granted(t, addr(t, "ann@example.org"), "198.51.100"), 6)
+		want(t, granted(t, h, addr(t, "ann@example.org"), "198.51.100"), 6)
 	})
 }
 
 func TestAMailboxGetsSoManyMessagesADayFromAnyNumberOfNetworks(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.d.Rehearse = false // many asks, each rehearsed elsewhere
-		h.s.Settings.KeptSends = config.Rates{{N: 3, Per: 24 * time.Hour}}
+		h.DB.Rehearse = false // many asks, each rehearsed elsewhere
+		h.Signin.Settings.KeptSends = config.Rates{{N: 3, Per: 24 * time.Hour}}
 		ann := addr(t, "ann@example.org")
 		for quarter := range 24 * 4 {
 			for n := range 3 {
-				h.refused(t, fmt.Sprintf("10.%d.%d.1", quarter, n), ann)
+				refused(t, h, fmt.Sprintf("10.%d.%d.1", quarter, n), ann)
 			}
-			h.clock.Advance(15 * time.Minute)
+			h.Clock.Advance(15 * time.Minute)
 		}
 		// 40 and what comes back of them within the day, and the same of those kept.
-		if n := h.messages(t); n > 2*(40+3) {
+		if n := h.Messages(t); n > 2*(40+3) {
 			t.Errorf("%d messages came in a day", n)
 		}
 	})
@@ -76,25 +77,25 @@ func TestAMailboxGetsSoManyMessagesADayFromAnyNumberOfNetworks(t *testing.T) {
 
 func TestAnOfficeBehindOneAddressGetsIn(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.d.Rehearse = false // many asks, each rehearsed elsewhere
+		h.DB.Rehearse = false // many asks, each rehearsed elsewhere
 		const people = 200
 		office := make([]*browser, people)
 		for i := range office { // over the weeks before
-			office[i] = h.browser("192.0.2.1")
-			office[i].signsIn(t, person(t, i))
+			office[i] = h.Browser("192.0.2.1")
+			office[i].SignsIn(t, person(t, i))
 		}
-		h.clock.Advance(31 * 24 * time.Hour)
+		h.Clock.Advance(31 * 24 * time.Hour)
 		// A stranger among them asks for invented names until nothing is left.
-		for i := 0; !h.refused(t, "192.0.2.1", addr(t, fmt.Sprintf("invented%d@example.org", i))); i++ {
+		for i := 0; !refused(t, h, "192.0.2.1", addr(t, fmt.Sprintf("invented%d@example.org", i))); i++ {
 			if i > 100 {
 				t.Fatal("a network may ask without end for invented names")
 			}
 		}
 		for i, b := range office { // at nine in the morning
-			if asked := b.asks(t, signin.Request{ID: person(t, i)}); asked.Wait > 0 {
+			if asked := b.Asks(t, signin.Request{ID: person(t, i)}); asked.Wait > 0 {
 				t.Fatalf("number %d has to wait for %v", i, asked.Wait)
 			}
-			want(t, b.types(t, h.mail(t).code).Verdict, signin.Accepted)
+			want(t, b.Types(t, h.Mail(t).Code).Verdict, signin.Accepted)
 		}
 	})
 }
@@ -103,25 +104,25 @@ func person(t *testing.T, i int) accounts.ID { return addr(t, fmt.Sprintf("p%d@e
 
 func TestInventedNamesOfOneDomainAreFew(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.d.Rehearse = false // many asks, each rehearsed elsewhere
+		h.DB.Rehearse = false // many asks, each rehearsed elsewhere
 		n := 0
 		for hour := range 24 {
 			for i := range 40 {
-				if !h.refused(t, "192.0.2.1", addr(t, fmt.Sprintf("x%d.%d@example.org", hour, i))) {
+				if !refused(t, h, "192.0.2.1", addr(t, fmt.Sprintf("x%d.%d@example.org", hour, i))) {
 					n++
 				}
 			}
-			h.clock.Advance(time.Hour)
+			h.Clock.Advance(time.Hour)
 		}
 		// 30 at once, and five an hour; a network used to get 120 an hour.
 		if n > 30+24*5 {
 			t.Errorf("%d messages went to one domain in a day", n)
 		}
-		want(t, h.refused(t, "192.0.2.1", addr(t, "ann@example.net")), false)
-		for i := 0; !h.refused(t, "192.0.2.1", addr(t, fmt.Sprintf("y%d@example.org", i))); {
+		want(t, refused(t, h, "192.0.2.1", addr(t, "ann@example.net")), false)
+		for i := 0; !refused(t, h, "192.0.2.1", addr(t, fmt.Sprintf("y%d@example.org", i))); {
 			i++
 		}
-		want(t, h.refused(t, "192.0.2.2", addr(t, "ann@example.org")), false) // people elsewhere
+		want(t, refused(t, h, "192.0.2.2", addr(t, "ann@example.org")), false) // people elsewhere
 	})
 }
 
@@ -129,16 +130,16 @@ func TestInventedNamesOfOneDomainAreFew(t *testing.T) {
 // have, so that they make no flood of its mailbox either.
 func TestKnownBrowsersOfOneMailboxShareABudget(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.s.Settings.ResendEvery = 0
+		h.Signin.Settings.ResendEvery = 0
 		ann := addr(t, "ann@example.org")
 		sent := 0
 		for n := range 6 {
-			b := h.browser(fmt.Sprintf("192.0.2.%d", n))
-			b.signsIn(t, ann)
+			b := h.Browser(fmt.Sprintf("192.0.2.%d", n))
+			b.SignsIn(t, ann)
 			for range 7 {
-				b.by.Attempt = (seal.Token{})
-				if b.asks(t, signin.Request{ID: ann}).Wait == 0 {
-					h.mail(t)
+				b.By.Attempt = (seal.Token{})
+				if b.Asks(t, signin.Request{ID: ann}).Wait == 0 {
+					h.Mail(t)
 					sent++
 				}
 			}
@@ -149,10 +150,10 @@ func TestKnownBrowsersOfOneMailboxShareABudget(t *testing.T) {
 
 func TestANetworkThatSpendsItsShareOfADomainSpendsNobodyElses(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.d.Rehearse = false // many asks, each rehearsed elsewhere
-		for n := 0; !h.refused(t, "192.0.2.1", addr(t, fmt.Sprintf("x%d@example.org", n))); n++ {
+		h.DB.Rehearse = false // many asks, each rehearsed elsewhere
+		for n := 0; !refused(t, h, "192.0.2.1", addr(t, fmt.Sprintf("x%d@example.org", n))); n++ {
 		}
-		want(t, h.refused(t, "192.0.2.2", addr(t, "ann@example.org")), false)
+		want(t, refused(t, h, "192.0.2.2", addr(t, "ann@example.org")), false)
 	})
 }
 
@@ -174,9 +175,9 @@ func TestADayOfAttack(t *testing.T) {
 			d := dbtest.Fresh(t, "sqlite")
 			clock := started()
 			d.Now = clock.Now
-			h := furnish(t, d, clock)
-			h.deliver(t)
-			fresh, known, strangers := h.attacked(t, c.networks)
+			h := signintest.Furnish(t, d, clock)
+			h.Deliver(t)
+			fresh, known, strangers := attacked(t, h, c.networks)
 			t.Logf("%d networks: %d of 48 fresh, %d of 48 known, %d messages for strangers", c.networks, fresh, known, strangers)
 			if fresh != c.fresh || known != c.known || strangers > c.total {
 				t.Errorf("the page says %d of 48, %d of 48, at most %d messages", c.fresh, c.known, c.total)
@@ -185,21 +186,21 @@ func TestADayOfAttack(t *testing.T) {
 	}
 }
 
-func (h *house) attacked(t *testing.T, networks int) (fresh, known, strangers int) {
+func attacked(t *testing.T, h *house, networks int) (fresh, known, strangers int) {
 	t.Helper()
 	ann := addr(t, "ann@example.org")
-	own := h.browser("198.51.100.1")
-	own.signsIn(t, ann)
+	own := h.Browser("198.51.100.1")
+	own.SignsIn(t, ann)
 	again := make([]time.Time, networks) // each network's Retry-After
 	for minute := range 24 * 60 {
 		again[minute%networks] = time.Time{} // one of them does not wait for that
 		refused := 0
 		for n := range networks { // the first take what comes back, and leave the others what is kept
-			for refused < 60 && !h.clock.Now().Before(again[n]) { // after so many nothing is left for any
-				asked := h.browser(fmt.Sprintf("10.%d.%d.1/32", n/250, n%250)).asks(t, signin.Request{ID: ann})
-				again[n] = h.clock.Now().Add(asked.Wait)
+			for refused < 60 && !h.Clock.Now().Before(again[n]) { // after so many nothing is left for any
+				asked := h.Browser(fmt.Sprintf("10.%d.%d.1/32", n/250, n%250)).Asks(t, signin.Request{ID: ann})
+				again[n] = h.Clock.Now().Add(asked.Wait)
 				if asked.Wait == 0 {
-					h.mail(t)
+					h.Mail(t)
 					strangers++
 				} else {
 					refused++
@@ -207,21 +208,21 @@ func (h *house) attacked(t *testing.T, networks int) (fresh, known, strangers in
 			}
 		}
 		if minute%30 == 15 {
-			fresh += h.browser("198.51.100.9").triesToSignIn(t, ann)
-			known += own.triesToSignIn(t, ann)
+			fresh += triesToSignIn(t, h.Browser("198.51.100.9"), ann)
+			known += triesToSignIn(t, own, ann)
 		}
-		h.clock.Advance(time.Minute)
+		h.Clock.Advance(time.Minute)
 	}
 	return fresh, known, strangers
 }
 
 // triesToSignIn returns 1 if a code comes, which is then the right one.
-func (b *browser) triesToSignIn(t *testing.T, id accounts.ID) int {
+func triesToSignIn(t *testing.T, b *browser, id accounts.ID) int {
 	t.Helper()
-	if b.asks(t, signin.Request{ID: id}).Wait > 0 {
+	if b.Asks(t, signin.Request{ID: id}).Wait > 0 {
 		return 0
 	}
-	want(t, b.types(t, b.h.mail(t).code).Verdict, signin.Accepted)
+	want(t, b.Types(t, b.House.Mail(t).Code).Verdict, signin.Accepted)
 	return 1
 }
 
@@ -229,24 +230,24 @@ func (b *browser) triesToSignIn(t *testing.T, id accounts.ID) int {
 // is not shut out by it, and time gives back.
 func TestSuccessesOfOneAccountGiveBackSoOftenOnly(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.s.Settings.GivesBack = config.Rate{N: 4, Per: 24 * time.Hour}
+		h.Signin.Settings.GivesBack = config.Rate{N: 4, Per: 24 * time.Hour}
 		ann, ben := addr(t, "ann@example.org"), addr(t, "ben@example.org")
 		// signIns counts how often somebody signs in, each time in a fresh browser of one
 		// network, until that network has to wait.
 		signIns := func() (n int) {
 			for ; n < 20; n++ {
-				b := h.browser("192.0.2.1")
-				if b.asks(t, signin.Request{ID: ann}).Wait > 0 {
+				b := h.Browser("192.0.2.1")
+				if b.Asks(t, signin.Request{ID: ann}).Wait > 0 {
 					break
 				}
-				want(t, b.types(t, h.mail(t).code).Verdict, signin.Accepted)
+				want(t, b.Types(t, h.Mail(t).Code).Verdict, signin.Accepted)
 			}
 			return n
 		}
 		want(t, signIns(), 4+3) // a network has three sends of one mailbox
-		h.browser("192.0.2.1").signsIn(t, ben)
-		h.browser("198.51.100.1").signsIn(t, ann)
-		h.clock.Advance(24 * time.Hour / 4) // in which one comes back
+		h.Browser("192.0.2.1").SignsIn(t, ben)
+		h.Browser("198.51.100.1").SignsIn(t, ann)
+		h.Clock.Advance(24 * time.Hour / 4) // in which one comes back
 		want(t, signIns(), 1+3)
 	})
 }

@@ -11,14 +11,14 @@ import (
 func TestASignInWhoseBudgetsCannotBeGivenBackIsASignIn(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		var dropped error
-		h.d.Dropped = func(err error) { dropped = err }
-		b := h.browser("192.0.2.1")
-		m := b.gets(t, addr(t, "ann@example.org"))
-		h.exec(t, `ALTER TABLE budgets RENAME TO budgets_away`)
-		h.exec(t, `CREATE TABLE budgets AS SELECT * FROM budgets_away WHERE 1 = 0`) // without a key
-		link := b.clicks(t, m.link)                                                 // takes no budget, gives some back
+		h.DB.Dropped = func(err error) { dropped = err }
+		b := h.Browser("192.0.2.1")
+		m := b.Gets(t, addr(t, "ann@example.org"))
+		h.Exec(t, `ALTER TABLE budgets RENAME TO budgets_away`)
+		h.Exec(t, `CREATE TABLE budgets AS SELECT * FROM budgets_away WHERE 1 = 0`) // without a key
+		link := b.Clicks(t, m.Link)                                                 // takes no budget, gives some back
 		want(t, link.Verdict, signin.Accepted)
-		want(t, b.isIn(t), true)
+		want(t, b.IsIn(t), true)
 		if dropped == nil {
 			t.Error("giving back went well, so this proves nothing")
 		}
@@ -29,13 +29,13 @@ func TestASignInWhoseBudgetsCannotBeGivenBackIsASignIn(t *testing.T) {
 func TestACommitThatIsNotHeardOfLosesNoSignIn(t *testing.T) {
 	way := dbtest.NewLossy(t, dbtest.URL(t, "postgres"))
 	h := machine(t, way.URL, started())
-	h.d.Rehearse = false
+	h.DB.Rehearse = false
 	for part, name := range []string{"the session", "giving back"} {
-		b := h.browser("192.0.2.1")
-		m := b.gets(t, addr(t, []string{"ann@example.org", "ben@example.org"}[part]))
+		b := h.Browser("192.0.2.1")
+		m := b.Gets(t, addr(t, []string{"ann@example.org", "ben@example.org"}[part]))
 		way.LoseAnswer(2 + part) // the first counts the try
-		want(t, b.types(t, m.code).Verdict, signin.Accepted)
-		if !b.isIn(t) {
+		want(t, b.Types(t, m.Code).Verdict, signin.Accepted)
+		if !b.IsIn(t) {
 			t.Errorf("the commit of %s is lost, and the session with it", name)
 		}
 	}
@@ -46,27 +46,27 @@ func TestACommitThatIsNotHeardOfLosesNoSignIn(t *testing.T) {
 func TestACommitThatNeverCameIsNoSignIn(t *testing.T) {
 	way := dbtest.NewLossy(t, dbtest.URL(t, "postgres"))
 	h := machine(t, way.URL, started())
-	h.d.Rehearse = false
-	b := h.browser("192.0.2.1")
-	m := b.gets(t, addr(t, "ann@example.org"))
+	h.DB.Rehearse = false
+	b := h.Browser("192.0.2.1")
+	m := b.Gets(t, addr(t, "ann@example.org"))
 	way.LoseCommit(2) // the first counts the try
-	if e, err := h.s.SubmitCode(t.Context(), m.code, b.by); !db.Unavailable(err) || e.Verdict == signin.Accepted {
+	if e, err := h.Signin.SubmitCode(t.Context(), m.Code, b.By); !db.Unavailable(err) || e.Verdict == signin.Accepted {
 		t.Errorf("%v, %v", e.Verdict, err)
 	}
-	want(t, b.types(t, m.code).Verdict, signin.Accepted)
-	want(t, b.isIn(t), true)
+	want(t, b.Types(t, m.Code).Verdict, signin.Accepted)
+	want(t, b.IsIn(t), true)
 }
 
 // Counting the try decides nothing: the failure is reported, and the code still works.
 func TestALostCountLeavesTheCodeGood(t *testing.T) {
 	way := dbtest.NewLossy(t, dbtest.URL(t, "postgres"))
 	h := machine(t, way.URL, started())
-	h.d.Rehearse = false
-	b := h.browser("192.0.2.1")
-	m := b.gets(t, addr(t, "ann@example.org"))
+	h.DB.Rehearse = false
+	b := h.Browser("192.0.2.1")
+	m := b.Gets(t, addr(t, "ann@example.org"))
 	way.LoseAnswer(1)
-	if _, err := h.s.SubmitCode(t.Context(), m.code, b.by); !db.Unavailable(err) {
+	if _, err := h.Signin.SubmitCode(t.Context(), m.Code, b.By); !db.Unavailable(err) {
 		t.Errorf("got %v", err)
 	}
-	want(t, b.types(t, m.code).Verdict, signin.Accepted)
+	want(t, b.Types(t, m.Code).Verdict, signin.Accepted)
 }

@@ -12,41 +12,41 @@ import (
 
 func TestAGuessedNotMeTokenIsRefused(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		m := b.gets(t, addr(t, "ann@example.org"))
-		for _, guess := range []seal.Token{{}, seal.NewToken(m.notMe.ID), {ID: m.notMe.ID + 1, Secret: m.notMe.Secret}, m.link, b.by.Attempt} {
-			want(t, b.disowns(t, guess, true), signin.Disowned{})
+		b := h.Browser("192.0.2.1")
+		m := b.Gets(t, addr(t, "ann@example.org"))
+		for _, guess := range []seal.Token{{}, seal.NewToken(m.NotMe.ID), {ID: m.NotMe.ID + 1, Secret: m.NotMe.Secret}, m.Link, b.By.Attempt} {
+			want(t, b.Disowns(t, guess, true), signin.Disowned{})
 		}
-		want(t, b.types(t, m.code).Verdict, signin.Accepted)
+		want(t, b.Types(t, m.Code).Verdict, signin.Accepted)
 	})
 }
 
 func TestLookingAtNotMeChangesNothing(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b, owner := h.browser("192.0.2.1"), h.browser("198.51.100.7")
-		m := b.gets(t, addr(t, "ann@example.org"))
-		asked := h.clock.Now()
-		h.clock.Advance(time.Minute)
-		want(t, owner.disowns(t, m.notMe, false), signin.Disowned{
-			Found: true, Masked: "a***n@example.org", Client: b.by.Client, At: asked, Life: 10 * time.Minute,
+		b, owner := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
+		m := b.Gets(t, addr(t, "ann@example.org"))
+		asked := h.Clock.Now()
+		h.Clock.Advance(time.Minute)
+		want(t, owner.Disowns(t, m.NotMe, false), signin.Disowned{
+			Found: true, Masked: "a***n@example.org", Client: b.By.Client, At: asked, Life: 10 * time.Minute,
 		})
-		want(t, b.types(t, m.code).Verdict, signin.Accepted)
+		want(t, b.Types(t, m.Code).Verdict, signin.Accepted)
 	})
 }
 
 func TestNotMeVoidsTheCode(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		b, owner := h.browser("192.0.2.1"), h.browser("198.51.100.7")
-		m := b.gets(t, ann)
-		want(t, owner.disowns(t, m.notMe, true).Found, true)
-		want(t, owner.disowns(t, m.notMe, true).Found, true) // a second click is no mistake
-		want(t, b.types(t, m.code).Verdict, signin.Stopped)
-		want(t, b.clicks(t, m.link).Verdict, signin.Stopped)
-		want(t, owner.opens(t, m.link).Code, "")
-		want(t, h.count(t, `SELECT count(*) FROM sessions`), 0)
-		_, u := h.account(t, ann)
-		if all := h.events(t, u.ID); !slices.Equal(all, []audit.Event{audit.CodeSent, audit.NotMe}) {
+		b, owner := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
+		m := b.Gets(t, ann)
+		want(t, owner.Disowns(t, m.NotMe, true).Found, true)
+		want(t, owner.Disowns(t, m.NotMe, true).Found, true) // a second click is no mistake
+		want(t, b.Types(t, m.Code).Verdict, signin.Stopped)
+		want(t, b.Clicks(t, m.Link).Verdict, signin.Stopped)
+		want(t, opens(t, owner, m.Link).Code, "")
+		want(t, h.Count(t, `SELECT count(*) FROM sessions`), 0)
+		_, u := h.Account(t, ann)
+		if all := h.Events(t, u.ID); !slices.Equal(all, []audit.Event{audit.CodeSent, audit.NotMe}) {
 			t.Errorf("history is %v", all)
 		}
 	})
@@ -55,80 +55,80 @@ func TestNotMeVoidsTheCode(t *testing.T) {
 func TestNotMeEndsTheSessionThatCameOfIt(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		b, other := h.browser("192.0.2.1"), h.browser("198.51.100.7")
-		other.signsIn(t, ann)
-		h.clock.Advance(time.Second)
-		m := b.gets(t, ann)
-		want(t, b.types(t, m.code).Verdict, signin.Accepted)
-		other.disowns(t, m.notMe, true)
-		want(t, b.isIn(t), false)
-		want(t, other.isIn(t), true)
-		want(t, h.count(t, `SELECT count(*) FROM proofs`), 1)
+		b, other := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
+		other.SignsIn(t, ann)
+		h.Clock.Advance(time.Second)
+		m := b.Gets(t, ann)
+		want(t, b.Types(t, m.Code).Verdict, signin.Accepted)
+		other.Disowns(t, m.NotMe, true)
+		want(t, b.IsIn(t), false)
+		want(t, other.IsIn(t), true)
+		want(t, h.Count(t, `SELECT count(*) FROM proofs`), 1)
 	})
 }
 
 func TestNotMeBlocksThatBrowserForThatIDForAWhile(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.freely()
+		h.Freely()
 		ann, bob := addr(t, "ann@example.org"), addr(t, "bob@example.org")
-		b, owner := h.browser("192.0.2.1"), h.browser("198.51.100.7")
-		m := b.gets(t, ann)
-		owner.disowns(t, m.notMe, true)
-		until := h.clock.Now().Add(10 * time.Minute)
-		h.clock.Advance(time.Second)
-		sent := h.messages(t)
+		b, owner := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
+		m := b.Gets(t, ann)
+		owner.Disowns(t, m.NotMe, true)
+		until := h.Clock.Now().Add(10 * time.Minute)
+		h.Clock.Advance(time.Second)
+		sent := h.Messages(t)
 
 		// The browser gets the usual response, and no message is sent.
-		for _, asked := range []signin.Started{b.resends(t), b.asks(t, signin.Request{ID: ann})} {
+		for _, asked := range []signin.Started{b.Resends(t), b.Asks(t, signin.Request{ID: ann})} {
 			if asked.Wait != 0 || asked.Gone || asked.Attempt.ID == 0 {
 				t.Errorf("the blocked browser is told %+v", asked)
 			}
-			want(t, b.waiting(t).Verdict, signin.Accepted)
-			want(t, b.types(t, h.muteCode(t)).Verdict, signin.Wrong)
+			want(t, b.Waiting(t).Verdict, signin.Accepted)
+			want(t, b.Types(t, h.MuteCode(t)).Verdict, signin.Wrong)
 		}
-		want(t, h.messages(t), sent)
+		want(t, h.Messages(t), sent)
 
 		// Other browsers and other ids are free.
-		owner.signsIn(t, ann)
-		b.gets(t, bob)
-		h.clock.Advance(until.Add(-time.Millisecond).Sub(h.clock.Now()))
-		sent = h.messages(t)
-		b.asks(t, signin.Request{ID: ann})
-		want(t, h.messages(t), sent)
-		h.clock.Advance(time.Millisecond)
-		b.signsIn(t, ann)
+		owner.SignsIn(t, ann)
+		b.Gets(t, bob)
+		h.Clock.Advance(until.Add(-time.Millisecond).Sub(h.Clock.Now()))
+		sent = h.Messages(t)
+		b.Asks(t, signin.Request{ID: ann})
+		want(t, h.Messages(t), sent)
+		h.Clock.Advance(time.Millisecond)
+		b.SignsIn(t, ann)
 	})
 }
 
 func TestASuccessOfTheBrowserLiftsItsBlock(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.freely()
+		h.Freely()
 		ann := addr(t, "ann@example.org")
-		b, owner := h.browser("192.0.2.1"), h.browser("198.51.100.7")
-		disowned := b.gets(t, ann)
-		tab := b.at(h)
-		tab.by.Attempt = seal.Token{} // the same browser once more, from another window
-		open := tab.gets(t, ann)
-		owner.disowns(t, disowned.notMe, true)
-		want(t, tab.types(t, open.code).Verdict, signin.Accepted)
-		h.clock.Advance(time.Second)
-		b.signsIn(t, ann)
+		b, owner := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
+		disowned := b.Gets(t, ann)
+		tab := b.At(h)
+		tab.By.Attempt = seal.Token{} // the same browser once more, from another window
+		open := tab.Gets(t, ann)
+		owner.Disowns(t, disowned.NotMe, true)
+		want(t, tab.Types(t, open.Code).Verdict, signin.Accepted)
+		h.Clock.Advance(time.Second)
+		b.SignsIn(t, ann)
 	})
 }
 
 func TestASuccessByAnAdministratorsLinkLiftsTheBrowsersBlock(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.freely()
+		h.Freely()
 		ann := addr(t, "ann@example.org")
-		b := h.browser("192.0.2.1")
-		m := b.gets(t, ann)
-		b.disowns(t, m.notMe, true) // by mistake
-		h.clock.Advance(time.Second)
-		_, u := h.account(t, ann)
-		want(t, b.clicks(t, h.recovery(t, u.ID)).Verdict, signin.Accepted)
-		h.clock.Advance(time.Second)
-		sent := h.messages(t)
-		b.asks(t, signin.Request{ID: ann})
-		want(t, h.messages(t), sent+1)
+		b := h.Browser("192.0.2.1")
+		m := b.Gets(t, ann)
+		b.Disowns(t, m.NotMe, true) // by mistake
+		h.Clock.Advance(time.Second)
+		_, u := h.Account(t, ann)
+		want(t, b.Clicks(t, recovery(t, h, u.ID)).Verdict, signin.Accepted)
+		h.Clock.Advance(time.Second)
+		sent := h.Messages(t)
+		b.Asks(t, signin.Request{ID: ann})
+		want(t, h.Messages(t), sent+1)
 	})
 }

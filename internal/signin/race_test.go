@@ -16,14 +16,14 @@ import (
 func TestOneCodeOpensOneSession(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		b := h.browser("192.0.2.1")
-		m := b.gets(t, ann)
-		out, err := h.atOnce(200, func(int) (signin.Entered, error) { return h.s.SubmitCode(t.Context(), m.code, b.by) })
+		b := h.Browser("192.0.2.1")
+		m := b.Gets(t, ann)
+		out, err := atOnce(h, 200, func(int) (signin.Entered, error) { return h.Signin.SubmitCode(t.Context(), m.Code, b.By) })
 		check(t, err)
-		h.onlyOne(t, out)
-		_, u := h.account(t, ann)
+		onlyOne(t, h, out)
+		_, u := h.Account(t, ann)
 		in := 0
-		for _, e := range h.events(t, u.ID) {
+		for _, e := range h.Events(t, u.ID) {
 			if e == audit.SignedIn {
 				in++
 			}
@@ -34,30 +34,30 @@ func TestOneCodeOpensOneSession(t *testing.T) {
 
 func TestOneLinkOpensOneSession(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		m := b.gets(t, addr(t, "ann@example.org"))
-		out, err := h.atOnce(10, func(int) (signin.Entered, error) { return h.s.SubmitLink(t.Context(), m.link, b.by) })
+		b := h.Browser("192.0.2.1")
+		m := b.Gets(t, addr(t, "ann@example.org"))
+		out, err := atOnce(h, 10, func(int) (signin.Entered, error) { return h.Signin.SubmitLink(t.Context(), m.Link, b.By) })
 		check(t, err)
-		h.onlyOne(t, out)
+		onlyOne(t, h, out)
 	})
 }
 
 func TestCodesOfTwoAttemptsAtOnceOpenOneSession(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		all := []*browser{h.browser("192.0.2.1"), h.browser("198.51.100.7")}
-		codes := []string{all[0].gets(t, ann).code, all[1].gets(t, ann).code}
-		out, err := h.atOnce(20, func(i int) (signin.Entered, error) {
-			return h.s.SubmitCode(t.Context(), codes[i%2], all[i%2].by)
+		all := []*browser{h.Browser("192.0.2.1"), h.Browser("198.51.100.7")}
+		codes := []string{all[0].Gets(t, ann).Code, all[1].Gets(t, ann).Code}
+		out, err := atOnce(h, 20, func(i int) (signin.Entered, error) {
+			return h.Signin.SubmitCode(t.Context(), codes[i%2], all[i%2].By)
 		})
 		check(t, err)
-		h.onlyOne(t, out)
+		onlyOne(t, h, out)
 	})
 }
 
 // onlyOne checks that one of all submissions signed in, and that the others got a verdict
 // that says so.
-func (h *house) onlyOne(t *testing.T, out []signin.Entered) {
+func onlyOne(t *testing.T, h *house, out []signin.Entered) {
 	t.Helper()
 	in := 0
 	for _, e := range out {
@@ -70,24 +70,24 @@ func (h *house) onlyOne(t *testing.T, out []signin.Entered) {
 		}
 	}
 	want(t, in, 1)
-	want(t, h.count(t, `SELECT count(*) FROM sessions`), 1)
-	want(t, h.count(t, `SELECT count(*) FROM proofs`), 1)
+	want(t, h.Count(t, `SELECT count(*) FROM sessions`), 1)
+	want(t, h.Count(t, `SELECT count(*) FROM proofs`), 1)
 }
 
 func TestOneIDAskedForAtOnceIsOneAccount(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.freely()
+		h.Freely()
 		ann := addr(t, "ann@example.org")
-		_, err := h.atOnce(20, func(int) (signin.Entered, error) {
-			_, err := h.s.Start(t.Context(), signin.Request{ID: ann}, h.browser("192.0.2.1").by)
+		_, err := atOnce(h, 20, func(int) (signin.Entered, error) {
+			_, err := h.Signin.Start(t.Context(), signin.Request{ID: ann}, h.Browser("192.0.2.1").By)
 			return signin.Entered{}, err
 		})
 		check(t, err)
-		want(t, h.count(t, `SELECT count(*) FROM accounts`), 1)
-		want(t, h.count(t, `SELECT count(*) FROM users`), 1)
-		want(t, h.count(t, `SELECT count(*) FROM attempts`), 20)
+		want(t, h.Count(t, `SELECT count(*) FROM accounts`), 1)
+		want(t, h.Count(t, `SELECT count(*) FROM users`), 1)
+		want(t, h.Count(t, `SELECT count(*) FROM attempts`), 20)
 		for range 20 {
-			want(t, h.mail(t).to, "ann@example.org")
+			want(t, h.Mail(t).To, "ann@example.org")
 		}
 	})
 }
@@ -97,28 +97,28 @@ func TestLastSeenIsWrittenInTheOrderOfTheirSessions(t *testing.T) {
 	h := momentHouse(t)
 	var all []*browser
 	for n := range 12 {
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, person(t, n))
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, person(t, n))
 		all = append(all, b)
 	}
-	h.clock.Advance(time.Hour)
+	h.Clock.Advance(time.Hour)
 	for _, b := range slices.Backward(all) {
-		want(t, b.isIn(t), true)
+		want(t, b.IsIn(t), true)
 	}
-	dbtest.InOrder(t, h.d, "sessions", "id", func() error { return h.s.Sessions.WriteSeen(t.Context()) })
+	dbtest.InOrder(t, h.DB, "sessions", "id", func() error { return h.Signin.Sessions.WriteSeen(t.Context()) })
 }
 
 // A sign-in ends the browser's old session: it takes that, and then its proofs.
 func TestEndingAllSessionsTakesThemInTheirOrderAndThenTheirProofs(t *testing.T) {
 	h := momentHouse(t)
-	h.freely()
+	h.Freely()
 	ann := addr(t, "ann@example.org")
 	for range 4 {
-		h.browser("192.0.2.1").signsIn(t, ann)
+		h.Browser("192.0.2.1").SignsIn(t, ann)
 	}
 	// The rows lie in the table in the order of the last write.
 	var ids []int64
-	h.update(t, func(tx *db.Tx) error {
+	h.Update(t, func(tx *db.Tx) error {
 		ids = nil
 		return tx.Each(func(scan func(...any) error) error {
 			var id int64
@@ -128,26 +128,26 @@ func TestEndingAllSessionsTakesThemInTheirOrderAndThenTheirProofs(t *testing.T) 
 		}, `SELECT id FROM sessions ORDER BY id DESC`)
 	})
 	for _, id := range ids {
-		h.exec(t, `UPDATE sessions SET expires_at = expires_at + 1 WHERE id = $1`, id)
+		h.Exec(t, `UPDATE sessions SET expires_at = expires_at + 1 WHERE id = $1`, id)
 	}
-	_, u := h.account(t, ann)
-	dbtest.InOrder(t, h.d, "sessions", "id", func() error {
-		return h.d.Update(t.Context(), func(tx *db.Tx) error { _, err := session.EndAll(tx, u.ID, 0); return err })
+	_, u := h.Account(t, ann)
+	dbtest.InOrder(t, h.DB, "sessions", "id", func() error {
+		return h.DB.Update(t.Context(), func(tx *db.Tx) error { _, err := session.EndAll(tx, u.ID, 0); return err })
 	}, "proofs")
-	want(t, h.count(t, `SELECT count(*) FROM sessions`), 0)
-	want(t, h.count(t, `SELECT count(*) FROM proofs`), 0)
+	want(t, h.Count(t, `SELECT count(*) FROM sessions`), 0)
+	want(t, h.Count(t, `SELECT count(*) FROM proofs`), 0)
 }
 
 func TestTheSweeperPassesOverSessionsThatSomebodyHolds(t *testing.T) {
 	h := momentHouse(t)
-	h.freely()
+	h.Freely()
 	for range 4 {
-		h.browser("192.0.2.1").signsIn(t, addr(t, "ann@example.org"))
+		h.Browser("192.0.2.1").SignsIn(t, addr(t, "ann@example.org"))
 	}
-	h.clock.Advance(365 * 24 * time.Hour)
+	h.Clock.Advance(365 * 24 * time.Hour)
 	left := func(sweep func(tx *db.Tx) (int64, db.ID, error)) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
-			return h.d.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
+			return h.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 				n, _, err := sweep(tx)
 				if err == nil && n != 3 {
 					t.Errorf("%d of 4 went, one is held", n)
@@ -156,8 +156,8 @@ func TestTheSweeperPassesOverSessionsThatSomebodyHolds(t *testing.T) {
 			}))
 		}
 	}
-	dbtest.PassesOver(t, h.d, "proofs", "session_id", left(func(tx *db.Tx) (int64, db.ID, error) { return session.SweepProofs(tx, 0, 100) }))
-	dbtest.PassesOver(t, h.d, "sessions", "id", left(func(tx *db.Tx) (int64, db.ID, error) { return h.s.Sessions.Sweep(tx, 0, 100) }))
+	dbtest.PassesOver(t, h.DB, "proofs", "session_id", left(func(tx *db.Tx) (int64, db.ID, error) { return session.SweepProofs(tx, 0, 100) }))
+	dbtest.PassesOver(t, h.DB, "sessions", "id", left(func(tx *db.Tx) (int64, db.ID, error) { return h.Signin.Sessions.Sweep(tx, 0, 100) }))
 }
 
 // As a sign-in does, which takes the account, and then ends a session.
@@ -165,11 +165,11 @@ func TestForgettingTakesThePersonBeforeTheirSessions(t *testing.T) {
 	h := momentHouse(t)
 	ann := addr(t, "ann@example.org")
 	for range 2 {
-		h.browser("192.0.2.1").signsIn(t, ann)
+		h.Browser("192.0.2.1").SignsIn(t, ann)
 	}
-	_, u := h.account(t, ann)
-	dbtest.InOrder(t, h.d, "accounts", "id", func() error {
-		return h.deletes(t.Context(), u.ID)
+	_, u := h.Account(t, ann)
+	dbtest.InOrder(t, h.DB, "accounts", "id", func() error {
+		return h.Deletes(t.Context(), u.ID)
 	}, "users", "sessions", "proofs")
 }
 
@@ -177,18 +177,18 @@ func TestForgettingTakesThePersonBeforeTheirSessions(t *testing.T) {
 // account is held. Another machine succeeds with it while the code is on its way in.
 func TestASuccessElsewhereAtTheSameMomentVoidsTheCode(t *testing.T) {
 	here, elsewhere := machines(t)
-	here.d.Rehearse, elsewhere.d.Rehearse = false, false // or the code comes a second time, after the other
+	here.DB.Rehearse, elsewhere.DB.Rehearse = false, false // or the code comes a second time, after the other
 	ann := addr(t, "ann@example.org")
-	b := here.browser("192.0.2.1")
-	m := b.gets(t, ann)
+	b := here.Browser("192.0.2.1")
+	m := b.Gets(t, ann)
 	entered := make(chan signin.Entered, 1)
 	failed := make(chan error, 1)
-	check(t, elsewhere.d.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) error {
+	check(t, elsewhere.DB.Sequence(t.Context(), db.ReadCommitted(func(tx *db.Tx) error {
 		if _, err := tx.Exec(`UPDATE accounts SET code_generation = code_generation + 1 WHERE identifier = $1`, ann.Identifier); err != nil {
 			return err
 		}
 		go func() {
-			e, err := here.s.SubmitCode(t.Context(), m.code, b.by)
+			e, err := here.Signin.SubmitCode(t.Context(), m.Code, b.By)
 			failed <- err
 			entered <- e
 		}()

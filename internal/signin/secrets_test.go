@@ -12,35 +12,36 @@ import (
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/signin/signintest"
 )
 
 func TestNoSecretStandsInTheDatabase(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) {
-		h := furnish(t, d, c)
-		b := h.browser("192.0.2.1")
-		b.asks(t, signin.Request{ID: addr(t, "ann@example.org"), Next: "/notes"})
-		first := h.makesFirst(t)
-		queued := h.dump(t) // the outbox does not run yet
-		h.deliver(t)
-		m := h.mail(t)
-		e := b.types(t, m.code)
+		h := signintest.Furnish(t, d, c)
+		b := h.Browser("192.0.2.1")
+		b.Asks(t, signin.Request{ID: addr(t, "ann@example.org"), Next: "/notes"})
+		first := h.MakesFirst(t)
+		queued := h.Dump(t) // the outbox does not run yet
+		h.Deliver(t)
+		m := h.Mail(t)
+		e := b.Types(t, m.Code)
 		want(t, e.Verdict, signin.Accepted)
-		h.clock.Advance(time.Second)
-		_, u := h.account(t, addr(t, "ann@example.org"))
-		recovery := h.recovery(t, u.ID)
+		h.Clock.Advance(time.Second)
+		_, u := h.Account(t, addr(t, "ann@example.org"))
+		recovery := recovery(t, h, u.ID)
 
 		secrets := map[string]string{
-			"code": m.code, "code hashed without a key": sum(m.code), "the secret key": strings.Repeat("k", seal.KeySize),
+			"code": m.Code, "code hashed without a key": sum(m.Code), "the secret key": strings.Repeat("k", seal.KeySize),
 			"browser cookie": e.Browser, "message text": "with this code", "message link": "/login/link/",
 		}
 		for name, token := range map[string]seal.Token{
-			"mailed link": m.link, "not me": m.notMe, "session": e.Session, "attempt": b.by.Attempt, "users link": recovery, "first administrator": parse(t, first),
+			"mailed link": m.Link, "not me": m.NotMe, "session": e.Session, "attempt": b.By.Attempt, "users link": recovery, "first administrator": parse(t, first),
 		} {
 			_, secret, _ := strings.Cut(token.String(), ".")
 			secrets[name], secrets[name+" raw"], secrets[name+" in hex"] = secret, string(token.Secret[:]), hex.EncodeToString(token.Secret[:])
 			secrets[name+" in base64"] = base64.StdEncoding.EncodeToString(token.Secret[:])
 		}
-		for when, dump := range map[string]map[string][]string{"queued": queued, "signed in": h.dump(t)} {
+		for when, dump := range map[string]map[string][]string{"queued": queued, "signed in": h.Dump(t)} {
 			for table, rows := range dump {
 				for _, row := range rows {
 					for name, secret := range secrets {

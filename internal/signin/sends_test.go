@@ -12,20 +12,20 @@ import (
 
 // refused requests a code from a fresh browser at a network and reports whether that was
 // refused. It reads the message, if one is sent.
-func (h *house) refused(t *testing.T, network string, id accounts.ID) bool {
+func refused(t *testing.T, h *house, network string, id accounts.ID) bool {
 	t.Helper()
-	asked := h.browser(network).asks(t, signin.Request{ID: id})
+	asked := h.Browser(network).Asks(t, signin.Request{ID: id})
 	if asked.Wait == 0 {
-		h.mail(t)
+		h.Mail(t)
 	}
 	return asked.Wait > 0
 }
 
 // granted counts how often strangers, each at a network of their own, are
 // granted a message before the first refusal.
-func (h *house) granted(t *testing.T, id accounts.ID, nets string) (n int) {
+func granted(t *testing.T, h *house, id accounts.ID, nets string) (n int) {
 	t.Helper()
-	for n < 100 && !h.refused(t, fmt.Sprintf("%s.%d", nets, n), id) {
+	for n < 100 && !refused(t, h, fmt.Sprintf("%s.%d", nets, n), id) {
 		n++
 	}
 	return n
@@ -33,32 +33,32 @@ func (h *house) granted(t *testing.T, id accounts.ID, nets string) (n int) {
 
 func TestOnePrefixTakesPartOfAnIDsMessagesOnly(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.nothingKept()
+		h.NothingKept()
 		ann := addr(t, "ann@example.org")
 		for range 3 {
-			want(t, h.refused(t, "192.0.2.1", ann), false)
+			want(t, refused(t, h, "192.0.2.1", ann), false)
 		}
-		want(t, h.refused(t, "192.0.2.1", ann), true)
-		want(t, h.messages(t), 3)
-		want(t, h.granted(t, ann, "198.51.100"), 2) // what the prefix was refused took nothing
+		want(t, refused(t, h, "192.0.2.1", ann), true)
+		want(t, h.Messages(t), 3)
+		want(t, granted(t, h, ann, "198.51.100"), 2) // what the prefix was refused took nothing
 	})
 }
 
 func TestAnIDGetsFiveMessagesFromStrangers(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.nothingKept()
+		h.NothingKept()
 		ann := addr(t, "ann@example.org")
-		want(t, h.granted(t, ann, "198.51.100"), 5)
-		want(t, h.messages(t), 5)
-		asked := h.browser("203.0.113.1").asks(t, signin.Request{ID: ann})
+		want(t, granted(t, h, ann, "198.51.100"), 5)
+		want(t, h.Messages(t), 5)
+		asked := h.Browser("203.0.113.1").Asks(t, signin.Request{ID: ann})
 		if asked.Wait <= 0 || asked.Wait > 15*time.Minute || asked.Soon || asked.Attempt.ID != 0 {
 			t.Fatalf("the refusal says %+v", asked)
 		}
-		want(t, h.refused(t, "203.0.113.2", addr(t, "bob@example.org")), false)
-		h.clock.Advance(asked.Wait - time.Millisecond)
-		want(t, h.refused(t, "203.0.113.3", ann), true)
-		h.clock.Advance(time.Millisecond)
-		want(t, h.refused(t, "203.0.113.4", ann), false)
+		want(t, refused(t, h, "203.0.113.2", addr(t, "bob@example.org")), false)
+		h.Clock.Advance(asked.Wait - time.Millisecond)
+		want(t, refused(t, h, "203.0.113.3", ann), true)
+		h.Clock.Advance(time.Millisecond)
+		want(t, refused(t, h, "203.0.113.4", ann), false)
 	})
 }
 
@@ -69,11 +69,11 @@ func TestSpellingsOfOneMailboxShareItsMessages(t *testing.T) {
 	} {
 		t.Run(spellings[0], func(t *testing.T) {
 			run(t, func(t *testing.T, h *house) {
-				h.nothingKept()
+				h.NothingKept()
 				for i, text := range spellings {
-					want(t, h.refused(t, fmt.Sprintf("198.51.100.%d", i), addr(t, text)), i == 5)
+					want(t, refused(t, h, fmt.Sprintf("198.51.100.%d", i), addr(t, text)), i == 5)
 				}
-				want(t, h.messages(t), 5)
+				want(t, h.Messages(t), 5)
 			})
 		})
 	}
@@ -81,53 +81,53 @@ func TestSpellingsOfOneMailboxShareItsMessages(t *testing.T) {
 
 func TestDotsElsewhereAreOtherMailboxes(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.nothingKept()
-		want(t, h.granted(t, addr(t, "ann@example.org"), "198.51.100"), 5)
-		want(t, h.granted(t, addr(t, "a.nn@example.org"), "198.51.100"), 5)
+		h.NothingKept()
+		want(t, granted(t, h, addr(t, "ann@example.org"), "198.51.100"), 5)
+		want(t, granted(t, h, addr(t, "a.nn@example.org"), "198.51.100"), 5)
 	})
 }
 
 func TestOneAddressAsksThirtyTimes(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		for i := range 31 {
-			want(t, h.refused(t, "192.0.2.1", addr(t, fmt.Sprintf("p%d@example.org", i))), i == 30)
+			want(t, refused(t, h, "192.0.2.1", addr(t, fmt.Sprintf("p%d@example.org", i))), i == 30)
 		}
-		want(t, h.refused(t, "192.0.2.2", addr(t, "p30@example.org")), false)
+		want(t, refused(t, h, "192.0.2.2", addr(t, "p30@example.org")), false)
 	})
 }
 
 func TestStrangersCannotLockTheOwnerOut(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.nothingKept()
+		h.NothingKept()
 		ann := addr(t, "ann@example.org")
-		own := h.browser("192.0.2.1")
-		own.signsIn(t, ann)
-		h.clock.Advance(time.Millisecond)
-		want(t, h.granted(t, ann, "198.51.100"), 5)
-		want(t, h.refused(t, "203.0.113.1", ann), true)
-		own.signsIn(t, ann)
-		check(t, h.s.SignOut(t.Context(), own.by)) // the browser cookie survives that
-		h.clock.Advance(time.Millisecond)
-		own.signsIn(t, ann)
+		own := h.Browser("192.0.2.1")
+		own.SignsIn(t, ann)
+		h.Clock.Advance(time.Millisecond)
+		want(t, granted(t, h, ann, "198.51.100"), 5)
+		want(t, refused(t, h, "203.0.113.1", ann), true)
+		own.SignsIn(t, ann)
+		check(t, h.Signin.SignOut(t.Context(), own.By)) // the browser cookie survives that
+		h.Clock.Advance(time.Millisecond)
+		own.SignsIn(t, ann)
 	})
 }
 
 func TestAKnownBrowsersMessagesAreBoundedToo(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.nothingKept()
-		h.s.Settings.ResendEvery = 0
+		h.NothingKept()
+		h.Signin.Settings.ResendEvery = 0
 		ann := addr(t, "ann@example.org")
-		own := h.browser("192.0.2.1")
-		own.signsIn(t, ann)
+		own := h.Browser("192.0.2.1")
+		own.SignsIn(t, ann)
 		for range 5 {
-			own.gets(t, ann)
+			own.Gets(t, ann)
 		}
-		if asked := own.asks(t, signin.Request{ID: ann}); asked.Wait <= 0 || asked.Soon {
+		if asked := own.Asks(t, signin.Request{ID: ann}); asked.Wait <= 0 || asked.Soon {
 			t.Fatalf("the sixth: %+v", asked)
 		}
 		// It is known for this id, not for others.
-		want(t, h.granted(t, addr(t, "bob@example.org"), "198.51.100"), 5)
-		if asked := own.asks(t, signin.Request{ID: addr(t, "bob@example.org")}); asked.Wait <= 0 {
+		want(t, granted(t, h, addr(t, "bob@example.org"), "198.51.100"), 5)
+		if asked := own.Asks(t, signin.Request{ID: addr(t, "bob@example.org")}); asked.Wait <= 0 {
 			t.Fatal("a browser that knows one id has a budget of its own for another")
 		}
 	})
@@ -136,13 +136,13 @@ func TestAKnownBrowsersMessagesAreBoundedToo(t *testing.T) {
 func TestABrowserThatStrangersForgeIsUnknown(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		own := h.browser("192.0.2.1")
-		cookie := own.signsIn(t, ann).Browser
-		if _, isNew := h.s.ReadBrowser(cookie); isNew {
+		own := h.Browser("192.0.2.1")
+		cookie := own.SignsIn(t, ann).Browser
+		if _, isNew := h.Signin.ReadBrowser(cookie); isNew {
 			t.Fatal("the server's own cookie is not good")
 		}
 		for _, forged := range []string{"", "x", cookie[1:], cookie[:len(cookie)-2], cookie + "AA", cookie[:20] + "zzzz" + cookie[24:], "AAAA" + cookie} {
-			if b, isNew := h.s.ReadBrowser(forged); !isNew || b.ID == own.by.Browser.ID {
+			if b, isNew := h.Signin.ReadBrowser(forged); !isNew || b.ID == own.By.Browser.ID {
 				t.Errorf("cookie %q is taken for a known browser", forged)
 			}
 		}
@@ -152,53 +152,53 @@ func TestABrowserThatStrangersForgeIsUnknown(t *testing.T) {
 func TestSendingAgainTakesItsTime(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		b := h.browser("192.0.2.1")
-		m := b.gets(t, ann)
-		attempt := b.by.Attempt
-		want(t, b.waiting(t).ResendIn, 30*time.Second)
-		h.clock.Advance(29 * time.Second)
-		for _, asked := range []signin.Started{b.resends(t), b.asks(t, signin.Request{ID: ann})} {
+		b := h.Browser("192.0.2.1")
+		m := b.Gets(t, ann)
+		attempt := b.By.Attempt
+		want(t, b.Waiting(t).ResendIn, 30*time.Second)
+		h.Clock.Advance(29 * time.Second)
+		for _, asked := range []signin.Started{b.Resends(t), b.Asks(t, signin.Request{ID: ann})} {
 			if !asked.Soon || asked.Wait != time.Second {
 				t.Fatalf("too soon, and it says %+v", asked)
 			}
 		}
-		want(t, h.messages(t), 1)
-		h.clock.Advance(time.Second)
-		b.getsAgain(t)
-		want(t, b.by.Attempt, attempt)
-		want(t, b.types(t, m.code).Verdict, signin.Accepted)
+		want(t, h.Messages(t), 1)
+		h.Clock.Advance(time.Second)
+		b.GetsAgain(t)
+		want(t, b.By.Attempt, attempt)
+		want(t, b.Types(t, m.Code).Verdict, signin.Accepted)
 	})
 }
 
 func TestASuccessGivesBackTheMessagesOfItsOwnAttemptOnly(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.nothingKept()
-		h.s.Settings.ResendEvery = 0
+		h.NothingKept()
+		h.Signin.Settings.ResendEvery = 0
 		ann := addr(t, "ann@example.org")
-		b := h.browser("192.0.2.1")
-		b.gets(t, ann)
-		b.getsAgain(t)
-		m := b.getsAgain(t)
-		want(t, h.granted(t, ann, "198.51.100"), 2)
-		want(t, b.types(t, m.code).Verdict, signin.Accepted)
-		want(t, h.granted(t, ann, "203.0.113"), 3)
-		want(t, h.refused(t, "192.0.2.1", ann), true)
+		b := h.Browser("192.0.2.1")
+		b.Gets(t, ann)
+		b.GetsAgain(t)
+		m := b.GetsAgain(t)
+		want(t, granted(t, h, ann, "198.51.100"), 2)
+		want(t, b.Types(t, m.Code).Verdict, signin.Accepted)
+		want(t, granted(t, h, ann, "203.0.113"), 3)
+		want(t, refused(t, h, "192.0.2.1", ann), true)
 	})
 }
 
 func TestASuccessGivesBackWhereItWasTaken(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.s.Settings.SendPerIP = config.Rates{{N: 2, Per: 15 * time.Minute}}
+		h.Signin.Settings.SendPerIP = config.Rates{{N: 2, Per: 15 * time.Minute}}
 		ann := addr(t, "ann@example.org")
-		b := h.browser("192.0.2.1")
-		m := b.gets(t, ann)
+		b := h.Browser("192.0.2.1")
+		m := b.Gets(t, ann)
 		for _, name := range []string{"p1@example.org", "p2@example.org"} {
-			want(t, h.refused(t, "198.51.100.7", addr(t, name)), false)
+			want(t, refused(t, h, "198.51.100.7", addr(t, name)), false)
 		}
-		b.by.Network = "198.51.100.7" // a phone that came home
-		want(t, b.types(t, m.code).Verdict, signin.Accepted)
-		want(t, h.refused(t, "198.51.100.7", addr(t, "p3@example.org")), true)
-		want(t, h.refused(t, "192.0.2.1", addr(t, "p4@example.org")), false)
-		want(t, h.refused(t, "192.0.2.1", addr(t, "p5@example.org")), false)
+		b.By.Network = "198.51.100.7" // a phone that came home
+		want(t, b.Types(t, m.Code).Verdict, signin.Accepted)
+		want(t, refused(t, h, "198.51.100.7", addr(t, "p3@example.org")), true)
+		want(t, refused(t, h, "192.0.2.1", addr(t, "p4@example.org")), false)
+		want(t, refused(t, h, "192.0.2.1", addr(t, "p5@example.org")), false)
 	})
 }

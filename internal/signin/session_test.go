@@ -13,37 +13,37 @@ import (
 
 func TestASessionEnds(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, h *house, b *browser){
-		"with a wrong secret":     func(_ *testing.T, _ *house, b *browser) { b.by.Session.Secret[31] ^= 1 },
-		"with another id":         func(_ *testing.T, _ *house, b *browser) { b.by.Session.ID++ },
-		"without a cookie":        func(_ *testing.T, _ *house, b *browser) { b.by.Session = seal.Token{} },
-		"unused for 12 hours":     func(_ *testing.T, h *house, _ *browser) { h.clock.Advance(12 * time.Hour) },
-		"by signing out":          func(t *testing.T, h *house, b *browser) { check(t, h.s.SignOut(t.Context(), b.by)) },
+		"with a wrong secret":     func(_ *testing.T, _ *house, b *browser) { b.By.Session.Secret[31] ^= 1 },
+		"with another id":         func(_ *testing.T, _ *house, b *browser) { b.By.Session.ID++ },
+		"without a cookie":        func(_ *testing.T, _ *house, b *browser) { b.By.Session = seal.Token{} },
+		"unused for 12 hours":     func(_ *testing.T, h *house, _ *browser) { h.Clock.Advance(12 * time.Hour) },
+		"by signing out":          func(t *testing.T, h *house, b *browser) { check(t, h.Signin.SignOut(t.Context(), b.By)) },
 		"by its owner, elsewhere": endElsewhere,
 		"with its user deactivated": func(t *testing.T, h *house, b *browser) {
-			h.update(t, func(tx *db.Tx) error { return accounts.Deactivate(tx, h.user(t, b)) })
+			h.Update(t, func(tx *db.Tx) error { return accounts.Deactivate(tx, h.User(t, b)) })
 		},
 		"with its user deleted": func(t *testing.T, h *house, b *browser) {
-			check(t, h.deletes(t.Context(), h.user(t, b)))
+			check(t, h.Deletes(t.Context(), h.User(t, b)))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, h *house) {
-				b := h.browser("192.0.2.1")
-				b.signsIn(t, addr(t, "ann@example.org"))
-				h.clock.Advance(12*time.Hour - time.Millisecond)
-				want(t, b.isIn(t), true)
-				h.clock.Advance(-12*time.Hour + time.Millisecond)
+				b := h.Browser("192.0.2.1")
+				b.SignsIn(t, addr(t, "ann@example.org"))
+				h.Clock.Advance(12*time.Hour - time.Millisecond)
+				want(t, b.IsIn(t), true)
+				h.Clock.Advance(-12*time.Hour + time.Millisecond)
 				end(t, h, b)
-				if _, err := h.s.Sessions.Check(t.Context(), b.by.Session); !errors.Is(err, db.ErrNotFound) {
+				if _, err := h.Signin.Sessions.Check(t.Context(), b.By.Session); !errors.Is(err, db.ErrNotFound) {
 					t.Fatalf("Check says %v", err)
 				}
-				if err := h.dir.SaveSettings(t.Context(), b.owner(), "A", "B", "de"); !errors.Is(err, db.ErrNotFound) {
+				if err := h.Directory.SaveSettings(t.Context(), b.Owner(), "A", "B", "de"); !errors.Is(err, db.ErrNotFound) {
 					t.Fatalf("a session that ended may change settings: %v", err)
 				}
-				if _, err := h.dir.DeleteOwn(t.Context(), b.owner()); !errors.Is(err, db.ErrNotFound) {
+				if _, err := h.Directory.DeleteOwn(t.Context(), b.Owner()); !errors.Is(err, db.ErrNotFound) {
 					t.Fatalf("a session that ended may delete: %v", err)
 				}
-				check(t, h.s.SignOut(t.Context(), b.by)) // no mistake
+				check(t, h.Signin.SignOut(t.Context(), b.By)) // no mistake
 			})
 		})
 	}
@@ -51,27 +51,27 @@ func TestASessionEnds(t *testing.T) {
 
 func endElsewhere(t *testing.T, h *house, b *browser) {
 	t.Helper()
-	h.clock.Advance(time.Second)
-	other := h.browser("198.51.100.7")
-	other.signsIn(t, addr(t, "ann@example.org"))
-	check(t, h.dir.EndSession(t.Context(), other.owner(), db.ID(b.by.Session.ID)))
-	want(t, other.isIn(t), true)
+	h.Clock.Advance(time.Second)
+	other := h.Browser("198.51.100.7")
+	other.SignsIn(t, addr(t, "ann@example.org"))
+	check(t, h.Directory.EndSession(t.Context(), other.Owner(), db.ID(b.By.Session.ID)))
+	want(t, other.IsIn(t), true)
 }
 
 func TestASessionInUseEndsAfterThirtyDays(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, addr(t, "ann@example.org"))
-		began := h.clock.Now()
-		for h.clock.Now().Sub(began) < 720*time.Hour-11*time.Hour {
-			h.clock.Advance(11 * time.Hour)
-			want(t, b.isIn(t), true)
-			h.writeSeen(t)
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		began := h.Clock.Now()
+		for h.Clock.Now().Sub(began) < 720*time.Hour-11*time.Hour {
+			h.Clock.Advance(11 * time.Hour)
+			want(t, b.IsIn(t), true)
+			writeSeen(t, h)
 		}
-		h.clock.Advance(began.Add(720*time.Hour - time.Millisecond).Sub(h.clock.Now()))
-		want(t, b.isIn(t), true)
-		h.clock.Advance(time.Millisecond)
-		want(t, b.isIn(t), false)
+		h.Clock.Advance(began.Add(720*time.Hour - time.Millisecond).Sub(h.Clock.Now()))
+		want(t, b.IsIn(t), true)
+		h.Clock.Advance(time.Millisecond)
+		want(t, b.IsIn(t), false)
 	})
 }
 
@@ -79,39 +79,39 @@ func TestASessionFoundOverStaysOverWhenTheClockJumpsBack(t *testing.T) {
 	for name, late := range map[string]time.Duration{"unused": 12 * time.Hour, "too old": 720 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, h *house) {
-				b, other := h.browser("192.0.2.1"), h.browser("192.0.2.2")
-				b.signsIn(t, addr(t, "ann@example.org"))
-				other.signsIn(t, addr(t, "bob@example.org"))
-				h.clock.Advance(late)
-				want(t, b.isIn(t), false)
-				h.writeSeen(t)
-				h.clock.Advance(-late)
-				want(t, b.isIn(t), false)
-				want(t, other.isIn(t), true) // nobody looked
+				b, other := h.Browser("192.0.2.1"), h.Browser("192.0.2.2")
+				b.SignsIn(t, addr(t, "ann@example.org"))
+				other.SignsIn(t, addr(t, "bob@example.org"))
+				h.Clock.Advance(late)
+				want(t, b.IsIn(t), false)
+				writeSeen(t, h)
+				h.Clock.Advance(-late)
+				want(t, b.IsIn(t), false)
+				want(t, other.IsIn(t), true) // nobody looked
 			})
 		})
 	}
 }
 
 // writeSeen does what Run does each second.
-func (h *house) writeSeen(t *testing.T) {
+func writeSeen(t *testing.T, h *house) {
 	t.Helper()
-	check(t, h.s.Sessions.WriteSeen(t.Context()))
+	check(t, h.Signin.Sessions.WriteSeen(t.Context()))
 }
 
 func TestRunWritesDownWhatWasSeen(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, addr(t, "ann@example.org"))
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, addr(t, "ann@example.org"))
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- h.s.Sessions.Run(ctx) }()
-		h.clock.Advance(time.Hour)
-		want(t, b.isIn(t), true)
+		go func() { ended <- h.Signin.Sessions.Run(ctx) }()
+		h.Clock.Advance(time.Hour)
+		want(t, b.IsIn(t), true)
 		for deadline := time.Now().Add(30 * time.Second); ; {
-			s, err := h.s.Sessions.Check(t.Context(), b.by.Session)
+			s, err := h.Signin.Sessions.Check(t.Context(), b.By.Session)
 			check(t, err)
-			if s.LastSeen.Equal(h.clock.Now()) {
+			if s.LastSeen.Equal(h.Clock.Now()) {
 				break
 			}
 			if time.Now().After(deadline) {
@@ -125,32 +125,32 @@ func TestRunWritesDownWhatWasSeen(t *testing.T) {
 
 func TestLastUseIsWrittenOncePerSixtiethOfTheIdleTime(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, addr(t, "ann@example.org"))
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, addr(t, "ann@example.org"))
 		seen := func() time.Time {
-			return db.Time(int64(h.count(t, `SELECT last_seen_at FROM sessions`)))
+			return db.Time(int64(h.Count(t, `SELECT last_seen_at FROM sessions`)))
 		}
-		began := h.clock.Now()
+		began := h.Clock.Now()
 		uses := func() {
 			for range 5 {
-				want(t, b.isIn(t), true)
+				want(t, b.IsIn(t), true)
 			}
-			h.writeSeen(t)
+			writeSeen(t, h)
 		}
-		h.clock.Advance(12*time.Minute - time.Millisecond)
+		h.Clock.Advance(12*time.Minute - time.Millisecond)
 		uses()
 		want(t, seen(), began)
-		h.clock.Advance(time.Millisecond)
+		h.Clock.Advance(time.Millisecond)
 		uses()
 		want(t, seen(), began.Add(12*time.Minute))
-		h.clock.Advance(11 * time.Minute)
+		h.Clock.Advance(11 * time.Minute)
 		uses()
 		want(t, seen(), began.Add(12*time.Minute))
-		h.clock.Advance(time.Minute)
-		before := h.dump(t)["sessions"][0]
-		want(t, b.isIn(t), true)
-		want(t, h.dump(t)["sessions"][0], before) // reading is free of writing
-		h.writeSeen(t)
+		h.Clock.Advance(time.Minute)
+		before := h.Dump(t)["sessions"][0]
+		want(t, b.IsIn(t), true)
+		want(t, h.Dump(t)["sessions"][0], before) // reading is free of writing
+		writeSeen(t, h)
 		want(t, seen(), began.Add(24*time.Minute))
 	})
 }
@@ -158,34 +158,34 @@ func TestLastUseIsWrittenOncePerSixtiethOfTheIdleTime(t *testing.T) {
 func TestEachSignInOpensANewSessionAndEndsTheBrowsersOld(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		b, other := h.browser("192.0.2.1"), h.browser("198.51.100.7")
-		b.signsIn(t, ann)
-		h.clock.Advance(time.Second)
-		other.signsIn(t, ann)
-		h.clock.Advance(time.Second)
-		old := b.at(h)
-		b.signsIn(t, ann)
-		if old.by.Session == b.by.Session {
+		b, other := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
+		b.SignsIn(t, ann)
+		h.Clock.Advance(time.Second)
+		other.SignsIn(t, ann)
+		h.Clock.Advance(time.Second)
+		old := b.At(h)
+		b.SignsIn(t, ann)
+		if old.By.Session == b.By.Session {
 			t.Fatal("the session stayed the same")
 		}
-		want(t, old.isIn(t), false)
-		want(t, b.isIn(t), true)
-		want(t, other.isIn(t), true)
-		want(t, h.count(t, `SELECT count(*) FROM proofs`), 2)
-		h.clock.Advance(time.Second)
+		want(t, old.IsIn(t), false)
+		want(t, b.IsIn(t), true)
+		want(t, other.IsIn(t), true)
+		want(t, h.Count(t, `SELECT count(*) FROM proofs`), 2)
+		h.Clock.Advance(time.Second)
 
 		// Another person in the same browser ends it as well.
-		b.signsIn(t, addr(t, "bob@example.org"))
-		want(t, h.count(t, `SELECT count(*) FROM sessions`), 2)
+		b.SignsIn(t, addr(t, "bob@example.org"))
+		want(t, h.Count(t, `SELECT count(*) FROM sessions`), 2)
 	})
 }
 
 func TestASessionThatABrowserChoseIsNotAdopted(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		b.by.Session = seal.NewToken(int64(db.FirstID(h.clock.Now())))
-		chosen := b.by.Session
-		e := b.signsIn(t, addr(t, "ann@example.org"))
+		b := h.Browser("192.0.2.1")
+		b.By.Session = seal.NewToken(int64(db.FirstID(h.Clock.Now())))
+		chosen := b.By.Session
+		e := b.SignsIn(t, addr(t, "ann@example.org"))
 		if e.Session == chosen || e.Session.ID == chosen.ID {
 			t.Fatal("adopted")
 		}
@@ -194,15 +194,15 @@ func TestASessionThatABrowserChoseIsNotAdopted(t *testing.T) {
 
 func TestAForgedCookieEndsNobodysSession(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b, eve := h.browser("192.0.2.1"), h.browser("198.51.100.7")
-		b.signsIn(t, addr(t, "ann@example.org"))
-		eve.by.Session = seal.NewToken(b.by.Session.ID)
-		check(t, h.s.SignOut(t.Context(), eve.by))
-		eve.signsIn(t, addr(t, "eve@example.org"))
-		want(t, b.isIn(t), true)
-		check(t, h.dir.EndSession(t.Context(), eve.owner(), db.ID(b.by.Session.ID))) // somebody else's is not hers to end
-		check(t, h.dir.EndOthers(t.Context(), eve.owner()))
-		want(t, b.isIn(t), true)
+		b, eve := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
+		b.SignsIn(t, addr(t, "ann@example.org"))
+		eve.By.Session = seal.NewToken(b.By.Session.ID)
+		check(t, h.Signin.SignOut(t.Context(), eve.By))
+		eve.SignsIn(t, addr(t, "eve@example.org"))
+		want(t, b.IsIn(t), true)
+		check(t, h.Directory.EndSession(t.Context(), eve.Owner(), db.ID(b.By.Session.ID))) // somebody else's is not hers to end
+		check(t, h.Directory.EndOthers(t.Context(), eve.Owner()))
+		want(t, b.IsIn(t), true)
 	})
 }
 
@@ -211,32 +211,32 @@ func TestEndOthersKeepsThisOne(t *testing.T) {
 		ann := addr(t, "ann@example.org")
 		var all []*browser
 		for range 3 {
-			b := h.browser("192.0.2.1")
-			b.signsIn(t, ann)
+			b := h.Browser("192.0.2.1")
+			b.SignsIn(t, ann)
 			all = append(all, b)
-			h.clock.Advance(time.Second)
+			h.Clock.Advance(time.Second)
 		}
-		check(t, h.dir.EndOthers(t.Context(), all[1].owner()))
-		want(t, all[0].isIn(t), false)
-		want(t, all[1].isIn(t), true)
-		want(t, all[2].isIn(t), false)
-		want(t, h.count(t, `SELECT count(*) FROM proofs`), 1)
+		check(t, h.Directory.EndOthers(t.Context(), all[1].Owner()))
+		want(t, all[0].IsIn(t), false)
+		want(t, all[1].IsIn(t), true)
+		want(t, all[2].IsIn(t), false)
+		want(t, h.Count(t, `SELECT count(*) FROM proofs`), 1)
 	})
 }
 
 func TestFreshMeansAProofThatYoung(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		b := h.browser("192.0.2.1")
-		b.signsIn(t, addr(t, "ann@example.org"))
+		b := h.Browser("192.0.2.1")
+		b.SignsIn(t, addr(t, "ann@example.org"))
 		fresh := func(age time.Duration) bool {
-			ok, err := h.s.Fresh(t.Context(), db.ID(b.by.Session.ID), age)
+			ok, err := h.Signin.Fresh(t.Context(), db.ID(b.By.Session.ID), age)
 			check(t, err)
 			return ok
 		}
-		h.clock.Advance(5 * time.Minute)
+		h.Clock.Advance(5 * time.Minute)
 		want(t, fresh(5*time.Minute), true)
 		want(t, fresh(5*time.Minute-time.Millisecond), false)
-		ok, err := h.s.Fresh(t.Context(), db.ID(b.by.Session.ID)+1, 24*time.Hour)
+		ok, err := h.Signin.Fresh(t.Context(), db.ID(b.By.Session.ID)+1, 24*time.Hour)
 		check(t, err)
 		want(t, ok, false)
 	})

@@ -17,82 +17,82 @@ var misshapen = []string{
 func TestWhatCannotBeTheCodeByItsShapeCostsNoTry(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		ann := addr(t, "ann@example.org")
-		b := h.browser("192.0.2.1")
-		m := b.gets(t, ann)
-		_, u := h.account(t, ann)
-		before := h.dump(t)
+		b := h.Browser("192.0.2.1")
+		m := b.Gets(t, ann)
+		_, u := h.Account(t, ann)
+		before := h.Dump(t)
 		for _, code := range misshapen {
-			e := b.types(t, code)
+			e := b.Types(t, code)
 			want(t, e.Verdict, signin.Misshapen)
 			want(t, e.Shape, multifactor.Shape{Digits: true, Length: 6})
 		}
-		after := h.dump(t)
+		after := h.Dump(t)
 		for table := range before {
 			want(t, strings.Join(after[table], "\n"), strings.Join(before[table], "\n"))
 		}
-		want(t, len(h.events(t, u.ID)), 1) // that the code was sent
+		want(t, len(h.Events(t, u.ID)), 1) // that the code was sent
 		for left := 4; left >= 0; left-- {
-			want(t, b.types(t, wrong(m.code)).TriesLeft, left)
+			want(t, b.Types(t, wrong(m.Code)).TriesLeft, left)
 		}
-		want(t, b.types(t, "12345").Verdict, signin.Exhausted)
+		want(t, b.Types(t, "12345").Verdict, signin.Exhausted)
 	})
 }
 
 func TestOfAKnownAndAnUnknownIDTheShapeIsToldAlike(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.s.Settings.OpenSignup = false
-		b := h.browser("192.0.2.1")
-		b.asks(t, signin.Request{ID: addr(t, "nobody@example.org")})
-		e := b.types(t, "12345")
+		h.Signin.Settings.OpenSignup = false
+		b := h.Browser("192.0.2.1")
+		b.Asks(t, signin.Request{ID: addr(t, "nobody@example.org")})
+		e := b.Types(t, "12345")
 		want(t, e.Verdict, signin.Misshapen)
 		want(t, e.Shape.Length, 6)
-		want(t, b.types(t, "123456").TriesLeft, 4)
+		want(t, b.Types(t, "123456").TriesLeft, 4)
 	})
 }
 
 func TestALongCodesShapeIsTenLetters(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.freely()
+		h.Freely()
 		ann := addr(t, "ann@example.org")
-		h.burn(t, ann, 20)
-		b := h.browser("192.0.2.1")
-		long := b.gets(t, ann)
-		for _, code := range []string{"123456", long.code[1:], long.code + "a", "wrongwrong"} {
-			e := b.types(t, code)
+		burn(t, h, ann, 20)
+		b := h.Browser("192.0.2.1")
+		long := b.Gets(t, ann)
+		for _, code := range []string{"123456", long.Code[1:], long.Code + "a", "wrongwrong"} {
+			e := b.Types(t, code)
 			want(t, e.Verdict, signin.Misshapen)
 			want(t, e.Shape, multifactor.Shape{Length: 10})
 		}
-		want(t, h.count(t, `SELECT max(tries) FROM attempts WHERE has_short = 0`), 0)
-		want(t, b.types(t, "Code: "+strings.ToUpper(long.code[:5])+" "+long.code[5:]+".").Verdict, signin.Accepted)
+		want(t, h.Count(t, `SELECT max(tries) FROM attempts WHERE has_short = 0`), 0)
+		want(t, b.Types(t, "Code: "+strings.ToUpper(long.Code[:5])+" "+long.Code[5:]+".").Verdict, signin.Accepted)
 	})
 }
 
 // An attempt that has ended says so, whatever is typed.
 func TestAnAttemptThatIsOverIsSoForAnyShape(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		h.freely()
+		h.Freely()
 		ann := addr(t, "ann@example.org")
-		used, stopped, expired := h.browser("192.0.2.1"), h.browser("192.0.2.2"), h.browser("192.0.2.3")
-		m, disowned := used.gets(t, ann), stopped.gets(t, addr(t, "bob@example.org"))
-		expired.gets(t, addr(t, "eve@example.org"))
-		want(t, used.types(t, m.code).Verdict, signin.Accepted)
-		want(t, used.types(t, "12345").Verdict, signin.Used)
-		want(t, used.types(t, "Code: "+m.code).Verdict, signin.Again)
-		_, err := h.s.NotMe(t.Context(), disowned.notMe, true, stopped.by)
+		used, stopped, expired := h.Browser("192.0.2.1"), h.Browser("192.0.2.2"), h.Browser("192.0.2.3")
+		m, disowned := used.Gets(t, ann), stopped.Gets(t, addr(t, "bob@example.org"))
+		expired.Gets(t, addr(t, "eve@example.org"))
+		want(t, used.Types(t, m.Code).Verdict, signin.Accepted)
+		want(t, used.Types(t, "12345").Verdict, signin.Used)
+		want(t, used.Types(t, "Code: "+m.Code).Verdict, signin.Again)
+		_, err := h.Signin.NotMe(t.Context(), disowned.NotMe, true, stopped.By)
 		check(t, err)
-		want(t, stopped.types(t, "12345").Verdict, signin.Stopped)
-		h.clock.Advance(10 * time.Minute)
-		want(t, expired.types(t, "12345").Verdict, signin.Expired)
-		want(t, h.browser("192.0.2.4").types(t, "12345").Verdict, signin.Gone)
+		want(t, stopped.Types(t, "12345").Verdict, signin.Stopped)
+		h.Clock.Advance(10 * time.Minute)
+		want(t, expired.Types(t, "12345").Verdict, signin.Expired)
+		want(t, h.Browser("192.0.2.4").Types(t, "12345").Verdict, signin.Gone)
 	})
 }
 
 func TestAPastedLineGivesItsCode(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		for i, around := range []string{"Code: %s.", "@login.example.org #%s", "Ihr Code lautet %s", "%s"} {
-			b := h.browser("192.0.2.1")
-			m := b.gets(t, addr(t, string(rune('a'+i))+"@example.org"))
-			want(t, b.types(t, strings.Replace(around, "%s", m.code, 1)).Verdict, signin.Accepted)
+			b := h.Browser("192.0.2.1")
+			m := b.Gets(t, addr(t, string(rune('a'+i))+"@example.org"))
+			want(t, b.Types(t, strings.Replace(around, "%s", m.Code, 1)).Verdict, signin.Accepted)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package signin_test
+package signintest
 
 import (
 	"context"
@@ -29,28 +29,35 @@ func (p *post) Check(context.Context) error { return nil }
 func (p *post) Sent(string, time.Duration)  { p.recorded <- nil }
 func (p *post) Failed(string, bool)         { p.recorded <- errors.New("message not sent") }
 
-// mail is a message as its reader sees it.
-type mail struct {
-	to, code, text string
-	link, notMe    seal.Token
+// Mail is a message as its reader sees it.
+type Mail struct {
+	To, Code, text string
+	Link, NotMe    seal.Token
 }
 
 var links = regexp.MustCompile(`/login/(link|not-me)/(\S+)`)
 
-func read(t testing.TB, w delivery.Worded) mail {
+func read(t testing.TB, w delivery.Worded) Mail {
 	t.Helper()
-	m := mail{to: w.To, text: w.Text}
-	m.code, _, _ = strings.Cut(w.Text, "\n")
+	m := Mail{To: w.To, text: w.Text}
+	m.Code, _, _ = strings.Cut(w.Text, "\n")
 	for _, found := range links.FindAllStringSubmatch(w.Text, -1) {
 		token, ok := seal.ParseToken(found[2])
 		if !ok {
 			t.Fatalf("%s is no token", found[2])
 		}
 		if found[1] == "link" {
-			m.link = token
+			m.Link = token
 		} else {
-			m.notMe = token
+			m.NotMe = token
 		}
 	}
 	return m
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

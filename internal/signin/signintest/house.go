@@ -1,0 +1,227 @@
+// Package signintest is the house of the tests below the doors: all that a sign-in needs,
+// wired as djauthy wires it, with a clock that the test moves, a channel whose messages it
+// reads, and browsers. It is for tests of any package that needs somebody to sign in.
+package signintest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/config"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/directory"
+	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/outbox"
+	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/session"
+	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/words"
+	"github.com/djauthy/djauthy/templates"
+)
+
+const site = "https://login.example.org"
+
+// House is everything below the doors, with the settings' own defaults.
+type House struct {
+	DB        *db.DB
+	Clock     *dbtest.Clock
+	Words     *words.Catalogue
+	Signin    *signin.Service
+	Directory *directory.Directory
+
+	keys *seal.Keys
+	post *post
+}
+
+// Run runs fn on every engine in a house whose outbox works.
+func Run(t *testing.T, fn func(t *testing.T, h *House)) {
+	t.Helper()
+	dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) {
+		h := Furnish(t, d, c)
+		h.Deliver(t)
+		fn(t, h)
+	})
+}
+
+// Furnish wires a house on a migrated database. Its outbox does not work yet.
+func Furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *House {
+	t.Helper()
+	h := &House{DB: d, Clock: c, post: newPost()}
+	cfg, _, err := config.Load("", nil, nil, os.ReadFile)
+	check(t, err)
+	h.keys, err = seal.New([]byte(strings.Repeat("k", seal.KeySize)))
+	check(t, err)
+	h.Words, err = words.Load()
+	check(t, err)
+	log := slog.New(slog.DiscardHandler)
+	channels, err := delivery.New(templates.FS, h.Words, map[string]delivery.Sender{accounts.Email: h.post})
+	check(t, err)
+	queue := outbox.New(d, h.keys, channels.Handlers(), h.post, log)
+	codes, err := multifactor.NewCodes(h.keys, cfg.Code.Alphabet, cfg.Code.Length, cfg.ExpiryTime.Email)
+	check(t, err)
+	sessions := session.New(d, session.Settings{Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute}, log)
+	h.Signin = signin.New(d, queue, codes, sessions, h.keys, signin.Settings{
+		OpenSignup: true, Admins: map[accounts.ID]bool{}, Tries: cfg.Code.Tries,
+		SendPerID: cfg.Limits.SendPerID, SendPerIP: cfg.Limits.SendPerIP, SendPerIDPrefix: cfg.Limits.SendPerIDPrefix,
+		TriesPerID: cfg.Limits.TriesPerID, ResendEvery: cfg.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(), Site: "Example", PublicURL: site,
+	}, log)
+	h.Directory = &directory.Directory{DB: d, Sessions: sessions, Log: log}
+	return h
+}
+
+// Deletes deletes a user as an administrator does.
+func (h *House) Deletes(ctx context.Context, user accounts.UserID) error {
+	_, err := h.Directory.Delete(ctx, directory.Command(), fmt.Sprint(user))
+	return err
+}
+
+// Exports exports a user as an administrator does.
+func (h *House) Exports(ctx context.Context, user accounts.UserID) (directory.Export, error) {
+	return h.Directory.Export(ctx, directory.Command(), fmt.Sprint(user))
+}
+
+// Deliver runs the outbox until the test ends.
+func (h *House) Deliver(t testing.TB) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = h.Signin.Outbox.Run(ctx) })
+	t.Cleanup(func() { stop(); wg.Wait() })
+}
+
+// NothingKept leaves the ordinary budgets alone, for tests that are about these.
+func (h *House) NothingKept() { h.Signin.Settings.KeptSends = nil }
+
+// Freely lifts the limits on messages, for tests that are about others.
+func (h *House) Freely() {
+	many := config.Rates{{N: 1000, Per: time.Minute}}
+	h.Signin.Settings.SendPerID, h.Signin.Settings.SendPerIP, h.Signin.Settings.SendPerIDPrefix, h.Signin.Settings.ResendEvery = many, many, many, 0
+}
+
+// Mail waits for the next message.
+func (h *House) Mail(t testing.TB) Mail {
+	t.Helper()
+	patience := time.After(30 * time.Second)
+	var w delivery.Worded
+	select {
+	case w = <-h.post.arrived:
+	case <-patience:
+		t.Fatal("no message came")
+	}
+	select {
+	case err := <-h.post.recorded:
+		check(t, err)
+	case <-patience:
+		t.Fatal("the message was not recorded")
+	}
+	return read(t, w)
+}
+
+// Messages is how many messages were ever queued to be sent.
+func (h *House) Messages(t testing.TB) int {
+	t.Helper()
+	return h.Count(t, `SELECT count(*) FROM outbox WHERE state <> 3`)
+}
+
+// MuteCode is the code of the last message that is never sent. It takes the secret key and
+// the database to know it.
+func (h *House) MuteCode(t testing.TB) string {
+	t.Helper()
+	var id db.ID
+	var sealed []byte
+	check(t, h.DB.View(t.Context(), func(tx *db.Tx) error {
+		return tx.Get(`SELECT id, sealed FROM outbox WHERE state = 3 ORDER BY id DESC LIMIT 1`).Scan(&id, &sealed)
+	}))
+	plain, err := h.keys.Box("outbox").Open(sealed, db.Bytes(id))
+	check(t, err)
+	var m struct{ Text delivery.Text }
+	check(t, json.Unmarshal(plain, &m))
+	return m.Text.Code
+}
+
+// Update runs fn in a transaction of its own.
+func (h *House) Update(t testing.TB, fn func(tx *db.Tx) error) {
+	t.Helper()
+	check(t, h.DB.Update(t.Context(), fn))
+}
+
+// Exec runs one statement in a transaction of its own.
+func (h *House) Exec(t testing.TB, query string, args ...any) {
+	t.Helper()
+	h.Update(t, func(tx *db.Tx) error { _, err := tx.Exec(query, args...); return err })
+}
+
+// Count is the number that a query answers with.
+func (h *House) Count(t testing.TB, query string, args ...any) (n int) {
+	t.Helper()
+	check(t, h.DB.View(t.Context(), func(tx *db.Tx) error { return tx.Get(query, args...).Scan(&n) }))
+	return n
+}
+
+// Account returns an id's account and user.
+func (h *House) Account(t testing.TB, id accounts.ID) (a accounts.Account, u accounts.User) {
+	t.Helper()
+	check(t, h.DB.View(t.Context(), func(tx *db.Tx) (err error) {
+		a, u, err = accounts.Find(tx, id)
+		return err
+	}))
+	return a, u
+}
+
+// Events are what happened to a user, oldest first.
+func (h *House) Events(t testing.TB, u accounts.UserID) (all []audit.Event) {
+	t.Helper()
+	lines, _, err := h.Directory.History(t.Context(), u, 0, 1000)
+	check(t, err)
+	for _, l := range slices.Backward(lines) {
+		all = append(all, l.Event)
+	}
+	return all
+}
+
+// Dump is every row of every table as text.
+func (h *House) Dump(t testing.TB) map[string][]string {
+	t.Helper()
+	return dbtest.Dump(t, h.DB)
+}
+
+// MakesFirst makes the first administrator's token as a start does.
+func (h *House) MakesFirst(t *testing.T) string {
+	t.Helper()
+	token, needed, err := h.Signin.MakeAdminToken(t.Context())
+	check(t, err)
+	if !needed {
+		t.Fatal("there is an administrator")
+	}
+	return token.String()
+}
+
+// User is who is signed in in a browser.
+func (h *House) User(t *testing.T, b *Browser) accounts.UserID {
+	t.Helper()
+	s, err := h.Signin.Sessions.Check(t.Context(), b.By.Session)
+	check(t, err)
+	return s.User.ID
+}
+
+// Addr is the account's id of an address as somebody types it.
+func Addr(t testing.TB, text string) accounts.ID {
+	t.Helper()
+	id, refusal := accounts.Discovery{FoldLocalPart: true}.Find(text, "")
+	if refusal != "" {
+		t.Fatalf("%s is refused: %s", text, refusal)
+	}
+	return id
+}
