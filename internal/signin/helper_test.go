@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/signin/signintest"
 )
 
@@ -37,14 +38,10 @@ func wrong(codes ...string) string {
 
 func check(t testing.TB, err error) {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	dbtest.Check(t, err)
 }
 
 func want[T comparable](t testing.TB, got, wanted T) {
 	t.Helper()
-	if got != wanted {
-		t.Fatalf("got %v, want %v", got, wanted)
-	}
+	dbtest.Want(t, got, wanted)
 }

@@ -107,3 +107,19 @@ func Open(t testing.TB, url string) *db.DB {
 	}
 	return d
 }
+
+// Check ends the test if there is an error.
+func Check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Want ends the test if what it got is not what it wanted.
+func Want[T comparable](t testing.TB, got, wanted T) {
+	t.Helper()
+	if got != wanted {
+		t.Fatalf("got %v, want %v", got, wanted)
+	}
+}

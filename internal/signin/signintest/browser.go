@@ -7,6 +7,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/signin"
@@ -30,7 +31,7 @@ func (h *House) Browser(network string) *Browser {
 func (b *Browser) Asks(t testing.TB, ask signin.Request) signin.Started {
 	t.Helper()
 	asked, err := b.House.Signin.Start(t.Context(), ask, b.By)
-	check(t, err)
+	dbtest.Check(t, err)
 	return b.take(asked)
 }
 
@@ -54,7 +55,7 @@ func (b *Browser) Gets(t testing.TB, id accounts.ID) Mail {
 func (b *Browser) Resends(t testing.TB) signin.Started {
 	t.Helper()
 	asked, err := b.House.Signin.Resend(t.Context(), b.By)
-	check(t, err)
+	dbtest.Check(t, err)
 	return b.take(asked)
 }
 
@@ -82,7 +83,7 @@ func (b *Browser) Clicks(t testing.TB, link seal.Token) signin.Entered {
 func (b *Browser) entered(t testing.TB) func(e signin.Entered, err error) signin.Entered {
 	return func(e signin.Entered, err error) signin.Entered {
 		t.Helper()
-		check(t, err)
+		dbtest.Check(t, err)
 		if e.Verdict == signin.Accepted {
 			b.By.Session = e.Session
 			b.By.Browser, _ = b.House.Signin.ReadBrowser(e.Browser)
@@ -115,7 +116,7 @@ func (b *Browser) IsIn(t testing.TB) bool {
 func (b *Browser) Waiting(t testing.TB) signin.Waiting {
 	t.Helper()
 	w, err := b.House.Signin.Wait(t.Context(), b.By)
-	check(t, err)
+	dbtest.Check(t, err)
 	return w
 }
 
@@ -128,7 +129,7 @@ func (b *Browser) Owner() directory.Owner {
 func (b *Browser) Disowns(t *testing.T, token seal.Token, confirmed bool) signin.Disowned {
 	t.Helper()
 	d, err := b.House.Signin.NotMe(t.Context(), token, confirmed, b.By)
-	check(t, err)
+	dbtest.Check(t, err)
 	return d
 }
 

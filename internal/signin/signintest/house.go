@@ -60,17 +60,17 @@ func Furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *House {
 	t.Helper()
 	h := &House{DB: d, Clock: c, post: newPost()}
 	cfg, _, err := config.Load("", nil, nil, os.ReadFile)
-	check(t, err)
+	dbtest.Check(t, err)
 	h.keys, err = seal.New([]byte(strings.Repeat("k", seal.KeySize)))
-	check(t, err)
+	dbtest.Check(t, err)
 	h.Words, err = words.Load()
-	check(t, err)
+	dbtest.Check(t, err)
 	log := slog.New(slog.DiscardHandler)
 	channels, err := delivery.New(templates.FS, h.Words, map[string]delivery.Sender{accounts.Email: h.post})
-	check(t, err)
+	dbtest.Check(t, err)
 	queue := outbox.New(d, h.keys, channels.Handlers(), h.post, log)
 	codes, err := multifactor.NewCodes(h.keys, cfg.Code.Alphabet, cfg.Code.Length, cfg.ExpiryTime.Email)
-	check(t, err)
+	dbtest.Check(t, err)
 	sessions := session.New(d, session.Settings{Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute}, log)
 	h.Signin = signin.New(d, queue, codes, sessions, h.keys, signin.Settings{
 		OpenSignup: true, Admins: map[accounts.ID]bool{}, Tries: cfg.Code.Tries,
@@ -122,7 +122,7 @@ func (h *House) Mail(t testing.TB) Mail {
 	}
 	select {
 	case err := <-h.post.recorded:
-		check(t, err)
+		dbtest.Check(t, err)
 	case <-patience:
 		t.Fatal("the message was not recorded")
 	}
@@ -141,20 +141,20 @@ func (h *House) MuteCode(t testing.TB) string {
 	t.Helper()
 	var id db.ID
 	var sealed []byte
-	check(t, h.DB.View(t.Context(), func(tx *db.Tx) error {
+	dbtest.Check(t, h.DB.View(t.Context(), func(tx *db.Tx) error {
 		return tx.Get(`SELECT id, sealed FROM outbox WHERE state = 3 ORDER BY id DESC LIMIT 1`).Scan(&id, &sealed)
 	}))
 	plain, err := h.keys.Box("outbox").Open(sealed, db.Bytes(id))
-	check(t, err)
+	dbtest.Check(t, err)
 	var m struct{ Text delivery.Text }
-	check(t, json.Unmarshal(plain, &m))
+	dbtest.Check(t, json.Unmarshal(plain, &m))
 	return m.Text.Code
 }
 
 // Update runs fn in a transaction of its own.
 func (h *House) Update(t testing.TB, fn func(tx *db.Tx) error) {
 	t.Helper()
-	check(t, h.DB.Update(t.Context(), fn))
+	dbtest.Check(t, h.DB.Update(t.Context(), fn))
 }
 
 // Exec runs one statement in a transaction of its own.
@@ -166,14 +166,14 @@ func (h *House) Exec(t testing.TB, query string, args ...any) {
 // Count is the number that a query answers with.
 func (h *House) Count(t testing.TB, query string, args ...any) (n int) {
 	t.Helper()
-	check(t, h.DB.View(t.Context(), func(tx *db.Tx) error { return tx.Get(query, args...).Scan(&n) }))
+	dbtest.Check(t, h.DB.View(t.Context(), func(tx *db.Tx) error { return tx.Get(query, args...).Scan(&n) }))
 	return n
 }
 
 // Account returns an id's account and user.
 func (h *House) Account(t testing.TB, id accounts.ID) (a accounts.Account, u accounts.User) {
 	t.Helper()
-	check(t, h.DB.View(t.Context(), func(tx *db.Tx) (err error) {
+	dbtest.Check(t, h.DB.View(t.Context(), func(tx *db.Tx) (err error) {
 		a, u, err = accounts.Find(tx, id)
 		return err
 	}))
@@ -184,7 +184,7 @@ func (h *House) Account(t testing.TB, id accounts.ID) (a accounts.Account, u acc
 func (h *House) Events(t testing.TB, u accounts.UserID) (all []audit.Event) {
 	t.Helper()
 	lines, _, err := h.Directory.History(t.Context(), u, 0, 1000)
-	check(t, err)
+	dbtest.Check(t, err)
 	for _, l := range slices.Backward(lines) {
 		all = append(all, l.Event)
 	}
@@ -201,7 +201,7 @@ func (h *House) Dump(t testing.TB) map[string][]string {
 func (h *House) MakesFirst(t *testing.T) string {
 	t.Helper()
 	token, needed, err := h.Signin.MakeAdminToken(t.Context())
-	check(t, err)
+	dbtest.Check(t, err)
 	if !needed {
 		t.Fatal("there is an administrator")
 	}
@@ -212,7 +212,7 @@ func (h *House) MakesFirst(t *testing.T) string {
 func (h *House) User(t *testing.T, b *Browser) accounts.UserID {
 	t.Helper()
 	s, err := h.Signin.Sessions.Check(t.Context(), b.By.Session)
-	check(t, err)
+	dbtest.Check(t, err)
 	return s.User.ID
 }
 

@@ -31,15 +31,15 @@ func (p *post) Failed(string, bool)         { p.recorded <- errors.New("message 
 
 // Mail is a message as its reader sees it.
 type Mail struct {
-	To, Code, text string
-	Link, NotMe    seal.Token
+	To, Code    string
+	Link, NotMe seal.Token
 }
 
 var links = regexp.MustCompile(`/login/(link|not-me)/(\S+)`)
 
 func read(t testing.TB, w delivery.Worded) Mail {
 	t.Helper()
-	m := Mail{To: w.To, text: w.Text}
+	m := Mail{To: w.To}
 	m.Code, _, _ = strings.Cut(w.Text, "\n")
 	for _, found := range links.FindAllStringSubmatch(w.Text, -1) {
 		token, ok := seal.ParseToken(found[2])
@@ -53,11 +53,4 @@ func read(t testing.TB, w delivery.Worded) Mail {
 		}
 	}
 	return m
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

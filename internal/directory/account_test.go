@@ -1,11 +1,8 @@
-package signin_test
+package directory_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -15,57 +12,59 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/signin/signintest"
 )
 
 func TestDeletingTakesAFreshProof(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
-		ann := addr(t, "ann@example.org")
+	signintest.Run(t, func(t *testing.T, h *signintest.House) {
+		ann := signintest.Addr(t, "ann@example.org")
 		b := h.Browser("192.0.2.1")
 		b.SignsIn(t, ann)
 		h.Clock.Advance(directory.FreshFor + time.Millisecond)
 		ok, err := h.Directory.DeleteOwn(t.Context(), b.Owner())
-		check(t, err)
-		want(t, ok, false)
-		want(t, b.IsIn(t), true)
+		dbtest.Check(t, err)
+		dbtest.Want(t, ok, false)
+		dbtest.Want(t, b.IsIn(t), true)
 
 		// A proof in another browser lifts nothing here.
 		other := h.Browser("198.51.100.7")
 		other.SignsIn(t, ann)
 		ok, err = h.Directory.DeleteOwn(t.Context(), b.Owner())
-		check(t, err)
-		want(t, ok, false)
+		dbtest.Check(t, err)
+		dbtest.Want(t, ok, false)
 		h.Clock.Advance(directory.FreshFor)
 		ok, err = h.Directory.DeleteOwn(t.Context(), other.Owner())
-		check(t, err)
-		want(t, ok, true)
-		want(t, b.IsIn(t), false)
-		want(t, other.IsIn(t), false)
+		dbtest.Check(t, err)
+		dbtest.Want(t, ok, true)
+		dbtest.Want(t, b.IsIn(t), false)
+		dbtest.Want(t, other.IsIn(t), false)
 	})
 }
 
 func TestDeletingForgetsEverything(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
+	signintest.Run(t, func(t *testing.T, h *signintest.House) {
 		h.Freely()
-		ann, bob := addr(t, "ann@example.org"), addr(t, "bob@example.org")
+		ann, bob := signintest.Addr(t, "ann@example.org"), signintest.Addr(t, "bob@example.org")
 		h.Browser("203.0.113.1").SignsIn(t, bob)
 		h.Clock.Advance(time.Second)
 		b, other := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
 		open := other.Gets(t, ann)
 		b.SignsIn(t, ann)
-		check(t, h.Directory.SaveSettings(t.Context(), b.Owner(), "Annabel", "Lee", "de"))
+		dbtest.Check(t, h.Directory.SaveSettings(t.Context(), b.Owner(), "Annabel", "Lee", "de"))
 		h.Clock.Advance(time.Second)
 		late := other.GetsAgain(t)
 		user := h.User(t, b)
 		ok, err := h.Directory.DeleteOwn(t.Context(), b.Owner())
-		check(t, err)
-		want(t, ok, true)
+		dbtest.Check(t, err)
+		dbtest.Want(t, ok, true)
 		for _, query := range []string{
 			`SELECT count(*) FROM users WHERE id = $1`, `SELECT count(*) FROM accounts WHERE user_id = $1`, `SELECT count(*) FROM sessions WHERE user_id = $1`,
 			`SELECT count(*) FROM proofs WHERE user_id = $1`, `SELECT count(*) FROM audit WHERE subject_id = $1`,
 		} {
-			want(t, h.Count(t, query, user), 0)
+			dbtest.Want(t, h.Count(t, query, user), 0)
 		}
 		for table, rows := range h.Dump(t) {
 			text := strings.Join(rows, "\n")
@@ -75,12 +74,12 @@ func TestDeletingForgetsEverything(t *testing.T) {
 		}
 
 		// Attempts under way lead nowhere.
-		for _, m := range []mail{open, late} {
-			want(t, other.Types(t, m.Code).Verdict, signin.Expired)
-			want(t, other.Clicks(t, m.Link).Verdict, signin.Gone)
+		for _, m := range []signintest.Mail{open, late} {
+			dbtest.Want(t, other.Types(t, m.Code).Verdict, signin.Expired)
+			dbtest.Want(t, other.Clicks(t, m.Link).Verdict, signin.Gone)
 		}
 		other.Disowns(t, late.NotMe, true)
-		want(t, h.Count(t, `SELECT count(*) FROM sessions`), 1)
+		dbtest.Want(t, h.Count(t, `SELECT count(*) FROM sessions`), 1)
 
 		// Who comes back is somebody new.
 		h.Clock.Advance(time.Second)
@@ -92,65 +91,11 @@ func TestDeletingForgetsEverything(t *testing.T) {
 	})
 }
 
-func TestExportHoldsEverythingKept(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
-		ann := addr(t, "ann@example.org")
-		b, other := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
-		other.By.Client = audit.Client{Prefix: "2001:db8::/48", Agent: "Safari/iOS"}
-		b.SignsIn(t, ann)
-		h.Clock.Advance(time.Second)
-		b.Types(t, other.Gets(t, ann).Code)
-		h.Clock.Advance(time.Second)
-		other.By.Attempt = h.Browser("").By.Attempt
-		other.SignsIn(t, ann)
-		check(t, h.Directory.SaveSettings(t.Context(), b.Owner(), "Annabel", "Lee", "de"))
-		text, history := exported(t, h, b)
-		e, err := h.Exports(t.Context(), h.User(t, b))
-		check(t, err)
-		for _, part := range []string{
-			`"first_name":"Annabel"`, `"last_name":"Lee"`, `"language":"de"`, `"email":"ann@example.org"`, `"is_active":true`,
-			`"implementation":"email","identifier":"ann@example.org"`, `"browser":"Safari/iOS"`, `"network":"2001:db8::/48"`, `"factor":"email"`,
-		} {
-			if !strings.Contains(text, part) {
-				t.Errorf("%s is missing in %s", part, text)
-			}
-		}
-		want(t, len(e.Sessions), 2)
-		want(t, len(e.Sessions[0].Proofs), 1)
-		want(t, history, len(h.Events(t, h.User(t, b)))) // with the line of the export itself
-
-		// A column that is added to a person's row has to be thought of here.
-		var columns []string
-		for _, l := range strings.Split(strings.TrimSpace(h.Dump(t)["users"][0]), "\n") {
-			name, _, _ := strings.Cut(l, "=")
-			columns = append(columns, name)
-		}
-		for _, name := range columns {
-			if !strings.Contains(text, `"`+name+`":`) {
-				t.Errorf("users.%s is not exported", name)
-			}
-		}
-	})
-}
-
-// exported is a person's export in compact form, and how many lines of history it has.
-func exported(t *testing.T, h *house, b *browser) (text string, history int) {
-	t.Helper()
-	e, err := h.Directory.ExportOwn(t.Context(), b.Owner())
-	check(t, err)
-	var written, compact bytes.Buffer
-	check(t, e.Write(t.Context(), &written))
-	check(t, json.Compact(&compact, written.Bytes()))
-	var x struct{ History []struct{ At, Event string } }
-	check(t, json.Unmarshal(compact.Bytes(), &x))
-	return compact.String(), len(x.History)
-}
-
 func TestAPersonsOwnChangesHaveABudget(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
+	signintest.Run(t, func(t *testing.T, h *signintest.House) {
 		h.DB.Rehearse = false // many changes, each rehearsed elsewhere
 		b := h.Browser("192.0.2.1")
-		b.SignsIn(t, addr(t, "ann@example.org"))
+		b.SignsIn(t, signintest.Addr(t, "ann@example.org"))
 		user := h.User(t, b)
 		before := len(h.Events(t, user))
 		ways := []func() error{
@@ -160,7 +105,7 @@ func TestAPersonsOwnChangesHaveABudget(t *testing.T) {
 			func() error { _, err := h.Directory.ExportOwn(t.Context(), b.Owner()); return err },
 		}
 		for i := range 100 {
-			check(t, ways[i%len(ways)]())
+			dbtest.Check(t, ways[i%len(ways)]())
 		}
 		for _, way := range ways {
 			var often directory.TooOften
@@ -168,25 +113,25 @@ func TestAPersonsOwnChangesHaveABudget(t *testing.T) {
 				t.Errorf("the 101st in a minute: %v", err)
 			}
 		}
-		want(t, len(h.Events(t, user)), before+100)
+		dbtest.Want(t, len(h.Events(t, user)), before+100)
 		// What is refused is not done either.
 		var often directory.TooOften
 		if err := h.Directory.SaveSettings(t.Context(), b.Owner(), "Too", "Often", "de"); !errors.As(err, &often) {
 			t.Errorf("a change after all that: %v", err)
 		}
 		p, err := h.Directory.Profile(t.Context(), user)
-		check(t, err)
-		want(t, p.User.Name(), "A B")
+		dbtest.Check(t, err)
+		dbtest.Want(t, p.User.Name(), "A B")
 		// Who has copied a session cannot keep its owner from ending it.
 		elsewhere := h.Browser("192.0.2.1")
-		elsewhere.SignsIn(t, addr(t, "ann@example.org"))
-		check(t, h.Directory.EndOthers(t.Context(), elsewhere.Owner()))
-		want(t, b.IsIn(t), false)
+		elsewhere.SignsIn(t, signintest.Addr(t, "ann@example.org"))
+		dbtest.Check(t, h.Directory.EndOthers(t.Context(), elsewhere.Owner()))
+		dbtest.Want(t, b.IsIn(t), false)
 		b = elsewhere
 		before = len(h.Events(t, user))
 		other := h.Browser("192.0.2.1")
-		other.SignsIn(t, addr(t, "ben@example.org"))
-		check(t, h.Directory.SaveSettings(t.Context(), other.Owner(), "C", "D", "de"))
+		other.SignsIn(t, signintest.Addr(t, "ben@example.org"))
+		dbtest.Check(t, h.Directory.SaveSettings(t.Context(), other.Owner(), "C", "D", "de"))
 		for range 24 * 60 {
 			h.Clock.Advance(time.Minute)
 			_ = h.Directory.SaveSettings(t.Context(), b.Owner(), "A", "B", "en")
@@ -198,9 +143,9 @@ func TestAPersonsOwnChangesHaveABudget(t *testing.T) {
 }
 
 func TestALongHistoryIsForgottenInPieces(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
+	signintest.Run(t, func(t *testing.T, h *signintest.House) {
 		b := h.Browser("192.0.2.1")
-		b.SignsIn(t, addr(t, "ann@example.org"))
+		b.SignsIn(t, signintest.Addr(t, "ann@example.org"))
 		user, other := h.User(t, b), accounts.UserID(7)
 		h.Update(t, func(tx *db.Tx) error {
 			var err error
@@ -214,15 +159,15 @@ func TestALongHistoryIsForgottenInPieces(t *testing.T) {
 		if n := h.Count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, user); n < 2500 || n > 2600 {
 			t.Errorf("%d lines are left", n)
 		}
-		check(t, h.Deletes(t.Context(), user))
-		want(t, h.Count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, user), 0)
-		want(t, h.Count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, other), 1)
-		want(t, h.Count(t, `SELECT count(*) FROM forgotten`), 0)
+		dbtest.Check(t, h.Deletes(t.Context(), user))
+		dbtest.Want(t, h.Count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, user), 0)
+		dbtest.Want(t, h.Count(t, `SELECT count(*) FROM audit WHERE subject_id = $1`, other), 1)
+		dbtest.Want(t, h.Count(t, `SELECT count(*) FROM forgotten`), 0)
 	})
 }
 
 // busyWriter keeps the writer busy until the test ends.
-func busyWriter(t *testing.T, h *house) {
+func busyWriter(t *testing.T, h *signintest.House) {
 	t.Helper()
 	busy, done, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
@@ -238,28 +183,14 @@ func busyWriter(t *testing.T, h *house) {
 	t.Cleanup(func() { close(done); <-ended })
 }
 
-// The writer is busy for as long as this test likes, and reading goes on.
-func TestAnExportWaitsForTheWriterOnlyToSayThatItWasAskedFor(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
-		b := h.Browser("192.0.2.1")
-		b.SignsIn(t, addr(t, "ann@example.org"))
-		e, err := h.Directory.ExportOwn(t.Context(), b.Owner())
-		check(t, err)
-		busyWriter(t, h)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		check(t, e.Write(ctx, io.Discard))
-	})
-}
-
 func TestWhatIsOnlyLookedAtWaitsForNoWriter(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
+	signintest.Run(t, func(t *testing.T, h *signintest.House) {
 		first := h.MakesFirst(t)
 		b := h.Browser("192.0.2.1")
-		b.SignsIn(t, addr(t, "ann@example.org"))
+		b.SignsIn(t, signintest.Addr(t, "ann@example.org"))
 		user, sess := h.User(t, b), db.ID(b.By.Session.ID)
 		waits := h.Browser("192.0.2.2")
-		m := waits.Gets(t, addr(t, "ben@example.org"))
+		m := waits.Gets(t, signintest.Addr(t, "ben@example.org"))
 		h.Clock.Advance(time.Hour / 2) // that the session was seen is due to be written
 		busyWriter(t, h)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -282,66 +213,10 @@ func TestWhatIsOnlyLookedAtWaitsForNoWriter(t *testing.T) {
 	})
 }
 
-func TestExportPagesThroughALongHistory(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
-		b := h.Browser("192.0.2.1")
-		b.SignsIn(t, addr(t, "ann@example.org"))
-		user := h.User(t, b)
-		before := len(h.Events(t, user))
-		h.Update(t, func(tx *db.Tx) error {
-			var err error
-			for range 1200 {
-				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.Visitor, audit.CodeSent, audit.Client{}))
-			}
-			return err
-		})
-		_, history := exported(t, h, b)
-		want(t, history, before+1200+1)
-	})
-}
-
-// forgets is a writer that removes the history once some of it has been written.
-type forgets struct {
-	text   bytes.Buffer
-	forget func()
-}
-
-func (w *forgets) Write(p []byte) (int, error) {
-	if w.forget != nil && bytes.Contains(p, []byte(`"event"`)) {
-		w.forget()
-		w.forget = nil
-	}
-	return w.text.Write(p)
-}
-
-// What is removed while an export is written was not read before.
-func TestAnExportReadsItsHistoryPageByPage(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
-		b := h.Browser("192.0.2.1")
-		b.SignsIn(t, addr(t, "ann@example.org"))
-		user := h.User(t, b)
-		h.Update(t, func(tx *db.Tx) error {
-			var err error
-			for range 1200 {
-				err = errors.Join(err, audit.Write(tx, db.ID(user), audit.Visitor, audit.CodeSent, audit.Client{}))
-			}
-			return err
-		})
-		e, err := h.Exports(t.Context(), user)
-		check(t, err)
-		w := &forgets{forget: func() { h.Exec(t, `DELETE FROM audit`) }}
-		check(t, e.Write(t.Context(), w))
-		want(t, json.Valid(w.text.Bytes()), true)
-		if n := bytes.Count(w.text.Bytes(), []byte(`"event"`)); n > 500 {
-			t.Errorf("%d lines were read at once", n)
-		}
-	})
-}
-
 func TestAProfileListsFiveHundredSessions(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
+	signintest.Run(t, func(t *testing.T, h *signintest.House) {
 		b := h.Browser("192.0.2.1")
-		b.SignsIn(t, addr(t, "ann@example.org"))
+		b.SignsIn(t, signintest.Addr(t, "ann@example.org"))
 		h.Update(t, func(tx *db.Tx) error {
 			var err error
 			for range 600 {
@@ -352,22 +227,22 @@ func TestAProfileListsFiveHundredSessions(t *testing.T) {
 			return err
 		})
 		p, err := h.Directory.Profile(t.Context(), h.User(t, b))
-		check(t, err)
-		want(t, len(p.Sessions), 500)
+		dbtest.Check(t, err)
+		dbtest.Want(t, len(p.Sessions), 500)
 	})
 }
 
 func TestWhatAPersonDoesIsInTheirHistory(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
+	signintest.Run(t, func(t *testing.T, h *signintest.House) {
 		b := h.Browser("192.0.2.1")
-		b.SignsIn(t, addr(t, "ann@example.org"))
+		b.SignsIn(t, signintest.Addr(t, "ann@example.org"))
 		user := h.User(t, b)
-		check(t, h.Directory.SaveSettings(t.Context(), b.Owner(), "A", "B", "en"))
-		check(t, h.Directory.EndSession(t.Context(), b.Owner(), 1))
-		check(t, h.Directory.EndOthers(t.Context(), b.Owner()))
+		dbtest.Check(t, h.Directory.SaveSettings(t.Context(), b.Owner(), "A", "B", "en"))
+		dbtest.Check(t, h.Directory.EndSession(t.Context(), b.Owner(), 1))
+		dbtest.Check(t, h.Directory.EndOthers(t.Context(), b.Owner()))
 		_, err := h.Directory.ExportOwn(t.Context(), b.Owner())
-		check(t, err)
-		check(t, h.Signin.SignOut(t.Context(), b.By))
+		dbtest.Check(t, err)
+		dbtest.Check(t, h.Signin.SignOut(t.Context(), b.By))
 		all := h.Events(t, user)
 		wanted := []audit.Event{audit.SignedIn, audit.SettingsChange, audit.SessionEnded, audit.SessionsEnded, audit.Exported, audit.SignedOut}
 		if !slices.Equal(all[len(all)-len(wanted):], wanted) {
@@ -377,20 +252,20 @@ func TestWhatAPersonDoesIsInTheirHistory(t *testing.T) {
 }
 
 func TestAProfileShowsOwnAccountsAndLiveSessions(t *testing.T) {
-	run(t, func(t *testing.T, h *house) {
-		ann := addr(t, "ann@example.org")
+	signintest.Run(t, func(t *testing.T, h *signintest.House) {
+		ann := signintest.Addr(t, "ann@example.org")
 		b, other := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
 		b.SignsIn(t, ann)
 		h.Clock.Advance(12 * time.Hour)
 		other.SignsIn(t, ann)
-		h.Browser("203.0.113.9").SignsIn(t, addr(t, "bob@example.org"))
+		h.Browser("203.0.113.9").SignsIn(t, signintest.Addr(t, "bob@example.org"))
 		p, err := h.Directory.Profile(t.Context(), h.User(t, other))
-		check(t, err)
-		want(t, len(p.Accounts), 1)
-		want(t, p.Accounts[0].Addr, ann)
-		want(t, len(p.Sessions), 1)
-		want(t, p.Sessions[0].ID, db.ID(other.By.Session.ID))
-		want(t, p.Sessions[0].Created(), h.Clock.Now())
+		dbtest.Check(t, err)
+		dbtest.Want(t, len(p.Accounts), 1)
+		dbtest.Want(t, p.Accounts[0].Addr, ann)
+		dbtest.Want(t, len(p.Sessions), 1)
+		dbtest.Want(t, p.Sessions[0].ID, db.ID(other.By.Session.ID))
+		dbtest.Want(t, p.Sessions[0].Created(), h.Clock.Now())
 		_, err = h.Directory.Profile(t.Context(), accounts.UserID(1))
 		if !errors.Is(err, db.ErrNotFound) {
 			t.Errorf("a profile of nobody: %v", err)
