@@ -20,7 +20,7 @@ import (
 // fill makes n rows of a kind, the i-th made at a time, in one transaction.
 func (h *house) fill(t *testing.T, n int, made time.Time, insert func(tx *db.Tx, id db.ID, i int) error) {
 	t.Helper()
-	check(t, h.d.Update(t.Context(), func(tx *db.Tx) error {
+	dbtest.Check(t, h.DB.Update(t.Context(), func(tx *db.Tx) error {
 		var err error
 		for i := range n {
 			err = errors.Join(err, insert(tx, db.FirstID(made)+db.ID(i), i))
@@ -77,18 +77,18 @@ func TestWhatIsOverGoesAndTheRestStays(t *testing.T) {
 	for kind, k := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			run(t, func(t *testing.T, h *house) {
-				now := h.clock.Now()
+				now := h.Clock.Now()
 				h.fill(t, 170, now.Add(-k.over-time.Second), k.insert) // several chunks
 				h.fill(t, 30, now.Add(-k.over+time.Second), k.insert)
 				if counts := h.once(t); !maps.Equal(counts, map[string]int64{kind: 170}) {
 					t.Errorf("counted %v", counts)
 				}
-				want(t, h.told[kind], 170)
-				want(t, h.count(t, `SELECT count(*) FROM `+k.table), 30)
+				dbtest.Want(t, h.told[kind], 170)
+				dbtest.Want(t, h.Count(t, `SELECT count(*) FROM `+k.table), 30)
 				if kind == "accounts" {
-					want(t, h.count(t, `SELECT count(*) FROM accounts`), 30)
+					dbtest.Want(t, h.Count(t, `SELECT count(*) FROM accounts`), 30)
 				}
-				want(t, len(h.once(t)), 0)
+				dbtest.Want(t, len(h.once(t)), 0)
 			})
 		})
 	}
@@ -99,28 +99,28 @@ func TestAttemptsGoWithTheirCodes(t *testing.T) {
 		for i := range 5 {
 			h.asks(t, fmt.Sprintf("p%d@example.org", i))
 		}
-		h.clock.Advance(2*time.Hour + 10*time.Minute)
+		h.Clock.Advance(2*time.Hour + 10*time.Minute)
 		h.asks(t, "young@example.org")
-		h.clock.Advance(time.Second)
+		h.Clock.Advance(time.Second)
 		counts := h.once(t)
-		want(t, counts["attempts"], 5)
-		want(t, h.count(t, `SELECT count(*) FROM attempts`), 1)
+		dbtest.Want(t, counts["attempts"], 5)
+		dbtest.Want(t, h.Count(t, `SELECT count(*) FROM attempts`), 1)
 	})
 }
 
 func TestAnAttemptThatCanStillGoOnStays(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		by, _ := h.asks(t, "ann@example.org")
-		h.clock.Advance(time.Hour - time.Second) // the last moment for one more code of it
-		asked, err := h.s.Resend(t.Context(), by)
-		check(t, err)
-		want(t, asked.Attempt, by.Attempt)
-		w := <-h.mail
-		h.clock.Advance(10*time.Minute - time.Second)
+		h.Clock.Advance(time.Hour - time.Second) // the last moment for one more code of it
+		asked, err := h.Signin.Resend(t.Context(), by)
+		dbtest.Check(t, err)
+		dbtest.Want(t, asked.Attempt, by.Attempt)
+		m := h.Mail(t)
+		h.Clock.Advance(10*time.Minute - time.Second)
 		h.once(t)
-		e, err := h.s.SubmitCode(t.Context(), w.Text[:6], by)
-		check(t, err)
-		want(t, e.Verdict, signin.Accepted)
+		e, err := h.Signin.SubmitCode(t.Context(), m.Code, by)
+		dbtest.Check(t, err)
+		dbtest.Want(t, e.Verdict, signin.Accepted)
 	})
 }
 
@@ -128,23 +128,23 @@ func TestAnAttemptThatCanStillGoOnStays(t *testing.T) {
 func TestTheSweeperTakesNoAccountBetweenAskAndAnswer(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		h.asks(t, "ann@example.org")
-		h.clock.Advance(h.sweeper.Settings.UnprovedAccounts + time.Hour)
+		h.Clock.Advance(h.sweeper.Settings.UnprovedAccounts + time.Hour)
 		by, code := h.asks(t, "ann@example.org")
-		h.clock.Advance(h.sweeper.Settings.CodeLife - time.Second)
+		h.Clock.Advance(h.sweeper.Settings.CodeLife - time.Second)
 		h.once(t)
-		e, err := h.s.SubmitCode(t.Context(), code, by)
-		check(t, err)
+		e, err := h.Signin.SubmitCode(t.Context(), code, by)
+		dbtest.Check(t, err)
 		if e.Verdict != signin.Accepted {
 			t.Errorf("the right code is answered with %v after a sweep", e.Verdict)
 		}
 		// An account for which codes are requested and never submitted is removed in the end.
 		h.asks(t, "ben@example.org")
-		h.clock.Advance(h.sweeper.Settings.UnprovedAccounts + time.Hour)
+		h.Clock.Advance(h.sweeper.Settings.UnprovedAccounts + time.Hour)
 		h.asks(t, "ben@example.org")
 		h.once(t)
-		h.clock.Advance(signin.Kept(h.sweeper.Settings.CodeLife) + time.Second)
+		h.Clock.Advance(signin.Kept(h.sweeper.Settings.CodeLife) + time.Second)
 		h.once(t)
-		err = h.d.View(t.Context(), func(tx *db.Tx) error {
+		err = h.DB.View(t.Context(), func(tx *db.Tx) error {
 			_, _, err := accounts.Find(tx, accounts.ID{Implementation: accounts.Email, Identifier: "ben@example.org"})
 			return err
 		})
@@ -166,7 +166,7 @@ func TestUsersWhoStayAreNeverSwept(t *testing.T) {
 			"deactivated@example.org": func(tx *db.Tx, u accounts.UserID) error { return accounts.Deactivate(tx, u) },
 			"root@example.org":        func(tx *db.Tx, u accounts.UserID) error { return accounts.SetSuperuser(tx, u, true) },
 		} {
-			check(t, h.d.Update(t.Context(), func(tx *db.Tx) error {
+			dbtest.Check(t, h.DB.Update(t.Context(), func(tx *db.Tx) error {
 				_, u, err := accounts.Find(tx, accounts.ID{Implementation: accounts.Email, Identifier: address})
 				if err != nil {
 					return err
@@ -174,11 +174,11 @@ func TestUsersWhoStayAreNeverSwept(t *testing.T) {
 				return change(tx, u.ID)
 			}))
 		}
-		h.clock.Advance(1000 * time.Hour)
-		want(t, h.once(t)["accounts"], 1)
-		want(t, h.count(t, `SELECT count(*) FROM users`), 4)
-		want(t, h.count(t, `SELECT count(*) FROM accounts`), 4)
-		want(t, h.count(t, `SELECT count(*) FROM accounts WHERE identifier LIKE 'unproved%'`), 0)
+		h.Clock.Advance(1000 * time.Hour)
+		dbtest.Want(t, h.once(t)["accounts"], 1)
+		dbtest.Want(t, h.Count(t, `SELECT count(*) FROM users`), 4)
+		dbtest.Want(t, h.Count(t, `SELECT count(*) FROM accounts`), 4)
+		dbtest.Want(t, h.Count(t, `SELECT count(*) FROM accounts WHERE identifier LIKE 'unproved%'`), 0)
 	})
 }
 
@@ -186,12 +186,12 @@ func TestSessionsInUseStay(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		by := h.signsIn(t, "ann@example.org")
 		h.signsIn(t, "bob@example.org")
-		h.clock.Advance(11 * time.Hour)
-		h.exec(t, `UPDATE sessions SET last_seen_at = $2 WHERE id = $1`, by.Session.ID, h.clock.Now().UnixMilli())
-		h.clock.Advance(2 * time.Hour)
-		want(t, h.once(t)["sessions"], 1)
-		_, err := h.s.Sessions.Check(t.Context(), by.Session)
-		check(t, err)
+		h.Clock.Advance(11 * time.Hour)
+		h.Exec(t, `UPDATE sessions SET last_seen_at = $2 WHERE id = $1`, by.Session.ID, h.Clock.Now().UnixMilli())
+		h.Clock.Advance(2 * time.Hour)
+		dbtest.Want(t, h.once(t)["sessions"], 1)
+		_, err := h.Signin.Sessions.Check(t.Context(), by.Session)
+		dbtest.Check(t, err)
 	})
 }
 
@@ -207,24 +207,24 @@ func TestAWalkGoesOnWhereItStopped(t *testing.T) {
 	// behind them an expired one.
 	const many = 30_000
 	h.sweeper.Settings.WalkMost = 10_000
-	h.exec(t, `INSERT INTO budgets (key, spent_to, last_take) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+	h.Exec(t, `INSERT INTO budgets (key, spent_to, last_take) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
 		SELECT CAST(printf('%016d', i) AS BLOB), $2, 1 FROM n`, many, clock.Now().Add(time.Hour).UnixMicro())
-	h.exec(t, `INSERT INTO budgets (key, spent_to, last_take) VALUES ($1, 0, 1)`, []byte{0xff})
-	want(t, len(h.once(t)), 0)
+	h.Exec(t, `INSERT INTO budgets (key, spent_to, last_take) VALUES ($1, 0, 1)`, []byte{0xff})
+	dbtest.Want(t, len(h.once(t)), 0)
 	goes := func() (n int64) { // until the whole table was walked
 		for range 4 {
 			n += h.once(t)["budgets"]
 		}
 		return n
 	}
-	want(t, goes(), 1)
-	h.exec(t, `INSERT INTO budgets (key, spent_to, last_take) VALUES ($1, 0, 1)`, []byte{0})
-	want(t, goes(), 1) // it begins again
+	dbtest.Want(t, goes(), 1)
+	h.Exec(t, `INSERT INTO budgets (key, spent_to, last_take) VALUES ($1, 0, 1)`, []byte{0})
+	dbtest.Want(t, goes(), 1) // it begins again
 }
 
 func TestSignInsPassWhileMuchIsSwept(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
-		now := h.clock.Now()
+		now := h.Clock.Now()
 		for _, kind := range []string{"attempts", "messages", "accounts", "history", "sessions", "proofs", "budgets"} {
 			h.fill(t, 1500, now.Add(-kinds[kind].over-time.Second), kinds[kind].insert)
 		}
@@ -238,7 +238,7 @@ func TestSignInsPassWhileMuchIsSwept(t *testing.T) {
 			all = append(all, h.signsIn(t, fmt.Sprintf("new%d@example.net", i)))
 		}
 		for deadline := time.Now().Add(time.Minute); ; {
-			left := h.count(t, `SELECT (SELECT count(*) FROM attempts WHERE identifier = 'old') + (SELECT count(*) FROM audit WHERE subject_id = 1) +
+			left := h.Count(t, `SELECT (SELECT count(*) FROM attempts WHERE identifier = 'old') + (SELECT count(*) FROM audit WHERE subject_id = 1) +
 				(SELECT count(*) FROM sessions WHERE user_id = 1) + (SELECT count(*) FROM proofs WHERE user_id = 1) +
 				(SELECT count(*) FROM accounts WHERE identifier LIKE 'p%')`)
 			if left == 0 {
@@ -250,10 +250,10 @@ func TestSignInsPassWhileMuchIsSwept(t *testing.T) {
 			<-time.After(20 * time.Millisecond)
 		}
 		for _, by := range all {
-			_, err := h.s.Sessions.Check(t.Context(), by.Session)
-			check(t, err)
+			_, err := h.Signin.Sessions.Check(t.Context(), by.Session)
+			dbtest.Check(t, err)
 		}
-		want(t, h.count(t, `SELECT count(*) FROM users`), 30)
+		dbtest.Want(t, h.Count(t, `SELECT count(*) FROM users`), 30)
 	})
 }
 
@@ -264,6 +264,6 @@ func TestASweepThatIsStoppedSaysSo(t *testing.T) {
 		if _, err := h.sweeper.Once(over); !errors.Is(err, context.Canceled) {
 			t.Errorf("Once says %v", err)
 		}
-		check(t, h.sweeper.Run(over))
+		dbtest.Check(t, h.sweeper.Run(over))
 	})
 }
