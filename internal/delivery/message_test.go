@@ -18,6 +18,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
 	"github.com/djauthy/djauthy/internal/mailbox"
 	"github.com/djauthy/djauthy/internal/seal"
 )
@@ -27,7 +28,7 @@ import (
 func sent(t *testing.T, m delivery.Message) envelope {
 	t.Helper()
 	s := serve(t, nil)
-	said, err := channels(t, s.sender(t)).Send(t.Context(), m, time.Now())
+	said, err := deliverytest.Channels(t, s.sender(t)).Send(t.Context(), m, time.Now())
 	check(t, err)
 	want(t, said, "250 2.0.0 queued")
 	all := s.received()
@@ -73,7 +74,7 @@ func link(path string) string {
 }
 
 func TestAMessageHasOneReaderAndTellsNothingOfUs(t *testing.T) {
-	e := sent(t, message("ann@example.net", "123456"))
+	e := sent(t, deliverytest.Message("ann@example.net", "123456"))
 	want(t, e.helo, "login.example.org")
 	want(t, len(e.to), 1)
 	want(t, e.to[0], "TO:<ann@example.net>")
@@ -108,7 +109,7 @@ func TestTheTextOpensWithTheCodeAndEndsWithTheOrigin(t *testing.T) {
 	for _, lang := range []string{"en", "de", "xx"} {
 		for _, code := range []string{"123456", "12345678", "abcdefghjk"} {
 			t.Run(lang+" "+code, func(t *testing.T) {
-				m := message("ann@example.net", code)
+				m := deliverytest.Message("ann@example.net", code)
 				m.Lang, m.Text.Link, m.Text.NotMe = lang, link("/login/link/"), link("/login/not-me/")
 				got := parse(t, sent(t, m))
 				bodies, order := parts(t, got)
@@ -144,7 +145,7 @@ func TestTheTextOpensWithTheCodeAndEndsWithTheOrigin(t *testing.T) {
 func TestAMessageIsSmallAndInItsLanguage(t *testing.T) {
 	seen := map[string]bool{}
 	for _, lang := range []string{"en", "de"} {
-		m := message("ann@example.net", "123456")
+		m := deliverytest.Message("ann@example.net", "123456")
 		m.Lang, m.Text.Link, m.Text.NotMe = lang, link("/login/link/"), link("/login/not-me/")
 		e := sent(t, m)
 		if len(e.data) > 10_000 {
@@ -169,7 +170,7 @@ func TestAHostileBrandNameStaysText(t *testing.T) {
 		`A <b>"bold"</b> & Söhne`, "{{.Code}}", "日本語の店", "a@b.example, c@d.example", "x" + strings.Repeat("y", 300), "123456",
 	} {
 		t.Run(name[:min(len(name), 20)], func(t *testing.T) {
-			m := message("ann@example.net", "987654")
+			m := deliverytest.Message("ann@example.net", "987654")
 			m.Text.Site = name
 			e := sent(t, m)
 			want(t, len(e.to), 1)
@@ -239,9 +240,9 @@ func TestAnAddressBeyondASCIIIsReached(t *testing.T) {
 	w.To = id.Identifier
 	_, err = sender.Send(t.Context(), w)
 	check(t, err)
-	m := next(t, arrived)
+	m := deliverytest.Next(t, arrived)
 	want(t, m.To, "jörg@xn--bcher-kva.example")
 	want(t, m.Subject, worded.Subject)
 	stop()
-	check(t, next(t, ended))
+	check(t, deliverytest.Next(t, ended))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
 )
 
 // atOnce is how many messages the outbox sends at once.
@@ -43,7 +44,7 @@ func TestAServerThatTakesOneConnectionGetsOneMessageAfterTheOther(t *testing.T) 
 		return ""
 	})
 	for came := crowd(t, s.sender(t), n); len(s.received()) < n; {
-		check(t, next(t, came))
+		check(t, deliverytest.Next(t, came))
 	}
 	for _, e := range s.received() {
 		want(t, e.connection, 1)
@@ -64,7 +65,7 @@ func TestAConnectionThatEndsMakesRoomForAnother(t *testing.T) {
 		return ""
 	})
 	came := crowd(t, s.sender(t), 2)
-	a, b := next(t, came), next(t, came)
+	a, b := deliverytest.Next(t, came), deliverytest.Next(t, came)
 	if (a == nil) == (b == nil) {
 		t.Errorf("the one should be refused and the other sent: %v, %v", a, b)
 	}
@@ -86,12 +87,12 @@ func TestAServerThatIsFullIsNotDown(t *testing.T) {
 	sender := s.sender(t)
 	delivery.RoomLimit(sender, 10*time.Millisecond)
 	first := crowd(t, sender, 1)
-	next(t, entered)
-	se := refusal(t, next(t, crowd(t, sender, 1)))
+	deliverytest.Next(t, entered)
+	se := refusal(t, deliverytest.Next(t, crowd(t, sender, 1)))
 	want(t, se.Down, false)
 	want(t, se.Said, "421 4.7.0 too many connections")
 	close(full)
-	check(t, next(t, first))
+	check(t, deliverytest.Next(t, first))
 }
 
 func TestAServerThatLetsNobodyInIsNotWaitedFor(t *testing.T) {
@@ -100,7 +101,7 @@ func TestAServerThatLetsNobodyInIsNotWaitedFor(t *testing.T) {
 	delivery.RoomLimit(sender, time.Hour)
 	came := crowd(t, sender, atOnce)
 	for range atOnce {
-		se := refusal(t, next(t, came))
+		se := refusal(t, deliverytest.Next(t, came))
 		want(t, se.Down, true)
 	}
 	if n := s.dialled(); n > 2*atOnce {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
 	"github.com/djauthy/djauthy/internal/outbox"
 )
 
@@ -52,7 +53,7 @@ func TestASlowServerHasItsTimeAtEachStage(t *testing.T) {
 		t.Parallel()
 		s := serve(t, after("sent", limit))
 		sender := s.sender(t)
-		delivery.Hurry(sender, limit/3, patience)
+		delivery.Hurry(sender, limit/3, deliverytest.Patience)
 		check(t, send(t.Context(), sender, worded))
 	})
 	t.Run("by default as RFC 5321 says", func(t *testing.T) {
@@ -223,7 +224,7 @@ func TestARefusalIsForTheMessageOrForAllOrForNow(t *testing.T) {
 		{"sent", "554 5.6.0 subject 123456 is your code", true, false, ""},
 	} {
 		s := serve(t, at(c.step, c.answer))
-		_, err := channels(t, s.sender(t)).Send(t.Context(), message(worded.To, "123456"), time.Now())
+		_, err := deliverytest.Channels(t, s.sender(t)).Send(t.Context(), deliverytest.Message(worded.To, "123456"), time.Now())
 		se := refusal(t, err)
 		if se.Permanent != c.permanent || se.Down != c.down || !strings.Contains(se.Reason, c.says) {
 			t.Errorf("%s %s: permanent %v, down %v: %s", c.step, c.answer, se.Permanent, se.Down, se.Reason)
@@ -291,7 +292,7 @@ func TestCheckEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- s.sender(t).Check(ctx) }()
-	if err := next(t, done); err == nil {
+	if err := deliverytest.Next(t, done); err == nil {
 		t.Error("a server that says nothing is found good")
 	}
 }
@@ -303,19 +304,19 @@ func TestAServerThatLetsNobodyInIsDownBeforeItIsGivenUp(t *testing.T) {
 		t.Run(step, func(t *testing.T) {
 			s := serve(t, at(step, stall))
 			sender := s.sender(t)
-			delivery.Hurry(sender, patience, patience)
+			delivery.Hurry(sender, deliverytest.Patience, deliverytest.Patience)
 			delivery.StuckAfter(sender, 50*time.Millisecond)
-			p := newPost()
+			p := deliverytest.NewPost()
 			d := dbtest.Fresh(t, "sqlite")
-			o := queue(t, d, sender, p)
+			o := deliverytest.Queue(t, d, sender, p)
 			o.FinishFor = time.Millisecond
-			runs(t, o)
-			o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
+			deliverytest.Runs(t, o)
+			o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))[0])
 			until(t, "the channel is not down", func() bool { return o.Down("email") })
-			want(t, len(p.failed), 0)
+			want(t, len(p.Permanent), 0)
 			s.answers(func(string, int) string { return "" })
-			o.Deliver(enqueue(t, d, o, false, message("ben@example.org", "123456"))[0])
-			next(t, p.sent)
+			o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ben@example.org", "123456"))[0])
+			deliverytest.Next(t, p.Took)
 			want(t, o.Down("email"), false)
 		})
 	}
@@ -331,11 +332,11 @@ func TestAServerThatLetsNobodyInIsDownBeforeItIsGivenUp(t *testing.T) {
 	})
 	sender := s.sender(t)
 	delivery.StuckAfter(sender, 50*time.Millisecond)
-	p := newPost()
+	p := deliverytest.NewPost()
 	d := dbtest.Fresh(t, "sqlite")
-	o = queue(t, d, sender, p)
-	runs(t, o)
-	o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
-	want(t, next(t, down), false)
-	next(t, p.sent)
+	o = deliverytest.Queue(t, d, sender, p)
+	deliverytest.Runs(t, o)
+	o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))[0])
+	want(t, deliverytest.Next(t, down), false)
+	deliverytest.Next(t, p.Took)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
 	"github.com/djauthy/djauthy/internal/outbox"
 )
 
@@ -100,7 +101,7 @@ func TestAServerThatStallsIsGivenUp(t *testing.T) {
 			delivery.Hurry(sender, 300*time.Millisecond, 300*time.Millisecond)
 			done := make(chan error, 1)
 			go func() { done <- send(t.Context(), sender, worded) }()
-			se := refusal(t, next(t, done))
+			se := refusal(t, deliverytest.Next(t, done))
 			want(t, se.Permanent, false)
 			want(t, se.Down, step == "dial" || step == "EHLO")
 		})
@@ -234,7 +235,7 @@ func TestManyWorkersShareTheSender(t *testing.T) {
 		}()
 	}
 	for range 64 {
-		check(t, next(t, errs))
+		check(t, deliverytest.Next(t, errs))
 	}
 	seen := map[string]bool{}
 	for _, e := range s.received() {
@@ -267,10 +268,10 @@ func TestARefusalIsToldInPlainWords(t *testing.T) {
 func TestCheckNamesTheChannelThatFails(t *testing.T) {
 	s, err := delivery.NewSMTP(delivery.SMTP{Host: "127.0.0.1", Port: 1, TLS: "none", From: "noreply@example.org", Helo: "login.example.org"})
 	check(t, err)
-	if err := channels(t, s).Check(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "email: ") {
+	if err := deliverytest.Channels(t, s).Check(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "email: ") {
 		t.Errorf("Check says %v", err)
 	}
-	if err := channels(t, newPost()).Check(t.Context()); err != nil {
+	if err := deliverytest.Channels(t, deliverytest.NewPost()).Check(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

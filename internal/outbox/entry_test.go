@@ -10,13 +10,14 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
 	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 // listed are the messages of a state, "" for all, read two at a time.
 func listed(t *testing.T, d *db.DB, state string) (all []outbox.Entry) {
 	t.Helper()
-	o := newPost().outbox(t, d)
+	o := deliverytest.NewPost().Outbox(t, d)
 	for from := (outbox.Page{}); ; {
 		some, next, err := o.List(t.Context(), state, from, 2)
 		check(t, err)
@@ -30,7 +31,7 @@ func listed(t *testing.T, d *db.DB, state string) (all []outbox.Entry) {
 
 func retry(t *testing.T, d *db.DB, number int64) (e outbox.Entry, what outbox.Retried) {
 	t.Helper()
-	e, what, err := newPost().outbox(t, d).Retry(t.Context(), number)
+	e, what, err := deliverytest.NewPost().Outbox(t, d).Retry(t.Context(), number)
 	check(t, err)
 	return e, what
 }
@@ -50,25 +51,25 @@ func answers(w delivery.Worded) error {
 
 func TestOperatorsSeeWhatBecameOfAMessage(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		p.answer, p.said = answers, "250 2.0.0 Ok: queued as 4F"
-		o := p.outbox(t, d)
-		stop := runs(t, o)
-		enqueue(t, d, o, true, message("mute@example.org", "123456"))
+		p := deliverytest.NewPost()
+		p.Answer, p.Said = answers, "250 2.0.0 Ok: queued as 4F"
+		o := p.Outbox(t, d)
+		stop := deliverytest.Runs(t, o)
+		deliverytest.Enqueue(t, d, o, true, deliverytest.Message("mute@example.org", "123456"))
 		for _, who := range []string{"annabella", "refused", "grey", "down"} {
-			o.Deliver(enqueue(t, d, o, false, message(who+"@example.org", "123456"))[0])
-			if next(t, p.arrived); who == "annabella" {
-				next(t, p.sent)
+			o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message(who+"@example.org", "123456"))[0])
+			if deliverytest.Next(t, p.Arrived); who == "annabella" {
+				deliverytest.Next(t, p.Took)
 			} else {
-				next(t, p.failed)
+				deliverytest.Next(t, p.Permanent)
 			}
 		}
 		stop()
 		clock.Advance(9*time.Minute + 59*time.Second)
-		late := p.outbox(t, d)
-		stop = runs(t, late)
-		next(t, p.failed) // grey and down: the next try would come too late
-		next(t, p.failed)
+		late := p.Outbox(t, d)
+		stop = deliverytest.Runs(t, late)
+		deliverytest.Next(t, p.Permanent) // grey and down: the next try would come too late
+		deliverytest.Next(t, p.Permanent)
 		stop()
 		var got []string
 		for _, e := range listed(t, d, "") {
@@ -84,7 +85,7 @@ func TestOperatorsSeeWhatBecameOfAMessage(t *testing.T) {
 		for state, n := range map[string]int{"waiting": 0, "sent": 1, "bounced": 1, "given-up": 2} {
 			want(t, len(listed(t, d, state)), n)
 		}
-		if log := p.log.String(); !strings.Contains(log, "550 5.1.1 <r***d@example.org>") || !strings.Contains(log, fmt.Sprint(listed(t, d, "bounced")[0].Number)) {
+		if log := p.Log.String(); !strings.Contains(log, "550 5.1.1 <r***d@example.org>") || !strings.Contains(log, fmt.Sprint(listed(t, d, "bounced")[0].Number)) {
 			t.Errorf("the log does not name the message and the server's words: %s", log)
 		}
 	})
@@ -92,13 +93,13 @@ func TestOperatorsSeeWhatBecameOfAMessage(t *testing.T) {
 
 func TestANumberIsExactInJSONAndFindsItsMessage(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
-		o := newPost().outbox(t, d)
+		o := deliverytest.NewPost().Outbox(t, d)
 		var all []delivery.Message
 		for i := range 50 {
-			all = append(all, message(fmt.Sprintf("p%dx@example.org", i), "123456"))
+			all = append(all, deliverytest.Message(fmt.Sprintf("p%dx@example.org", i), "123456"))
 		}
-		enqueue(t, d, o, false, all...)
-		enqueue(t, d, o, true, message("mute@example.org", "123456"))
+		deliverytest.Enqueue(t, d, o, false, all...)
+		deliverytest.Enqueue(t, d, o, true, deliverytest.Message("mute@example.org", "123456"))
 		for i, e := range listed(t, d, "") {
 			if e.Number < 0 || int64(float64(e.Number)) != e.Number {
 				t.Fatalf("%d is not exact", e.Number)
@@ -124,34 +125,34 @@ func countID(t *testing.T, d *db.DB, query string) (id int64) {
 
 func TestARefusedMessageIsTriedAgainWhileItsCodeLives(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		p.answer = answers
-		o := p.outbox(t, d)
-		stop := runs(t, o)
-		o.Deliver(enqueue(t, d, o, false, message("refused@example.org", "123456"))[0])
-		next(t, p.failed)
-		first := next(t, p.arrived)
+		p := deliverytest.NewPost()
+		p.Answer = answers
+		o := p.Outbox(t, d)
+		stop := deliverytest.Runs(t, o)
+		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("refused@example.org", "123456"))[0])
+		deliverytest.Next(t, p.Permanent)
+		first := deliverytest.Next(t, p.Arrived)
 		stop()
 		number := listed(t, d, "")[0].Number
-		p.answer = nil
+		p.Answer = nil
 		e, what := retry(t, d, number)
 		want(t, what, outbox.RetrySoon)
 		want(t, e.State, "waiting")
-		stop = runs(t, p.outbox(t, d))
-		next(t, p.sent)
+		stop = deliverytest.Runs(t, p.Outbox(t, d))
+		deliverytest.Next(t, p.Took)
 		stop()
-		again := next(t, p.arrived)
+		again := deliverytest.Next(t, p.Arrived)
 		want(t, again.Text, first.Text)
 		want(t, again.ID, first.ID)
 		_, what = retry(t, d, number)
 		want(t, what, outbox.RetrySent)
 
 		// Useless once the code has expired; then its payload is removed.
-		p.answer = answers
-		o = p.outbox(t, d)
-		stop = runs(t, o)
-		o.Deliver(enqueue(t, d, o, false, message("refused@example.org", "123456"))[0])
-		next(t, p.failed)
+		p.Answer = answers
+		o = p.Outbox(t, d)
+		stop = deliverytest.Runs(t, o)
+		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("refused@example.org", "123456"))[0])
+		deliverytest.Next(t, p.Permanent)
 		stop()
 		sweep := func() {
 			check(t, d.Update(t.Context(), func(tx *db.Tx) error {
@@ -172,32 +173,32 @@ func TestARefusedMessageIsTriedAgainWhileItsCodeLives(t *testing.T) {
 
 func TestAMessageThatWaitsIsTriedAtOnceAndOneThatIsSentIsLeftAlone(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		p.answer = answers
-		o := p.outbox(t, d)
-		q := enqueue(t, d, o, false, message("grey@example.org", "123456"))
+		p := deliverytest.NewPost()
+		p.Answer = answers
+		o := p.Outbox(t, d)
+		q := deliverytest.Enqueue(t, d, o, false, deliverytest.Message("grey@example.org", "123456"))
 		number := listed(t, d, "waiting")[0].Number
 		_, what := retry(t, d, number)
 		want(t, what, outbox.RetrySending)
-		stop := runs(t, o)
+		stop := deliverytest.Runs(t, o)
 		o.Deliver(q[0])
-		next(t, p.failed)
+		deliverytest.Next(t, p.Permanent)
 		stop()
 		e, what := retry(t, d, number)
 		want(t, what, outbox.RetrySoon)
 		want(t, e.Due.After(clock.Now()), false)
-		p.answer = nil
-		runs(t, p.outbox(t, d))
-		next(t, p.sent)
+		p.Answer = nil
+		deliverytest.Runs(t, p.Outbox(t, d))
+		deliverytest.Next(t, p.Took)
 	})
 }
 
 // Known and unknown ids look alike to who measures what is written.
 func TestAMuteMessageIsWrittenAsAnyOther(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
-		o := newPost().outbox(t, d)
-		enqueue(t, d, o, false, message("ann@example.org", "123456"))
-		enqueue(t, d, o, true, message("ann@example.org", "123456"))
+		o := deliverytest.NewPost().Outbox(t, d)
+		deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))
+		deliverytest.Enqueue(t, d, o, true, deliverytest.Message("ann@example.org", "123456"))
 		want(t, count(t, d, `SELECT count(DISTINCT recipient || ' ' || length(sealed) || ' ' || not_after || ' ' || due_at || ' ' || tries || ' ' || leased || channel || said || reason || done_at) FROM outbox`), 1)
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE recipient = 'a***n@example.org'`), 2)
 	})

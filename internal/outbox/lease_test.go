@@ -10,6 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
 	"github.com/djauthy/djauthy/internal/outbox"
 )
 
@@ -37,7 +38,7 @@ func leaseEnd(t *testing.T, d *db.DB) time.Time {
 
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(deliverytest.Patience); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal(what)
 		}
@@ -47,25 +48,25 @@ func until(t *testing.T, what string, ok func() bool) {
 func TestALongSendKeepsItsLease(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		release := make(chan struct{})
-		p, other := newPost(), newPost()
-		p.wait = held(release, "slow")
-		o := p.outbox(t, d)
+		p, other := deliverytest.NewPost(), deliverytest.NewPost()
+		p.Wait = held(release, "slow")
+		o := p.Outbox(t, d)
 		outbox.Pace(o, 5*time.Millisecond, 0, 0)
-		runs(t, o)
-		o.Deliver(enqueue(t, d, o, false, message("slow@example.org", "123456"))[0])
-		next(t, p.arrived)
+		deliverytest.Runs(t, o)
+		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("slow@example.org", "123456"))[0])
+		deliverytest.Next(t, p.Arrived)
 		for range 8 { // four minutes
 			clock.Advance(outbox.Lease - time.Second)
 			until(t, "the lease is not renewed", func() bool { return leaseEnd(t, d).Equal(clock.Now().Add(outbox.Lease)) })
 		}
-		stop := runs(t, other.outbox(t, d)) // looks at once what is due
-		q := enqueue(t, d, o, false, message("ben@example.org", "654321"))
+		stop := deliverytest.Runs(t, other.Outbox(t, d)) // looks at once what is due
+		q := deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ben@example.org", "654321"))
 		o.Deliver(q[0])
-		next(t, p.sent)
+		deliverytest.Next(t, p.Took)
 		stop()
-		want(t, len(other.arrived), 0)
+		want(t, len(other.Arrived), 0)
 		close(release)
-		next(t, p.sent)
+		deliverytest.Next(t, p.Took)
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 1 AND leased = 0`), 2)
 	})
 }
@@ -73,109 +74,109 @@ func TestALongSendKeepsItsLease(t *testing.T) {
 func TestALeaseThatEndsWhileItsMessageIsSentDoublesNothingHere(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		release := make(chan struct{})
-		p := newPost()
-		p.wait = held(release, "slow")
-		o := p.outbox(t, d)
-		runs(t, o)
-		o.Deliver(enqueue(t, d, o, false, message("slow@example.org", "123456"))[0])
-		next(t, p.arrived)
+		p := deliverytest.NewPost()
+		p.Wait = held(release, "slow")
+		o := p.Outbox(t, d)
+		deliverytest.Runs(t, o)
+		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("slow@example.org", "123456"))[0])
+		deliverytest.Next(t, p.Arrived)
 		clock.Advance(5 * time.Minute) // the clock jumps
 		until(t, "nobody claims", func() bool { return count(t, d, `SELECT tries FROM outbox`) == 2 })
 		close(release)
-		next(t, p.sent)
-		want(t, len(p.arrived), 0)
+		deliverytest.Next(t, p.Took)
+		want(t, len(p.Arrived), 0)
 	})
 }
 
 func TestSlowRecipientsHoldUpNobodyElse(t *testing.T) {
 	d := dbtest.Fresh(t, "sqlite")
 	release := make(chan struct{})
-	p := newPost()
-	p.wait = held(release, "slow")
-	o := p.outbox(t, d)
+	p := deliverytest.NewPost()
+	p.Wait = held(release, "slow")
+	o := p.Outbox(t, d)
 	outbox.Pace(o, 0, time.Millisecond, 0)
-	runs(t, o)
+	deliverytest.Runs(t, o)
 	const slow = outbox.SendLimit - 1
 	var all []delivery.Message
 	for i := range slow {
-		all = append(all, message(fmt.Sprintf("slow@d%d.example", i), "123456"))
+		all = append(all, deliverytest.Message(fmt.Sprintf("slow@d%d.example", i), "123456"))
 	}
-	for _, q := range enqueue(t, d, o, false, all...) {
+	for _, q := range deliverytest.Enqueue(t, d, o, false, all...) {
 		o.Deliver(q)
 	}
 	for range slow {
-		next(t, p.arrived)
+		deliverytest.Next(t, p.Arrived)
 	}
 	for i := range 20 {
 		to := fmt.Sprintf("p%d@example.org", i)
-		o.Deliver(enqueue(t, d, o, false, message(to, "123456"))[0])
-		want(t, next(t, p.arrived).To, to)
-		next(t, p.sent)
+		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message(to, "123456"))[0])
+		want(t, deliverytest.Next(t, p.Arrived).To, to)
+		deliverytest.Next(t, p.Took)
 	}
 	close(release)
 	for range slow {
-		next(t, p.sent)
+		deliverytest.Next(t, p.Took)
 	}
 }
 
 func TestNoMoreMessagesAreSentAtOnceThanServersLike(t *testing.T) {
 	d := dbtest.Fresh(t, "sqlite")
 	release := make(chan struct{})
-	p := newPost()
-	p.wait = held(release, "p")
-	o := p.outbox(t, d)
+	p := deliverytest.NewPost()
+	p.Wait = held(release, "p")
+	o := p.Outbox(t, d)
 	outbox.Pace(o, 0, time.Hour, 0)
-	runs(t, o)
+	deliverytest.Runs(t, o)
 	var all []delivery.Message
 	for i := range 3 * outbox.BriskLimit {
-		all = append(all, message(fmt.Sprintf("p%d@example.org", i), "123456"))
+		all = append(all, deliverytest.Message(fmt.Sprintf("p%d@example.org", i), "123456"))
 	}
-	for _, q := range enqueue(t, d, o, false, all...) {
+	for _, q := range deliverytest.Enqueue(t, d, o, false, all...) {
 		o.Deliver(q)
 	}
 	for range outbox.BriskLimit {
-		next(t, p.arrived)
+		deliverytest.Next(t, p.Arrived)
 	}
 	select {
-	case w := <-p.arrived:
+	case w := <-p.Arrived:
 		t.Errorf("%s is sent, too", w.To)
 	case <-time.After(100 * time.Millisecond):
 	}
 	close(release)
 	for range all {
-		next(t, p.sent)
+		deliverytest.Next(t, p.Took)
 	}
 }
 
 func TestWhatIsNotSentAtTheEndIsReleasedAtOnce(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
 		const n = outbox.BriskLimit + 30
-		p, other := newPost(), newPost()
-		p.wait = held(nil, "p")
-		o := p.outbox(t, d)
+		p, other := deliverytest.NewPost(), deliverytest.NewPost()
+		p.Wait = held(nil, "p")
+		o := p.Outbox(t, d)
 		outbox.Pace(o, 0, 0, 10*time.Millisecond)
 		var all []delivery.Message
 		for i := range n {
-			all = append(all, message(fmt.Sprintf("p%d@example.org", i), "123456"))
+			all = append(all, deliverytest.Message(fmt.Sprintf("p%d@example.org", i), "123456"))
 		}
-		queued := enqueue(t, d, o, false, all...)
-		stop := runs(t, o)
+		queued := deliverytest.Enqueue(t, d, o, false, all...)
+		stop := deliverytest.Runs(t, o)
 		for _, q := range queued {
 			o.Deliver(q)
 		}
 		for range outbox.BriskLimit {
-			next(t, p.arrived)
+			deliverytest.Next(t, p.Arrived)
 		}
 		stop()
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 0 AND leased = 0 AND tries = 0`), n)
-		if log := p.log.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "level=WARN") {
+		if log := p.Log.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "level=WARN") {
 			t.Errorf("the log says: %s", log)
 		}
-		runs(t, other.outbox(t, d)) // another process, at the same moment
+		deliverytest.Runs(t, other.Outbox(t, d)) // another process, at the same moment
 		for range n {
-			next(t, other.sent)
+			deliverytest.Next(t, other.Took)
 		}
-		want(t, len(p.arrived), 0)
+		want(t, len(p.Arrived), 0)
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 1 AND tries = 1`), n)
 	})
 }
@@ -183,20 +184,20 @@ func TestWhatIsNotSentAtTheEndIsReleasedAtOnce(t *testing.T) {
 // More wait than this process holds in memory: some are claimed and in no queue.
 func TestWhatIsClaimedAndFindsNoRoomIsReleasedAtTheEnd(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		p.wait = held(nil, "p")
-		o := p.outbox(t, d)
+		p := deliverytest.NewPost()
+		p.Wait = held(nil, "p")
+		o := p.Outbox(t, d)
 		outbox.Pace(o, 0, 0, 10*time.Millisecond)
 		var all []delivery.Message
 		for range outbox.Backlog + 200 {
-			all = append(all, message("p@example.org", "123456"))
+			all = append(all, deliverytest.Message("p@example.org", "123456"))
 		}
-		enqueue(t, d, o, false, all...)
+		deliverytest.Enqueue(t, d, o, false, all...)
 		clock.Advance(outbox.Lease + time.Second) // who queued them is gone
 		held := func() int {
 			return count(t, d, `SELECT count(*) FROM outbox WHERE due_at > $1`, clock.Now().UnixMilli())
 		}
-		stop := runs(t, o)
+		stop := deliverytest.Runs(t, o)
 		until(t, "no more is claimed than fits", func() bool { return held() > outbox.Backlog+outbox.BriskLimit+1 })
 		stop()
 		want(t, held(), 0)
@@ -206,16 +207,16 @@ func TestWhatIsClaimedAndFindsNoRoomIsReleasedAtTheEnd(t *testing.T) {
 // The process ended after the data and before the server's reply.
 func TestWhatMayHaveArrivedIsNotSentAgainAtOnceByAnotherProcess(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		p.wait = func(ctx context.Context, _ delivery.Worded) error {
+		p := deliverytest.NewPost()
+		p.Wait = func(ctx context.Context, _ delivery.Worded) error {
 			<-ctx.Done()
 			return &outbox.Error{Unknown: true, Reason: "no answer after the data"}
 		}
-		o := p.outbox(t, d)
+		o := p.Outbox(t, d)
 		outbox.Pace(o, 0, 0, 10*time.Millisecond)
-		stop := runs(t, o)
-		o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
-		next(t, p.arrived)
+		stop := deliverytest.Runs(t, o)
+		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))[0])
+		deliverytest.Next(t, p.Arrived)
 		stop()
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 0 AND leased = 0 AND due_at >= $1`, clock.Now().Add(4*time.Minute).UnixMilli()), 1)
 	})
@@ -223,22 +224,22 @@ func TestWhatMayHaveArrivedIsNotSentAgainAtOnceByAnotherProcess(t *testing.T) {
 
 func TestAClockThatWasAheadLeavesNoMessageStuck(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		p.answer = func(delivery.Worded) error { return &outbox.Error{Reason: "greylisted"} }
+		p := deliverytest.NewPost()
+		p.Answer = func(delivery.Worded) error { return &outbox.Error{Reason: "greylisted"} }
 		clock.Advance(time.Hour)
-		o := p.outbox(t, d)
-		enqueue(t, d, o, false, message("leased@example.org", "123456"))
-		stop := runs(t, o)
-		o.Deliver(enqueue(t, d, o, false, message("failed@example.org", "123456"))[0])
-		next(t, p.failed)
+		o := p.Outbox(t, d)
+		deliverytest.Enqueue(t, d, o, false, deliverytest.Message("leased@example.org", "123456"))
+		stop := deliverytest.Runs(t, o)
+		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("failed@example.org", "123456"))[0])
+		deliverytest.Next(t, p.Permanent)
 		stop()
 		clock.Advance(-time.Hour)
-		p.answer = nil
-		want(t, next(t, p.arrived).To, "failed@example.org")
-		runs(t, p.outbox(t, d))
-		next(t, p.sent)
-		next(t, p.sent)
-		a, b := next(t, p.arrived).To, next(t, p.arrived).To
+		p.Answer = nil
+		want(t, deliverytest.Next(t, p.Arrived).To, "failed@example.org")
+		deliverytest.Runs(t, p.Outbox(t, d))
+		deliverytest.Next(t, p.Took)
+		deliverytest.Next(t, p.Took)
+		a, b := deliverytest.Next(t, p.Arrived).To, deliverytest.Next(t, p.Arrived).To
 		want(t, min(a, b), "failed@example.org")
 		want(t, max(a, b), "leased@example.org")
 	})
@@ -246,33 +247,33 @@ func TestAClockThatWasAheadLeavesNoMessageStuck(t *testing.T) {
 
 func TestARowThatCannotBeReadHoldsBackNoOther(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		o := p.outbox(t, d)
-		enqueue(t, d, o, false, message("broken@example.org", "123456"))
+		p := deliverytest.NewPost()
+		o := p.Outbox(t, d)
+		deliverytest.Enqueue(t, d, o, false, deliverytest.Message("broken@example.org", "123456"))
 		check(t, d.Update(t.Context(), func(tx *db.Tx) error {
 			_, err := tx.Exec(`UPDATE outbox SET sealed = $1`, []byte("scribble"))
 			return err
 		}))
-		enqueue(t, d, o, false, message("ann@example.org", "123456"))
+		deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))
 		clock.Advance(outbox.Lease)
-		runs(t, p.outbox(t, d))
-		next(t, p.sent)
-		want(t, next(t, p.failed), true)
-		want(t, next(t, p.arrived).To, "ann@example.org")
+		deliverytest.Runs(t, p.Outbox(t, d))
+		deliverytest.Next(t, p.Took)
+		want(t, deliverytest.Next(t, p.Permanent), true)
+		want(t, deliverytest.Next(t, p.Arrived).To, "ann@example.org")
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 4`), 1)
 	})
 }
 
 func TestAMessageThatMayHaveArrivedIsTriedThreeTimesInTenMinutes(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		p.answer = func(delivery.Worded) error {
+		p := deliverytest.NewPost()
+		p.Answer = func(delivery.Worded) error {
 			return &outbox.Error{Unknown: true, Reason: "it did not say whether it takes it"}
 		}
-		o := p.outbox(t, d)
-		stop := runs(t, o)
+		o := p.Outbox(t, d)
+		stop := deliverytest.Runs(t, o)
 		check(t, d.Update(t.Context(), func(tx *db.Tx) error {
-			_, err := o.Enqueue(tx, message("ann@example.org", "123456").Job(tx.Now.Add(time.Hour)), false)
+			_, err := o.Enqueue(tx, deliverytest.Message("ann@example.org", "123456").Job(tx.Now.Add(time.Hour)), false)
 			return err
 		}))
 		stop()
@@ -280,10 +281,10 @@ func TestAMessageThatMayHaveArrivedIsTriedThreeTimesInTenMinutes(t *testing.T) {
 		var at []time.Time
 		ids := map[string]bool{}
 		for range 8 {
-			stop = runs(t, p.outbox(t, d))
-			ids[next(t, p.arrived).ID] = true
+			stop = deliverytest.Runs(t, p.Outbox(t, d))
+			ids[deliverytest.Next(t, p.Arrived).ID] = true
 			at = append(at, clock.Now())
-			want(t, next(t, p.failed), false)
+			want(t, deliverytest.Next(t, p.Permanent), false)
 			stop()
 			due := db.Time(int64(count(t, d, `SELECT due_at FROM outbox WHERE state = 0`)))
 			clock.Advance(due.Sub(clock.Now()))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
 	"github.com/djauthy/djauthy/internal/outbox"
 )
 
@@ -20,22 +21,22 @@ func TestOutcomesAndLeasesAreWrittenInTheOrderOfTheirMessages(t *testing.T) {
 	for _, renew := range []time.Duration{leases, outcomes, outcomes, outcomes} { // which answers come first is chance
 		t.Run(renew.String(), func(t *testing.T) {
 			d := dbtest.Fresh(t, "postgres")
-			p, own := newPost(), map[string]chan struct{}{}
+			p, own := deliverytest.NewPost(), map[string]chan struct{}{}
 			var all []delivery.Message
 			for n := range most {
 				to := fmt.Sprintf("p%d@example.org", n)
 				own[to] = make(chan struct{})
-				all = append(all, message(to, "123456"))
+				all = append(all, deliverytest.Message(to, "123456"))
 			}
-			p.wait = func(ctx context.Context, w delivery.Worded) error { return held(own[w.To], "p")(ctx, w) }
-			o := p.outbox(t, d)
+			p.Wait = func(ctx context.Context, w delivery.Worded) error { return held(own[w.To], "p")(ctx, w) }
+			o := p.Outbox(t, d)
 			outbox.Pace(o, renew, 0, 0)
-			runs(t, o)
-			for _, q := range enqueue(t, d, o, false, all...) {
+			deliverytest.Runs(t, o)
+			for _, q := range deliverytest.Enqueue(t, d, o, false, all...) {
 				o.Deliver(q)
 			}
 			for range most {
-				next(t, p.arrived)
+				deliverytest.Next(t, p.Arrived)
 			}
 			answer := func() error {
 				for _, n := range rand.Perm(most) {
@@ -50,7 +51,7 @@ func TestOutcomesAndLeasesAreWrittenInTheOrderOfTheirMessages(t *testing.T) {
 				check(t, answer())
 			}
 			for range most {
-				next(t, p.sent)
+				deliverytest.Next(t, p.Took)
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
 	"github.com/djauthy/djauthy/internal/outbox"
 )
 
@@ -27,9 +28,9 @@ func row(t *testing.T, d *db.DB) (text string, state int) {
 
 func TestAMessageIsInTheTableSealedBeforeItIsSent(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
-		p := newPost()
-		o := p.outbox(t, d)
-		queued := enqueue(t, d, o, false, message("ann@example.org", "xyzzyplugh"))
+		p := deliverytest.NewPost()
+		o := p.Outbox(t, d)
+		queued := deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "xyzzyplugh"))
 		text, state := row(t, d)
 		want(t, state, 0)
 		for _, secret := range []string{"ann", "xyzzy", "/login/", "Firefox"} {
@@ -37,11 +38,11 @@ func TestAMessageIsInTheTableSealedBeforeItIsSent(t *testing.T) {
 				t.Errorf("%q can be read in the table", secret)
 			}
 		}
-		want(t, len(p.arrived), 0)
-		runs(t, o)
+		want(t, len(p.Arrived), 0)
+		deliverytest.Runs(t, o)
 		o.Deliver(queued[0])
-		want(t, next(t, p.arrived).To, "ann@example.org")
-		next(t, p.sent)
+		want(t, deliverytest.Next(t, p.Arrived).To, "ann@example.org")
+		deliverytest.Next(t, p.Took)
 		_, state = row(t, d)
 		want(t, state, 1)
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE sealed <> $1`, []byte{}), 0) // nothing of it is left
@@ -50,10 +51,10 @@ func TestAMessageIsInTheTableSealedBeforeItIsSent(t *testing.T) {
 
 func TestARolledBackCauseSendsNothing(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		o := p.outbox(t, d)
+		p := deliverytest.NewPost()
+		o := p.Outbox(t, d)
 		err := d.Update(t.Context(), func(tx *db.Tx) error {
-			if _, err := o.Enqueue(tx, message("no@example.org", "111111").Job(tx.Now.Add(time.Hour)), false); err != nil {
+			if _, err := o.Enqueue(tx, deliverytest.Message("no@example.org", "111111").Job(tx.Now.Add(time.Hour)), false); err != nil {
 				return err
 			}
 			return db.ErrNotFound
@@ -62,61 +63,61 @@ func TestARolledBackCauseSendsNothing(t *testing.T) {
 			t.Fatal("not rolled back")
 		}
 		clock.Advance(outbox.Lease)
-		enqueue(t, d, o, false, message("yes@example.org", "222222"))
+		deliverytest.Enqueue(t, d, o, false, deliverytest.Message("yes@example.org", "222222"))
 		clock.Advance(outbox.Lease)
-		runs(t, o)
-		want(t, next(t, p.arrived).To, "yes@example.org")
+		deliverytest.Runs(t, o)
+		want(t, deliverytest.Next(t, p.Arrived).To, "yes@example.org")
 		want(t, count(t, d, `SELECT count(*) FROM outbox`), 1)
 	})
 }
 
 func TestAMessageOutlivesTheProcessThatQueuedIt(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		dead, p := newPost(), newPost()
-		enqueue(t, d, dead.outbox(t, d), false, message("ann@example.org", "123456")) // kill -9 before Deliver
-		o := p.outbox(t, d)
-		stop := runs(t, o)
+		dead, p := deliverytest.NewPost(), deliverytest.NewPost()
+		deliverytest.Enqueue(t, d, dead.Outbox(t, d), false, deliverytest.Message("ann@example.org", "123456")) // kill -9 before Deliver
+		o := p.Outbox(t, d)
+		stop := deliverytest.Runs(t, o)
 		clock.Advance(outbox.Lease - time.Millisecond)
-		sentinel := enqueue(t, d, o, false, message("bob@example.org", "654321"))
+		sentinel := deliverytest.Enqueue(t, d, o, false, deliverytest.Message("bob@example.org", "654321"))
 		o.Deliver(sentinel[0])
-		want(t, next(t, p.arrived).To, "bob@example.org") // the other's claim still holds
-		next(t, p.sent)
+		want(t, deliverytest.Next(t, p.Arrived).To, "bob@example.org") // the other's claim still holds
+		deliverytest.Next(t, p.Took)
 		stop()
 		clock.Advance(time.Millisecond)
-		runs(t, p.outbox(t, d))
-		want(t, next(t, p.arrived).To, "ann@example.org")
-		next(t, p.sent)
+		deliverytest.Runs(t, p.Outbox(t, d))
+		want(t, deliverytest.Next(t, p.Arrived).To, "ann@example.org")
+		deliverytest.Next(t, p.Took)
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 1`), 2)
-		want(t, len(dead.arrived), 0)
+		want(t, len(dead.Arrived), 0)
 	})
 }
 
 func TestOneOfTwoOutboxesClaimsAMessage(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		const n = 150
-		a, b := newPost(), newPost()
+		a, b := deliverytest.NewPost(), deliverytest.NewPost()
 		var all []delivery.Message
 		for i := range n {
-			all = append(all, message(fmt.Sprintf("p%d@example.org", i), "123456"))
+			all = append(all, deliverytest.Message(fmt.Sprintf("p%d@example.org", i), "123456"))
 		}
-		enqueue(t, d, a.outbox(t, d), false, all...)
+		deliverytest.Enqueue(t, d, a.Outbox(t, d), false, all...)
 		clock.Advance(outbox.Lease)
-		runs(t, a.outbox(t, d))
-		runs(t, b.outbox(t, d))
+		deliverytest.Runs(t, a.Outbox(t, d))
+		deliverytest.Runs(t, b.Outbox(t, d))
 		for range n {
 			select {
-			case <-a.sent:
-			case <-b.sent:
-			case <-time.After(patience):
+			case <-a.Took:
+			case <-b.Took:
+			case <-time.After(deliverytest.Patience):
 				t.Fatal("a message was not sent")
 			}
 		}
 		seen := map[string]bool{}
-		for len(a.arrived)+len(b.arrived) > 0 {
+		for len(a.Arrived)+len(b.Arrived) > 0 {
 			select {
-			case w := <-a.arrived:
+			case w := <-a.Arrived:
 				seen[w.To] = noDouble(t, seen, w)
-			case w := <-b.arrived:
+			case w := <-b.Arrived:
 				seen[w.To] = noDouble(t, seen, w)
 			}
 		}
@@ -136,26 +137,26 @@ func noDouble(t *testing.T, seen map[string]bool, w delivery.Worded) bool {
 func TestAFullBacklogLosesNothing(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		const n = outbox.Backlog + 50
-		p := newPost()
-		o := p.outbox(t, d)
+		p := deliverytest.NewPost()
+		o := p.Outbox(t, d)
 		var all []delivery.Message
 		for i := range n {
-			all = append(all, message(fmt.Sprintf("p%d@example.org", i), "123456"))
+			all = append(all, deliverytest.Message(fmt.Sprintf("p%d@example.org", i), "123456"))
 		}
-		for _, q := range enqueue(t, d, o, false, all...) {
+		for _, q := range deliverytest.Enqueue(t, d, o, false, all...) {
 			o.Deliver(q) // never blocks
 		}
-		runs(t, o)
+		deliverytest.Runs(t, o)
 		for range outbox.Backlog {
-			next(t, p.sent)
+			deliverytest.Next(t, p.Took)
 		}
 		clock.Advance(outbox.Lease)
 		for range 50 {
-			next(t, p.sent)
+			deliverytest.Next(t, p.Took)
 		}
 		seen := map[string]bool{}
 		for range n {
-			w := next(t, p.arrived)
+			w := deliverytest.Next(t, p.Arrived)
 			seen[w.To] = noDouble(t, seen, w)
 		}
 		want(t, len(seen), n)
@@ -164,51 +165,51 @@ func TestAFullBacklogLosesNothing(t *testing.T) {
 
 func TestAMuteMessageIsNeverSent(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		o := p.outbox(t, d)
-		for _, q := range enqueue(t, d, o, true, message("mute@example.org", "111111")) {
+		p := deliverytest.NewPost()
+		o := p.Outbox(t, d)
+		for _, q := range deliverytest.Enqueue(t, d, o, true, deliverytest.Message("mute@example.org", "111111")) {
 			o.Deliver(q)
 		}
 		want(t, count(t, d, `SELECT count(*) FROM outbox`), 1) // it takes the same room
 		for range 3 {
 			clock.Advance(outbox.Lease)
-			stop := runs(t, p.outbox(t, d))
-			enqueue(t, d, o, false, message("loud@example.org", "222222"))
+			stop := deliverytest.Runs(t, p.Outbox(t, d))
+			deliverytest.Enqueue(t, d, o, false, deliverytest.Message("loud@example.org", "222222"))
 			clock.Advance(outbox.Lease)
-			next(t, p.sent)
+			deliverytest.Next(t, p.Took)
 			stop()
 		}
-		for len(p.arrived) > 0 {
-			want(t, (<-p.arrived).To, "loud@example.org")
+		for len(p.Arrived) > 0 {
+			want(t, (<-p.Arrived).To, "loud@example.org")
 		}
 	})
 }
 
 func TestAMessageUnderWayIsFinishedAtShutdown(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
-		p := newPost()
+		p := deliverytest.NewPost()
 		release := make(chan struct{})
-		p.answer = func(delivery.Worded) error { <-release; return nil }
-		o := p.outbox(t, d)
-		stop := runs(t, o)
-		o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
-		next(t, p.arrived)
+		p.Answer = func(delivery.Worded) error { <-release; return nil }
+		o := p.Outbox(t, d)
+		stop := deliverytest.Runs(t, o)
+		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))[0])
+		deliverytest.Next(t, p.Arrived)
 		stopped := make(chan struct{})
 		go func() { stop(); close(stopped) }()
 		close(release)
-		next(t, stopped)
+		deliverytest.Next(t, stopped)
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 1`), 1)
 	})
 }
 
 func TestSweepRemovesOldMessagesInChunks(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		o := newPost().outbox(t, d)
-		enqueue(t, d, o, false, message("a@example.org", "1"), message("b@example.org", "2"), message("c@example.org", "3"))
-		enqueue(t, d, o, true, message("d@example.org", "4"))
+		o := deliverytest.NewPost().Outbox(t, d)
+		deliverytest.Enqueue(t, d, o, false, deliverytest.Message("a@example.org", "1"), deliverytest.Message("b@example.org", "2"), deliverytest.Message("c@example.org", "3"))
+		deliverytest.Enqueue(t, d, o, true, deliverytest.Message("d@example.org", "4"))
 		clock.Advance(time.Hour)
 		before := clock.Now()
-		enqueue(t, d, o, false, message("e@example.org", "5"))
+		deliverytest.Enqueue(t, d, o, false, deliverytest.Message("e@example.org", "5"))
 		for _, n := range []int64{3, 1, 0} {
 			check(t, d.Update(t.Context(), func(tx *db.Tx) error {
 				got, err := outbox.Sweep(tx, before, 3)

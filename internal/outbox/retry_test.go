@@ -9,35 +9,36 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
 	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 func TestATemporaryFailureIsTriedAgainLaterAndLater(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		p.answer = func(delivery.Worded) error { return errors.New("no luck") }
-		o := p.outbox(t, d)
-		stop := runs(t, o)
-		o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
+		p := deliverytest.NewPost()
+		p.Answer = func(delivery.Worded) error { return errors.New("no luck") }
+		o := p.Outbox(t, d)
+		stop := deliverytest.Runs(t, o)
+		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))[0])
 		ids := map[string]bool{}
 		for _, wait := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second} {
-			ids[next(t, p.arrived).ID] = true
-			want(t, next(t, p.failed), false)
+			ids[deliverytest.Next(t, p.Arrived).ID] = true
+			want(t, deliverytest.Next(t, p.Permanent), false)
 			due := db.Time(int64(count(t, d, `SELECT due_at FROM outbox WHERE state = 0`)))
 			if w := due.Sub(clock.Now()); w < wait || w > wait*5/4+time.Second/100 {
 				t.Fatalf("the next try is after %v, want %v and up to a quarter more", w, wait)
 			}
 			stop()
 			clock.Advance(due.Sub(clock.Now()))
-			stop = runs(t, p.outbox(t, d)) // looks at once what is due
+			stop = deliverytest.Runs(t, p.Outbox(t, d)) // looks at once what is due
 		}
 		stop()
 		want(t, len(ids), 1) // a mail program shows a doubled message once
-		p.answer = nil
+		p.Answer = nil
 		clock.Advance(time.Minute)
-		runs(t, p.outbox(t, d))
-		next(t, p.sent)
-		if log := p.log.String(); !strings.Contains(log, "will try again") || strings.Contains(log, "ann@") || strings.Contains(log, "123456") {
+		deliverytest.Runs(t, p.Outbox(t, d))
+		deliverytest.Next(t, p.Took)
+		if log := p.Log.String(); !strings.Contains(log, "will try again") || strings.Contains(log, "ann@") || strings.Contains(log, "123456") {
 			t.Errorf("the log says: %s", log)
 		}
 	})
@@ -45,74 +46,74 @@ func TestATemporaryFailureIsTriedAgainLaterAndLater(t *testing.T) {
 
 func TestAPermanentFailureIsGivenUpVisibly(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		p.answer = func(delivery.Worded) error {
+		p := deliverytest.NewPost()
+		p.Answer = func(delivery.Worded) error {
 			return &outbox.Error{Permanent: true, Reason: "RCPT TO: the server said 550"}
 		}
-		o := p.outbox(t, d)
-		stop := runs(t, o)
-		o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
-		want(t, next(t, p.failed), true)
+		o := p.Outbox(t, d)
+		stop := deliverytest.Runs(t, o)
+		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))[0])
+		want(t, deliverytest.Next(t, p.Permanent), true)
 		stop()
 		text, state := row(t, d)
 		want(t, state, 2)
 		if !strings.Contains(text, "said 550") {
 			t.Errorf("the row does not say why: %q", text)
 		}
-		if log := p.log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "given up") || strings.Contains(log, "ann@") || strings.Contains(log, "123456") {
+		if log := p.Log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "given up") || strings.Contains(log, "ann@") || strings.Contains(log, "123456") {
 			t.Errorf("the log says: %s", log)
 		}
 		// It has expired: only the next message is sent.
-		p.answer = nil
+		p.Answer = nil
 		clock.Advance(outbox.Lease)
-		next(t, p.arrived)
-		o = p.outbox(t, d)
-		runs(t, o)
-		o.Deliver(enqueue(t, d, o, false, message("bob@example.org", "654321"))[0])
-		want(t, next(t, p.arrived).To, "bob@example.org")
+		deliverytest.Next(t, p.Arrived)
+		o = p.Outbox(t, d)
+		deliverytest.Runs(t, o)
+		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("bob@example.org", "654321"))[0])
+		want(t, deliverytest.Next(t, p.Arrived).To, "bob@example.org")
 	})
 }
 
 func TestAMessageIsGivenUpWhenItsCodeIsOver(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		// The retry would come too late.
-		p := newPost()
-		p.answer = func(delivery.Worded) error { return errors.New("no luck") }
-		o := p.outbox(t, d)
-		stop := runs(t, o)
-		q := enqueue(t, d, o, false, message("ann@example.org", "123456"))
+		p := deliverytest.NewPost()
+		p.Answer = func(delivery.Worded) error { return errors.New("no luck") }
+		o := p.Outbox(t, d)
+		stop := deliverytest.Runs(t, o)
+		q := deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))
 		o.Deliver(q[0])
-		want(t, next(t, p.failed), false)
+		want(t, deliverytest.Next(t, p.Permanent), false)
 		stop()
 		clock.Advance(10*time.Minute - time.Second)
-		stop = runs(t, p.outbox(t, d))
-		want(t, next(t, p.failed), true)
+		stop = deliverytest.Runs(t, p.Outbox(t, d))
+		want(t, deliverytest.Next(t, p.Permanent), true)
 		stop()
 		_, state := row(t, d)
 		want(t, state, 4)
 
 		// Nobody looked at it in time: it is not sent at all.
-		want(t, len(p.arrived), 2)
-		enqueue(t, d, o, false, message("late@example.org", "123456"))
+		want(t, len(p.Arrived), 2)
+		deliverytest.Enqueue(t, d, o, false, deliverytest.Message("late@example.org", "123456"))
 		clock.Advance(10*time.Minute + time.Millisecond)
-		runs(t, p.outbox(t, d))
-		want(t, next(t, p.failed), true)
-		want(t, len(p.arrived), 2)
+		deliverytest.Runs(t, p.Outbox(t, d))
+		want(t, deliverytest.Next(t, p.Permanent), true)
+		want(t, len(p.Arrived), 2)
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 4`), 2)
 	})
 }
 
 func TestAMessageNobodyCanSendIsGivenUp(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
-		p := newPost()
-		p.answer = func(delivery.Worded) error { panic("a fault in a sender") }
-		o := p.outbox(t, d)
-		runs(t, o)
-		odd, worse := message("ann@example.org", "1"), message("ann@example.org", "2")
+		p := deliverytest.NewPost()
+		p.Answer = func(delivery.Worded) error { panic("a fault in a sender") }
+		o := p.Outbox(t, d)
+		deliverytest.Runs(t, o)
+		odd, worse := deliverytest.Message("ann@example.org", "1"), deliverytest.Message("ann@example.org", "2")
 		odd.To.Implementation, worse.Kind = "pigeon", "poem"
-		for _, q := range enqueue(t, d, o, false, odd, worse, message("ann@example.org", "3")) {
+		for _, q := range deliverytest.Enqueue(t, d, o, false, odd, worse, deliverytest.Message("ann@example.org", "3")) {
 			o.Deliver(q)
-			want(t, next(t, p.failed), true)
+			want(t, deliverytest.Next(t, p.Permanent), true)
 		}
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 4`), 3)
 	})
@@ -120,11 +121,11 @@ func TestAMessageNobodyCanSendIsGivenUp(t *testing.T) {
 
 func TestAChannelIsDownByItsOwnFailuresOnly(t *testing.T) {
 	d := dbtest.Fresh(t, "sqlite")
-	p := newPost()
+	p := deliverytest.NewPost()
 	var answer error
-	p.answer = func(delivery.Worded) error { return answer }
-	o := p.outbox(t, d)
-	runs(t, o)
+	p.Answer = func(delivery.Worded) error { return answer }
+	o := p.Outbox(t, d)
+	deliverytest.Runs(t, o)
 	want(t, o.Down("email"), false)
 	for _, c := range []struct {
 		err  error
@@ -138,11 +139,11 @@ func TestAChannelIsDownByItsOwnFailuresOnly(t *testing.T) {
 		{nil, false},
 	} {
 		answer = c.err
-		o.Deliver(enqueue(t, d, o, false, message("ann@example.org", "123456"))[0])
+		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))[0])
 		if c.err == nil {
-			next(t, p.sent)
+			deliverytest.Next(t, p.Took)
 		} else {
-			next(t, p.failed)
+			deliverytest.Next(t, p.Permanent)
 		}
 		want(t, o.Down("email"), c.down)
 		want(t, o.Down("jabber"), false)
@@ -151,15 +152,15 @@ func TestAChannelIsDownByItsOwnFailuresOnly(t *testing.T) {
 
 func TestUsualIsTheMedianOfTheLastHour(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
-		p := newPost()
-		o := p.outbox(t, d)
-		runs(t, o)
+		p := deliverytest.NewPost()
+		o := p.Outbox(t, d)
+		deliverytest.Runs(t, o)
 		for i, seconds := range []int{1, 19, 2, 3, 18} {
 			want(t, o.Usual(t.Context()), 0) // too few to say
-			q := enqueue(t, d, o, false, message("ann@example.org", "123456"))
+			q := deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))
 			clock.Advance(time.Duration(seconds) * time.Second)
 			o.Deliver(q[0])
-			want(t, next(t, p.sent), time.Duration(seconds)*time.Second)
+			want(t, deliverytest.Next(t, p.Took), time.Duration(seconds)*time.Second)
 			if i < 4 {
 				clock.Advance(31 * time.Second)
 			}
