@@ -27,8 +27,7 @@ const (
 	// finishLimit is how long jobs in flight may go on after the outbox was told to stop.
 	finishLimit = 5 * time.Second
 	pollEvery   = time.Second
-	// linger is how long outcomes wait for others to share their transaction, so that a
-	// code submitted at once does not wait for their commit.
+	// linger is the Linger of a new outbox.
 	linger = 20 * time.Millisecond
 	// backlog bounds the jobs that wait in memory; others wait in the table.
 	backlog = 256
@@ -47,6 +46,9 @@ type Outbox struct {
 
 	// FinishFor is how long jobs in flight may go on after the outbox was told to stop.
 	FinishFor time.Duration
+	// Linger is how long outcomes wait for others to share their transaction, so that a
+	// code submitted at once does not wait for their commit.
+	Linger time.Duration
 
 	ready  chan Queued
 	done   chan outcome
@@ -70,7 +72,7 @@ func New(d *db.DB, keys *seal.Keys, handlers map[string]Handler, stats Stats, lo
 	return &Outbox{
 		db: d, box: keys.Box("outbox"), handlers: handlers, log: log, stats: stats,
 		ready: make(chan Queued, backlog), done: make(chan outcome, backlog), slots: newSlots(), flight: newFlight(), health: newHealth(),
-		renewEvery: lease / 4, slowAfter: slowAfter, FinishFor: finishLimit,
+		renewEvery: lease / 4, slowAfter: slowAfter, FinishFor: finishLimit, Linger: linger,
 	}
 }
 

@@ -67,12 +67,12 @@ func (out outcome) pause() time.Duration {
 // final reports whether there will be no other try.
 func (out outcome) final() bool { return out.state != waiting }
 
-// record writes the outcomes of jobs, those that end within linger in one transaction.
+// record writes the outcomes of jobs, those that end within Linger in one transaction.
 func (o *Outbox) record() {
 	for first := range o.done {
 		group := []outcome{first}
 		if len(o.done) < claimSize {
-			time.Sleep(linger)
+			time.Sleep(o.Linger)
 		}
 		for len(o.done) > 0 && len(group) < backlog {
 			group = append(group, <-o.done)
