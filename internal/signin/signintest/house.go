@@ -69,6 +69,7 @@ func Furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *House {
 	channels, err := delivery.New(templates.FS, h.Words, map[string]delivery.Sender{accounts.Email: h.post})
 	dbtest.Check(t, err)
 	queue := outbox.New(d, h.keys, channels.Handlers(), h.post, log)
+	queue.Linger = 0 // Mail waits for each to be recorded
 	codes, err := multifactor.NewCodes(h.keys, cfg.Code.Alphabet, cfg.Code.Length, cfg.ExpiryTime.Email)
 	dbtest.Check(t, err)
 	sessions := session.New(d, session.Settings{Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute}, log)
