@@ -21,8 +21,8 @@ func TestPostfixDeliversTheCode(t *testing.T) {
 			s.Env("SSL_CERT_FILE=" + a.File)
 			s.Start(t)
 			for _, who := range []string{"ann", "ben"} {
-				v := newVisitor(t, s)
-				v.ask(who + "@" + domain)
+				v := program.NewVisitor("")
+				asks(t, v, s, who+"@"+domain)
 				m := p.next(t, who+"@"+domain)
 				if want := m.Code() + " is your code for "; !strings.HasPrefix(m.Subject, want) {
 					t.Errorf("the subject is %q, it should begin with %q", m.Subject, want)
@@ -30,7 +30,7 @@ func TestPostfixDeliversTheCode(t *testing.T) {
 				if !strings.Contains(m.HTML, m.Code()) {
 					t.Error("the HTML part does not hold the code of the text part")
 				}
-				v.enter(m.Code())
+				enters(t, v, s, m.Code())
 			}
 			if text, ok := check(t, s, "--send", "cleo@"+domain); !ok {
 				t.Errorf("check fails:\n%s", text)
@@ -50,9 +50,9 @@ func TestPostfixIsQuotedToTheOperator(t *testing.T) {
 	s := program.New(t, binary, p.settings("starttls")...)
 	s.Env("SSL_CERT_FILE=" + a.File)
 	s.Start(t)
-	newVisitor(t, s).ask("ann@" + domain)
+	asks(t, program.NewVisitor(""), s, "ann@"+domain)
 	p.next(t, "ann@"+domain)
-	newVisitor(t, s).ask("nobody.there@" + domain)
+	asks(t, program.NewVisitor(""), s, "nobody.there@"+domain)
 	awaitLog(t, s, "message given up")
 	if log := s.Errors(); !strings.Contains(log, "550 5.1.1") || strings.Contains(log, "nobody.there") {
 		t.Errorf("the log should quote Postfix and mask the address:\n%s", log)
@@ -80,7 +80,7 @@ func TestPostfixRefusesPlainText(t *testing.T) {
 	cert, key := a.Files(t, "localhost")
 	p := startPostfix(t, cert, key)
 	s := program.Start(t, binary, append(p.settings("starttls"), "EMAIL_TLS=none")...)
-	newVisitor(t, s).ask("ann@" + domain)
+	asks(t, program.NewVisitor(""), s, "ann@"+domain)
 	awaitLog(t, s, "message not sent yet")
 	if all := p.messages(t, "ann@"+domain); len(all) > 0 {
 		t.Error("Postfix took a message over plain text")
@@ -106,13 +106,13 @@ func TestAWrongCertificateGetsNoMail(t *testing.T) {
 			s := program.New(t, binary, sink.Settings()...)
 			s.Env("SSL_CERT_FILE=" + c.trust)
 			s.Start(t)
-			v := newVisitor(t, s)
-			v.ask("ann@" + domain)
+			v := program.NewVisitor("")
+			asks(t, v, s, "ann@"+domain)
 			awaitLog(t, s, c.says)
 			if total, _ := sink.Count(); total != 0 {
 				t.Errorf("%d messages went to a server with a wrong certificate", total)
 			}
-			if _, _, body := v.do("GET", "/login/code", nil); !strings.Contains(body, "We cannot reach the mail system at the moment.") {
+			if body := v.Get(t, s, "/login/code").Body; !strings.Contains(body, "We cannot reach the mail system at the moment.") {
 				t.Error("the code page does not say that the mail system is not reached")
 			}
 			text, ok := check(t, s)
@@ -140,9 +140,9 @@ func TestMailIsSentWithAPassword(t *testing.T) {
 			s := program.New(t, binary, sink.Settings()...)
 			s.Env("SSL_CERT_FILE=" + a.File)
 			s.Start(t)
-			v := newVisitor(t, s)
-			v.ask("ann@" + domain)
-			v.enter(sink.Next(t, "ann@"+domain).Code())
+			v := program.NewVisitor("")
+			asks(t, v, s, "ann@"+domain)
+			enters(t, v, s, sink.Next(t, "ann@"+domain).Code())
 			if total, secure := sink.Count(); total != 1 || secure != 1 {
 				t.Errorf("%d messages, %d of them over TLS, instead of one and one", total, secure)
 			}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/djauthy/djauthy/test/program"
 )
 
 // expired requires, hours after the saving, that codes are printed as expired and that
@@ -11,20 +13,20 @@ import (
 func (u *upgraded) expired(t *testing.T) {
 	t.Helper()
 	dora := u.browser("dora")
-	dora.get(t, u.Site, "/login/code").want(t, http.StatusGone, "", "expired")
-	dora.enter(t, u.Site, u.held.Codes["dora"]).want(t, http.StatusGone, "", "expired")
+	dora.Get(t, u.Site, "/login/code").Want(t, http.StatusGone, "", "expired")
+	dora.Enter(t, u.Site, u.held.Codes["dora"]).Want(t, http.StatusGone, "", "expired")
 	u.isIn(t, dora, "")
-	u.browser("eve's other").follow(t, u.Site, u.held.Links["eve's other"]).want(t, http.StatusGone, "", "expired")
-	newBrowser("192.0.2.5").follow(t, u.Site, u.held.Links["kim"]).want(t, http.StatusGone, "", "expired")
+	u.browser("eve's other").Follow(t, u.Site, u.held.Links["eve's other"]).Want(t, http.StatusGone, "", "expired")
+	program.NewVisitor("192.0.2.5").Follow(t, u.Site, u.held.Links["kim"]).Want(t, http.StatusGone, "", "expired")
 	ida := u.browser("ida")
 	u.isIn(t, ida, "ida"+domain)
-	if page := ida.get(t, u.Site, "/account/delete").want(t, http.StatusOK, ""); strings.Contains(page.body, `action="/account/delete"`) {
-		t.Errorf("Ida, who proved who she is two hours ago, is not asked again:\n%s", seen(page.body))
+	if page := ida.Get(t, u.Site, "/account/delete").Want(t, http.StatusOK, ""); strings.Contains(page.Body, `action="/account/delete"`) {
+		t.Errorf("Ida, who proved who she is two hours ago, is not asked again:\n%s", program.Seen(page.Body))
 	}
 	tom := u.browser("tom")
-	tom.get(t, u.Site, "/login/code").want(t, http.StatusGone, "", "expired")
-	tom.post(t, u.Site, "/login/resend").want(t, http.StatusSeeOther, "/login/code")
-	tom.enter(t, u.Site, u.mail.Next(t, "tom"+domain).Code()).want(t, http.StatusSeeOther, "/account")
+	tom.Get(t, u.Site, "/login/code").Want(t, http.StatusGone, "", "expired")
+	tom.Post(t, u.Site, "/login/resend").Want(t, http.StatusSeeOther, "/login/code")
+	tom.Enter(t, u.Site, u.mail.Next(t, "tom"+domain).Code()).Want(t, http.StatusSeeOther, "/account")
 	if n := len(u.mail.All("tom" + domain)); n != 1 {
 		t.Errorf("Tom was sent %d messages, want the new one and not that which has expired", n)
 	}
@@ -53,11 +55,11 @@ func (u *upgraded) ended(t *testing.T) {
 	for name := range u.held.Browsers {
 		u.isIn(t, u.browser(name), "")
 	}
-	u.browser("dora").enter(t, u.Site, u.held.Codes["dora"]).want(t, http.StatusGone, "")
+	u.browser("dora").Enter(t, u.Site, u.held.Codes["dora"]).Want(t, http.StatusGone, "")
 	for range 3 {
-		newBrowser(u.held.Browsers["lou's network"].Network).ask(t, u.Site, "lou"+domain).want(t, http.StatusSeeOther, "/login/code")
+		program.NewVisitor(u.held.Browsers["lou's network"].Network).Ask(t, u.Site, "lou"+domain).Want(t, http.StatusSeeOther, "/login/code")
 	}
-	newBrowser("192.0.2.9").ask(t, u.Site, "joe"+domain).want(t, http.StatusSeeOther, "/login/code")
+	program.NewVisitor("192.0.2.9").Ask(t, u.Site, "joe"+domain).Want(t, http.StatusSeeOther, "/login/code")
 	if code := u.mail.Next(t, "joe"+domain).Code(); len(code) >= 10 {
 		t.Errorf("after a year Joe is still sent the long code %s", code)
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/djauthy/djauthy/test/program"
 )
 
 // checks are what has to hold soon after the upgrade, by name. Each has people of its
@@ -36,8 +38,8 @@ var checks = map[string]func(t *testing.T, u *upgraded){
 }
 
 // browser is one as it was when the database was saved.
-func (u *upgraded) browser(name string) *browser {
-	b := newBrowser(u.held.Browsers[name].Network)
+func (u *upgraded) browser(name string) *program.Visitor {
+	b := program.NewVisitor(u.held.Browsers[name].Network)
 	for k, v := range u.held.Browsers[name].Cookies {
 		b.Cookies[k] = v
 	}
@@ -48,14 +50,14 @@ func (u *upgraded) browser(name string) *browser {
 func (u *upgraded) enters(t *testing.T, name, code, to, email string) {
 	t.Helper()
 	b := u.browser(name)
-	b.get(t, u.Site, "/login/code").want(t, http.StatusOK, "")
-	b.enter(t, u.Site, code).want(t, http.StatusSeeOther, to)
+	b.Get(t, u.Site, "/login/code").Want(t, http.StatusOK, "")
+	b.Enter(t, u.Site, code).Want(t, http.StatusSeeOther, to)
 	u.isIn(t, b, email)
 }
 
-func (u *upgraded) isIn(t *testing.T, b *browser, email string) {
+func (u *upgraded) isIn(t *testing.T, b *program.Visitor, email string) {
 	t.Helper()
-	if got := b.email(t, u.Site); got != email {
+	if got := b.Email(t, u.Site); got != email {
 		t.Fatalf("the browser is signed in as %q, want %q", got, email)
 	}
 }
@@ -68,31 +70,31 @@ func sessionsStay(t *testing.T, u *upgraded) {
 		u.isIn(t, u.browser(name), email)
 	}
 	ann := u.browser("ann")
-	a := ann.get(t, u.Site, "/forward-auth")
-	if got := a.header.Get("Remote-Name"); got != "=?utf-8?q?Ann_L=C3=A9e?=" {
+	a := ann.Get(t, u.Site, "/forward-auth")
+	if got := a.Header.Get("Remote-Name"); got != "=?utf-8?q?Ann_L=C3=A9e?=" {
 		t.Errorf("Ann is called %q", got)
 	}
-	ann.get(t, u.Site, "/account").want(t, http.StatusOK, "", "Ihr Konto")
-	ann.post(t, u.Site, "/account/sessions/end-others").want(t, http.StatusSeeOther, "/account?done=others_ended")
+	ann.Get(t, u.Site, "/account").Want(t, http.StatusOK, "", "Ihr Konto")
+	ann.Post(t, u.Site, "/account/sessions/end-others").Want(t, http.StatusSeeOther, "/account?done=others_ended")
 	u.isIn(t, u.browser("ann's other"), "")
 	u.isIn(t, ann, "Ann.Lee"+domain)
 }
 
 // With a fresh proof one may delete the account without another code.
 func proofsStayFresh(t *testing.T, u *upgraded) {
-	u.browser("ida").get(t, u.Site, "/account/delete").want(t, http.StatusOK, "", "Delete")
-	if page := u.browser("ida").get(t, u.Site, "/account/delete"); !strings.Contains(page.body, `action="/account/delete"`) {
-		t.Errorf("Ida, who has just proved who she is, is asked again:\n%s", seen(page.body))
+	u.browser("ida").Get(t, u.Site, "/account/delete").Want(t, http.StatusOK, "", "Delete")
+	if page := u.browser("ida").Get(t, u.Site, "/account/delete"); !strings.Contains(page.Body, `action="/account/delete"`) {
+		t.Errorf("Ida, who has just proved who she is, is asked again:\n%s", program.Seen(page.Body))
 	}
 }
 
 func shutOut(t *testing.T, u *upgraded) {
 	carl := u.browser("carl")
 	u.isIn(t, carl, "")
-	if a := carl.get(t, u.Site, "/account"); a.status != http.StatusSeeOther || !strings.HasPrefix(a.to(), "/login") {
-		t.Errorf("/account answers Carl %d to %q", a.status, a.to())
+	if a := carl.Get(t, u.Site, "/account"); a.Status != http.StatusSeeOther || !strings.HasPrefix(a.To(), "/login") {
+		t.Errorf("/account answers Carl %d to %q", a.Status, a.To())
 	}
-	newBrowser("192.0.2.3").ask(t, u.Site, "carl"+domain).want(t, http.StatusSeeOther, "/login/code")
+	program.NewVisitor("192.0.2.3").Ask(t, u.Site, "carl"+domain).Want(t, http.StatusSeeOther, "/login/code")
 	// Messages go out in the order of their asks, so his would be here before this one.
 	u.signsIn(t, "192.0.2.3", "new"+domain)
 	if n := len(u.mail.All("carl" + domain)); n > 0 {
@@ -110,71 +112,71 @@ func codesOpen(t *testing.T, u *upgraded) {
 
 func linksOpen(t *testing.T, u *upgraded) {
 	eve := u.browser("eve's other")
-	eve.follow(t, u.Site, u.held.Links["eve's other"]).want(t, http.StatusSeeOther, "/account")
+	eve.Follow(t, u.Site, u.held.Links["eve's other"]).Want(t, http.StatusSeeOther, "/account")
 	u.isIn(t, eve, "eve"+domain)
-	eve.follow(t, u.Site, u.held.Links["eve's other"]).want(t, http.StatusGone, "", "used")
+	eve.Follow(t, u.Site, u.held.Links["eve's other"]).Want(t, http.StatusGone, "", "used")
 	// In another browser than asked, a link shows the code to type in that one.
-	elsewhere := newBrowser("192.0.2.4")
-	elsewhere.get(t, u.Site, u.held.Links["fay"]).want(t, http.StatusSeeOther, "/login/link")
-	elsewhere.get(t, u.Site, "/login/link").want(t, http.StatusOK, "", u.held.Codes["fay"])
+	elsewhere := program.NewVisitor("192.0.2.4")
+	elsewhere.Get(t, u.Site, u.held.Links["fay"]).Want(t, http.StatusSeeOther, "/login/link")
+	elsewhere.Get(t, u.Site, "/login/link").Want(t, http.StatusOK, "", u.held.Codes["fay"])
 	u.enters(t, "fay", u.held.Codes["fay"], "/account", "fay"+domain)
 }
 
 func recoveryLinksOpen(t *testing.T, u *upgraded) {
-	b := newBrowser("192.0.2.5")
-	b.follow(t, u.Site, u.held.Links["kim"]).want(t, http.StatusSeeOther, "/account")
+	b := program.NewVisitor("192.0.2.5")
+	b.Follow(t, u.Site, u.held.Links["kim"]).Want(t, http.StatusSeeOther, "/account")
 	u.isIn(t, b, "kim"+domain)
-	newBrowser("192.0.2.6").follow(t, u.Site, u.held.Links["kim"]).want(t, http.StatusGone, "", "used")
+	program.NewVisitor("192.0.2.6").Follow(t, u.Site, u.held.Links["kim"]).Want(t, http.StatusGone, "", "used")
 }
 
 func severalCodes(t *testing.T, u *upgraded) {
 	pat := u.browser("pat")
-	pat.post(t, u.Site, "/login/resend").want(t, http.StatusSeeOther, "/login/code")
+	pat.Post(t, u.Site, "/login/resend").Want(t, http.StatusSeeOther, "/login/code")
 	third := u.mail.Next(t, "Pat"+domain).Code()
 	if third == u.held.Codes["pat"] || third == u.held.Codes["pat's first"] {
 		t.Errorf("a code was sent twice")
 	}
 	for _, link := range []string{u.held.Links["pat"], strings.TrimPrefix(u.mail.All("Pat" + domain)[0].Link(), u.URL)} {
-		b := newBrowser("192.0.2.7")
-		b.get(t, u.Site, link).want(t, http.StatusSeeOther, "/login/link")
-		b.get(t, u.Site, "/login/link").want(t, http.StatusOK, "")
+		b := program.NewVisitor("192.0.2.7")
+		b.Get(t, u.Site, link).Want(t, http.StatusSeeOther, "/login/link")
+		b.Get(t, u.Site, "/login/link").Want(t, http.StatusOK, "")
 	}
 	u.enters(t, "pat", u.held.Codes["pat's first"], "/account", "Pat"+domain)
-	u.browser("pat").enter(t, u.Site, u.held.Codes["pat"]).want(t, http.StatusGone, "")
+	u.browser("pat").Enter(t, u.Site, u.held.Codes["pat"]).Want(t, http.StatusGone, "")
 }
 
 func triesStayCounted(t *testing.T, u *upgraded) {
 	hal := u.browser("hal")
-	hal.enter(t, u.Site, wrong(u.held.Codes["hal"])).want(t, http.StatusUnprocessableEntity, "")
-	hal.enter(t, u.Site, u.held.Codes["hal"]).want(t, http.StatusGone, "", "too many wrong tries")
+	hal.Enter(t, u.Site, wrong(u.held.Codes["hal"])).Want(t, http.StatusUnprocessableEntity, "")
+	hal.Enter(t, u.Site, u.held.Codes["hal"]).Want(t, http.StatusGone, "", "too many wrong tries")
 	u.isIn(t, hal, "")
 }
 
 func usedStaysUsed(t *testing.T, u *upgraded) {
 	// In the session that came of it, a code once more is a double click.
-	u.browser("ida").enter(t, u.Site, u.held.Codes["ida"]).want(t, http.StatusSeeOther, "/account")
+	u.browser("ida").Enter(t, u.Site, u.held.Codes["ida"]).Want(t, http.StatusSeeOther, "/account")
 	ida := u.browser("ida")
 	delete(ida.Cookies, "djauthy")
-	ida.enter(t, u.Site, u.held.Codes["ida"]).want(t, http.StatusGone, "", "used already")
-	ida.follow(t, u.Site, u.held.Links["ida"]).want(t, http.StatusGone, "", "used already")
+	ida.Enter(t, u.Site, u.held.Codes["ida"]).Want(t, http.StatusGone, "", "used already")
+	ida.Follow(t, u.Site, u.held.Links["ida"]).Want(t, http.StatusGone, "", "used already")
 	u.isIn(t, ida, "")
 }
 
 func voidStaysVoid(t *testing.T, u *upgraded) {
 	quin := u.browser("quin")
-	quin.enter(t, u.Site, u.held.Codes["quin"]).want(t, http.StatusGone, "")
-	quin.follow(t, u.Site, u.held.Links["quin"]).want(t, http.StatusGone, "")
+	quin.Enter(t, u.Site, u.held.Codes["quin"]).Want(t, http.StatusGone, "")
+	quin.Follow(t, u.Site, u.held.Links["quin"]).Want(t, http.StatusGone, "")
 	u.isIn(t, quin, "")
 }
 
 func disownedStaysSo(t *testing.T, u *upgraded) {
 	rob := u.browser("rob")
-	rob.enter(t, u.Site, u.held.Codes["rob"]).want(t, http.StatusGone, "", "stopped")
-	rob.ask(t, u.Site, "rob"+domain).want(t, http.StatusSeeOther, "/login/code") // and gets nothing
-	newBrowser("192.0.2.8").post(t, u.Site, u.held.Links["not-me sam"], "confirm", "yes").want(t, http.StatusOK, "")
-	u.browser("sam").enter(t, u.Site, u.held.Codes["sam"]).want(t, http.StatusGone, "", "stopped")
+	rob.Enter(t, u.Site, u.held.Codes["rob"]).Want(t, http.StatusGone, "", "stopped")
+	rob.Ask(t, u.Site, "rob"+domain).Want(t, http.StatusSeeOther, "/login/code") // and gets nothing
+	program.NewVisitor("192.0.2.8").Post(t, u.Site, u.held.Links["not-me sam"], "confirm", "yes").Want(t, http.StatusOK, "")
+	u.browser("sam").Enter(t, u.Site, u.held.Codes["sam"]).Want(t, http.StatusGone, "", "stopped")
 	sam := u.browser("sam")
-	sam.ask(t, u.Site, "sam"+domain).want(t, http.StatusSeeOther, "/login/code") // and gets nothing
+	sam.Ask(t, u.Site, "sam"+domain).Want(t, http.StatusSeeOther, "/login/code") // and gets nothing
 	for _, name := range []string{"rob", "sam"} {
 		u.signsIn(t, "192.0.2.8", name+domain)
 		if n := len(u.mail.All(name + domain)); n != 1 {
@@ -184,7 +186,7 @@ func disownedStaysSo(t *testing.T, u *upgraded) {
 }
 
 func triesStaySpent(t *testing.T, u *upgraded) {
-	newBrowser("192.0.2.9").ask(t, u.Site, "joe"+domain).want(t, http.StatusSeeOther, "/login/code")
+	program.NewVisitor("192.0.2.9").Ask(t, u.Site, "joe"+domain).Want(t, http.StatusSeeOther, "/login/code")
 	if code := u.mail.Next(t, "joe"+domain).Code(); len(code) < 10 {
 		t.Errorf("tries at Joe's codes are spent, and yet a stranger has the short one %s sent", code)
 	}
@@ -194,14 +196,14 @@ func triesStaySpent(t *testing.T, u *upgraded) {
 func triesComeBack(t *testing.T, u *upgraded) {
 	u.enters(t, "gus", u.held.Codes["gus"], "/account", "gus"+domain) // the fifth of ten
 	for i, errs := range []int{5, 1} {
-		b := newBrowser(fmt.Sprint("192.0.2.", 20+i))
-		b.ask(t, u.Site, "gus"+domain).want(t, http.StatusSeeOther, "/login/code")
+		b := program.NewVisitor(fmt.Sprint("192.0.2.", 20+i))
+		b.Ask(t, u.Site, "gus"+domain).Want(t, http.StatusSeeOther, "/login/code")
 		code := u.mail.Next(t, "gus"+domain).Code()
 		for range errs {
-			b.enter(t, u.Site, wrong(code)).want(t, http.StatusUnprocessableEntity, "")
+			b.Enter(t, u.Site, wrong(code)).Want(t, http.StatusUnprocessableEntity, "")
 		}
 	}
-	newBrowser("192.0.2.22").ask(t, u.Site, "gus"+domain).want(t, http.StatusSeeOther, "/login/code")
+	program.NewVisitor("192.0.2.22").Ask(t, u.Site, "gus"+domain).Want(t, http.StatusSeeOther, "/login/code")
 	if code := u.mail.Next(t, "gus"+domain).Code(); len(code) >= 10 {
 		t.Errorf("six tries of ten are taken, and a stranger is sent the long code %s", code)
 	}
@@ -209,10 +211,10 @@ func triesComeBack(t *testing.T, u *upgraded) {
 
 func sendsStaySpent(t *testing.T, u *upgraded) {
 	lou := u.held.Browsers["lou's network"].Network
-	newBrowser(lou).ask(t, u.Site, "lou"+domain).want(t, http.StatusTooManyRequests, "")
-	newBrowser("192.0.2.10").ask(t, u.Site, "lou"+domain).want(t, http.StatusSeeOther, "/login/code")
+	program.NewVisitor(lou).Ask(t, u.Site, "lou"+domain).Want(t, http.StatusTooManyRequests, "")
+	program.NewVisitor("192.0.2.10").Ask(t, u.Site, "lou"+domain).Want(t, http.StatusSeeOther, "/login/code")
 	u.mail.Next(t, "lou"+domain)
-	newBrowser("192.0.2.11").ask(t, u.Site, "mia"+domain).want(t, http.StatusTooManyRequests, "")
+	program.NewVisitor("192.0.2.11").Ask(t, u.Site, "mia"+domain).Want(t, http.StatusTooManyRequests, "")
 }
 
 func messagesCome(t *testing.T, u *upgraded) {
@@ -220,18 +222,18 @@ func messagesCome(t *testing.T, u *upgraded) {
 }
 
 // signsIn lets somebody in a fresh browser sign in.
-func (u *upgraded) signsIn(t *testing.T, network, id string) *browser {
+func (u *upgraded) signsIn(t *testing.T, network, id string) *program.Visitor {
 	t.Helper()
-	b := newBrowser(network)
-	b.ask(t, u.Site, id).want(t, http.StatusSeeOther, "/login/code")
-	b.enter(t, u.Site, u.mail.Next(t, id).Code()).want(t, http.StatusSeeOther, "/account")
+	b := program.NewVisitor(network)
+	b.Ask(t, u.Site, id).Want(t, http.StatusSeeOther, "/login/code")
+	b.Enter(t, u.Site, u.mail.Next(t, id).Code()).Want(t, http.StatusSeeOther, "/account")
 	return b
 }
 
 func signInAnew(t *testing.T, u *upgraded) {
 	b := u.signsIn(t, "192.0.2.12", "ann.lee"+domain) // folded: Ann
-	a := b.get(t, u.Site, "/forward-auth")
-	if got := a.header.Get("Remote-Name"); got != "=?utf-8?q?Ann_L=C3=A9e?=" {
+	a := b.Get(t, u.Site, "/forward-auth")
+	if got := a.Header.Get("Remote-Name"); got != "=?utf-8?q?Ann_L=C3=A9e?=" {
 		t.Errorf("who signs in with Ann's address is called %q", got)
 	}
 	u.signsIn(t, "192.0.2.13", "bob"+domain)
@@ -239,7 +241,7 @@ func signInAnew(t *testing.T, u *upgraded) {
 }
 
 func historyIsThere(t *testing.T, u *upgraded) {
-	u.browser("moe").get(t, u.Site, "/account/history").want(t, http.StatusOK, "", "A code was sent", "Signed in")
+	u.browser("moe").Get(t, u.Site, "/account/history").Want(t, http.StatusOK, "", "A code was sent", "Signed in")
 }
 
 func (u *upgraded) wire(t *testing.T) wire {
@@ -251,10 +253,10 @@ const wireOK = `{"status":"OK"}`
 // triplesVerify speaks the wire of 2021, that of 0.6, and as an administrator.
 func triplesVerify(t *testing.T, u *upgraded) {
 	w := u.wire(t)
-	say := func(a answer, status int, body string) {
+	say := func(a program.Answer, status int, body string) {
 		t.Helper()
-		if a.status != status || body != "" && strings.TrimSpace(a.body) != body {
-			t.Errorf("answered %d %s, want %d %s", a.status, a.body, status, body)
+		if a.Status != status || body != "" && strings.TrimSpace(a.Body) != body {
+			t.Errorf("answered %d %s, want %d %s", a.Status, a.Body, status, body)
 		}
 	}
 	say(w.verify("shop", "printer"), http.StatusOK, wireOK)
@@ -274,8 +276,8 @@ func triplesVerify(t *testing.T, u *upgraded) {
 	root := u.held.Triples["root"]
 	list := w.request(http.MethodGet, "/ungleichotp/", map[string]string{"auth_name": root.Name, "auth_realm": root.Realm, "auth_token": w.token(root.Seed)})
 	var all []triple
-	if err := json.Unmarshal([]byte(list.body), &all); err != nil || !slices.Contains(all, printer) || !slices.Contains(all, shop) || !slices.Contains(all, root) {
-		t.Errorf("the list of entries: %d, %v\n%s", list.status, err, list.body)
+	if err := json.Unmarshal([]byte(list.Body), &all); err != nil || !slices.Contains(all, printer) || !slices.Contains(all, shop) || !slices.Contains(all, root) {
+		t.Errorf("the list of entries: %d, %v\n%s", list.Status, err, list.Body)
 	}
 }
 
@@ -305,7 +307,7 @@ func appsVerify(t *testing.T, u *upgraded) {
 	ask := func(by, claim app, token string) string {
 		t.Helper()
 		a := w.send("/verify", map[string]string{"version": "1", "appuuid": by.UUID, "token": w.token(by.Seed), "appuuidtoverify": claim.UUID, "tokentoverify": token})
-		return fmt.Sprint(a.status, " ", strings.TrimSpace(a.body))
+		return fmt.Sprint(a.Status, " ", strings.TrimSpace(a.Body))
 	}
 	if got := ask(counter, kiosk, w.token(kiosk.Seed)); got != "200 "+wireOK {
 		t.Errorf("a right token of the kiosk: %s", got)

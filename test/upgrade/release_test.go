@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/djauthy/djauthy/test/program"
 )
 
 // testdata has a directory for each release.
@@ -25,12 +27,12 @@ type held struct {
 	Saved     time.Time `json:"saved"`
 	SecretKey string    `json:"secret_key"`
 	// Settings are those that the database depends on: budgets are counted by rate.
-	Settings []string            `json:"settings"`
-	Browsers map[string]*browser `json:"browsers"`
-	Codes    map[string]string   `json:"codes"`
-	Links    map[string]string   `json:"links"` // paths
-	Triples  map[string]triple   `json:"triples"`
-	Apps     map[string]app      `json:"apps"`
+	Settings []string                    `json:"settings"`
+	Browsers map[string]*program.Visitor `json:"browsers"`
+	Codes    map[string]string           `json:"codes"`
+	Links    map[string]string           `json:"links"` // paths
+	Triples  map[string]triple           `json:"triples"`
+	Apps     map[string]app              `json:"apps"`
 	// Printed is what commands printed. It is long and has a file of its own.
 	Printed []printed `json:"-"`
 }

@@ -42,7 +42,7 @@ func save(t *testing.T, b program.Binary, e engine, c clock) release {
 			// So slow that nothing comes back while tests run; of one and of two rates.
 			"LIMITS_TRIES_PER_ID=10/24h, 200/720h", "LIMITS_SEND_PER_ID=5/24h, 200/720h", "LIMITS_SEND_PER_ID_PREFIX=3/24h",
 		},
-		Browsers: map[string]*browser{}, Codes: map[string]string{}, Links: map[string]string{}, Triples: map[string]triple{}, Apps: map[string]app{},
+		Browsers: map[string]*program.Visitor{}, Codes: map[string]string{}, Links: map[string]string{}, Triples: map[string]triple{}, Apps: map[string]app{},
 	}
 	s.site = program.New(t, b, append(s.held.Settings, "DATABASE="+address, "SECRET_KEY="+s.held.SecretKey, "BRAND_NAME=Example")...)
 	s.site.Set(s.mail.Settings()...)
@@ -81,21 +81,21 @@ func (s *saver) made(made any, args ...string) {
 }
 
 // browser is a fresh one with a network of its own.
-func (s *saver) browser(name string) *browser {
-	b := newBrowser("198.51.100." + strconv.Itoa(1+len(s.held.Browsers)))
+func (s *saver) browser(name string) *program.Visitor {
+	b := program.NewVisitor("198.51.100." + strconv.Itoa(1+len(s.held.Browsers)))
 	s.held.Browsers[name] = b
 	return b
 }
 
 // asks lets a browser ask for a code, and keeps the code and the links of the message
 // under its name.
-func (s *saver) asks(name, id string) *browser {
+func (s *saver) asks(name, id string) *program.Visitor {
 	s.Helper()
 	b := s.held.Browsers[name]
 	if b == nil {
 		b = s.browser(name)
 	}
-	b.ask(s.T, s.site, id).want(s.T, http.StatusSeeOther, "/login/code")
+	b.Ask(s.T, s.site, id).Want(s.T, http.StatusSeeOther, "/login/code")
 	s.receives(name, id)
 	return b
 }
@@ -108,10 +108,10 @@ func (s *saver) receives(name, id string) {
 	s.held.Links["not-me "+name] = strings.TrimPrefix(m.NotMe(), s.site.URL)
 }
 
-func (s *saver) signsIn(name, id string) *browser {
+func (s *saver) signsIn(name, id string) *program.Visitor {
 	s.Helper()
 	b := s.asks(name, id)
-	b.enter(s.T, s.site, s.held.Codes[name]).want(s.T, http.StatusSeeOther, "/account")
+	b.Enter(s.T, s.site, s.held.Codes[name]).Want(s.T, http.StatusSeeOther, "/account")
 	return b
 }
 
@@ -119,7 +119,7 @@ func (s *saver) signsIn(name, id string) *browser {
 func (s *saver) errs(name string, times int) {
 	s.Helper()
 	for range times {
-		s.held.Browsers[name].enter(s.T, s.site, wrong(s.held.Codes[name])).want(s.T, http.StatusUnprocessableEntity, "")
+		s.held.Browsers[name].Enter(s.T, s.site, wrong(s.held.Codes[name])).Want(s.T, http.StatusUnprocessableEntity, "")
 	}
 }
 
@@ -142,7 +142,7 @@ func (s *saver) administrator() {
 // members have been here before.
 func (s *saver) members() {
 	ann := s.signsIn("ann", "Ann.Lee"+domain) // folded: ann.lee
-	ann.post(s.T, s.site, "/account/settings", "first_name", "Ann", "last_name", "Lée", "language", "de").want(s.T, http.StatusSeeOther, "/account?done=saved")
+	ann.Post(s.T, s.site, "/account/settings", "first_name", "Ann", "last_name", "Lée", "language", "de").Want(s.T, http.StatusSeeOther, "/account?done=saved")
 	s.signsIn("ann's other", "ann.lee"+domain)
 	s.signsIn("ida", "ida"+domain) // her attempt is used
 	s.signsIn("carl", "carl"+domain)
@@ -152,9 +152,9 @@ func (s *saver) members() {
 	s.held.Links["kim"] = strings.TrimPrefix(strings.TrimSpace(s.run("users", "link", "kim"+domain)), s.site.URL)
 	// A domain of another script; its mail goes to the name that DNS has.
 	b := s.browser("jo")
-	b.ask(s.T, s.site, "jo@bücher.example").want(s.T, http.StatusSeeOther, "/login/code")
+	b.Ask(s.T, s.site, "jo@bücher.example").Want(s.T, http.StatusSeeOther, "/login/code")
 	s.receives("jo", "jo@xn--bcher-kva.example")
-	b.enter(s.T, s.site, s.held.Codes["jo"]).want(s.T, http.StatusSeeOther, "/account")
+	b.Enter(s.T, s.site, s.held.Codes["jo"]).Want(s.T, http.StatusSeeOther, "/account")
 	s.signsIn("eve", "eve"+domain)
 	s.signsIn("moe", "moe"+domain)
 	s.run("users", "promote", "moe"+domain)
@@ -163,8 +163,8 @@ func (s *saver) members() {
 // signingIn makes those in the midst of signing in.
 func (s *saver) signingIn() {
 	dora := s.browser("dora")
-	dora.get(s.T, s.site, "/login?next=/account/history").want(s.T, http.StatusOK, "")
-	dora.post(s.T, s.site, "/login", "id", "dora"+domain, "next", "/account/history").want(s.T, http.StatusSeeOther, "/login/code")
+	dora.Get(s.T, s.site, "/login?next=/account/history").Want(s.T, http.StatusOK, "")
+	dora.Post(s.T, s.site, "/login", "id", "dora"+domain, "next", "/account/history").Want(s.T, http.StatusSeeOther, "/login/code")
 	s.receives("dora", "dora"+domain)   // she has no account yet
 	s.asks("eve's other", "eve"+domain) // she will follow the link
 	s.asks("fay", "fay"+domain)         // the link, elsewhere: it shows the code
@@ -174,14 +174,14 @@ func (s *saver) signingIn() {
 	}
 	pat := s.asks("pat", "Pat"+domain) // in this spelling
 	first := s.held.Codes["pat"]
-	pat.post(s.T, s.site, "/login/resend").want(s.T, http.StatusSeeOther, "/login/code")
+	pat.Post(s.T, s.site, "/login/resend").Want(s.T, http.StatusSeeOther, "/login/code")
 	s.receives("pat", "Pat"+domain)
 	s.held.Codes["pat's first"] = first
 	s.asks("quin", "quin"+domain) // void once another browser of the same person is in
 	s.signsIn("quin's other", "quin"+domain)
 	s.asks("rob", "rob"+domain) // a stranger's, disowned
-	disowned := newBrowser("203.0.113.77")
-	disowned.post(s.T, s.site, s.held.Links["not-me rob"], "confirm", "yes").want(s.T, http.StatusOK, "")
+	disowned := program.NewVisitor("203.0.113.77")
+	disowned.Post(s.T, s.site, s.held.Links["not-me rob"], "confirm", "yes").Want(s.T, http.StatusOK, "")
 	s.asks("sam", "sam"+domain) // not disowned yet
 }
 
@@ -197,14 +197,14 @@ func (s *saver) spent() {
 	}
 	lou := s.browser("lou's network")
 	for range 3 {
-		newBrowser(lou.Network).ask(s.T, s.site, "lou"+domain).want(s.T, http.StatusSeeOther, "/login/code")
+		program.NewVisitor(lou.Network).Ask(s.T, s.site, "lou"+domain).Want(s.T, http.StatusSeeOther, "/login/code")
 		s.mail.Next(s.T, "lou"+domain)
 	}
-	newBrowser(lou.Network).ask(s.T, s.site, "lou"+domain).want(s.T, http.StatusTooManyRequests, "")
+	program.NewVisitor(lou.Network).Ask(s.T, s.site, "lou"+domain).Want(s.T, http.StatusTooManyRequests, "")
 	for i := range 6 { // the sixth is kept for networks that have taken none
 		s.asks("mia "+strconv.Itoa(1+i), "mia"+domain)
 	}
-	s.browser("mia 7").ask(s.T, s.site, "mia"+domain).want(s.T, http.StatusTooManyRequests, "")
+	s.browser("mia 7").Ask(s.T, s.site, "mia"+domain).Want(s.T, http.StatusTooManyRequests, "")
 }
 
 // unsent is a message that waits, as the mail server cannot be reached.
@@ -213,7 +213,7 @@ func (s *saver) unsent() {
 	port := program.Port(s.T) // where nobody listens
 	s.site.Set("EMAIL_PORT=" + strconv.Itoa(port))
 	s.site.Start(s.T)
-	s.browser("tom").ask(s.T, s.site, "tom"+domain).want(s.T, http.StatusSeeOther, "/login/code")
+	s.browser("tom").Ask(s.T, s.site, "tom"+domain).Want(s.T, http.StatusSeeOther, "/login/code")
 }
 
 func (s *saver) services() {
@@ -243,13 +243,13 @@ func (s *saver) services() {
 		s.held.Apps[name] = made
 	}
 	w := wire{T: s.T, site: s.site, held: s.held, clock: s.clock}
-	w.verify("shop", "printer").want(s.T, http.StatusOK, "")
-	w.verify("till", "printer").want(s.T, http.StatusOK, "")
-	w.verify("gone", "printer").want(s.T, http.StatusForbidden, "")
-	w.send("/ungleichotp/verify/", w.claim("shop", triple{Name: "printer", Realm: "office"}, "000000")).want(s.T, http.StatusForbidden, "")
+	w.verify("shop", "printer").Want(s.T, http.StatusOK, "")
+	w.verify("till", "printer").Want(s.T, http.StatusOK, "")
+	w.verify("gone", "printer").Want(s.T, http.StatusForbidden, "")
+	w.send("/ungleichotp/verify/", w.claim("shop", triple{Name: "printer", Realm: "office"}, "000000")).Want(s.T, http.StatusForbidden, "")
 	for range 3 { // neither is there
-		w.send("/ungleichotp/verify/", w.claim("shop", triple{Name: "nobody", Realm: "office"}, "000000")).want(s.T, http.StatusForbidden, "")
-		w.send("/ungleichotp/verify/", map[string]string{"auth_name": "nobody", "auth_realm": "ungleich-auth", "auth_token": "000000", "name": "printer", "realm": "office", "token": "000000"}).want(s.T, http.StatusForbidden, "")
+		w.send("/ungleichotp/verify/", w.claim("shop", triple{Name: "nobody", Realm: "office"}, "000000")).Want(s.T, http.StatusForbidden, "")
+		w.send("/ungleichotp/verify/", map[string]string{"auth_name": "nobody", "auth_realm": "ungleich-auth", "auth_token": "000000", "name": "printer", "realm": "office", "token": "000000"}).Want(s.T, http.StatusForbidden, "")
 	}
 }
 

@@ -29,7 +29,7 @@ func (w wire) token(seed string) string {
 }
 
 // verify lets one triple that is held ask whether another one's token is good.
-func (w wire) verify(by, whose string) answer {
+func (w wire) verify(by, whose string) program.Answer {
 	w.Helper()
 	claim := w.held.Triples[whose]
 	return w.send("/ungleichotp/verify/", w.claim(by, claim, w.token(claim.Seed)))
@@ -44,12 +44,12 @@ func (w wire) claim(by string, claim triple, token string) map[string]string {
 	}
 }
 
-func (w wire) send(path string, body map[string]string) answer {
+func (w wire) send(path string, body map[string]string) program.Answer {
 	w.Helper()
 	return w.request(http.MethodPost, path, body)
 }
 
-func (w wire) request(method, path string, body map[string]string) answer {
+func (w wire) request(method, path string, body map[string]string) program.Answer {
 	w.Helper()
 	text, err := json.Marshal(body)
 	must(w.T, err)
@@ -62,5 +62,5 @@ func (w wire) request(method, path string, body map[string]string) answer {
 	defer func() { _ = got.Body.Close() }()
 	out, err := io.ReadAll(got.Body)
 	must(w.T, err)
-	return answer{status: got.StatusCode, header: got.Header, body: string(out)}
+	return program.Answer{Status: got.StatusCode, Header: got.Header, Body: string(out)}
 }
