@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/djauthy/djauthy/client/otp"
 	"github.com/djauthy/djauthy/internal/services"
+	"github.com/djauthy/djauthy/internal/totp"
 )
 
 // speak runs the command line client with nothing but an environment.
@@ -49,8 +51,33 @@ const (
 	refused  = "Failed to verify: HTTP Error 403: Forbidden\n"
 )
 
-// wrongSeed makes tokens that are no other's, but in one of a hundred thousand
-// runs.
+// unlike is a seed whose tokens of these minutes are none that the services' seeds have: of
+// two random seeds one in some thousand pairs shares a token within the window.
+func unlike(t *testing.T, others ...*otp.Client) string {
+	t.Helper()
+	step := totp.Step(time.Now())
+	codes := func(seed string, around int64) (all []string) {
+		raw, err := totp.ParseSeed(seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for off := -around; off <= around; off++ {
+			all = append(all, totp.Code(raw, step+off))
+		}
+		return all
+	}
+	for {
+		seed := totp.NewSeed()
+		if !slices.ContainsFunc(others, func(c *otp.Client) bool {
+			theirs := codes(c.Seed, 20)
+			return slices.ContainsFunc(codes(seed, 10), func(code string) bool { return slices.Contains(theirs, code) })
+		}) {
+			return seed
+		}
+	}
+}
+
+// wrongSeed is a seed that no service has.
 const wrongSeed = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 func TestTheClientVerifiesInTheShapeOf2021(t *testing.T) {
@@ -66,7 +93,7 @@ func TestTheClientVerifiesInTheShapeOf2021(t *testing.T) {
 		wantSaid(t, nil, join(own, other(printer), []string{"--seed", printer.Seed}, verify), verified, exitOK)
 		wantSaid(t, nil, join(own, verify, []string{"-n", "printer", "-r", "office", "--seed", printer.Seed}), verified, exitOK)
 		wantSaid(t, firstly(shop), join(verify, other(printer), []string{"--seed", printer.Seed}), verified, exitOK)
-		wantSaid(t, firstly(shop), join(verify, own, other(printer), []string{"--seed", wrongSeed}), "", exitFailed)
+		wantSaid(t, firstly(shop), join(verify, own, other(printer), []string{"--seed", unlike(t, printer)}), "", exitFailed)
 		wantSaid(t, nil, join(verify, shows(printer), other(shop), []string{"--seed", shop.Seed}), "", exitFailed)
 		ownToken, err := shop.NewToken()
 		if err != nil {
@@ -91,13 +118,13 @@ func TestTheClientVerifiesInTheShapeOf06(t *testing.T) {
 		environ := firstly(shop)
 		wantSaid(t, environ, []string{"-n", "printer", "-r", "office", "--token", token}, verified, exitOK)
 		wantSaid(t, environ, join(other(printer), []string{"--seed", printer.Seed}), verified, exitOK)
-		wantSaid(t, environ, join(other(printer), []string{"--seed", wrongSeed}), refused, exitOK)
+		wantSaid(t, environ, join(other(printer), []string{"--seed", unlike(t, printer)}), refused, exitOK)
 		wantSaid(t, environ, []string{"-n", "nobody", "-r", "office", "--token", token}, refused, exitOK)
 		wantSaid(t, firstly(printer), join(other(shop), []string{"--seed", shop.Seed}), refused, exitOK)
 		unknown := *shop
-		unknown.Seed = wrongSeed
+		unknown.Seed = unlike(t, shop)
 		wantSaid(t, firstly(&unknown), join(other(printer), []string{"--seed", printer.Seed}), refused, exitOK)
-		for seed, status := range map[string]string{printer.Seed: "OK", wrongSeed: "FAIL"} {
+		for seed, status := range map[string]string{printer.Seed: "OK", unlike(t, printer): "FAIL"} {
 			out, errs, code := speak(environ, join(other(printer), []string{"--seed", seed, "--json"})...)
 			if code != exitOK || object(t, out)["status"] != status {
 				t.Errorf("exit %d, %s%s", code, out, errs)
@@ -165,14 +192,14 @@ func TestTheClientSaysWhatTheServersRefusalMeans(t *testing.T) {
 	s := shared(t)
 	shop, printer := s.addService(t, "shop-explain", services.AuthRealm), s.addService(t, "printer-explain", "office")
 	wrong := *shop
-	wrong.Seed = wrongSeed
+	wrong.Seed = unlike(t, printer, shop)
 	for _, c := range []struct {
 		says string
 		args []string
 	}{
 		{"clock", join([]string{"list"}, shows(&wrong))},
 		{"clock", join([]string{"verify"}, shows(&wrong), other(printer), []string{"--seed", printer.Seed})},
-		{"not verified", join([]string{"verify"}, shows(shop), other(printer), []string{"--seed", wrongSeed})},
+		{"not verified", join([]string{"verify"}, shows(shop), other(printer), []string{"--seed", unlike(t, printer)})},
 		{"may not create", join([]string{"create"}, shows(shop), other(printer))},
 		{"may not list", join([]string{"list"}, shows(shop))},
 		{"may not delete", join([]string{"delete"}, shows(shop), other(printer))},
