@@ -6,7 +6,6 @@
 package audit
 
 import (
-	"slices"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/db"
@@ -102,43 +101,6 @@ func Finish(tx *db.Tx, id, user db.ID, e Event, c Client) error {
 		return err
 	}
 	return Write(tx, user, Person(user), e, c)
-}
-
-// row is a row of a user's history, with the event that followed, if any.
-type row struct {
-	id          db.ID
-	event, then Line
-}
-
-func (r *row) scan(scan db.Scan) error {
-	err := scan(&r.id, &r.event.Event, &r.event.Client.Prefix, &r.event.Client.Agent, &r.then.Event, &r.then.At, &r.then.Client.Prefix, &r.then.Client.Agent)
-	r.event.At = r.id.Time()
-	return err
-}
-
-// Of returns a page of a user's history, newest first, of rows before the id given (0:
-// from the newest), and the id from which to go on, 0 at the end. A page has limit lines
-// or one more.
-func Of(tx *db.Tx, user db.ID, before db.ID, limit int) (all []Line, next db.ID, err error) {
-	if before == 0 {
-		before = 1<<63 - 1
-	}
-	rows, err := db.All(tx, (*row).scan, `SELECT id, event, prefix, agent, then_event, then_at, then_prefix, then_agent FROM audit
-		WHERE subject_kind = 'user' AND subject_id = $1 AND subject_id <> 0 AND id < $2 ORDER BY id DESC LIMIT $3`, user, before, limit)
-	for _, r := range rows {
-		if len(all) >= limit {
-			break
-		}
-		if r.then.Event != "" {
-			all = append(all, r.then)
-		}
-		all, next = append(all, r.event), r.id
-	}
-	if len(all) < limit {
-		next = 0
-	}
-	slices.SortStableFunc(all, func(a, b Line) int { return b.At.Compare(a.At) })
-	return all, next, err
 }
 
 // Sweep removes up to limit lines older than before.

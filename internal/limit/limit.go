@@ -81,7 +81,8 @@ func (r rate) wait(now, spent int64) time.Duration {
 	if r == (rate{}) {
 		return 0
 	}
-	return time.Duration(spent-r.latest(now)) * time.Microsecond
+	// A rate of which nothing is taken is spent until long ago, further than a Duration goes.
+	return time.Duration(max(0, spent-r.latest(now))) * time.Microsecond
 }
 
 // ahead reports whether a clock ahead of this one stored the time: no number of events

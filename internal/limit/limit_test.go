@@ -456,3 +456,26 @@ func TestARateIsUnusedUntilAnEventIsTakenAndAfterItsTime(t *testing.T) {
 		}
 	})
 }
+
+// Of a row that an older djauthy wrote, or of which a clock that was ahead was cleared, the
+// second rate is spent until 1970: further back than a Duration goes, for a rate as long as
+// that of a day's messages.
+func TestTheWaitIsThatOfTheRateThatRefuses(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
+		b := limit.Budget{Name: "x", Key: "k", Rates: config.Rates{{N: 1, Per: time.Minute}, {N: 100_000, Per: 100_000 * 24 * time.Hour}}}
+		var wait time.Duration
+		update(t, d, func(tx *db.Tx) (err error) {
+			if _, err = limit.Take(tx, b); err != nil {
+				return err
+			}
+			if _, err = tx.Exec(`UPDATE budgets SET spent_to_2 = 0`); err != nil {
+				return err
+			}
+			wait, err = limit.Take(tx, b)
+			return err
+		})
+		if wait != time.Minute {
+			t.Errorf("the wait is %s", wait)
+		}
+	})
+}

@@ -20,7 +20,7 @@ func (s *Site) WayBack(c *fiber.Ctx, requested string) string {
 	next, refusal := door.LocalPath(requested)
 	if refusal != "" {
 		if ok, left := s.drops.admit(s.Now()); ok {
-			s.Log.Warn("a way back was dropped", "request", s.Door.RequestID(c), "why", refusal, "next", loggable(requested), "unlogged", left)
+			s.Log.Warn("a way back was dropped", "request", s.Door.RequestID(c), "why", refusal, "next", loggable(requested), "untold", left)
 		}
 	}
 	return next
