@@ -176,6 +176,8 @@ func (in *input) rest() (warnings []string, err error) {
 	switch {
 	case key != "" && in.isUnbuilt(key):
 		return nil, unbuiltError(key, in.file)
+	case in.known[key]:
+		return nil, &Error{Key: key, Hidden: true, Allowed: "it has to be a value, not a table, and stand as " + asWritten(key), Source: in.file}
 	case key != "":
 		return nil, &Error{Key: key, Hidden: true, Allowed: "this key is not known" + suggest(key, in.known), Source: in.file}
 	}
@@ -224,6 +226,14 @@ func (in *input) isTable(path string) bool {
 		}
 	}
 	return false
+}
+
+// asWritten is how a setting stands in a file.
+func asWritten(key string) string {
+	if table, name, nested := strings.Cut(key, "."); nested {
+		return "[" + table + "] and below it " + name + " = …"
+	}
+	return key + " = … before the first table"
 }
 
 // suggest names the known key that ends with the same word, or else lists all keys.

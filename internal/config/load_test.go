@@ -267,7 +267,9 @@ func TestAnUnknownKeyStopsWithItsNameAndASuggestion(t *testing.T) {
 		"[limits]\nper_id = \"5/15m\"":      {"limits.per_id", "did you mean limits."},
 		"[session]\nidle = { minutes = 5 }": {"session.idle.minutes"},
 		"[emial]":                           {"emial", "not known"},
-		"[session.idle]":                    {"session.idle"},
+		"[session.idle]":                    {"session.idle", "a value", "[session] and below it idle = "},
+		"\"email.host\" = \"x\"":            {"email.host", "[email] and below it host = "},
+		"mode = {}":                         {"mode", "a value", "mode = "},
 	} {
 		_, _, err := load(text)
 		if err == nil {
