@@ -28,7 +28,9 @@ func openSQLite(path string) (*sqlite, error) {
 	if err := readyFile(path); err != nil {
 		return nil, err
 	}
-	w, err := lite(path, "cache_size(-6000)")
+	// A page in the cache takes 8 KB of memory, twice its size: with what SQLite keeps of it
+	// it is just too large for the allocator's next smaller block.
+	w, err := lite(path, "cache_size(-4000)")
 	if err != nil {
 		return nil, err
 	}
