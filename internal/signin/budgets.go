@@ -53,23 +53,24 @@ func (s *Service) sendBudgets(a attempt) []limit.Budget {
 			{Name: "send_per_known", Key: to, Rates: times(rates.SendPerID, knownShare, 1), Cluster: to},
 		}
 	}
-	return append(s.networkBudgets(a), s.perID(a))
+	return append(s.networkBudgets(a, to), s.perID(to))
 }
 
 // keptBudgets are the budgets of a kept send.
 func (s *Service) keptBudgets(a attempt) []limit.Budget {
-	return append(s.networkBudgets(a), s.keptSend(a))
+	to := a.budgetKey()
+	return append(s.networkBudgets(a, to), s.keptSend(to))
 }
 
 // networkBudgets are the budgets of any message that an unknown browser requests.
-func (s *Service) networkBudgets(a attempt) []limit.Budget {
+func (s *Service) networkBudgets(a attempt, to string) []limit.Budget {
 	all := []limit.Budget{
 		{Name: "send_per_ip", Key: a.network, Rates: s.Settings.SendPerIP},
 		{Name: "send_per_domain", Key: a.network + " " + a.addr.Domain(), Rates: times(s.Settings.SendPerIP, 1, domainPeriods), Cluster: a.network},
-		s.sentLately(a),
+		s.sentLately(a, to),
 	}
 	if a.isIPv6() {
-		all = append(all, s.perIDPrefix(a))
+		all = append(all, s.perIDPrefix(a, to))
 	}
 	return all
 }
@@ -77,8 +78,7 @@ func (s *Service) networkBudgets(a attempt) []limit.Budget {
 func (a attempt) isIPv6() bool { return strings.Contains(a.network, ":") }
 
 // perIDPrefix is the budget of one network for the messages to a recipient.
-func (s *Service) perIDPrefix(a attempt) limit.Budget {
-	to := a.budgetKey()
+func (s *Service) perIDPrefix(a attempt, to string) limit.Budget {
 	return limit.Budget{Name: "send_per_id_prefix", Key: a.network + " " + to, Rates: s.Settings.SendPerIDPrefix, Cluster: to}
 }
 
@@ -86,22 +86,21 @@ func (s *Service) perIDPrefix(a attempt) limit.Budget {
 // a message for this recipient within a day. An IPv4 network is that of perIDPrefix, and
 // both are one budget, so that they share a row. An IPv6 network is a /48 here: one
 // customer has many of the /64 that other limits count.
-func (s *Service) sentLately(a attempt) limit.Budget {
+func (s *Service) sentLately(a attempt, to string) limit.Budget {
 	if !a.isIPv6() {
-		b := s.perIDPrefix(a)
+		b := s.perIDPrefix(a, to)
 		b.Rates = append(slices.Clone(b.Rates), lately)
 		return b
 	}
-	to := a.budgetKey()
 	return limit.Budget{Name: "sent_lately", Key: a.client.Prefix + " " + to, Rates: config.Rates{lately}, Cluster: to}
 }
 
-func (s *Service) perID(a attempt) limit.Budget {
-	return limit.Budget{Name: "send_per_id", Key: a.budgetKey(), Rates: s.Settings.SendPerID, Cluster: a.budgetKey()}
+func (s *Service) perID(to string) limit.Budget {
+	return limit.Budget{Name: "send_per_id", Key: to, Rates: s.Settings.SendPerID, Cluster: to}
 }
 
-func (s *Service) keptSend(a attempt) limit.Budget {
-	return limit.Budget{Name: "kept_send", Key: a.budgetKey(), Rates: s.Settings.KeptSends, Cluster: a.budgetKey()}
+func (s *Service) keptSend(to string) limit.Budget {
+	return limit.Budget{Name: "kept_send", Key: to, Rates: s.Settings.KeptSends, Cluster: to}
 }
 
 // times returns rates with n times as many events and periods times as long periods.
@@ -134,8 +133,9 @@ func (s *Service) taken(a attempt) []limit.Amount {
 	case a.known:
 		add(a.sends, s.sendBudgets(a)...)
 	default:
-		add(a.sends, s.networkBudgets(a)...)
-		add(a.sends-a.kept, s.perID(a))
+		to := a.budgetKey()
+		add(a.sends, s.networkBudgets(a, to)...)
+		add(a.sends-a.kept, s.perID(to))
 	}
 	return all
 }

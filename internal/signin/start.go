@@ -115,7 +115,7 @@ func (st *starting) take(tx *db.Tx) (wait time.Duration, err error) {
 	if err != nil || wait == 0 || st.a.known || len(st.s.Settings.KeptSends) == 0 {
 		return wait, err
 	}
-	if none, err := limit.Unused(tx, st.s.sentLately(st.a), lately); err != nil || !none {
+	if none, err := limit.Unused(tx, st.s.sentLately(st.a, st.a.budgetKey()), lately); err != nil || !none {
 		return wait, err
 	}
 	keptWait, err := limit.Take(tx, st.s.keptBudgets(st.a)...)

@@ -214,5 +214,5 @@ func (sub *submit) giveBack(tx *db.Tx) error {
 		return err
 	}
 	// By itself and last, as count took it, so that locks are taken in one order.
-	return limit.GiveBack(tx, limit.Amount{Budget: sub.s.keptSend(sub.a), N: sub.a.kept})
+	return limit.GiveBack(tx, limit.Amount{Budget: sub.s.keptSend(sub.a.budgetKey()), N: sub.a.kept})
 }
