@@ -130,7 +130,11 @@ func (v *views) execute(buf *bytes.Buffer, name string, data View) error {
 	if err != nil {
 		return err
 	}
-	if err := all[name].ExecuteTemplate(buf, "layout", data); err != nil {
+	t := all[name]
+	if t == nil {
+		return fmt.Errorf("page %s: there is no template of this name", name)
+	}
+	if err := t.ExecuteTemplate(buf, "layout", data); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	return nil
