@@ -177,7 +177,7 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// Int is a truth as it is stored: 1 or 0.
+// Int is a boolean as it is stored: 1 or 0.
 func Int(b bool) int64 {
 	if b {
 		return 1

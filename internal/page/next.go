@@ -85,10 +85,10 @@ const (
 // dropLog bounds the log lines about dropped ways back, which any visitor can cause, to
 // dropLines per dropSpan.
 type dropLog struct {
-	mu       sync.Mutex
-	since    time.Time
-	lines    int
-	unlogged int // since the last line
+	mu     sync.Mutex
+	since  time.Time
+	lines  int
+	untold int // lines left out since the last one
 }
 
 // admit reports whether there is room for a line, and how many were left out before it.
@@ -99,10 +99,10 @@ func (d *dropLog) admit(now time.Time) (ok bool, untold int) {
 		d.since, d.lines = now, 0
 	}
 	if d.lines == dropLines {
-		d.unlogged++
+		d.untold++
 		return false, 0
 	}
 	d.lines++
-	untold, d.unlogged = d.unlogged, 0
+	untold, d.untold = d.untold, 0
 	return true, untold
 }
