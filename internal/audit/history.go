@@ -26,14 +26,15 @@ type placed struct {
 	place db.ID
 }
 
-// lines are the lines of a row. The second never stands before the first, whatever the
-// clock did between them.
+// lines are the lines of a row, newest first. The second event is the first of its
+// millisecond, since what it made possible came after it; but it never stands before the
+// first event, whatever the clock did between them.
 func (r row) lines() []placed {
-	all := []placed{{r.event, r.id}}
-	if r.then.Event != "" {
-		all = append(all, placed{r.then, max(r.id, db.FirstID(r.then.At.Add(time.Millisecond))-1)})
+	first := placed{r.event, r.id}
+	if r.then.Event == "" {
+		return []placed{first}
 	}
-	return all
+	return []placed{{r.then, max(r.id, db.FirstID(r.then.At))}, first}
 }
 
 // finishedWithin is longer than a second event can follow the first: an attempt goes on for
