@@ -81,11 +81,15 @@ func (s *sink) accept() {
 	}
 }
 
-// serve speaks as much SMTP (RFC 5321) as a client with kept connections uses.
+// serve speaks as much SMTP (RFC 5321) as a client with kept connections uses. Replies to
+// commands that came together leave together (RFC 2920 3.2), as those of Postfix do.
 func (s *sink) serve(conn net.Conn) {
-	r := bufio.NewReaderSize(conn, 64<<10)
+	r, w := bufio.NewReaderSize(conn, 64<<10), bufio.NewWriter(conn)
 	say := func(text string) bool {
-		_, err := conn.Write([]byte(text))
+		_, err := w.WriteString(text)
+		if err == nil && r.Buffered() == 0 {
+			err = w.Flush()
+		}
 		return err == nil
 	}
 	if !say("220 localhost ESMTP\r\n") {
