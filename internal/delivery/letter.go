@@ -2,13 +2,18 @@ package delivery
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"mime/quotedprintable"
 	"net/mail"
+	"strings"
+	"time"
 
 	gomail "github.com/wneessen/go-mail"
+
+	"github.com/djauthy/djauthy/internal/words"
 )
 
 // letter puts a message into the form of RFC 5322.
@@ -16,14 +21,12 @@ func (s *smtpSender) letter(w Worded) (letter, error) {
 	if !plainAddress(w.To) {
 		return letter{}, errors.New("the address has characters that mail servers do not take")
 	}
-	// go-mail encodes bodies into buffers that grow line by line, which is half of its
-	// work: it makes a message of two marks, and the bodies take their places.
-	marked := bytes.NewBuffer(make([]byte, 0, headRoom))
-	if _, err := s.form(w, textMark, htmlMark).WriteTo(marked); err != nil {
+	marked, err := s.marked(w)
+	if err != nil {
 		return letter{}, fmt.Errorf("writing the message: %w", err)
 	}
 	data := bytes.NewBuffer(make([]byte, 0, headRoom+2*len(w.Text)+2*len(w.HTML)))
-	if err := fill(data, marked.Bytes(), w); err != nil {
+	if err := fill(data, marked, w); err != nil {
 		return letter{}, fmt.Errorf("writing the message: %w", err)
 	}
 	dotted, err := dotStuffed(data.Bytes())
@@ -31,6 +34,53 @@ func (s *smtpSender) letter(w Worded) (letter, error) {
 		from: s.from.Address, to: w.To, data: dotted,
 		utf8: !ascii(w.To) || !ascii(s.from.Address), eight: !ascii(dotted),
 	}, err
+}
+
+// marked is the message as go-mail makes it, with marks in place of the bodies: it encodes
+// bodies into buffers that grow line by line, which is half of its work. The other half is
+// the header, which comes from the letterhead where all of its values are plain.
+func (s *smtpSender) marked(w Worded) (string, error) {
+	if s.plainHeader(w) {
+		date, boundary := w.Date.Format(time.RFC1123Z), rand.Text()
+		return s.letterhead.Text(words.Values{&date, &w.ID, &w.Subject, &w.To, &boundary}), nil
+	}
+	var b strings.Builder
+	_, err := s.form(w, textMark, htmlMark).WriteTo(&b)
+	return b.String(), err
+}
+
+// newLetterhead is a message of go-mail with placeholders for the values that differ from
+// one to the next.
+func (s *smtpSender) newLetterhead() (words.Precompiled, error) {
+	var date, id, subject, to, boundary string
+	values := words.Values{&date, &id, &subject, &to, &boundary}
+	values.Mark()
+	// go-mail takes no placeholder for a date or an address.
+	sample := Worded{ID: id, Subject: subject, To: "to@example.org", Date: time.Unix(0, 0)}
+	m := s.form(sample, textMark, htmlMark)
+	m.SetBoundary(boundary)
+	var b strings.Builder
+	if _, err := m.WriteTo(&b); err != nil {
+		return words.Precompiled{}, err
+	}
+	text := strings.NewReplacer("\r\nDate: "+sample.Date.Format(time.RFC1123Z), "\r\nDate: "+date, "\r\nTo: <"+sample.To, "\r\nTo: <"+to).Replace("\r\n" + b.String())
+	return words.Precompile(strings.TrimPrefix(text, "\r\n"), len(values)), nil
+}
+
+// plainHeader reports whether a message's header holds its values as they are, neither
+// encoded (RFC 2047) nor quoted, each on one line.
+func (s *smtpSender) plainHeader(w Worded) bool {
+	const room = 60 // go-mail breaks lines of 76
+	local, _, _ := strings.Cut(w.To, "@")
+	return len(w.To) <= room && len(w.Subject) <= room && len(w.ID)+len(s.domain) <= room-len("Message-ID") &&
+		!strings.ContainsFunc(w.To, func(r rune) bool { return !plainLetter(r) && r != '@' }) &&
+		!strings.HasPrefix(local, ".") && !strings.HasSuffix(local, ".") && !strings.Contains(local, "..") && local != "" &&
+		!strings.ContainsFunc(w.Subject, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// plainLetter reports whether a letter needs no quotation marks in an address.
+func plainLetter(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._+", r)
 }
 
 // form is a message with the headers of w and the given bodies.
@@ -55,13 +105,13 @@ const (
 
 // fill writes a message of marks with its bodies in their places, encoded as go-mail
 // does by default (RFC 2045 6.7).
-func fill(data *bytes.Buffer, marked []byte, w Worded) error {
+func fill(data *bytes.Buffer, marked string, w Worded) error {
 	for _, body := range []struct{ mark, text string }{{textMark, w.Text}, {htmlMark, w.HTML}} {
-		before, after, found := bytes.Cut(marked, []byte("\r\n\r\n"+body.mark+"\r\n"))
+		before, after, found := strings.Cut(marked, "\r\n\r\n"+body.mark+"\r\n")
 		if !found {
 			return errors.New("a part has no place")
 		}
-		data.Write(before)
+		data.WriteString(before)
 		data.WriteString("\r\n\r\n")
 		encoder := quotedprintable.NewWriter(data)
 		if _, err := io.WriteString(encoder, body.text); err != nil {
@@ -73,7 +123,7 @@ func fill(data *bytes.Buffer, marked []byte, w Worded) error {
 		data.WriteString("\r\n")
 		marked = after
 	}
-	data.Write(marked)
+	data.WriteString(marked)
 	return nil
 }
 

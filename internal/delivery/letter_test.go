@@ -32,25 +32,85 @@ func hard() []string {
 	return texts
 }
 
+var boundaryOf = regexp.MustCompile(`boundary=(\w+)`)
+
+// asByGoMail compares the letter of a message with what go-mail alone makes of it.
+func asByGoMail(t *testing.T, s *smtpSender, w Worded) {
+	t.Helper()
+	l, err := s.letter(w)
+	if err != nil {
+		t.Fatalf("%q: %v", w, err)
+	}
+	var whole bytes.Buffer
+	if _, err := s.form(w, w.Text, w.HTML).WriteTo(&whole); err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := boundaryOf.FindSubmatch(l.data), boundaryOf.FindSubmatch(whole.Bytes())
+	want, err := dotStuffed(bytes.ReplaceAll(whole.Bytes(), theirs[1], ours[1]))
+	if err != nil || !bytes.Equal(l.data, want) {
+		t.Errorf("%q became\n%s\ninstead of\n%s\n%v", w, l.data, want, err)
+	}
+}
+
 func TestALetterIsWhatGoMailMakesOfTheWholeMessage(t *testing.T) {
-	s, boundary := smtpFor(t), regexp.MustCompile(`boundary=(\w+)`)
+	s := smtpFor(t)
 	for i, text := range hard() {
 		for _, html := range []string{"", text, hard()[i/2], "<p>A page.</p>\n"} {
-			w := Worded{ID: "a1", To: "ann@example.org", Subject: text, Text: text, HTML: html, Date: time.UnixMilli(0)}
-			l, err := s.letter(w)
-			if err != nil {
-				t.Fatalf("%q: %v", text, err)
-			}
-			var whole bytes.Buffer
-			if _, err := s.form(w, w.Text, w.HTML).WriteTo(&whole); err != nil {
-				t.Fatal(err)
-			}
-			ours, theirs := boundary.FindSubmatch(l.data), boundary.FindSubmatch(whole.Bytes())
-			want, err := dotStuffed(bytes.ReplaceAll(whole.Bytes(), theirs[1], ours[1]))
-			if err != nil || !bytes.Equal(l.data, want) {
-				t.Errorf("%q and %q became\n%s\ninstead of\n%s\n%v", text, html, l.data, want, err)
+			asByGoMail(t, s, Worded{ID: "a1", To: "ann@example.org", Subject: text, Text: text, HTML: html, Date: time.UnixMilli(0)})
+		}
+	}
+}
+
+func TestALetterHasGoMailsHeaderWhateverItsValues(t *testing.T) {
+	s := smtpFor(t)
+	plain := Worded{ID: "a1.2", To: "ann@example.org", Subject: "123456 is your code", Text: "123456\n", HTML: "<p>123456</p>", Date: time.UnixMilli(1e12)}
+	if !s.plainHeader(plain) {
+		t.Fatal("a usual message does not come from the letterhead")
+	}
+	asByGoMail(t, s, plain)
+	for n := range 90 { // go-mail breaks long lines
+		w, many := plain, strings.Repeat("a", n)
+		w.Subject = many
+		asByGoMail(t, s, w)
+		w.Subject = strings.Repeat("a ", n/2)
+		asByGoMail(t, s, w)
+		w.Subject, w.ID = plain.Subject, "x"+many
+		asByGoMail(t, s, w)
+		w.ID, w.To = plain.ID, "x"+many+"@example.org"
+		asByGoMail(t, s, w)
+	}
+	for c := range 0x100 {
+		w, char := plain, string(rune(c))
+		w.Subject = "a" + char + "b"
+		asByGoMail(t, s, w)
+		w.Subject = char
+		asByGoMail(t, s, w)
+		w.Subject = plain.Subject
+		for _, to := range []string{"a" + char + "b@example.org", char + "@example.org", "ab" + char + "@example.org", "ab@exa" + char + "mple.org"} {
+			if w.To = to; plainAddress(to) {
+				asByGoMail(t, s, w)
 			}
 		}
+	}
+	for _, to := range []string{"a..b@example.org", ".ab@example.org", "xqMarkOfValue0qx@example.org", "to@example.org", s.from.Address, "a@b", "日本@example.org"} {
+		w := plain
+		w.To, w.Subject, w.Date = to, to, time.Date(2030, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3*3600))
+		asByGoMail(t, s, w)
+	}
+}
+
+func TestNoTwoLettersHaveOneBoundary(t *testing.T) {
+	s := smtpFor(t)
+	seen := map[string]bool{}
+	for range 100 {
+		l, err := s.letter(Worded{ID: "a1", To: "ann@example.org", Subject: "123456", Text: "123456\n", HTML: "<p>123456</p>"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[string(boundaryOf.FindSubmatch(l.data)[1])] = true
+	}
+	if len(seen) != 100 { // whoever knows it could end the part in a name
+		t.Errorf("%d boundaries of 100 letters", len(seen))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/djauthy/djauthy/internal/outbox"
+	"github.com/djauthy/djauthy/internal/words"
 )
 
 const (
@@ -45,11 +46,12 @@ type SMTP struct {
 // time.
 type smtpSender struct {
 	SMTP
-	from    *mail.Address
-	domain  string // of the sender, in ASCII
-	endTime time.Duration
-	idle    chan kept
-	here    bool // the server is on this machine, so that a password may go in the clear
+	from       *mail.Address
+	domain     string // of the sender, in ASCII
+	letterhead words.Precompiled
+	endTime    time.Duration
+	idle       chan kept
+	here       bool // the server is on this machine, so that a password may go in the clear
 	// stuck: a connection took longer than stuckAfter to open, and none has been opened
 	// since.
 	stuck      atomic.Bool
@@ -93,10 +95,12 @@ func NewSMTP(s SMTP) (Sender, error) {
 		return nil, err
 	}
 	domain := from.Address[strings.LastIndex(from.Address, "@")+1:]
-	return &smtpSender{
+	sender := &smtpSender{
 		SMTP: s, from: from, domain: domain, endTime: max(endLimit, s.Timeout), idle: make(chan kept, keptLimit), here: local(s.Host),
 		stuckAfter: stuckAfter, ended: make(chan struct{}, 1), roomLimit: roomLimit,
-	}, nil
+	}
+	sender.letterhead, err = sender.newLetterhead()
+	return sender, err
 }
 
 // heloName is a host in the form of EHLO: a name in ASCII, or an address literal (RFC 5321
