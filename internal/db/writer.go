@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -88,6 +89,7 @@ func (w *writer) loop() {
 		if !w.queue.wait() {
 			return
 		}
+		runtime.Gosched() // whoever is about to add an Update joins this commit
 		if !w.lock() {
 			continue
 		}
