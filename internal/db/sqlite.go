@@ -30,7 +30,7 @@ func openSQLite(path string) (*sqlite, error) {
 	}
 	// A page in the cache takes 8 KB of memory, twice its size: with what SQLite keeps of it
 	// it is just too large for the allocator's next smaller block.
-	w, err := lite(path, "cache_size(-4000)")
+	w, err := lite(path, "cache_size(-2000)")
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (e *sqlite) reader(ctx context.Context) (*liteConn, error) {
 	if r := e.lend(); r != nil {
 		return r, nil
 	}
-	r, err := lite(e.path, "cache_size(-1000)", "query_only(1)")
+	r, err := lite(e.path, "cache_size(-500)", "query_only(1)")
 	if err != nil {
 		<-e.turns
 	}
