@@ -1,0 +1,173 @@
+// Package check tries everything that is configured and says what is wrong and how to mend
+// it, for `djauthy check`. It owns no table and keeps nothing.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/config"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/words"
+)
+
+// Finding is the outcome of one try. Its field names are printed as JSON.
+type Finding struct {
+	What string `json:"check"`
+	OK   bool   `json:"ok"`
+	Note string `json:"note"` // what was found, or what is wrong and how to mend it
+}
+
+// Found is a finding: err, or the note if that is nil.
+func Found(what string, err error, note string) Finding {
+	if err != nil {
+		return Finding{what, false, err.Error()}
+	}
+	return Finding{what, true, note}
+}
+
+// House is what is tried.
+type House struct {
+	Config    *config.Config
+	DB        *db.DB
+	Channels  *delivery.Channels
+	Discovery accounts.Discovery
+	Words     *words.Catalogue
+	Bus       func(context.Context) error // tries the bus; nil: there is none
+	Mailbox   func(context.Context) error // runs the local mailbox; nil: there is none
+	Waiting   func()                      // called when a test message takes its time
+}
+
+const (
+	// checkFor bounds the check of the mail server; a greeting may take half of it.
+	checkFor = time.Minute
+	// sendFor bounds the test message.
+	sendFor = 11 * time.Minute
+	// patientFor is when a person who waits is told what for.
+	patientFor = 10 * time.Second
+)
+
+// Run tries everything. If send is not "", a test message goes to that id.
+func (h House) Run(ctx context.Context, send string) (all []Finding) {
+	add := func(what string, err error, note string) bool {
+		all = append(all, Found(what, err, note))
+		return err == nil
+	}
+	if h.DB.BehindPooler() {
+		add("database", nil, "behind a connection pooler: statements are not prepared there, which costs time")
+	}
+	add("database writes", h.tryWrite(ctx), h.DB.Engine()+" takes and keeps rows")
+	add("clock", h.tryClock(ctx), "plausible")
+	add("sender", h.trySender(), "at "+senderDomain(h.Config.Email.From))
+	mail := add("email", h.tryMail(ctx), h.mailNote())
+	if h.Bus != nil {
+		add("bus", h.Bus(ctx), "the broker answers, queues are there")
+	}
+	switch {
+	case send != "" && !mail: // it would take as long to say the same
+		add("test message", errors.New("not sent: see email"), "")
+	case send != "":
+		said, err := h.trySend(ctx, send)
+		add("test message", err, h.sendNote(said))
+	}
+	return all
+}
+
+func (h House) mailNote() string {
+	if h.Config.LocalMailbox() {
+		return "no mail server is set: messages stay in the local mailbox"
+	}
+	return fmt.Sprintf("%s:%d answers (tls %s)", h.Config.Email.Host, h.Config.Email.Port, h.Config.Email.TLS)
+}
+
+// sendNote tells of a test message that was sent, in the mail server's words.
+func (h House) sendNote(said string) string {
+	if h.Config.LocalMailbox() {
+		return "printed above; with email.host set it goes to a mail server"
+	}
+	return "handed over; the mail server said: " + said
+}
+
+func (h House) tryWrite(ctx context.Context) error {
+	if err := h.DB.TryWrite(ctx); err != nil {
+		return fmt.Errorf("%w (is the disk full, or the folder read-only?)", err)
+	}
+	return nil
+}
+
+// built is a day before which no clock that is right can be.
+var built = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (h House) tryClock(ctx context.Context) error {
+	now := time.Now()
+	if now.Before(built) {
+		return fmt.Errorf("this machine believes it is %s: set its clock, or codes and sessions expire at the wrong time", now.Format(time.DateOnly))
+	}
+	theirs, err := h.DB.ServerTime(ctx)
+	if err != nil {
+		return err
+	}
+	if d := theirs.Sub(now).Abs(); d > 5*time.Second {
+		return fmt.Errorf("the database's clock differs from this machine's by %s: run a time service on both", d.Round(time.Second))
+	}
+	return nil
+}
+
+// trySender looks whether messages of a public site come from a place that
+// exists: receivers refuse those that do not.
+func (h House) trySender() error {
+	if !h.Config.HTTPS() || h.Config.LocalMailbox() {
+		return nil
+	}
+	domain := senderDomain(h.Config.Email.From)
+	for _, private := range []string{"localhost", "local", "localdomain"} {
+		if domain == "" || domain == private || strings.HasSuffix(domain, "."+private) {
+			return fmt.Errorf("messages would come from %q, which most mail servers refuse: set email.from to an address at a domain of your own, such as noreply@%s", domain, h.Config.PublicHost())
+		}
+	}
+	return nil
+}
+
+// senderDomain is the domain of a sender in small letters, without a final dot.
+func senderDomain(from string) string {
+	a, err := mail.ParseAddress(from)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(strings.TrimSuffix(a.Address[strings.LastIndex(a.Address, "@")+1:], "."))
+}
+
+// tryMail greets the mail server. The local mailbox needs no greeting.
+func (h House) tryMail(ctx context.Context) error {
+	if h.Config.LocalMailbox() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkFor)
+	defer cancel()
+	return h.Channels.Check(ctx)
+}
+
+// trySend sends a test message and returns what the mail server said. It has the
+// time that the server may take (RFC 5321 4.5.3.2.6).
+func (h House) trySend(ctx context.Context, text string) (string, error) {
+	found, refusal := h.Discovery.Resolve(text, "")
+	if refusal != "" {
+		return "", fmt.Errorf("%q: %s", text, h.Words.Get("en").T("problem.id."+string(refusal)))
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendFor)
+	defer cancel()
+	if h.Mailbox != nil {
+		go func() { _ = h.Mailbox(ctx) }()
+	}
+	defer time.AfterFunc(patientFor, h.Waiting).Stop()
+	return h.Channels.Send(ctx, delivery.Message{
+		To: accounts.ID{Implementation: accounts.Email, Identifier: found.ID.Deliverable(found.Address)}, Kind: "test", Lang: "en",
+		Text: delivery.Text{Site: h.Config.Brand.Name, Host: h.Config.PublicHost()},
+	}, h.DB.Now())
+}
