@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -12,6 +13,26 @@ import (
 type Discovery struct {
 	// FoldLocalPart makes Ann@ and ann@ one person.
 	FoldLocalPart bool
+	// Hooks are the web hooks that are configured.
+	Hooks []HookIDs
+}
+
+// forms are the forms of ids that people can be reached by, in the order in which discovery
+// tries them: an administrator's patterns first.
+func (d Discovery) forms() (all []*form) {
+	for _, h := range d.Hooks {
+		all = append(all, h.form())
+	}
+	return append(all, &email)
+}
+
+// Implementations are the ways to reach a person, in the order of a choice.
+func (d Discovery) Implementations() []string {
+	names := []string{Email}
+	for _, h := range d.Hooks {
+		names = append(names, h.Name)
+	}
+	return names
 }
 
 // Find is Resolve for callers that send no message.
@@ -36,21 +57,32 @@ func (d Discovery) Resolve(text, implementation string) (Found, Refusal) {
 	if refusal := unusable(text); refusal != "" {
 		return Found{}, refusal
 	}
-	f, ok := formFor(text, implementation)
-	if !ok {
+	f, text := d.formFor(text, implementation)
+	if f == nil {
 		return Found{}, BadKind
 	}
 	return f.resolve(d, norm.NFC.String(text))
 }
 
-// formFor returns the form that is named, if it takes the text, or the first that does.
-func formFor(text, implementation string) (*form, bool) {
-	for _, f := range forms {
-		if (implementation == "" || implementation == f.implementation) && f.takes(text) {
-			return f, true
+// formFor returns the form of a text, and the text without the prefix that says so. An
+// implementation may be named; then texts of other kinds have none.
+func (d Discovery) formFor(text, implementation string) (*form, string) {
+	all := d.forms()
+	if implementation != "" {
+		all = slices.DeleteFunc(all, func(f *form) bool { return f.implementation != implementation })
+	}
+	prefix, rest, _ := strings.Cut(text, ":")
+	for _, f := range all {
+		if f.prefix != "" && strings.EqualFold(prefix, f.prefix) {
+			return f, strings.TrimSpace(rest)
 		}
 	}
-	return nil, false
+	for _, f := range all {
+		if f.takes(text) || implementation != "" && !hasScheme(text) {
+			return f, text
+		}
+	}
+	return nil, text
 }
 
 // unusable refuses what no id of any form has.

@@ -196,11 +196,7 @@ func shownEmail(identifier string) string {
 // maskedEmail shows the first and last character of the local part and the domain.
 func maskedEmail(identifier string) string {
 	local, domain, _ := strings.Cut(shownEmail(identifier), "@")
-	runes := []rune(local)
-	if len(runes) < 3 {
-		return string(runes[:min(1, len(runes))]) + "***@" + domain
-	}
-	return string(runes[0]) + "***" + string(runes[len(runes)-1]) + "@" + domain
+	return maskedName(local) + "@" + domain
 }
 
 // mailbox is where messages end up: the address without a plus tag and, where the host
@@ -215,8 +211,8 @@ func mailbox(identifier string) string {
 }
 
 // domainOf is the domain of an address, one for both names of Gmail.
-func domainOf(identifier string) string {
-	domain := strings.ToLower(identifier[strings.LastIndex(identifier, "@")+1:])
+func domainOf(id ID) string {
+	domain := strings.ToLower(id.Identifier[strings.LastIndex(id.Identifier, "@")+1:])
 	if domain == "googlemail.com" {
 		return "gmail.com"
 	}

@@ -21,6 +21,8 @@ type Found struct {
 // form is one form of id, a file each.
 type form struct {
 	implementation string
+	// prefix says that a text is of this form, as in sms:+41791234567; "": there is none.
+	prefix string
 	// takes reports whether a text is an id of this form rather than of another.
 	takes func(text string) bool
 	// resolve normalises a text that holds nothing unusable.
@@ -31,78 +33,45 @@ type form struct {
 	shown func(identifier string) string
 	// masked is enough of an identifier for its owner to recognize it, and for nobody else.
 	masked func(identifier string) string
-	// domain is what many identifiers have in common and limits count together: the host
-	// of a mail address.
-	domain func(identifier string) string
+	// domain is what many ids have in common and limits count together: the host of a mail
+	// address.
+	domain func(ID) string
 	// budgetKey is the same for identifiers whose messages end up in one place.
 	budgetKey func(identifier string) string
 }
 
-// forms are the forms of ids, in the order in which discovery tries them and people are
-// given the choice.
-var forms = []*form{&email}
-
-func formOf(implementation string) (*form, bool) {
-	for _, f := range forms {
-		if f.implementation == implementation {
-			return f, true
-		}
+// formOf is the form of the identifiers of an implementation.
+func formOf(implementation string) *form {
+	if implementation == Email {
+		return &email
 	}
-	return nil, false
-}
-
-// Implementations are the ways to reach a person, in the order of a choice.
-func Implementations() (names []string) {
-	for _, f := range forms {
-		names = append(names, f.implementation)
-	}
-	return names
+	return &hookForm
 }
 
 // Deliverable is an address of the id as its channel takes it.
 func (id ID) Deliverable(typed Address) string {
-	f, ok := formOf(id.Implementation)
-	if !ok {
-		return string(typed)
-	}
-	return f.deliverable(typed)
+	return formOf(id.Implementation).deliverable(typed)
 }
 
 // Shown is the identifier as people write it.
 func (id ID) Shown() string {
-	f, ok := formOf(id.Implementation)
-	if !ok {
-		return id.Identifier
-	}
-	return f.shown(id.Identifier)
+	return formOf(id.Implementation).shown(id.Identifier)
 }
 
 // Masked shows enough of the identifier for its owner to recognize it, and nothing to
 // somebody who looks over the shoulder.
 func (id ID) Masked() string {
-	f, ok := formOf(id.Implementation)
-	if !ok {
-		return "***"
-	}
-	return f.masked(id.Identifier)
+	return formOf(id.Implementation).masked(id.Identifier)
 }
 
 // Domain is what many identifiers have in common: messages to one domain share limits and
 // the slots of senders.
 func (id ID) Domain() string {
-	f, ok := formOf(id.Implementation)
-	if !ok {
-		return id.Identifier
-	}
-	return f.domain(id.Identifier)
+	return formOf(id.Implementation).domain(id)
 }
 
 // BudgetKey is the same for ids whose messages end up in one place. They share the
 // limits on messages under it, but never an account.
 func (id ID) BudgetKey() string {
-	f, ok := formOf(id.Implementation)
-	if !ok {
-		return id.Identifier
-	}
-	return f.budgetKey(id.Identifier)
+	return formOf(id.Implementation).budgetKey(id.Identifier)
 }

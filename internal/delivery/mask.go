@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
@@ -14,17 +15,7 @@ const minSecret = 4
 // saidLimit is how much of a server's reply is kept, in bytes.
 const saidLimit = 500
 
-// Masked shows an address so that its owner recognizes it and nobody else learns it: the
-// first and last character of the local part, and the domain. accounts.ID.Masked shows the
-// same.
-func Masked(address string) string {
-	at := strings.LastIndex(address, "@")
-	if at < 0 {
-		return maskedWord(address)
-	}
-	return maskedWord(address[:at]) + address[at:]
-}
-
+// maskedWord is the first and last character of a word, as accounts.ID.Masked shows them.
 func maskedWord(word string) string {
 	runes := []rune(word)
 	if len(runes) < 3 {
@@ -52,8 +43,11 @@ func clean(text, to string, secrets ...string) string {
 		part := addressLike.FindStringSubmatch(found)
 		return maskedWord(strings.Trim(part[1]+part[3], `"`)) + part[2] + part[4] + part[5]
 	})
-	if local, _, ok := strings.Cut(to, "@"); ok && len(local) > 2 {
-		text = maskLocal(text, local)
+	local, _, _ := strings.Cut(to, "@")
+	for _, word := range []string{local, strings.TrimPrefix(local, "+"), url.QueryEscape(local)} { // a number, with and without its sign
+		if len(word) > 2 {
+			text = maskLocal(text, word)
+		}
 	}
 	if len(text) > saidLimit {
 		text = strings.ToValidUTF8(text[:saidLimit], "") + "…"

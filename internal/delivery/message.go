@@ -39,7 +39,7 @@ func (p payload) message() Message {
 func (m Message) Job(notAfter time.Time) outbox.Job {
 	to := m.To.Identifier
 	return outbox.Job{
-		Kind: m.To.Implementation, Recipient: Masked(to), Lane: m.To.Domain(), NotAfter: notAfter,
+		Kind: m.To.Implementation, Recipient: m.To.Masked(), Lane: m.To.Domain(), NotAfter: notAfter,
 		Payload: payload{Channel: m.To.Implementation, To: to, Kind: m.Kind, Lang: m.Lang, Text: m.Text},
 	}
 }
@@ -82,6 +82,8 @@ type Worded struct {
 	Text    string
 	HTML    string
 	Date    time.Time
+	Code    string // alone; "" in messages without one
+	Minutes int    // how long the code is valid
 }
 
 // wording turns messages into text in every language.
@@ -146,5 +148,5 @@ func (w *wording) word(m Message) (Worded, error) {
 		return Worded{}, fmt.Errorf("message of unknown kind %q", m.Kind)
 	}
 	values := m.Text.in(l).values()
-	return Worded{To: m.To.Identifier, Subject: k.subject.Text(values), Text: k.text.Text(values), HTML: k.html.HTML(values)}, nil
+	return Worded{To: m.To.Identifier, Subject: k.subject.Text(values), Text: k.text.Text(values), HTML: k.html.HTML(values), Code: m.Text.Code, Minutes: m.Text.Minutes}, nil
 }

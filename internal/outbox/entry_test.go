@@ -107,7 +107,7 @@ func TestANumberIsExactInJSONAndFindsItsMessage(t *testing.T) {
 			found, err := o.Find(t.Context(), e.Number)
 			check(t, err)
 			want(t, found.Number, e.Number)
-			want(t, found.Recipient, delivery.Masked(all[i].To.Identifier))
+			want(t, found.Recipient, all[i].To.Masked())
 		}
 		mute := outbox.Number(db.ID(countID(t, d, `SELECT id FROM outbox WHERE state = 3`)))
 		for _, number := range []int64{0, -1, 12345, mute} {

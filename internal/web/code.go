@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/page"
@@ -28,6 +29,7 @@ type codeForm struct {
 	Waits                bool // before a code can be sent again
 	Usual                bool // the usual time of messages is known
 	ChannelDown, Mailbox bool
+	Email                bool // it was sent by email
 }
 
 // values are the fields that differ from browser to browser.
@@ -65,7 +67,7 @@ func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem string, soo
 	resend, usual := door.Seconds(w.ResendIn), s.signin.Outbox.Usual(c.UserContext())
 	p := codePage{Base: s.Base(c), Soon: soon, codeForm: codeForm{
 		Digits: w.Digits, Long: w.Long, Length: w.Length, Waits: resend > 0, Usual: usual > 0,
-		ChannelDown: s.signin.Outbox.Down(w.Channel), Mailbox: s.mailbox,
+		ChannelDown: s.signin.Outbox.Down(w.Channel), Email: w.Channel == accounts.Email, Mailbox: s.mailbox && w.Channel == accounts.Email,
 	}}
 	p.Typed, p.Login, p.Until = w.Typed, page.LoginFor(w.Next), p.Clock(w.Expires)
 	p.ExpiresIn, p.ResendIn = strconv.Itoa(door.Seconds(w.Expires.Sub(w.Now))), strconv.Itoa(resend)

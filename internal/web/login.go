@@ -8,7 +8,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/page"
 	"github.com/djauthy/djauthy/internal/signin"
@@ -33,7 +32,7 @@ type loginPage struct {
 }
 
 func (s *signIn) loginPage(c *fiber.Ctx, action string) loginPage {
-	return loginPage{Base: s.Base(c), Action: action, Manual: s.manual, Implementations: accounts.Implementations()}
+	return loginPage{Base: s.Base(c), Action: action, Manual: s.manual, Implementations: s.discovery.Implementations()}
 }
 
 func (s *signIn) showRoot(c *fiber.Ctx) error {

@@ -16,6 +16,15 @@ func (l *Language) Place(prefix string) string {
 	return l.T("place.network", "Prefix", prefix)
 }
 
+// Implementation is a way to reach people. That of a web hook has the name that its
+// administrator gave it.
+func (l *Language) Implementation(name string) string {
+	if l.Has("implementation." + name) {
+		return l.T("implementation." + name)
+	}
+	return name
+}
+
 // Browser names a browser stored as "Firefox/Linux"; either part may be missing.
 func (l *Language) Browser(agent string) string {
 	browser, system, _ := strings.Cut(agent, "/")

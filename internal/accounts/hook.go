@@ -1,0 +1,89 @@
+package accounts
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// HookIDs are the ids of people whom one web hook reaches: telephone numbers, names in a
+// chat, whatever its gateway takes.
+type HookIDs struct {
+	Name string // of the hook: the implementation, and the prefix of its ids
+	// IDs matches ids that it takes without its prefix; nil: none.
+	IDs *regexp.Regexp
+}
+
+// form is the form of these ids: the identifier is the text without its prefix, a
+// telephone number without blanks and punctuation.
+func (h HookIDs) form() *form {
+	f := hookForm
+	f.implementation, f.prefix = h.Name, h.Name
+	f.takes = func(text string) bool { return h.IDs != nil && h.IDs.MatchString(text) }
+	f.resolve = h.resolve
+	return &f
+}
+
+// hookForm is what the forms of all hooks have in common. It stands for every
+// implementation without a file of its own.
+var hookForm = form{
+	deliverable: func(a Address) string { return dialled(string(a)) },
+	shown:       func(identifier string) string { return identifier },
+	masked:      maskedName,
+	domain:      func(id ID) string { return id.Implementation },
+	budgetKey:   letters,
+}
+
+func (h HookIDs) resolve(_ Discovery, text string) (Found, Refusal) {
+	identifier := dialled(text)
+	switch {
+	case identifier == "":
+		return Found{}, Empty
+	case strings.ContainsFunc(identifier, unicode.IsSpace):
+		return Found{}, Blank
+	case norm.NFKC.String(identifier) != identifier:
+		return Found{}, Compat
+	case mixed(identifier):
+		return Found{}, Script
+	}
+	return Found{ID{h.Name, identifier}, Address(text)}, ""
+}
+
+// telephone matches a number as people write it, with the country code.
+var telephone = regexp.MustCompile(`^\+[0-9][0-9 ()./-]*$`)
+
+// dialled is a telephone number without what stands between its digits; any other text
+// is as it was.
+func dialled(text string) string {
+	if !telephone.MatchString(text) {
+		return text
+	}
+	return "+" + strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// letters are the letters and digits of an identifier in lower case: spellings that differ
+// in nothing else may reach one person, and share limits.
+func letters(identifier string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, identifier)
+}
+
+// maskedName shows the first and last character of a name.
+func maskedName(identifier string) string {
+	runes := []rune(identifier)
+	if len(runes) < 3 {
+		return string(runes[:min(1, len(runes))]) + "***"
+	}
+	return string(runes[0]) + "***" + string(runes[len(runes)-1])
+}
