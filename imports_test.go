@@ -42,7 +42,7 @@ var only = map[string][]string{
 	"modernc.org/sqlite":          {"internal/db"},
 	"modernc.org/libc":            {"internal/db"},
 	"github.com/gofiber/fiber/v2": {"internal/door", "internal/page", "internal/web", "internal/ungleichotp", "cmd/djauthy", "client/otp/fiberotp"},
-	"net/http":                    {"internal/door", "internal/page", "internal/web", "internal/ungleichotp", "internal/metrics", "cmd/djauthy", "client/otp", "client/otp/fiberotp"},
+	"net/http":                    {"internal/door", "internal/page", "internal/web", "internal/ungleichotp", "internal/metrics", "internal/delivery", "cmd/djauthy", "client/otp", "client/otp/fiberotp"},
 }
 
 func TestImportsPointDown(t *testing.T) {

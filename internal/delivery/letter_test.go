@@ -39,7 +39,7 @@ func asByGoMail(t *testing.T, s *smtpSender, w Worded) {
 	t.Helper()
 	l, err := s.letter(w)
 	if err != nil {
-		t.Fatalf("%q: %v", w, err)
+		t.Fatalf("%q, %q: %v", w.To, w.Subject, err)
 	}
 	var whole bytes.Buffer
 	if _, err := s.form(w, w.Text, w.HTML).WriteTo(&whole); err != nil {
@@ -48,7 +48,7 @@ func asByGoMail(t *testing.T, s *smtpSender, w Worded) {
 	ours, theirs := boundaryOf.FindSubmatch(l.data), boundaryOf.FindSubmatch(whole.Bytes())
 	want, err := dotStuffed(bytes.ReplaceAll(whole.Bytes(), theirs[1], ours[1]))
 	if err != nil || !bytes.Equal(l.data, want) {
-		t.Errorf("%q became\n%s\ninstead of\n%s\n%v", w, l.data, want, err)
+		t.Errorf("%q, %q became\n%s\ninstead of\n%s\n%v", w.To, w.Subject, l.data, want, err)
 	}
 }
 
