@@ -81,7 +81,7 @@ func (e *env) openAt(least slog.Level, ready store.Opener) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &app{cfg: cfg, log: logger(e.stderr, cfg, least), metrics: metrics.New(), discovery: accounts.Discovery{FoldLocalPart: cfg.IDs.FoldLocalPart}}
+	h := &app{cfg: cfg, log: logger(e.stderr, cfg, least), metrics: metrics.New(), discovery: discovery(cfg)}
 	for _, w := range warnings {
 		h.log.Warn(w)
 	}
@@ -104,16 +104,15 @@ func (e *env) openAt(least slog.Level, ready store.Opener) (*app, error) {
 }
 
 func (h *app) wire(e *env) error {
-	sender, err := h.sender(e)
+	senders, err := h.senders(e)
 	if err != nil {
 		return err
 	}
-	senders := map[string]delivery.Sender{accounts.Email: sender}
 	if h.channels, err = delivery.New(templates.FS, h.words, senders); err != nil {
 		return err
 	}
 	h.outbox = outbox.New(h.db, h.keys, h.channels.Handlers(), h.metrics, h.log)
-	codes, err := multifactor.NewCodes(h.keys, h.cfg.Code.Alphabet, h.cfg.Code.Length, h.cfg.ExpiryTime.Email)
+	codes, err := multifactor.NewCodes(h.keys, h.cfg.Code.Alphabet, h.cfg.Code.Length)
 	if err != nil {
 		return err
 	}
@@ -131,6 +130,33 @@ func (h *app) wire(e *env) error {
 		h.metrics.BusConnected(func() bool { return h.bus.Ready() == nil })
 	}
 	return nil
+}
+
+// discovery knows the ids of everybody whom the configured channels reach.
+func discovery(c *config.Config) accounts.Discovery {
+	d := accounts.Discovery{FoldLocalPart: c.IDs.FoldLocalPart}
+	for _, hook := range c.Hooks {
+		d.Hooks = append(d.Hooks, accounts.HookIDs{Name: hook.Name, IDs: hook.Pattern()})
+	}
+	return d
+}
+
+// senders are the channels that carry codes, by implementation.
+func (h *app) senders(e *env) (map[string]delivery.Sender, error) {
+	mail, err := h.sender(e)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]delivery.Sender{accounts.Email: mail}
+	for i, hook := range h.cfg.Hooks {
+		all[hook.Name], err = delivery.NewHook(delivery.Hook{
+			URL: hook.URL, Method: hook.Method, Headers: hook.Headers, ContentType: hook.ContentType, Body: hook.Body, Secret: hook.Secret, Site: h.cfg.Brand.Name,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("settings: hook[%d] (%s): %w", i, hook.Name, err)
+		}
+	}
+	return all, nil
 }
 
 // sender is the way to send mail: the configured server, or the local mailbox.
@@ -158,7 +184,7 @@ func (h *app) sender(e *env) (delivery.Sender, error) {
 func (h *app) signinSettings() (signin.Settings, error) {
 	c := h.cfg
 	s := signin.Settings{
-		OpenSignup: c.OpenSignup, Admins: map[accounts.ID]bool{}, Tries: c.Code.Tries,
+		OpenSignup: c.OpenSignup, Admins: map[accounts.ID]bool{}, Tries: c.Code.Tries, Lives: c.Lives(),
 		SendPerID: c.Limits.SendPerID, SendPerIP: c.Limits.SendPerIP, SendPerIDPrefix: c.Limits.SendPerIDPrefix,
 		TriesPerID: c.Limits.TriesPerID, ResendEvery: c.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(),
 		Site: c.Brand.Name, PublicURL: c.PublicURL,
@@ -175,7 +201,7 @@ func (h *app) signinSettings() (signin.Settings, error) {
 
 func (h *app) sweeper() *sweep.Sweeper {
 	return &sweep.Sweeper{DB: h.db, Sessions: h.sessions, Log: h.log, Removed: h.metrics.Swept, Settings: sweep.Settings{
-		Every: h.cfg.Sweep.Every, UnprovedAccounts: h.cfg.Sweep.UnprovedAccounts, CodeLife: h.cfg.ExpiryTime.Email,
+		Every: h.cfg.Sweep.Every, UnprovedAccounts: h.cfg.Sweep.UnprovedAccounts, CodeLife: h.cfg.LongestLife(),
 	}}
 }
 

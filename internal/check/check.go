@@ -65,30 +65,37 @@ func (h House) Run(ctx context.Context, send string) (all []Finding) {
 	add("database writes", h.tryWrite(ctx), h.DB.Engine()+" takes and keeps rows")
 	add("clock", h.tryClock(ctx), "plausible")
 	add("sender", h.trySender(), "at "+senderDomain(h.Config.Email.From))
-	mail := add("email", h.tryMail(ctx), h.mailNote())
+	works := map[string]bool{}
+	for _, channel := range h.Discovery.Implementations() {
+		works[channel] = add(channel, h.tryChannel(ctx, channel), h.channelNote(channel))
+	}
 	if h.Bus != nil {
 		add("bus", h.Bus(ctx), "the broker answers, queues are there")
 	}
-	switch {
-	case send != "" && !mail: // it would take as long to say the same
-		add("test message", errors.New("not sent: see email"), "")
-	case send != "":
-		said, err := h.trySend(ctx, send)
-		add("test message", err, h.sendNote(said))
+	if send != "" {
+		note, err := h.trySend(ctx, send, works)
+		add("test message", err, note)
 	}
 	return all
 }
 
-func (h House) mailNote() string {
-	if h.Config.LocalMailbox() {
+// channelNote says what was tried of a channel.
+func (h House) channelNote(channel string) string {
+	switch {
+	case channel != accounts.Email:
+		return "its server answers"
+	case h.Config.LocalMailbox():
 		return "no mail server is set: messages stay in the local mailbox"
 	}
 	return fmt.Sprintf("%s:%d answers (tls %s)", h.Config.Email.Host, h.Config.Email.Port, h.Config.Email.TLS)
 }
 
-// sendNote tells of a test message that was sent, in the mail server's words.
-func (h House) sendNote(said string) string {
-	if h.Config.LocalMailbox() {
+// sendNote tells of a test message that was sent, in the receiver's words.
+func (h House) sendNote(channel, said string) string {
+	switch {
+	case channel != accounts.Email:
+		return "handed over; the server said: " + said
+	case h.Config.LocalMailbox():
 		return "printed above; with email.host set it goes to a mail server"
 	}
 	return "handed over; the mail server said: " + said
@@ -143,22 +150,26 @@ func senderDomain(from string) string {
 	return strings.ToLower(strings.TrimSuffix(a.Address[strings.LastIndex(a.Address, "@")+1:], "."))
 }
 
-// tryMail greets the mail server. The local mailbox needs no greeting.
-func (h House) tryMail(ctx context.Context) error {
-	if h.Config.LocalMailbox() {
+// tryChannel greets the server of a channel. The local mailbox needs no greeting.
+func (h House) tryChannel(ctx context.Context, channel string) error {
+	if channel == accounts.Email && h.Config.LocalMailbox() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkFor)
 	defer cancel()
-	return h.Channels.Check(ctx)
+	return h.Channels.Check(ctx, channel)
 }
 
-// trySend sends a test message and returns what the mail server said. It has the
-// time that the server may take (RFC 5321 4.5.3.2.6).
-func (h House) trySend(ctx context.Context, text string) (string, error) {
+// trySend sends a test message and says what came of it. It has the time that a mail server
+// may take (RFC 5321 4.5.3.2.6).
+func (h House) trySend(ctx context.Context, text string, works map[string]bool) (note string, err error) {
 	found, refusal := h.Discovery.Resolve(text, "")
 	if refusal != "" {
 		return "", fmt.Errorf("%q: %s", text, h.Words.Get("en").T("problem.id."+string(refusal)))
+	}
+	channel := found.ID.Implementation
+	if !works[channel] { // it would take as long to say the same
+		return "", errors.New("not sent: see " + channel)
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendFor)
 	defer cancel()
@@ -166,8 +177,9 @@ func (h House) trySend(ctx context.Context, text string) (string, error) {
 		go func() { _ = h.Mailbox(ctx) }()
 	}
 	defer time.AfterFunc(patientFor, h.Waiting).Stop()
-	return h.Channels.Send(ctx, delivery.Message{
-		To: accounts.ID{Implementation: accounts.Email, Identifier: found.ID.Deliverable(found.Address)}, Kind: "test", Lang: "en",
+	said, err := h.Channels.Send(ctx, delivery.Message{
+		To: accounts.ID{Implementation: channel, Identifier: found.ID.Deliverable(found.Address)}, Kind: "test", Lang: "en",
 		Text: delivery.Text{Site: h.Config.Brand.Name, Host: h.Config.PublicHost()},
 	}, h.DB.Now())
+	return h.sendNote(channel, said), err
 }

@@ -45,7 +45,8 @@ type Config struct {
 		Auth     string        // "auto" or the name of a SASL mechanism, in small letters
 		Timeout  time.Duration // of each reply of the server
 	}
-	OTP struct {
+	Hooks []Hook
+	OTP   struct {
 		Window    int // steps of 30 seconds
 		SingleUse bool
 	}
@@ -154,6 +155,9 @@ func (c *Config) check() error {
 	if c.Email.Host == "" && !(Loopback(c.PublicHost()) && Loopback(host)) {
 		return contradiction("email.host", "", "an SMTP server is needed when listen or public_url is not loopback; the local mailbox is for one machine only")
 	}
+	if err := c.checkNames(); err != nil {
+		return err
+	}
 	if c.Session.Idle > c.Session.Absolute {
 		return contradiction("session.idle", formatDuration(c.Session.Idle), "at most session.absolute ("+formatDuration(c.Session.Absolute)+")")
 	}
@@ -161,6 +165,23 @@ func (c *Config) check() error {
 		return contradiction("code.length", fmt.Sprint(c.Code.Length), "at least 5 letters")
 	}
 	return nil
+}
+
+// Lives is how long a code is valid, by the implementation that sends it.
+func (c *Config) Lives() map[string]time.Duration {
+	all := map[string]time.Duration{"email": c.ExpiryTime.Email}
+	for _, h := range c.Hooks {
+		all[h.Name] = h.Expiry
+	}
+	return all
+}
+
+// LongestLife is that of the codes that are valid longest.
+func (c *Config) LongestLife() (longest time.Duration) {
+	for _, life := range c.Lives() {
+		longest = max(longest, life)
+	}
+	return longest
 }
 
 // PublicHost is the host of the public URL without its port.

@@ -51,7 +51,12 @@ func (s setting) assign(text string) error {
 }
 
 // table lists everything that the file may hold.
-func (c *Config) table() table { return table{settings: c.settings()} }
+func (c *Config) table() table {
+	return table{
+		settings: append(c.settings(), c.expiries()...),
+		arrays:   []array{arrayOf("hook", &c.Hooks, "any number of web hooks, each a way to reach people: gateways for text messages, chat services; see docs/channels", (*Hook).table)},
+	}
+}
 
 // settings lists the keys outside arrays of tables, in the order of the example file.
 func (c *Config) settings() []setting {

@@ -13,7 +13,6 @@ func unbuilt() []string {
 	return []string{
 		"expiry_time.jabber", "expiry_time.openid", "expiry_time.oauth",
 		"jabber.jid", "jabber.password", "jabber.server", "jabber.ca", "jabber.domains",
-		"hook.name", "hook.url", "hook.method", "hook.headers", "hook.content_type", "hook.body", "hook.ids", "hook.secret",
 		"provider.name", "provider.kind", "provider.driver", "provider.label", "provider.issuer", "provider.client_id", "provider.client_secret",
 		"provider.scopes", "provider.domains", "provider.trust_email", "provider.trust_factors",
 		"openid.any_issuer",

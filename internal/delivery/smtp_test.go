@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
 	"github.com/djauthy/djauthy/internal/outbox"
@@ -265,13 +266,16 @@ func TestARefusalIsToldInPlainWords(t *testing.T) {
 	}
 }
 
-func TestCheckNamesTheChannelThatFails(t *testing.T) {
+func TestCheckTriesTheChannelThatIsNamed(t *testing.T) {
 	s, err := delivery.NewSMTP(delivery.SMTP{Host: "127.0.0.1", Port: 1, TLS: "none", From: "noreply@example.org", Helo: "login.example.org"})
 	check(t, err)
-	if err := deliverytest.Channels(t, s).Check(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "email: ") {
+	if err := deliverytest.Channels(t, s).Check(t.Context(), accounts.Email); err == nil || !strings.Contains(err.Error(), "cannot reach the mail server") {
 		t.Errorf("Check says %v", err)
 	}
-	if err := deliverytest.Channels(t, deliverytest.NewPost()).Check(t.Context()); err != nil {
+	if err := deliverytest.Channels(t, deliverytest.NewPost()).Check(t.Context(), accounts.Email); err != nil {
 		t.Error(err)
+	}
+	if err := deliverytest.Channels(t, s).Check(t.Context(), "fax"); err == nil {
+		t.Error("a channel that is not configured works")
 	}
 }

@@ -31,7 +31,6 @@ type Codes struct {
 	// Digits: short codes have digits only, else letters only.
 	Digits bool
 	Length int
-	Life   time.Duration
 
 	mac *seal.MAC
 	gen *password.Generator
@@ -39,9 +38,9 @@ type Codes struct {
 
 // NewCodes returns Codes whose short codes have the given length and alphabet, "digits" or
 // "letters".
-func NewCodes(keys *seal.Keys, alphabet string, length int, life time.Duration) (*Codes, error) {
+func NewCodes(keys *seal.Keys, alphabet string, length int) (*Codes, error) {
 	gen, err := password.NewGenerator(&password.GeneratorInput{LowerLetters: letters})
-	return &Codes{Digits: alphabet == "digits", Length: length, Life: life, mac: keys.MAC("auth code"), gen: gen}, err
+	return &Codes{Digits: alphabet == "digits", Length: length, mac: keys.MAC("auth code"), gen: gen}, err
 }
 
 // Code is a new code and its link.
@@ -52,8 +51,8 @@ type Code struct {
 }
 
 // Issue makes a code of an attempt and adds it to the set, where it replaces the oldest
-// beyond Slots. It is valid only in its account's generation g.
-func (c *Codes) Issue(now time.Time, attempt db.ID, set *Set, long bool, g accounts.Generation) (code Code, err error) {
+// beyond Slots. It is valid for life, and only in its account's generation g.
+func (c *Codes) Issue(now time.Time, attempt db.ID, set *Set, long bool, g accounts.Generation, life time.Duration) (code Code, err error) {
 	shape, digits := c.Shape(long), 0
 	if shape.Digits {
 		digits = shape.Length
@@ -62,7 +61,7 @@ func (c *Codes) Issue(now time.Time, attempt db.ID, set *Set, long bool, g accou
 		return code, err
 	}
 	code.Link = seal.NewToken(int64(attempt))
-	code.Expires = now.Add(c.Life)
+	code.Expires = now.Add(life)
 	sealed := seal.UnderToken(code.Link).Seal([]byte(code.Text), db.Bytes(attempt))
 	set.add(stored{
 		long: long, mac: c.sum(attempt, code.Text), linkHash: code.Link.Hash(), sealed: sealed,

@@ -62,7 +62,7 @@ func TestAnotherSecretKeyMakesNoCodeRight(t *testing.T) {
 	clock := dbtest.NewClock()
 	keys, err := seal.New([]byte("another secret key of thirty-two bytes"))
 	check(t, err)
-	other, err := multifactor.NewCodes(keys, "letters", 8, life)
+	other, err := multifactor.NewCodes(keys, "letters", 8)
 	check(t, err)
 	a := newAttempt(clock)
 	code := issue(t, codes(t, "letters", 8), a, false)

@@ -18,7 +18,7 @@ func codes(t *testing.T, alphabet string, length int) *multifactor.Codes {
 	t.Helper()
 	keys, err := seal.New([]byte(strings.Repeat("k", seal.KeySize)))
 	check(t, err)
-	c, err := multifactor.NewCodes(keys, alphabet, length, life)
+	c, err := multifactor.NewCodes(keys, alphabet, length)
 	check(t, err)
 	return c
 }
@@ -40,7 +40,7 @@ func newAttempt(clock *dbtest.Clock) *attempt {
 // issue makes one more code of an attempt.
 func issue(t *testing.T, c *multifactor.Codes, a *attempt, long bool) multifactor.Code {
 	t.Helper()
-	code, err := c.Issue(a.clock.Now(), a.id, &a.set, long, 0)
+	code, err := c.Issue(a.clock.Now(), a.id, &a.set, long, 0, life)
 	check(t, err)
 	return code
 }

@@ -93,7 +93,7 @@ func (s *Service) makeLink(tx *db.Tx, user accounts.UserID) (seal.Token, error) 
 		codeState: codeState{sends: 1, sent: tx.Now},
 	}
 	a.secretHash = seal.NewToken(0).Hash() // of a cookie that no browser gets
-	code, err := s.Codes.Issue(tx.Now, a.id, &a.codes, true, all[0].CodeGeneration)
+	code, err := s.Codes.Issue(tx.Now, a.id, &a.codes, true, all[0].CodeGeneration, s.Settings.life(all[0].Addr.Implementation))
 	if err != nil {
 		return seal.Token{}, err
 	}

@@ -53,7 +53,7 @@ func (s *Service) NotMe(ctx context.Context, t seal.Token, confirmed bool, by Re
 		} else if err != nil {
 			return err
 		}
-		d = Disowned{Found: true, Masked: a.addr.Masked(), Client: a.client, At: a.id.Time(), Life: s.Codes.Life}
+		d = Disowned{Found: true, Masked: a.addr.Masked(), Client: a.client, At: a.id.Time(), Life: s.Settings.life(a.addr.Implementation)}
 		if confirmed {
 			return s.disown(tx, a, by)
 		}
@@ -74,7 +74,7 @@ func (s *Service) disown(tx *db.Tx, a attempt, by Requester) error {
 			return err
 		}
 	}
-	if err := limit.Block(tx, notMeBlock, blockKey(a.browser, a.addr), tx.Now.Add(s.Codes.Life)); err != nil {
+	if err := limit.Block(tx, notMeBlock, blockKey(a.browser, a.addr), tx.Now.Add(s.Settings.life(a.addr.Implementation))); err != nil {
 		return err
 	}
 	account, _, err := accounts.Get(tx, a.account)

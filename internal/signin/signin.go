@@ -40,6 +40,8 @@ type Settings struct {
 	OpenSignup bool
 	Admins     map[accounts.ID]bool // their users become superusers at the first sign-in
 	Tries      int                  // per attempt, over all its codes
+	// Lives is how long a code is valid, by the implementation that sends it.
+	Lives map[string]time.Duration
 
 	SendPerID, SendPerIP, SendPerIDPrefix, TriesPerID config.Rates
 	ResendEvery                                       time.Duration
@@ -57,6 +59,17 @@ func New(d *db.DB, out *outbox.Outbox, codes *multifactor.Codes, sessions *sessi
 		notMe: keys.MAC("not me"), browser: keys.Box("browser"), known: keys.MAC("browser knows"),
 		log: log,
 	}
+}
+
+// usualLife is for codes whose channel is no longer configured.
+const usualLife = 10 * time.Minute
+
+// life is how long a code is valid that an implementation sends.
+func (s Settings) life(implementation string) time.Duration {
+	if life, ok := s.Lives[implementation]; ok {
+		return life
+	}
+	return usualLife
 }
 
 // host is the public URL's host, to which browsers bind the autofill of a code.

@@ -174,7 +174,7 @@ func (st *starting) begin(tx *db.Tx) error {
 		st.started.Attempt = seal.NewToken(int64(a.id))
 		a.secretHash = st.started.Attempt.Hash()
 	}
-	code, err := s.Codes.Issue(tx.Now, a.id, &a.codes, st.long, who.CodeGeneration)
+	code, err := s.Codes.Issue(tx.Now, a.id, &a.codes, st.long, who.CodeGeneration, s.Settings.life(a.addr.Implementation))
 	if err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func (st *starting) findAccount(tx *db.Tx) (who accounts.AccountStatus, mute boo
 		}
 		who.Account, who.User, who.CodeGeneration = a.ID, u.ID, a.CodeGeneration
 	}
-	blocked, err := limit.Blocked(tx, notMeBlock, blockKey(st.by.Browser.ID[:], id), st.s.Codes.Life)
+	blocked, err := limit.Blocked(tx, notMeBlock, blockKey(st.by.Browser.ID[:], id), st.s.Settings.life(id.Implementation))
 	return who, blocked || !letIn || who.Deactivated, err
 }
 
@@ -256,7 +256,7 @@ func (st *starting) message(tx *db.Tx, a attempt, code string, link seal.Token) 
 		Text: delivery.Text{
 			Code: code, Site: s.Site, Host: s.host(),
 			Browser: l.Browser(st.by.Client.Agent), Place: l.Place(st.by.Client.Prefix), At: tx.Now.Format("15:04 MST"),
-			Minutes: int(st.s.Codes.Life.Round(time.Minute) / time.Minute),
+			Minutes: int(st.s.Settings.life(a.addr.Implementation).Round(time.Minute) / time.Minute),
 			Link:    s.PublicURL + "/login/link/" + link.String(),
 			NotMe:   s.PublicURL + "/login/not-me/" + st.s.notMeToken(a.id).String(),
 		},

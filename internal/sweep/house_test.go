@@ -39,7 +39,7 @@ func furnish(t *testing.T, d *db.DB, c *dbtest.Clock) *house {
 	cfg, _, err := config.Load("", nil, nil, os.ReadFile)
 	dbtest.Check(t, err)
 	h.sweeper = &sweep.Sweeper{DB: d, Sessions: h.Signin.Sessions, Log: slog.New(slog.DiscardHandler), Removed: h.removed, Settings: sweep.Settings{
-		Every: time.Millisecond, UnprovedAccounts: cfg.Sweep.UnprovedAccounts, CodeLife: cfg.ExpiryTime.Email,
+		Every: time.Millisecond, UnprovedAccounts: cfg.Sweep.UnprovedAccounts, CodeLife: cfg.LongestLife(),
 	}}
 	h.Deliver(t)
 	return h

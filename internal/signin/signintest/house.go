@@ -70,11 +70,11 @@ func Furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *House {
 	dbtest.Check(t, err)
 	queue := outbox.New(d, h.keys, channels.Handlers(), h.post, log)
 	queue.Linger = 0 // Mail waits for each to be recorded
-	codes, err := multifactor.NewCodes(h.keys, cfg.Code.Alphabet, cfg.Code.Length, cfg.ExpiryTime.Email)
+	codes, err := multifactor.NewCodes(h.keys, cfg.Code.Alphabet, cfg.Code.Length)
 	dbtest.Check(t, err)
 	sessions := session.New(d, session.Settings{Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute}, log)
 	h.Signin = signin.New(d, queue, codes, sessions, h.keys, signin.Settings{
-		OpenSignup: true, Admins: map[accounts.ID]bool{}, Tries: cfg.Code.Tries,
+		OpenSignup: true, Admins: map[accounts.ID]bool{}, Tries: cfg.Code.Tries, Lives: cfg.Lives(),
 		SendPerID: cfg.Limits.SendPerID, SendPerIP: cfg.Limits.SendPerIP, SendPerIDPrefix: cfg.Limits.SendPerIDPrefix,
 		TriesPerID: cfg.Limits.TriesPerID, ResendEvery: cfg.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(), Site: "Example", PublicURL: site,
 	}, log)

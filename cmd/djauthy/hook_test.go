@@ -1,0 +1,81 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// smsGateway receives what a hook posts, as JSON of all values.
+func smsGateway(t *testing.T) (address string, arrived chan map[string]string) {
+	t.Helper()
+	arrived = make(chan map[string]string, 100)
+	g := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var message map[string]string
+		if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&message) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		arrived <- message
+		_, _ = io.WriteString(w, "queued for "+message["to"])
+	}))
+	t.Cleanup(g.Close)
+	return g.URL + "/hidden-token/send", arrived
+}
+
+// next is what arrives next.
+func next(t *testing.T, arrived chan map[string]string) map[string]string {
+	t.Helper()
+	select {
+	case m := <-arrived:
+		return m
+	case <-time.After(20 * time.Second):
+		t.Fatal("no message arrives")
+		return nil
+	}
+}
+
+func TestACodeByHookSignsIn(t *testing.T) {
+	t.Parallel()
+	address, arrived := smsGateway(t)
+	s := start(t, "DJAUTHY_HOOK_0_NAME=sms", "DJAUTHY_HOOK_0_URL="+address, `DJAUTHY_HOOK_0_IDS=\+[0-9 ]+`, "DJAUTHY_EXPIRY_TIME_SMS=3m", "DJAUTHY_BRAND_NAME=Example")
+	for _, typed := range []string{"sms:+41 79 123 45 67", "+41791234567"} {
+		b := s.browser(t)
+		b.post("/login", "id", typed).want(t, http.StatusSeeOther, "/login/code")
+		m := next(t, arrived)
+		if m["to"] != "+41791234567" || m["site"] != "Example" || m["minutes"] != "3" || !strings.Contains(m["text"], m["code"]) {
+			t.Errorf("%q", m)
+		}
+		b.submit(m["code"]).want(t, http.StatusSeeOther, "/account")
+		if page := b.get("/account").body; !strings.Contains(page, "+41791234567") || !strings.Contains(page, ">sms<") {
+			t.Errorf("the account page does not show the number:\n%s", seen(page))
+		}
+	}
+	if out := s.must(t, "users", "list", "--json"); strings.Count(out, `"username"`) != 1 {
+		t.Errorf("two spellings of a number are two people:\n%s", out)
+	}
+	// What an operator sees holds neither the number nor the address of the hook.
+	out := s.must(t, "messages", "list", "--json") + s.out.String()
+	if strings.Contains(out, "1791234567") || strings.Contains(out, "hidden-token") || !strings.Contains(out, "+***7") {
+		t.Errorf("messages lists\n%s", out)
+	}
+}
+
+func TestCheckTriesEveryHookAndSendsByIt(t *testing.T) {
+	t.Parallel()
+	address, arrived := smsGateway(t)
+	s := start(t, "DJAUTHY_HOOK_0_NAME=sms", "DJAUTHY_HOOK_0_URL="+address)
+	out := s.must(t, "check", "--send", "sms:+41791234567")
+	if m := next(t, arrived); m["to"] != "+41791234567" || !strings.Contains(out, "the server said: 200 queued") || strings.Contains(out, "hidden-token") {
+		t.Errorf("%q arrived, check prints\n%s", m, out)
+	}
+	environ := append(s.environ, "DJAUTHY_HOOK_0_URL=http://127.0.0.1:1/hidden-token")
+	out, _, code := (&site{environ: environ}).command("check", "--send", "sms:+41791234567")
+	if code != exitFailed || !strings.Contains(out, "not sent: see sms") || !strings.Contains(out, "cannot be reached") || strings.Contains(out, "hidden-token") {
+		t.Errorf("check prints, with exit %d,\n%s", code, out)
+	}
+}

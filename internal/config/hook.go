@@ -1,0 +1,103 @@
+package config
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Hook is a web hook: a request for each message. Its name is an implementation.
+type Hook struct {
+	Name        string
+	URL         string // its path is a template
+	Method      string
+	Headers     map[string]string
+	ContentType string
+	Body        string // a template; "": all values
+	IDs         string // a regular expression (RE2), or ""
+	Secret      string
+
+	Expiry time.Duration // how long a code that it sends is valid
+}
+
+func (h *Hook) table() table {
+	return table{settings: []setting{
+		text("name", &h.Name, "", "the implementation's name, and the prefix of its ids: sms:+41791234567", nameOf),
+		text("url", &h.URL, "", "where messages are posted; values may stand in the path, as in the body", hookURL).markSecret(),
+		choice("method", &h.Method, "POST, PUT, PATCH or GET", "POST", "PUT", "PATCH", "GET"),
+		pairs("headers", &h.Headers, "headers of the request").markSecret(),
+		choice("content_type", &h.ContentType, "application/json or application/x-www-form-urlencoded", "application/json", "application/x-www-form-urlencoded"),
+		text("body", &h.Body, "", "a template of Go's text/template over .To .Code .Text .Subject .Site .Minutes, which are escaped for the content type: in JSON write the quotation marks around each. Empty: all six", anyText).markSecret(),
+		text("ids", &h.IDs, "", "regular expression (RE2) of the ids that go to this hook without its name in front; it has to match all of the id", pattern),
+		text("secret", &h.Secret, "", "signs the body: X-Djauthy-Signature is t=UNIX,v1=HEX, the HMAC-SHA256 of UNIX.BODY", anyText).markSecret(),
+	}}
+}
+
+// Pattern matches the ids that go to the hook without its name in front; nil: none do.
+func (h *Hook) Pattern() *regexp.Regexp {
+	if h.IDs == "" {
+		return nil
+	}
+	return regexp.MustCompile(whole(h.IDs)) // pattern has tried it
+}
+
+func whole(expression string) string { return `^(?:` + expression + `)$` }
+
+func pattern(v string) error {
+	if _, err := regexp.Compile(whole(v)); err != nil {
+		return errors.New("a regular expression in the syntax of RE2")
+	}
+	return nil
+}
+
+func hookURL(v string) error {
+	if !strings.HasPrefix(v, "https://") && !strings.HasPrefix(v, "http://") {
+		return errors.New("an address such as https://gateway.example.org/send")
+	}
+	return nil
+}
+
+// reserved are names that mean something else: implementations, prefixes of ids, paths under
+// /login.
+var reserved = []string{
+	"email", "jabber", "openid", "oauth", "code", "mailto", "xmpp", "acct", "http", "https", "tel",
+	"resend", "link", "not-me", "first", "choose", "callback", "passkey", "totp", "recovery", "bound",
+}
+
+var name = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+
+// nameOf accepts the name of a hook or a provider.
+func nameOf(v string) error {
+	switch {
+	case !name.MatchString(v):
+		return errors.New("a name of small letters, digits and -, beginning with a letter, such as sms")
+	case slices.Contains(reserved, v):
+		return errors.New("a name that does not mean something else to djauthy already")
+	}
+	return nil
+}
+
+// expiries are the settings of how long codes are valid that hooks send.
+func (c *Config) expiries() (all []setting) {
+	for i := range c.Hooks {
+		h := &c.Hooks[i]
+		if name.MatchString(h.Name) {
+			all = append(all, duration("expiry_time."+h.Name, &h.Expiry, "10m", "", time.Minute, 24*time.Hour))
+		}
+	}
+	return all
+}
+
+// checkNames refuses two hooks of one name.
+func (c *Config) checkNames() error {
+	seen := map[string]bool{}
+	for i, h := range c.Hooks {
+		if seen[h.Name] {
+			return &Error{Key: entryKey("hook", i) + ".name", Value: h.Name, Allowed: "a name that no other hook has", Source: "settings"}
+		}
+		seen[h.Name] = true
+	}
+	return nil
+}
