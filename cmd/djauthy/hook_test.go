@@ -6,15 +6,20 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// smsGateway receives what a hook posts, as JSON of all values.
-func smsGateway(t *testing.T) (address string, arrived chan map[string]string) {
+// smsGateway receives what a hook posts, as JSON of all values, unless it is broken.
+func smsGateway(t *testing.T, broken *atomic.Bool) (address string, arrived chan map[string]string) {
 	t.Helper()
 	arrived = make(chan map[string]string, 100)
 	g := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if broken.Load() {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
 		var message map[string]string
 		if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&message) != nil {
 			w.WriteHeader(http.StatusBadRequest)
@@ -41,7 +46,7 @@ func next(t *testing.T, arrived chan map[string]string) map[string]string {
 
 func TestACodeByHookSignsIn(t *testing.T) {
 	t.Parallel()
-	address, arrived := smsGateway(t)
+	address, arrived := smsGateway(t, new(atomic.Bool))
 	s := start(t, "DJAUTHY_HOOK_0_NAME=sms", "DJAUTHY_HOOK_0_URL="+address, `DJAUTHY_HOOK_0_IDS=\+[0-9 ]+`, "DJAUTHY_EXPIRY_TIME_SMS=3m", "DJAUTHY_BRAND_NAME=Example")
 	for _, typed := range []string{"sms:+41 79 123 45 67", "+41791234567"} {
 		b := s.browser(t)
@@ -67,7 +72,7 @@ func TestACodeByHookSignsIn(t *testing.T) {
 
 func TestCheckTriesEveryHookAndSendsByIt(t *testing.T) {
 	t.Parallel()
-	address, arrived := smsGateway(t)
+	address, arrived := smsGateway(t, new(atomic.Bool))
 	s := start(t, "DJAUTHY_HOOK_0_NAME=sms", "DJAUTHY_HOOK_0_URL="+address)
 	out := s.must(t, "check", "--send", "sms:+41791234567")
 	if m := next(t, arrived); m["to"] != "+41791234567" || !strings.Contains(out, "the server said: 200 queued") || strings.Contains(out, "hidden-token") {
@@ -77,5 +82,47 @@ func TestCheckTriesEveryHookAndSendsByIt(t *testing.T) {
 	out, _, code := (&site{environ: environ}).command("check", "--send", "sms:+41791234567")
 	if code != exitFailed || !strings.Contains(out, "not sent: see sms") || !strings.Contains(out, "cannot be reached") || strings.Contains(out, "hidden-token") {
 		t.Errorf("check prints, with exit %d,\n%s", code, out)
+	}
+}
+
+func TestAClosedChannelIsToldToEveryIdAlike(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	address, arrived := smsGateway(t, &broken)
+	s := start(t, "DJAUTHY_HOOK_0_NAME=sms", "DJAUTHY_HOOK_0_URL="+address)
+	known := s.browser(t)
+	known.post("/login", "id", "sms:+41790000001").want(t, http.StatusSeeOther, "/login/code")
+	known.submit(next(t, arrived)["code"]).want(t, http.StatusSeeOther, "/account")
+
+	broken.Store(true)
+	b := s.browser(t)
+	b.post("/login", "id", "sms:+41790000002").want(t, http.StatusSeeOther, "/login/code") // who finds out
+	until(t, "the channel stays open", func() bool { return s.house.outbox.Closed("sms") })
+	users := s.must(t, "users", "list", "--json")
+	for _, id := range []string{"sms:+41790000001", "sms:+41790000002", "sms:+41790000003"} {
+		page := s.browser(t).post("/login", "id", id).want(t, http.StatusServiceUnavailable, "").body
+		if !strings.Contains(page, "send codes by sms at the moment") || !strings.Contains(page, strings.TrimPrefix(id, "sms:+")) {
+			t.Errorf("%s: the page says\n%s", id, seen(page))
+		}
+	}
+	b.post("/login/resend").want(t, http.StatusServiceUnavailable, "")
+	if now := s.must(t, "users", "list", "--json"); now != users {
+		t.Errorf("an ask that was refused left something behind:\n%s\n%s", users, now)
+	}
+	s.browser(t).ask(anID()) // another channel is not touched
+
+	broken.Store(false)
+	s.clock.advance(11 * time.Second)
+	until(t, "the channel stays closed", func() bool { return !s.house.outbox.Closed("sms") })
+	s.browser(t).post("/login", "id", "sms:+41790000003").want(t, http.StatusSeeOther, "/login/code")
+}
+
+// until waits for what has to happen.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(what)
+		}
 	}
 }

@@ -34,8 +34,17 @@ func (s *smtpSender) explain(f *failure, to string) *outbox.Error {
 	default:
 		e.Permanent = true
 	}
+	e.Lasting = e.Down && f.lasting()
 	e.Reason = clean(s.reason(f), to, s.Password)
 	return e
+}
+
+// lasting reports whether only a change of settings, here or on the server, mends it.
+func (f *failure) lasting() bool {
+	var untrusted *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	return f.reply.code >= 500 || f.stage == atAuth && f.reply.code == 0 && !timeout(f.err) ||
+		errors.Is(f.err, errNoStartTLS) || errors.As(f.err, &untrusted) || errors.As(f.err, &record)
 }
 
 // reason says what failed, without the server's reply.

@@ -20,9 +20,9 @@ func refusedByHook(status int, said string) *outbox.Error {
 	e := &outbox.Error{Said: said}
 	switch {
 	case status/100 == 3:
-		e.Down, e.Reason = true, "the hook is answered by a redirect, which is not followed: set its url to the address that it leads to"
+		e.Down, e.Lasting, e.Reason = true, true, "the hook is answered by a redirect, which is not followed: set its url to the address that it leads to"
 	case status == http.StatusUnauthorized:
-		e.Down, e.Reason = true, "the hook is refused: check its headers and secret"
+		e.Down, e.Lasting, e.Reason = true, true, "the hook is refused: check its headers and secret"
 	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
 		e.Down, e.Reason = true, "the hook's server does not work for now"
 	default:

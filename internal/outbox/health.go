@@ -10,20 +10,43 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
+const (
+	// shortFault is how long a channel may fail before it counts as closed: a server that is
+	// restarted is back by then, and messages wait for it.
+	shortFault = 30 * time.Second
+	// probeEvery is the least time between two tries of a closed channel's server.
+	probeEvery = 10 * time.Second
+	probeFor   = time.Minute
+)
+
 // health holds which kinds of jobs fail as a whole (Error.Down), as this process has seen
 // last. It never depends on one person's job.
 type health struct {
-	mu   *sync.Mutex
-	down map[string]bool
+	mu     *sync.Mutex
+	faults map[string]*fault
 }
 
-func newHealth() health { return health{new(sync.Mutex), map[string]bool{}} }
+// fault is what is wrong with a kind of jobs.
+type fault struct {
+	since   time.Time // of its first failure in a row
+	lasting bool      // it does not pass by itself (Error.Lasting)
+	tried   time.Time // when a job or its server was tried last
+}
 
-func (h health) record(kind string, err error) {
+func newHealth() health { return health{new(sync.Mutex), map[string]*fault{}} }
+
+func (h health) record(kind string, err error, at time.Time) {
 	var se *Error
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.down[kind] = errors.As(err, &se) && se.Down
+	if !errors.As(err, &se) || !se.Down {
+		delete(h.faults, kind)
+		return
+	}
+	if h.faults[kind] == nil {
+		h.faults[kind] = &fault{since: at}
+	}
+	h.faults[kind].lasting, h.faults[kind].tried = se.Lasting, at
 }
 
 // Down reports whether jobs of a kind fail for all recipients, as the last one did, or are
@@ -34,7 +57,37 @@ func (o *Outbox) Down(kind string) bool {
 	}
 	o.health.mu.Lock()
 	defer o.health.mu.Unlock()
-	return o.health.down[kind]
+	return o.health.faults[kind] != nil
+}
+
+// Closed reports whether no job of a kind should be added: the last one failed for a reason
+// that does not pass by itself, or all have failed for longer than shortFault. It is the
+// same for all recipients. Where no job is left that would find out, it tries the server now
+// and then.
+func (o *Outbox) Closed(kind string) bool {
+	now := o.db.Now()
+	o.health.mu.Lock()
+	defer o.health.mu.Unlock()
+	f := o.health.faults[kind]
+	if f == nil || !f.lasting && now.Sub(f.since) < shortFault {
+		return false
+	}
+	if h, ok := o.handlers[kind].(checkedHandler); ok && now.Sub(f.tried) >= probeEvery {
+		f.tried = now
+		go o.probe(kind, h)
+	}
+	return true
+}
+
+// probe opens a kind of jobs again if its server answers.
+func (o *Outbox) probe(kind string, h checkedHandler) {
+	ctx, cancel := context.WithTimeout(context.Background(), probeFor)
+	defer cancel()
+	if err := h.Check(ctx); err != nil {
+		return
+	}
+	o.health.record(kind, nil, o.db.Now())
+	o.log.Info("outbox: the channel works again", "channel", kind)
 }
 
 // usual caches for usualFor how long jobs take.

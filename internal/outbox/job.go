@@ -37,12 +37,19 @@ type Handler interface {
 // A stuckHandler knows that all jobs of its kind are delayed, before a Do has ended.
 type stuckHandler interface{ Stuck() bool }
 
+// A checkedHandler can try its server short of doing a job.
+type checkedHandler interface {
+	Check(ctx context.Context) error
+}
+
 // Error says what a failed Do means for the job and for all jobs of its kind.
 type Error struct {
 	// Permanent: trying this job again is useless.
 	Permanent bool
 	// Down: jobs of this kind fail for all recipients.
 	Down bool
+	// Lasting: Down does not pass by itself, as when a password is wrong.
+	Lasting bool
 	// Unknown: the receiver has the whole job and did not say whether it accepts it, so
 	// that another try may deliver it twice.
 	Unknown bool

@@ -23,7 +23,7 @@ func (o *Outbox) work(under context.Context, q Queued, s *slot) {
 	said, err := o.try(ctx, q)
 	out := outcomeOf(q, o.db.Now(), said, err)
 	if out.cut = err != nil && under.Err() != nil && !out.unknown(); !out.cut {
-		o.health.record(q.job.Kind, err)
+		o.health.record(q.job.Kind, err, out.at)
 	}
 	o.done <- out
 }

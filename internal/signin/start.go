@@ -30,6 +30,8 @@ type Started struct {
 	Wait time.Duration
 	// Soon: it was refused only because the last message is younger than ResendEvery.
 	Soon bool
+	// Closed: its channel does not work, so that nothing was sent, whoever asks.
+	Closed bool
 	// Gone: there is no attempt to resend a code of.
 	Gone bool
 }
@@ -76,6 +78,9 @@ func (s *Service) Resend(ctx context.Context, by Requester) (Started, error) {
 }
 
 func (st *starting) run(ctx context.Context) (Started, error) {
+	if st.s.Outbox.Closed(st.request.ID.Implementation) {
+		return Started{Closed: true}, nil
+	}
 	err := st.s.DB.Sequence(ctx, db.ReadCommitted(st.count), db.ReadCommitted(st.begin))
 	if err != nil {
 		return Started{}, err

@@ -100,6 +100,10 @@ func (s *signIn) start(c *fiber.Ctx, p loginPage, adminToken string) error {
 	if err != nil {
 		return err
 	}
+	if started.Closed {
+		p.Problem = p.T("problem.id.closed", "Channel", p.Language.Implementation(found.ID.Implementation))
+		return s.Write(c.Status(http.StatusServiceUnavailable), "signin/login.html", p)
+	}
 	return s.started(c, started, by)
 }
 
@@ -108,6 +112,8 @@ func (s *signIn) started(c *fiber.Ctx, started signin.Started, by signin.Request
 	switch {
 	case started.Gone:
 		return s.ended(c, signin.Waiting{Verdict: signin.Gone})
+	case started.Closed:
+		return s.codePage(c.Status(http.StatusServiceUnavailable), by, "", false)
 	case started.Soon:
 		c.Status(http.StatusTooManyRequests)
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(door.Seconds(started.Wait)))

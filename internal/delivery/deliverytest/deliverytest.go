@@ -28,6 +28,8 @@ const Patience = 30 * time.Second
 type Post struct {
 	// Answer says what comes of a message; nil: it is sent.
 	Answer func(w delivery.Worded) error
+	// Try is what Check says; nil: all is well.
+	Try func(ctx context.Context) error
 	// Said are the receiver's words.
 	Said string
 	// Wait is called before Answer.
@@ -62,7 +64,12 @@ func (p *Post) Send(ctx context.Context, w delivery.Worded) (string, error) {
 }
 
 // Check finds nothing wrong.
-func (p *Post) Check(context.Context) error { return nil }
+func (p *Post) Check(ctx context.Context) error {
+	if p.Try == nil {
+		return nil
+	}
+	return p.Try(ctx)
+}
 
 // Sent tells the test that a message was sent.
 func (p *Post) Sent(_ string, took time.Duration) { p.Took <- took }

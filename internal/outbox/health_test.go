@@ -1,0 +1,86 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
+	"github.com/djauthy/djauthy/internal/outbox"
+)
+
+// fail sends one message that comes to the given end.
+func fail(t *testing.T, d *db.DB, o *outbox.Outbox, p *deliverytest.Post, err error) {
+	t.Helper()
+	p.Answer = func(delivery.Worded) error { return err }
+	o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))[0])
+	if err == nil {
+		deliverytest.Next(t, p.Took)
+	} else {
+		deliverytest.Next(t, p.Permanent)
+	}
+}
+
+func TestAChannelIsClosedWhenItFailsForLongOrForGood(t *testing.T) {
+	d := dbtest.Fresh(t, "sqlite")
+	clock := dbtest.NewClock()
+	d.Now = clock.Now
+	p := deliverytest.NewPost()
+	p.Try = func(context.Context) error { return errors.New("still away") }
+	o := p.Outbox(t, d)
+	deliverytest.Runs(t, o)
+	away, wrong := &outbox.Error{Down: true, Reason: "unreachable"}, &outbox.Error{Down: true, Lasting: true, Reason: "wrong password"}
+	want(t, o.Closed("email"), false)
+	fail(t, d, o, p, away)
+	want(t, o.Closed("email"), false) // it may be back in a moment
+	clock.Advance(29 * time.Second)
+	want(t, o.Closed("email"), false)
+	clock.Advance(time.Second)
+	want(t, o.Closed("email"), true)
+	want(t, o.Closed("jabber"), false)
+	fail(t, d, o, p, nil)
+	want(t, o.Closed("email"), false)
+	fail(t, d, o, p, &outbox.Error{Permanent: true, Reason: "no such person"}) // one person's failure closes nothing
+	want(t, o.Closed("email"), false)
+	fail(t, d, o, p, wrong)
+	want(t, o.Closed("email"), true)
+}
+
+// Without messages nobody else would find out.
+func TestAClosedChannelOpensWhenItsServerAnswers(t *testing.T) {
+	d := dbtest.Fresh(t, "sqlite")
+	clock := dbtest.NewClock()
+	d.Now = clock.Now
+	p := deliverytest.NewPost()
+	tried := make(chan bool, 100)
+	var back atomic.Bool
+	p.Try = func(context.Context) error {
+		defer func() { tried <- true }()
+		if !back.Load() {
+			return errors.New("still away")
+		}
+		return nil
+	}
+	o := p.Outbox(t, d)
+	deliverytest.Runs(t, o)
+	fail(t, d, o, p, &outbox.Error{Down: true, Lasting: true, Reason: "wrong password"})
+	clock.Advance(10 * time.Second)
+	for range 100 { // however many ask, the server is tried once
+		want(t, o.Closed("email"), true)
+	}
+	deliverytest.Next(t, tried)
+	clock.Advance(9 * time.Second)
+	want(t, o.Closed("email"), true)
+	want(t, len(tried), 0)
+	back.Store(true)
+	clock.Advance(time.Second)
+	want(t, o.Closed("email"), true)
+	deliverytest.Next(t, tried)
+	until(t, "the channel stays closed", func() bool { return !o.Closed("email") })
+	want(t, o.Down("email"), false)
+}
