@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -89,7 +90,7 @@ func hookTransport() *http.Transport {
 
 // Send posts a message. Any answer but 2xx, a redirect too, is a failure that is tried again.
 func (s *hookSender) Send(ctx context.Context, w Worded) (said string, err error) {
-	v := hookValues{To: w.To, Code: w.Code, Text: w.Text, Subject: w.Subject, Site: s.Site, Minutes: strconv.Itoa(w.Minutes)}
+	v := hookValues{To: w.To, Code: cmp.Or(w.Code, "TEST"), Text: w.Text, Subject: w.Subject, Site: s.Site, Minutes: strconv.Itoa(w.Minutes)}
 	address, err := s.address(v)
 	if err != nil {
 		return "", &outbox.Error{Permanent: true, Reason: err.Error()}

@@ -102,8 +102,17 @@ func (h Hook) secrets() (all []string) {
 		}
 	}
 	add(h.Secret)
+	for _, word := range strings.FieldsFunc(h.Body, notInToken) { // some gateways take their key in the body
+		if len(word) >= 16 {
+			add(word)
+		}
+	}
 	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
 	return slices.Compact(all)
+}
+
+func notInToken(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._+/=", r)
 }
 
 // headerName reports whether a text is the name of a header (RFC 9110 5.1) that may be set.
