@@ -15,6 +15,8 @@ type Discovery struct {
 	FoldLocalPart bool
 	// Hooks are the web hooks that are configured.
 	Hooks []HookIDs
+	// Jabber is nil unless it is configured.
+	Jabber *JabberIDs
 }
 
 // forms are the forms of ids that people can be reached by, in the order in which discovery
@@ -23,12 +25,18 @@ func (d Discovery) forms() (all []*form) {
 	for _, h := range d.Hooks {
 		all = append(all, h.form())
 	}
+	if d.Jabber != nil {
+		all = append(all, d.Jabber.form())
+	}
 	return append(all, &email)
 }
 
 // Implementations are the ways to reach a person, in the order of a choice.
 func (d Discovery) Implementations() []string {
 	names := []string{Email}
+	if d.Jabber != nil {
+		names = append(names, Jabber)
+	}
 	for _, h := range d.Hooks {
 		names = append(names, h.Name)
 	}

@@ -42,8 +42,11 @@ type form struct {
 
 // formOf is the form of the identifiers of an implementation.
 func formOf(implementation string) *form {
-	if implementation == Email {
+	switch implementation {
+	case Email:
 		return &email
+	case Jabber:
+		return &jabber
 	}
 	return &hookForm
 }
