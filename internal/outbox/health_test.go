@@ -84,3 +84,31 @@ func TestAClosedChannelOpensWhenItsServerAnswers(t *testing.T) {
 	until(t, "the channel stays closed", func() bool { return !o.Closed("email") })
 	want(t, o.Down("email"), false)
 }
+
+func TestOnlyWhatWasSentCanComeBack(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
+		p := deliverytest.NewPost()
+		o := p.Outbox(t, d)
+		deliverytest.Runs(t, o)
+		q := deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "1"), deliverytest.Message("ben@example.org", "2"))
+		o.Deliver(q[0])
+		deliverytest.Next(t, p.Took)
+		until(t, "it is not recorded as sent", func() bool { return count(t, d, `SELECT count(*) FROM outbox WHERE state = 1`) == 1 })
+		all, err := ids(t.Context(), d)
+		dbtest.Check(t, err)
+		dbtest.Check(t, o.Bounced(t.Context(), "jabber", all[0], "service-unavailable")) // another channel's
+		dbtest.Check(t, o.Bounced(t.Context(), "email", all[1], "service-unavailable"))  // still waiting
+		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 2`), 0)
+		dbtest.Check(t, o.Bounced(t.Context(), "email", all[0], "service-unavailable"))
+		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 2 AND said = 'service-unavailable'`), 1)
+	})
+}
+
+// ids are those of all jobs, in the order in which they were made.
+func ids(ctx context.Context, d *db.DB) (all []db.ID, err error) {
+	err = d.View(ctx, func(tx *db.Tx) error {
+		all, err = db.All(tx, db.One[db.ID], `SELECT id FROM outbox ORDER BY id`)
+		return err
+	})
+	return all, err
+}

@@ -1,0 +1,62 @@
+package delivery
+
+import (
+	"context"
+	"net"
+	"sync"
+
+	"mellium.im/xmpp"
+)
+
+// jabberStream is one connection to a Jabber server. It ends once and is not used again.
+type jabberStream struct {
+	*xmpp.Session
+	conn    net.Conn
+	over    context.Context // done when the stream has ended; its cause says why
+	mu      sync.Mutex
+	waiting map[string]chan string // for messages that come back, by their id
+}
+
+func (s *jabberStream) expect(id string) chan string {
+	c := make(chan string, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting[id] = c
+	return c
+}
+
+func (s *jabberStream) forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, id)
+}
+
+// tell hands a condition to the Send that waits for it; false: none does.
+func (s *jabberStream) tell(id, condition string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case s.waiting[id] <- condition: // a nil channel takes nothing
+		return true
+	default:
+		return false
+	}
+}
+
+// within does something on the stream for as long as ctx and the stream last. What was cut
+// off may be half written, so the stream ends with it.
+func (s *jabberStream) within(ctx context.Context, do func(context.Context) error) error {
+	both, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(s.over, stop)() // the library waits for an answer though the stream is over
+	defer context.AfterFunc(ctx, func() { _ = s.conn.Close() })()
+	err := do(both)
+	if err == nil {
+		return nil
+	}
+	_ = s.conn.Close()
+	if cause := context.Cause(s.over); cause != nil && ctx.Err() == nil {
+		return cause
+	}
+	return err
+}
