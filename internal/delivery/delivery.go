@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,6 +90,16 @@ func (c channel) Do(ctx context.Context, j outbox.Job) (said string, err error) 
 	w.ID, w.Date = fmt.Sprintf("%x", uint64(j.ID)), j.ID.Time()
 	said, err = c.Send(ctx, w)
 	return m.strike(said), m.struck(err)
+}
+
+// Bounced records in the outbox that a message came back after it was sent. id is that of
+// its Worded.
+func (c *Channels) Bounced(ctx context.Context, out *outbox.Outbox, channel, id, said string) error {
+	n, err := strconv.ParseUint(id, 16, 64)
+	if err != nil {
+		return nil //nolint:nilerr // it is not one of ours
+	}
+	return out.Bounced(ctx, channel, db.ID(n), said)
 }
 
 // Stuck reports whether the channel delays all messages.
