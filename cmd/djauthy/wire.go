@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -135,6 +136,9 @@ func (h *app) wire(e *env) error {
 // discovery knows the ids of everybody whom the configured channels reach.
 func discovery(c *config.Config) accounts.Discovery {
 	d := accounts.Discovery{FoldLocalPart: c.IDs.FoldLocalPart}
+	if c.Jabber.ID != "" {
+		d.Jabber = &accounts.JabberIDs{Domains: accounts.Hosts(c.Jabber.Domains)}
+	}
 	for _, hook := range c.Hooks {
 		d.Hooks = append(d.Hooks, accounts.HookIDs{Name: hook.Name, IDs: hook.Pattern()})
 	}
@@ -148,6 +152,11 @@ func (h *app) senders(e *env) (map[string]delivery.Sender, error) {
 		return nil, err
 	}
 	all := map[string]delivery.Sender{accounts.Email: mail}
+	if h.cfg.Jabber.ID != "" {
+		if all[accounts.Jabber], err = h.jabber(); err != nil {
+			return nil, fmt.Errorf("settings: jabber.%w", err)
+		}
+	}
 	for i, hook := range h.cfg.Hooks {
 		all[hook.Name], err = delivery.NewHook(delivery.Hook{
 			URL: hook.URL, Method: hook.Method, Headers: hook.Headers, ContentType: hook.ContentType, Body: hook.Body, Secret: hook.Secret, Site: h.cfg.Brand.Name,
@@ -157,6 +166,23 @@ func (h *app) senders(e *env) (map[string]delivery.Sender, error) {
 		}
 	}
 	return all, nil
+}
+
+// jabber is the sender of the jabber channel.
+func (h *app) jabber() (delivery.Sender, error) {
+	c := h.cfg.Jabber
+	var ca []byte
+	if c.CA != "" {
+		var err error
+		if ca, err = config.ReadFile(c.CA); err != nil {
+			return nil, fmt.Errorf("ca: %w", err)
+		}
+	}
+	return delivery.NewJabber(delivery.Jabber{ID: c.ID, Secret: c.Password, Server: c.Server, CA: ca, Bounced: func(id, condition string) {
+		if err := h.channels.Bounced(context.Background(), h.outbox, accounts.Jabber, id, condition); err != nil {
+			h.log.Error("cannot record that a message came back", "err", err)
+		}
+	}})
 }
 
 // sender is the way to send mail: the configured server, or the local mailbox.

@@ -7,6 +7,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -29,7 +30,7 @@ type Config struct {
 	OpenSignup     bool
 	Admins         []string
 
-	ExpiryTime struct{ Email time.Duration }
+	ExpiryTime struct{ Email, Jabber time.Duration }
 	Code       struct {
 		Alphabet string // "digits" or "letters"
 		Length   int
@@ -44,6 +45,13 @@ type Config struct {
 		From     string
 		Auth     string        // "auto" or the name of a SASL mechanism, in small letters
 		Timeout  time.Duration // of each reply of the server
+	}
+	Jabber struct {
+		ID       string // login@example.org, or a component's domain; empty: no Jabber
+		Password string
+		Server   string // host:port, or "" for SRV
+		CA       string // path of a PEM file, or ""
+		Domains  []string
 	}
 	Hooks []Hook
 	OTP   struct {
@@ -155,7 +163,7 @@ func (c *Config) check() error {
 	if c.Email.Host == "" && !(Loopback(c.PublicHost()) && Loopback(host)) {
 		return contradiction("email.host", "", "an SMTP server is needed when listen or public_url is not loopback; the local mailbox is for one machine only")
 	}
-	if err := c.checkNames(); err != nil {
+	if err := errors.Join(c.checkNames(), c.checkJabber()); err != nil {
 		return err
 	}
 	if c.Session.Idle > c.Session.Absolute {
@@ -169,7 +177,7 @@ func (c *Config) check() error {
 
 // Lives is how long a code is valid, by the implementation that sends it.
 func (c *Config) Lives() map[string]time.Duration {
-	all := map[string]time.Duration{"email": c.ExpiryTime.Email}
+	all := map[string]time.Duration{"email": c.ExpiryTime.Email, "jabber": c.ExpiryTime.Jabber}
 	for _, h := range c.Hooks {
 		all[h.Name] = h.Expiry
 	}

@@ -79,8 +79,12 @@ func nameOf(v string) error {
 	return nil
 }
 
-// expiries are the settings of how long codes are valid that hooks send.
-func (c *Config) expiries() (all []setting) {
+// expiries are the settings of how long codes are valid, by implementation.
+func (c *Config) expiries() []setting {
+	all := []setting{
+		duration("expiry_time.email", &c.ExpiryTime.Email, "10m", "how long a code sent by email is valid", time.Minute, 24*time.Hour),
+		duration("expiry_time.jabber", &c.ExpiryTime.Jabber, "10m", "the same by Jabber", time.Minute, 24*time.Hour),
+	}
 	for i := range c.Hooks {
 		h := &c.Hooks[i]
 		if name.MatchString(h.Name) {

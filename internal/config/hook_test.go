@@ -21,6 +21,9 @@ func TestAHookIsReadWithItsExpiryTime(t *testing.T) {
 	if p := c.Hooks[0].Pattern(); !p.MatchString("+41 79") || p.MatchString("x+41") || p.MatchString("+41x") || c.Hooks[1].Pattern() != nil {
 		t.Errorf("the pattern %v is not for whole ids", p)
 	}
+	if again := must(t, strings.ReplaceAll(c.String(), "(hidden)", "https://a.example"), "DJAUTHY_SECRET_KEY=", "DJAUTHY_HOOK_0_HEADERS=", "DJAUTHY_HOOK_1_HEADERS=", "DJAUTHY_HOOK_2_HEADERS="); again.Lives()["sms"] != 3*time.Minute {
+		t.Errorf("what is printed reads as %v", again.Lives())
+	}
 	if strings.Contains(c.String(), "hunter2") {
 		t.Errorf("a secret is shown:\n%s", c)
 	}

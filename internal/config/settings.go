@@ -53,13 +53,18 @@ func (s setting) assign(text string) error {
 // table lists everything that the file may hold.
 func (c *Config) table() table {
 	return table{
-		settings: append(c.settings(), c.expiries()...),
+		settings: c.settings(),
 		arrays:   []array{arrayOf("hook", &c.Hooks, "any number of web hooks, each a way to reach people: gateways for text messages, chat services; see docs/channels", (*Hook).table)},
 	}
 }
 
 // settings lists the keys outside arrays of tables, in the order of the example file.
 func (c *Config) settings() []setting {
+	return slices.Concat(c.siteSettings(), c.expiries(), c.channelSettings(), c.otherSettings())
+}
+
+// siteSettings are about the site as a whole.
+func (c *Config) siteSettings() []setting {
 	return []setting{
 		choice("mode", &c.Mode, "auto: the id decides by which implementation a person signs in; manual: the person chooses it", "auto", "manual"),
 		text("listen", &c.Listen, "127.0.0.1:8080", "address and port to listen on", address),
@@ -72,9 +77,12 @@ func (c *Config) settings() []setting {
 		boolean("hsts_subdomains", &c.HSTSSubdomains, false, "true: Strict-Transport-Security has includeSubDomains (RFC 6797 6.1.2): browsers use https alone for every host below public_url's, and remember it for two years"),
 		boolean("open_signup", &c.OpenSignup, true, "false: only ids with an account get a code; unknown ids get the same pages, but no message"),
 		list("admins", &c.Admins, "ids that become superusers at their first sign-in"),
+	}
+}
 
-		duration("expiry_time.email", &c.ExpiryTime.Email, "10m", "how long a code sent by email is valid", time.Minute, 24*time.Hour),
-
+// channelSettings are about codes and the channels that carry them.
+func (c *Config) channelSettings() []setting {
+	return []setting{
 		choice("code.alphabet", &c.Code.Alphabet, "digits or letters", "digits", "letters"),
 		number("code.length", &c.Code.Length, 6, "characters in a code", 5, 32),
 		number("code.tries", &c.Code.Tries, 5, "wrong tries per sign-in, for all its codes together", 1, 10),
@@ -88,6 +96,16 @@ func (c *Config) settings() []setting {
 		ignoreCase(choice("email.auth", &c.Email.Auth, "SASL mechanism: auto tries PLAIN, LOGIN, then the others that the server offers, until one succeeds; or one of plain, login, scram-sha-256, scram-sha-1, cram-md5", "auto", "plain", "login", "scram-sha-256", "scram-sha-1", "cram-md5")),
 		duration("email.timeout", &c.Email.Timeout, "5m", "timeout of each reply of the server (RFC 5321 4.5.3.2); the reply to the end of a message has ten minutes", time.Second, time.Hour),
 
+		text("jabber.jid", &c.Jabber.ID, "", "login@example.org, as whom messages are sent; or the domain of an external component (XEP-0114), login.example.org; empty: nobody is reached by Jabber", optional(jabberID)),
+		text("jabber.password", &c.Jabber.Password, "", "the password, or the component's secret", anyText).markSecret(),
+		text("jabber.server", &c.Jabber.Server, "", "address and port; empty: found by SRV, for a client. A component has no TLS: its server belongs on this machine or in a network of your own", optional(address)),
+		text("jabber.ca", &c.Jabber.CA, "", "path of a PEM file with the only authorities that count for the server's certificate; empty: those of the system", anyText),
+		list("jabber.domains", &c.Jabber.Domains, "domains whose ids are Jabber ids also without xmpp: in front"),
+	}
+}
+
+func (c *Config) otherSettings() []setting {
+	return []setting{
 		number("otp.window", &c.OTP.Window, 3, "how many steps of 30 seconds a micro service's token may be early or late", 0, 10),
 		boolean("otp.single_use", &c.OTP.SingleUse, false, "true: a token is accepted once. Clients of the ungleichotp services expect that the same token is accepted again"),
 

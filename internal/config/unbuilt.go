@@ -11,8 +11,7 @@ import (
 // A key moves from here to settings when its part is built.
 func unbuilt() []string {
 	return []string{
-		"expiry_time.jabber", "expiry_time.openid", "expiry_time.oauth",
-		"jabber.jid", "jabber.password", "jabber.server", "jabber.ca", "jabber.domains",
+		"expiry_time.openid", "expiry_time.oauth",
 		"provider.name", "provider.kind", "provider.driver", "provider.label", "provider.issuer", "provider.client_id", "provider.client_secret",
 		"provider.scopes", "provider.domains", "provider.trust_email", "provider.trust_factors",
 		"openid.any_issuer",

@@ -24,13 +24,10 @@ func wantUnbuilt(t *testing.T, err error, key, source string) {
 
 func TestASettingOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 	for text, key := range map[string]string{
-		"[jabber]\njid = \"login@example.org\"": "jabber.jid",
-		"[jabber]\nport = 5222":                 "jabber.port",
-		"[jabber]":                              "jabber",
-		"jabber = true":                         "jabber",
-		"[expiry_time]\nemail = \"10m\"\njabber = \"10m\"":             "expiry_time.jabber",
-		"[expiry_time]\nopenid = \"10m\"":                              "expiry_time.openid",
-		"expiry_time.oauth = 600":                                      "expiry_time.oauth",
+		"[fetch]":                         "fetch",
+		"fetch = true":                    "fetch",
+		"[expiry_time]\nopenid = \"10m\"": "expiry_time.openid",
+		"expiry_time.oauth = 600":         "expiry_time.oauth",
 		"[[provider]]\nname = \"github\"\nclient_secret = \"hunter2\"": "provider",
 		"[provider]\nclient_secret = \"hunter2\"":                      "provider.client_secret",
 		"provider = []":                     "provider",
@@ -48,9 +45,6 @@ func TestASettingOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 
 func TestAVariableOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 	for name, key := range map[string]string{
-		"DJAUTHY_JABBER_JID":                "jabber.jid",
-		"DJAUTHY_JABBER_PASSWORD_FILE":      "jabber.password",
-		"DJAUTHY_EXPIRY_TIME_JABBER":        "expiry_time.jabber",
 		"DJAUTHY_PROVIDER_0_CLIENT_SECRET":  "provider.client_secret",
 		"DJAUTHY_PROVIDER_1_CLIENT_ID_FILE": "provider.client_id",
 		"DJAUTHY_OPENID_ANY_ISSUER":         "openid.any_issuer",

@@ -298,7 +298,7 @@ func families(files map[string]*ast.File) map[string][]string {
 		"problem.id.*":                   constants(files["internal/accounts/discovery.go"], "Refusal"),
 		"history.event.*":                constants(files["internal/audit/audit.go"], "Event"),
 		"account.notice.*":               compared(files["internal/web/account.go"], "done"),
-		"implementation.*":               accounts.Discovery{}.Implementations(),
+		"implementation.*":               accounts.Discovery{Jabber: &accounts.JabberIDs{}}.Implementations(),
 		"ago.*":                          units,
 		"in.*":                           slices.DeleteFunc(slices.Clone(units), func(u string) bool { return u == "days" }),
 		"error.*.heading":                problems(files),
