@@ -125,25 +125,42 @@ func bounced(condition string) *outbox.Error {
 	return &outbox.Error{Permanent: !later, Reason: "the message came back", Said: condition}
 }
 
-// Check opens a stream of its own and pings the server, so that a running one is not
-// disturbed. A component that is connected already is told so after the handshake, by
-// which the secret is right.
+// Check pings the server on the running stream, or else opens one of its own. For a component
+// the handshake is enough: a server may hand out what comes back by turns among all streams
+// of a component, so that a second one must not stay. One that refuses it as a conflict has
+// found the secret right.
 func (s *jabberSender) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, jabberTimeout)
 	defer cancel()
-	own, err := s.dial(ctx)
-	if errors.Is(err, stream.Conflict) && s.isComponent() {
+	now := s.running(ctx)
+	if now == nil {
+		own, err := s.dial(ctx)
+		switch {
+		case err != nil && s.isComponent() && errors.Is(err, stream.Conflict):
+			return nil
+		case err != nil:
+			return s.unreached(err)
+		}
+		defer func() { _ = own.conn.Close() }()
+		if now = own; s.isComponent() {
+			return nil
+		}
+	}
+	return now.within(ctx, func(ctx context.Context) error { return s.ping(ctx, now) })
+}
+
+// running is the stream that lives, or nil.
+func (s *jabberSender) running(ctx context.Context) *jabberStream {
+	select {
+	case s.lock <- struct{}{}:
+		defer func() { <-s.lock }()
+	case <-ctx.Done():
 		return nil
 	}
-	if err != nil {
-		return s.unreached(err)
+	if s.now != nil && s.now.over.Err() == nil {
+		return s.now
 	}
-	defer func() { _ = own.conn.Close() }()
-	err = own.within(ctx, func(ctx context.Context) error { return s.ping(ctx, own) })
-	if errors.Is(err, stream.Conflict) && s.isComponent() {
-		return nil
-	}
-	return err
+	return nil
 }
 
 func (s *jabberSender) ping(ctx context.Context, now *jabberStream) error {

@@ -25,21 +25,35 @@ func chat(n int) delivery.Worded {
 }
 
 func TestAMessageArrivesByJabberFromAClientAndAComponent(t *testing.T) {
-	p := deliverytest.OpenProsody(t, "login", "ann")
-	arrived := p.Listen(t)
-	want(t, deliverytest.Next(t, arrived).Here, true)
-	for from, j := range map[string]delivery.Jabber{"login@localhost": p.Client(), "codes@login.localhost": p.AsComponent()} {
-		s := newJabber(t, j)
-		for n := range 3 {
-			check(t, send(t.Context(), s, chat(n+1)))
-			m := deliverytest.Next(t, arrived)
-			m.ID, _, _ = strings.Cut(m.ID, ".")
-			want(t, m, deliverytest.Chat{ID: fmt.Sprintf("%x", n+1), From: from, Type: "chat", Subject: chat(1).Subject, Body: strings.TrimRight(chat(1).Text, "")})
-		}
-		check(t, s.Check(t.Context()))
-		check(t, newJabber(t, j).Check(t.Context())) // beside the running stream
-		check(t, send(t.Context(), s, chat(9)))
-		want(t, strings.HasPrefix(deliverytest.Next(t, arrived).ID, "9."), true)
+	for name, open := range map[string]func(*testing.T) *deliverytest.JabberHost{
+		"prosody": func(t *testing.T) *deliverytest.JabberHost {
+			return &deliverytest.OpenProsody(t, "login", "ann").JabberHost
+		},
+		"ejabberd": func(t *testing.T) *deliverytest.JabberHost { return deliverytest.OpenEjabberd(t, "login", "ann") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := open(t)
+			arrived := h.Listen(t)
+			want(t, deliverytest.Next(t, arrived).Here, true)
+			for from, j := range map[string]delivery.Jabber{"login@localhost": h.Client(), "codes@login.localhost": h.AsComponent()} {
+				s := newJabber(t, j)
+				for n := range 3 {
+					check(t, send(t.Context(), s, chat(n+1)))
+					m := deliverytest.Next(t, arrived)
+					m.ID, _, _ = strings.Cut(m.ID, ".")
+					want(t, m, deliverytest.Chat{ID: fmt.Sprintf("%x", n+1), From: from, Type: "chat", Subject: chat(1).Subject, Body: chat(1).Text})
+				}
+				check(t, s.Check(t.Context()))
+				check(t, newJabber(t, j).Check(t.Context())) // beside the running stream
+				check(t, send(t.Context(), s, chat(9)))
+				want(t, strings.HasPrefix(deliverytest.Next(t, arrived).ID, "9."), true)
+				nobody := chat(10)
+				nobody.To = "nobody@localhost"
+				want(t, refusal(t, send(t.Context(), s, nobody)).Said, "service-unavailable")
+				j.Secret = "wrong-wrong"
+				want(t, refusal(t, send(t.Context(), newJabber(t, j), chat(11))).Lasting, true)
+			}
+		})
 	}
 }
 

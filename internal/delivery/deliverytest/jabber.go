@@ -1,0 +1,131 @@
+package deliverytest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/delivery"
+)
+
+// JabberHost is a Jabber server of a test: the host localhost, its component
+// login.localhost, and accounts.
+type JabberHost struct {
+	CA              []byte // of its certificate
+	dir             string
+	port, component int
+}
+
+// Secret is the password of all accounts and the component's.
+const Secret = "hunter2-hunter2"
+
+// newJabberHost makes a folder with a certificate, cert.pem and key.pem, and finds ports.
+func newJabberHost(t *testing.T) JabberHost {
+	t.Helper()
+	h := JabberHost{dir: t.TempDir(), port: freePort(t), component: freePort(t)}
+	var key []byte
+	key, h.CA = SelfSigned(t, "localhost")
+	dbtest.Check(t, os.WriteFile(filepath.Join(h.dir, "cert.pem"), h.CA, 0o600))
+	dbtest.Check(t, os.WriteFile(filepath.Join(h.dir, "key.pem"), key, 0o600))
+	return h
+}
+
+// Client is how to reach it as login@localhost.
+func (h *JabberHost) Client() delivery.Jabber {
+	return delivery.Jabber{ID: "login@localhost", Secret: Secret, Server: fmt.Sprintf("127.0.0.1:%d", h.port), CA: h.CA}
+}
+
+// AsComponent is how to reach it as its component.
+func (h *JabberHost) AsComponent() delivery.Jabber {
+	return delivery.Jabber{ID: "login.localhost", Secret: Secret, Server: fmt.Sprintf("127.0.0.1:%d", h.component)}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	dbtest.Check(t, err)
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// SelfSigned is a key and a certificate that vouches for itself.
+func SelfSigned(t *testing.T, host string) (key, cert []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	dbtest.Check(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	dbtest.Check(t, err)
+	encoded, err := x509.MarshalECPrivateKey(private)
+	dbtest.Check(t, err)
+	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: encoded}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// receiver is ann@localhost in slixmpp, which prints each message that it gets.
+const receiver = `
+import asyncio, ssl, sys, json, slixmpp
+class Ann(slixmpp.ClientXMPP):
+    def __init__(self):
+        super().__init__("ann@localhost", sys.argv[2])
+        self.add_event_handler("session_start", self.begin)
+        self.add_event_handler("message", self.got)
+        self.ssl_context.check_hostname = False
+        self.ssl_context.verify_mode = ssl.CERT_NONE
+    async def begin(self, _):
+        self.send_presence()
+        await self.get_roster()
+        print(json.dumps({"here": True}), flush=True)
+    def got(self, m):
+        print(json.dumps({"id": m["id"], "from": str(m["from"].bare), "type": m["type"], "subject": m["subject"], "body": m["body"]}), flush=True)
+ann = Ann()
+ann.connect(("127.0.0.1", int(sys.argv[1])))
+ann.process(forever=True)
+`
+
+// Chat is a message as its receiver sees it.
+type Chat struct {
+	Here                          bool
+	ID, From, Type, Subject, Body string
+}
+
+// Listen signs ann in and returns what arrives.
+func (h *JabberHost) Listen(t *testing.T) <-chan Chat {
+	t.Helper()
+	return ListenAt(t, h.port)
+}
+
+// ListenAt signs ann in at the server of a port and returns what arrives.
+func ListenAt(t *testing.T, port int) <-chan Chat {
+	t.Helper()
+	return Lines[Chat](t, exec.Command("/usr/bin/python3", "-c", receiver, fmt.Sprint(port), Secret))
+}
+
+func awaitPort(t *testing.T, port int) {
+	t.Helper()
+	for deadline := time.Now().Add(Patience); ; time.Sleep(5 * time.Millisecond) {
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = c.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the Jabber server does not listen: %v", err)
+		}
+	}
+}
