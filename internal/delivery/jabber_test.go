@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -187,4 +189,52 @@ func TestABounceThatComesLateIsTold(t *testing.T) {
 	if got := deliverytest.Next(t, bounced); !strings.HasPrefix(got, "2a remote-server") && !strings.HasPrefix(got, "2a service") {
 		t.Errorf("told %q", got)
 	}
+}
+
+// Whatever becomes of the server, a message that counts as sent has arrived.
+func TestWhatCountsAsSentByJabberHasArrived(t *testing.T) {
+	for name, way := range map[string]func(*deliverytest.Prosody) delivery.Jabber{
+		"client":    func(p *deliverytest.Prosody) delivery.Jabber { return p.Client() },
+		"component": func(p *deliverytest.Prosody) delivery.Jabber { return p.AsComponent() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const messages, restarts = 400, 4
+			p := deliverytest.OpenProsody(t, "login", "ann")
+			s := newJabber(t, way(p))
+			var sent atomic.Int32
+			done := sendAll(t, s, messages, &sent)
+			for i := range restarts {
+				until(t, "no more messages are sent", func() bool { return int(sent.Load()) >= messages*(i+1)/(restarts+2) })
+				p.Stop([]syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[i%2])
+				p.Start(t)
+			}
+			done()
+			arrived := p.Listen(t) // kept for her while she was away
+			for seen := map[string]bool{}; len(seen) < messages; {
+				if id, _, isMessage := strings.Cut(deliverytest.Next(t, arrived).ID, "."); isMessage {
+					seen[id] = true
+				}
+			}
+		})
+	}
+}
+
+// sendAll sends messages from several goroutines, each until it counts as sent, and counts
+// them. done waits for the last.
+func sendAll(t *testing.T, s delivery.Sender, messages int, sent *atomic.Int32) (done func()) {
+	t.Helper()
+	var next atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for n := int(next.Add(1)); n <= messages; n = int(next.Add(1)) {
+				for send(t.Context(), s, chat(n)) != nil && t.Context().Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+				sent.Add(1)
+			}
+		})
+	}
+	return wg.Wait
 }
