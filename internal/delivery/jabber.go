@@ -32,6 +32,9 @@ const (
 	// jabberTimeout is how long a message and the round trip behind it may take, and how
 	// long opening a stream may.
 	jabberTimeout = 30 * time.Second
+	// pingAgain is when a ping without an answer is sent once more. Its answer may have gone
+	// to another stream of the same component, such as that of a check.
+	pingAgain = 2 * time.Second
 	// A server that is away is dialled again after firstPause at the earliest, then after
 	// twice as long, at most lastPause.
 	firstPause = 50 * time.Millisecond
@@ -141,7 +144,7 @@ func (s *jabberSender) Check(ctx context.Context) error {
 		case err != nil:
 			return s.unreached(err)
 		}
-		defer func() { _ = own.conn.Close() }()
+		defer own.end()
 		if now = own; s.isComponent() {
 			return nil
 		}
@@ -169,11 +172,18 @@ func (s *jabberSender) ping(ctx context.Context, now *jabberStream) error {
 		_, above, _ := strings.Cut(s.address.Domainpart(), ".")
 		iq.To, _ = jid.New("", above, "")
 	}
-	err := now.UnmarshalIQ(ctx, iq.TokenReader(), nil)
-	if refused := (stanza.Error{}); errors.As(err, &refused) {
-		return nil // "no such thing" is an answer, too
+	for {
+		one, cancel := context.WithTimeout(ctx, pingAgain)
+		err := now.UnmarshalIQ(one, iq.TokenReader(), nil)
+		lost := one.Err() != nil && ctx.Err() == nil
+		cancel()
+		if refused := (stanza.Error{}); errors.As(err, &refused) {
+			return nil // "no such thing" is an answer, too
+		}
+		if !lost {
+			return err
+		}
 	}
-	return err
 }
 
 // from is needed by components alone: they have no address that the server would fill in.

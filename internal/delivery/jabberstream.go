@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"time"
 
 	"mellium.im/xmpp"
 )
@@ -15,6 +16,13 @@ type jabberStream struct {
 	over    context.Context // done when the stream has ended; its cause says why
 	mu      sync.Mutex
 	waiting map[string]chan string // for messages that come back, by their id
+}
+
+// end says goodbye and closes the connection.
+func (s *jabberStream) end() {
+	_ = s.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	_ = s.Close()
+	_ = s.conn.Close()
 }
 
 func (s *jabberStream) expect(id string) chan string {
