@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -179,9 +178,7 @@ func (h *app) jabber() (delivery.Sender, error) {
 		}
 	}
 	return delivery.NewJabber(delivery.Jabber{ID: c.ID, Secret: c.Password, Server: c.Server, CA: ca, Bounced: func(id, condition string) {
-		if err := h.channels.Bounced(context.Background(), h.outbox, accounts.Jabber, id, condition); err != nil {
-			h.log.Error("cannot record that a message came back", "err", err)
-		}
+		delivery.Bounced(h.outbox, accounts.Jabber, id, condition)
 	}})
 }
 

@@ -94,12 +94,10 @@ func (c channel) Do(ctx context.Context, j outbox.Job) (said string, err error) 
 
 // Bounced records in the outbox that a message came back after it was sent. id is that of
 // its Worded.
-func (c *Channels) Bounced(ctx context.Context, out *outbox.Outbox, channel, id, said string) error {
-	n, err := strconv.ParseUint(id, 16, 64)
-	if err != nil {
-		return nil //nolint:nilerr // it is not one of ours
+func Bounced(out *outbox.Outbox, channel, id, said string) {
+	if n, err := strconv.ParseUint(id, 16, 64); err == nil {
+		out.Bounced(channel, db.ID(n), said)
 	}
-	return out.Bounced(ctx, channel, db.ID(n), said)
 }
 
 // Stuck reports whether the channel delays all messages.

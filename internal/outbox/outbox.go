@@ -50,12 +50,13 @@ type Outbox struct {
 	// code submitted at once does not wait for their commit.
 	Linger time.Duration
 
-	ready  chan Queued
-	done   chan outcome
-	slots  *slots
-	flight *flight
-	health health
-	usual  usual
+	ready   chan Queued
+	done    chan outcome
+	slots   *slots
+	flight  *flight
+	health  health
+	bounces chan struct{} // holds one for each that is being recorded
+	usual   usual
 
 	renewEvery time.Duration
 	slowAfter  time.Duration
@@ -71,7 +72,7 @@ type Stats interface {
 func New(d *db.DB, keys *seal.Keys, handlers map[string]Handler, stats Stats, log *slog.Logger) *Outbox {
 	return &Outbox{
 		db: d, box: keys.Box("outbox"), handlers: handlers, log: log, stats: stats,
-		ready: make(chan Queued, backlog), done: make(chan outcome, backlog), slots: newSlots(), flight: newFlight(), health: newHealth(),
+		ready: make(chan Queued, backlog), done: make(chan outcome, backlog), slots: newSlots(), flight: newFlight(), health: newHealth(), bounces: make(chan struct{}, bouncesLimit),
 		renewEvery: lease / 4, slowAfter: slowAfter, FinishFor: finishLimit, Linger: linger,
 	}
 }

@@ -136,18 +136,6 @@ func update(tx *db.Tx, out outcome) (err error) {
 	return err
 }
 
-// Bounced records that a job which counted as sent came back, with the other side's words.
-func (o *Outbox) Bounced(ctx context.Context, kind string, id db.ID, said string) error {
-	return o.db.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
-		n, err := tx.Exec(`UPDATE outbox SET state = $3, said = $4, reason = 'the message came back' WHERE id = $1 AND channel = $2 AND state = 1`, id, kind, int64(bounced), said)
-		if err == nil && n == 1 {
-			o.stats.Failed(kind, true)
-			o.log.Warn("message came back", "message", Number(id), "channel", kind, "said", said)
-		}
-		return err
-	}))
-}
-
 // reason is the error as text that every database accepts.
 func (out outcome) reason() string {
 	text := out.err.Error()
