@@ -48,7 +48,7 @@ func toJSON(p directory.Person) userJSON {
 		LastLogin: pointer(u.LastLogin), Deactivated: pointer(u.Deactivated),
 	}
 	for _, a := range p.Accounts {
-		j.Addresses = append(j.Addresses, a.Addr.Identifier)
+		j.Addresses = append(j.Addresses, a.Addr.Prefixed())
 	}
 	return j
 }

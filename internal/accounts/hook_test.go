@@ -76,3 +76,15 @@ func TestTheChoiceHasEveryHook(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestAnIdIsTakenBackAsItIsListed(t *testing.T) {
+	d := hooked
+	d.Jabber = &accounts.JabberIDs{}
+	for _, text := range []string{"ann@example.org", "ann@xn--bcher-kva.example", "xmpp:ann@example.org", "sms:+41791234567", "sms:0791234567", "chat:@ann", "chat:ann@example.org", "chat:a:b"} {
+		id, refusal := d.Find(text, "")
+		again, _ := d.Find(id.Prefixed(), "")
+		if refusal != "" || id.Prefixed() != text || again != id {
+			t.Errorf("%s is listed as %s, which is %v: %s", text, id.Prefixed(), again, refusal)
+		}
+	}
+}

@@ -61,6 +61,18 @@ func (id ID) Shown() string {
 	return formOf(id.Implementation).shown(id.Identifier)
 }
 
+// Prefixed is the id as Discovery takes it back: with the prefix that says its kind, but for
+// an email address.
+func (id ID) Prefixed() string {
+	switch id.Implementation {
+	case Email:
+		return id.Identifier
+	case Jabber:
+		return jabber.prefix + ":" + id.Identifier
+	}
+	return id.Implementation + ":" + id.Identifier
+}
+
 // Masked shows enough of the identifier for its owner to recognize it, and nothing to
 // somebody who looks over the shoulder.
 func (id ID) Masked() string {
