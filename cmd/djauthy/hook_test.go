@@ -17,8 +17,7 @@ func smsGateway(t *testing.T, broken *atomic.Bool) (address string, arrived chan
 	arrived = make(chan map[string]string, 100)
 	g := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if broken.Load() {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
+			panic(http.ErrAbortHandler)
 		}
 		var message map[string]string
 		if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&message) != nil {
@@ -90,6 +89,7 @@ func TestAClosedChannelIsToldToEveryIdAlike(t *testing.T) {
 	var broken atomic.Bool
 	address, arrived := smsGateway(t, &broken)
 	s := start(t, "DJAUTHY_HOOK_0_NAME=sms", "DJAUTHY_HOOK_0_URL="+address)
+	s.house.outbox.ProbeEvery = time.Millisecond
 	known := s.browser(t)
 	known.post("/login", "id", "sms:+41790000001").want(t, http.StatusSeeOther, "/login/code")
 	known.submit(next(t, arrived)["code"]).want(t, http.StatusSeeOther, "/account")
@@ -97,6 +97,8 @@ func TestAClosedChannelIsToldToEveryIdAlike(t *testing.T) {
 	broken.Store(true)
 	b := s.browser(t)
 	b.post("/login", "id", "sms:+41790000002").want(t, http.StatusSeeOther, "/login/code") // who finds out
+	until(t, "nobody finds out", func() bool { return s.house.outbox.Down("sms") })
+	s.clock.advance(30 * time.Second)
 	until(t, "the channel stays open", func() bool { return s.house.outbox.Closed("sms") })
 	users := s.must(t, "users", "list", "--json")
 	for _, id := range []string{"sms:+41790000001", "sms:+41790000002", "sms:+41790000003"} {
@@ -112,7 +114,6 @@ func TestAClosedChannelIsToldToEveryIdAlike(t *testing.T) {
 	s.browser(t).ask(anID()) // another channel is not touched
 
 	broken.Store(false)
-	s.clock.advance(11 * time.Second)
 	until(t, "the channel stays closed", func() bool { return !s.house.outbox.Closed("sms") })
 	s.browser(t).post("/login", "id", "sms:+41790000003").want(t, http.StatusSeeOther, "/login/code")
 }

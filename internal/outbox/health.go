@@ -14,80 +14,112 @@ const (
 	// shortFault is how long a channel may fail before it counts as closed: a server that is
 	// restarted is back by then, and messages wait for it.
 	shortFault = 30 * time.Second
-	// probeEvery is the least time between two tries of a closed channel's server.
+	// probeEvery is the time between two tries of the server of a channel that fails, and
+	// restEvery the least time between two of one that does not.
 	probeEvery = 10 * time.Second
+	restEvery  = 5 * time.Second
 	probeFor   = time.Minute
 )
 
-// health holds which kinds of jobs fail as a whole (Error.Down), as this process has seen
-// last. It never depends on one person's job.
+// health holds which kinds of jobs fail as a whole, as this process has seen last. It
+// depends on tries of the server alone, never on a job: how one goes may depend on whom it is
+// for, and there is none for ids that nothing is sent to.
 type health struct {
-	mu     *sync.Mutex
-	faults map[string]*fault
+	mu    sync.Mutex
+	state map[string]*condition
 }
 
-// fault is what is wrong with a kind of jobs.
-type fault struct {
-	since   time.Time // of its first failure in a row
-	lasting bool      // it does not pass by itself (Error.Lasting)
-	tried   time.Time // when a job or its server was tried last
+// condition is what is known of a kind of jobs.
+type condition struct {
+	probing     bool
+	tried       time.Time // when its server was tried last
+	failedSince time.Time // zero: it works
+	lasting     bool      // it does not pass by itself (Error.Lasting)
 }
 
-func newHealth() health { return health{new(sync.Mutex), map[string]*fault{}} }
+func newHealth() *health { return &health{state: map[string]*condition{}} }
 
-func (h health) record(kind string, err error, at time.Time) {
-	var se *Error
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !errors.As(err, &se) || !se.Down {
-		delete(h.faults, kind)
+// of is the condition of a kind. The lock is held.
+func (h *health) of(kind string) *condition {
+	if h.state[kind] == nil {
+		h.state[kind] = &condition{}
+	}
+	return h.state[kind]
+}
+
+// suspect has the server of a kind tried, until it works, if it was not tried a moment ago.
+// It is called for a job that failed for all recipients, and for one that is never done.
+func (o *Outbox) suspect(kind string) {
+	handler, ok := o.handlers[kind].(checkedHandler)
+	if !ok {
 		return
 	}
-	if h.faults[kind] == nil {
-		h.faults[kind] = &fault{since: at}
+	now := o.db.Now()
+	o.health.mu.Lock()
+	defer o.health.mu.Unlock()
+	c := o.health.of(kind)
+	if c.probing || now.Sub(c.tried).Abs() < restEvery {
+		return
 	}
-	h.faults[kind].lasting, h.faults[kind].tried = se.Lasting, at
+	c.probing, c.tried = true, now
+	go o.probe(kind, handler)
 }
 
-// Down reports whether jobs of a kind fail for all recipients, as the last one did, or are
-// all delayed now.
+// probe tries the server of a kind until it works or the outbox ends.
+func (o *Outbox) probe(kind string, handler checkedHandler) {
+	for !o.probed(kind, handler) {
+		select {
+		case <-o.over:
+			return
+		case <-time.After(o.ProbeEvery):
+		}
+	}
+}
+
+// probed tries it once and reports whether it works.
+func (o *Outbox) probed(kind string, handler checkedHandler) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), probeFor)
+	defer cancel()
+	err := handler.Check(ctx)
+	now := o.db.Now()
+	o.health.mu.Lock()
+	defer o.health.mu.Unlock()
+	c := o.health.of(kind)
+	c.tried = now
+	if err == nil {
+		if !c.failedSince.IsZero() {
+			o.log.Info("outbox: the channel works again", "channel", kind)
+		}
+		*c = condition{tried: now}
+		return true
+	}
+	var se *Error
+	if c.failedSince.IsZero() {
+		c.failedSince = now
+		o.log.Warn("outbox: the channel does not work", "channel", kind, "reason", err)
+	}
+	c.lasting = errors.As(err, &se) && se.Lasting
+	return false
+}
+
+// Down reports whether jobs of a kind fail for all recipients, or are all delayed now.
 func (o *Outbox) Down(kind string) bool {
 	if s, ok := o.handlers[kind].(stuckHandler); ok && s.Stuck() {
 		return true
 	}
 	o.health.mu.Lock()
 	defer o.health.mu.Unlock()
-	return o.health.faults[kind] != nil
+	return !o.health.of(kind).failedSince.IsZero()
 }
 
-// Closed reports whether no job of a kind should be added: the last one failed for a reason
-// that does not pass by itself, or all have failed for longer than shortFault. It is the
-// same for all recipients. Where no job is left that would find out, it tries the server now
-// and then.
+// Closed reports whether no job of a kind should be added: its server failed for a reason
+// that does not pass by itself, or was found failing for longer than shortFault. It is the
+// same for all recipients.
 func (o *Outbox) Closed(kind string) bool {
-	now := o.db.Now()
 	o.health.mu.Lock()
 	defer o.health.mu.Unlock()
-	f := o.health.faults[kind]
-	if f == nil || !f.lasting && now.Sub(f.since) < shortFault {
-		return false
-	}
-	if h, ok := o.handlers[kind].(checkedHandler); ok && now.Sub(f.tried) >= probeEvery {
-		f.tried = now
-		go o.probe(kind, h)
-	}
-	return true
-}
-
-// probe opens a kind of jobs again if its server answers.
-func (o *Outbox) probe(kind string, h checkedHandler) {
-	ctx, cancel := context.WithTimeout(context.Background(), probeFor)
-	defer cancel()
-	if err := h.Check(ctx); err != nil {
-		return
-	}
-	o.health.record(kind, nil, o.db.Now())
-	o.log.Info("outbox: the channel works again", "channel", kind)
+	c := o.health.of(kind)
+	return !c.failedSince.IsZero() && (c.lasting || c.tried.Sub(c.failedSince) >= shortFault)
 }
 
 // usual caches for usualFor how long jobs take.

@@ -14,75 +14,117 @@ import (
 	"github.com/djauthy/djauthy/internal/outbox"
 )
 
-// fail sends one message that comes to the given end.
-func fail(t *testing.T, d *db.DB, o *outbox.Outbox, p *deliverytest.Post, err error) {
+// channel is an outbox whose server works or not.
+type channel struct {
+	*outbox.Outbox
+	db    *db.DB
+	clock *dbtest.Clock
+	post  *deliverytest.Post
+	fault atomic.Pointer[outbox.Error]
+	tries atomic.Int32
+}
+
+func openChannel(t *testing.T) *channel {
 	t.Helper()
-	p.Answer = func(delivery.Worded) error { return err }
-	o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))[0])
-	if err == nil {
-		deliverytest.Next(t, p.Took)
-	} else {
-		deliverytest.Next(t, p.Permanent)
-	}
-}
-
-func TestAChannelIsClosedWhenItFailsForLongOrForGood(t *testing.T) {
-	d := dbtest.Fresh(t, "sqlite")
-	clock := dbtest.NewClock()
-	d.Now = clock.Now
-	p := deliverytest.NewPost()
-	p.Try = func(context.Context) error { return errors.New("still away") }
-	o := p.Outbox(t, d)
-	deliverytest.Runs(t, o)
-	away, wrong := &outbox.Error{Down: true, Reason: "unreachable"}, &outbox.Error{Down: true, Lasting: true, Reason: "wrong password"}
-	want(t, o.Closed("email"), false)
-	fail(t, d, o, p, away)
-	want(t, o.Closed("email"), false) // it may be back in a moment
-	clock.Advance(29 * time.Second)
-	want(t, o.Closed("email"), false)
-	clock.Advance(time.Second)
-	want(t, o.Closed("email"), true)
-	want(t, o.Closed("jabber"), false)
-	fail(t, d, o, p, nil)
-	want(t, o.Closed("email"), false)
-	fail(t, d, o, p, &outbox.Error{Permanent: true, Reason: "no such person"}) // one person's failure closes nothing
-	want(t, o.Closed("email"), false)
-	fail(t, d, o, p, wrong)
-	want(t, o.Closed("email"), true)
-}
-
-// Without messages nobody else would find out.
-func TestAClosedChannelOpensWhenItsServerAnswers(t *testing.T) {
-	d := dbtest.Fresh(t, "sqlite")
-	clock := dbtest.NewClock()
-	d.Now = clock.Now
-	p := deliverytest.NewPost()
-	tried := make(chan bool, 100)
-	var back atomic.Bool
-	p.Try = func(context.Context) error {
-		defer func() { tried <- true }()
-		if !back.Load() {
-			return errors.New("still away")
+	c := &channel{db: dbtest.Fresh(t, "sqlite"), clock: dbtest.NewClock(), post: deliverytest.NewPost()}
+	c.db.Now = c.clock.Now
+	c.post.Try = func(context.Context) error {
+		c.tries.Add(1)
+		if err := c.fault.Load(); err != nil {
+			return err
 		}
 		return nil
 	}
-	o := p.Outbox(t, d)
-	deliverytest.Runs(t, o)
-	fail(t, d, o, p, &outbox.Error{Down: true, Lasting: true, Reason: "wrong password"})
-	clock.Advance(10 * time.Second)
-	for range 100 { // however many ask, the server is tried once
-		want(t, o.Closed("email"), true)
+	c.Outbox = c.post.Outbox(t, c.db)
+	c.ProbeEvery = time.Millisecond
+	deliverytest.Runs(t, c.Outbox)
+	return c
+}
+
+// ends sends one message that comes to the given end; a mute one is never sent.
+func (c *channel) ends(t *testing.T, err error) {
+	t.Helper()
+	c.post.Answer = func(delivery.Worded) error { return err }
+	c.Deliver(deliverytest.Enqueue(t, c.db, c.Outbox, false, deliverytest.Message("ann@example.org", "123456"))[0])
+	if err == nil {
+		deliverytest.Next(t, c.post.Took)
+	} else {
+		deliverytest.Next(t, c.post.Permanent)
 	}
-	deliverytest.Next(t, tried)
-	clock.Advance(9 * time.Second)
-	want(t, o.Closed("email"), true)
-	want(t, len(tried), 0)
-	back.Store(true)
-	clock.Advance(time.Second)
-	want(t, o.Closed("email"), true)
-	deliverytest.Next(t, tried)
-	until(t, "the channel stays closed", func() bool { return !o.Closed("email") })
-	want(t, o.Down("email"), false)
+}
+
+func (c *channel) mute(t *testing.T) {
+	t.Helper()
+	c.Deliver(deliverytest.Enqueue(t, c.db, c.Outbox, true, deliverytest.Message("nobody@example.org", "123456"))[0])
+}
+
+// tried waits until the server was tried once more.
+func (c *channel) tried(t *testing.T) {
+	t.Helper()
+	n := c.tries.Load()
+	until(t, "the server is not tried", func() bool { return c.tries.Load() > n+1 }) // the last try has ended
+}
+
+var (
+	away  = &outbox.Error{Down: true, Reason: "unreachable"}
+	wrong = &outbox.Error{Down: true, Lasting: true, Reason: "wrong password"}
+)
+
+// What closes a channel is the same whether anything was sent, or unknown ids would be told.
+func TestAChannelIsClosedWhenItsServerFailsForLongOrForGood(t *testing.T) {
+	for name, ask := range map[string]func(*testing.T, *channel){
+		"by a message that failed":  func(t *testing.T, c *channel) { c.ends(t, away) },
+		"by one that is never sent": func(t *testing.T, c *channel) { c.mute(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := openChannel(t)
+			c.fault.Store(away)
+			ask(t, c)
+			until(t, "it is not down", func() bool { return c.Down("email") })
+			want(t, c.Closed("email"), false) // it may be back in a moment
+			c.clock.Advance(29 * time.Second)
+			c.tried(t)
+			want(t, c.Closed("email"), false)
+			c.clock.Advance(time.Second)
+			until(t, "it stays open", func() bool { return c.Closed("email") })
+			want(t, c.Closed("jabber"), false)
+			c.fault.Store(nil)
+			until(t, "it stays closed", func() bool { return !c.Closed("email") && !c.Down("email") })
+
+			c.clock.Advance(time.Minute)
+			c.fault.Store(wrong)
+			ask(t, c)
+			until(t, "a wrong password leaves it open", func() bool { return c.Closed("email") })
+		})
+	}
+}
+
+// Time alone closes nothing: a server that was not tried may work.
+func TestAFaultThatWasSeenOnceClosesNothingLater(t *testing.T) {
+	c := openChannel(t)
+	c.ProbeEvery = time.Hour
+	c.fault.Store(away)
+	c.ends(t, away)
+	until(t, "it is not down", func() bool { return c.Down("email") })
+	c.clock.Advance(time.Hour)
+	want(t, c.Closed("email"), false)
+}
+
+func TestAChannelIsDownByItsServerOnly(t *testing.T) {
+	c := openChannel(t)
+	for _, err := range []error{nil, errors.New("no luck"), &outbox.Error{Permanent: true, Reason: "no such person"}, &outbox.Error{Reason: "greylisted"}} {
+		c.ends(t, err)
+	}
+	want(t, c.tries.Load(), 0)
+	for range 10 { // whatever becomes of messages, the server works
+		c.ends(t, wrong)
+	}
+	until(t, "it is not tried", func() bool { return c.tries.Load() == 1 })
+	want(t, c.Down("email") || c.Closed("email"), false)
+	for range 100 {
+		c.mute(t)
+	}
+	want(t, c.tries.Load(), 1) // a moment ago it was tried
 }
 
 func TestOnlyWhatWasSentCanComeBack(t *testing.T) {

@@ -54,10 +54,13 @@ type Outbox struct {
 	done    chan outcome
 	slots   *slots
 	flight  *flight
-	health  health
+	health  *health
+	over    chan struct{} // closed when Run ends
 	bounces chan struct{} // holds one for each that is being recorded
 	usual   usual
 
+	// ProbeEvery is the time between two tries of the server of a channel that fails.
+	ProbeEvery time.Duration
 	renewEvery time.Duration
 	slowAfter  time.Duration
 }
@@ -72,7 +75,7 @@ type Stats interface {
 func New(d *db.DB, keys *seal.Keys, handlers map[string]Handler, stats Stats, log *slog.Logger) *Outbox {
 	return &Outbox{
 		db: d, box: keys.Box("outbox"), handlers: handlers, log: log, stats: stats,
-		ready: make(chan Queued, backlog), done: make(chan outcome, backlog), slots: newSlots(), flight: newFlight(), health: newHealth(), bounces: make(chan struct{}, bouncesLimit),
+		ready: make(chan Queued, backlog), done: make(chan outcome, backlog), slots: newSlots(), flight: newFlight(), health: newHealth(), bounces: make(chan struct{}, bouncesLimit), over: make(chan struct{}), ProbeEvery: probeEvery,
 		renewEvery: lease / 4, slowAfter: slowAfter, FinishFor: finishLimit, Linger: linger,
 	}
 }
@@ -82,7 +85,8 @@ type Queued struct {
 	job       Job
 	leaseEnds time.Time
 	tries     int
-	bad       error // why the row cannot be read
+	bad       error  // why the row cannot be read
+	mute      string // the kind of a job that is never done
 }
 
 // Enqueue inserts a job, already leased to this process: call Deliver with the result once
@@ -101,7 +105,7 @@ func (o *Outbox) Enqueue(tx *db.Tx, j Job, mute bool) (Queued, error) {
 	_, err = tx.Exec(`INSERT INTO outbox (id, channel, recipient, sealed, not_after, due_at, tries, state, leased) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, 1)`,
 		j.ID, j.Kind, j.Recipient, o.box.Seal(payload, db.Bytes(j.ID)), j.NotAfter, q.leaseEnds, int64(is))
 	if mute {
-		q = Queued{}
+		q = Queued{mute: j.Kind}
 	}
 	return q, err
 }
@@ -109,6 +113,10 @@ func (o *Outbox) Enqueue(tx *db.Tx, j Job, mute bool) (Queued, error) {
 // Deliver hands a queued job to the workers. If too many wait already, it stays in the table
 // until its lease ends.
 func (o *Outbox) Deliver(q Queued) {
+	if q.mute != "" {
+		o.suspect(q.mute) // as a job would find out that the channel fails
+		return
+	}
 	if q.job.ID == 0 {
 		return
 	}
@@ -138,6 +146,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 	stopRenewing()
 	close(o.done)
 	helping.Wait()
+	close(o.over)
 	return nil
 }
 

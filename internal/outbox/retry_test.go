@@ -119,37 +119,6 @@ func TestAMessageNobodyCanSendIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestAChannelIsDownByItsOwnFailuresOnly(t *testing.T) {
-	d := dbtest.Fresh(t, "sqlite")
-	p := deliverytest.NewPost()
-	var answer error
-	p.Answer = func(delivery.Worded) error { return answer }
-	o := p.Outbox(t, d)
-	deliverytest.Runs(t, o)
-	want(t, o.Down("email"), false)
-	for _, c := range []struct {
-		err  error
-		down bool
-	}{
-		{nil, false},
-		{errors.New("no luck"), false},
-		{&outbox.Error{Permanent: true, Reason: "no such person"}, false},
-		{&outbox.Error{Reason: "greylisted"}, false},
-		{&outbox.Error{Down: true, Reason: "unreachable"}, true},
-		{nil, false},
-	} {
-		answer = c.err
-		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))[0])
-		if c.err == nil {
-			deliverytest.Next(t, p.Took)
-		} else {
-			deliverytest.Next(t, p.Permanent)
-		}
-		want(t, o.Down("email"), c.down)
-		want(t, o.Down("jabber"), false)
-	}
-}
-
 func TestUsualIsTheMedianOfTheLastHour(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		p := deliverytest.NewPost()

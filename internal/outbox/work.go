@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -23,9 +24,17 @@ func (o *Outbox) work(under context.Context, q Queued, s *slot) {
 	said, err := o.try(ctx, q)
 	out := outcomeOf(q, o.db.Now(), said, err)
 	if out.cut = err != nil && under.Err() != nil && !out.unknown(); !out.cut {
-		o.health.record(q.job.Kind, err, out.at)
+		o.notice(q.job.Kind, err)
 	}
 	o.done <- out
+}
+
+// notice has the server tried after a job that failed for all recipients.
+func (o *Outbox) notice(kind string, err error) {
+	var se *Error
+	if errors.As(err, &se) && se.Down {
+		o.suspect(kind)
+	}
 }
 
 // GiveUp is the error of a job that cannot be done, although no server has refused it.
