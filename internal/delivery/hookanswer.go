@@ -14,17 +14,17 @@ import (
 	"github.com/djauthy/djauthy/internal/outbox"
 )
 
-// refusedByHook is an answer other than 2xx. What the gateway says of one recipient is not
-// taken for a fault of the channel: only answers that every request gets are.
+// refusedByHook is an answer other than 2xx. Whatever it is, it may depend on the recipient,
+// so none is taken for a fault of the channel.
 func refusedByHook(status int, said string) *outbox.Error {
 	e := &outbox.Error{Said: said}
 	switch {
 	case status/100 == 3:
-		e.Down, e.Lasting, e.Reason = true, true, "the hook is answered by a redirect, which is not followed: set its url to the address that it leads to"
+		e.Reason = "the hook is answered by a redirect, which is not followed: set its url to the address that it leads to"
 	case status == http.StatusUnauthorized:
-		e.Down, e.Lasting, e.Reason = true, true, "the hook is refused: check its headers and secret"
+		e.Reason = "the hook is refused: check its headers and secret"
 	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
-		e.Down, e.Reason = true, "the hook's server does not work for now"
+		e.Reason = "the hook's server does not work for now"
 	default:
 		e.Reason = "the hook does not take the message"
 	}

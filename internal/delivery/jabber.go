@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -166,24 +168,57 @@ func (s *jabberSender) running(ctx context.Context) *jabberStream {
 	return nil
 }
 
+// ping waits for an answer behind all that was sent on a stream. One that does not come soon
+// is asked for again, beside the first: any answer counts, for a stream is read in order.
 func (s *jabberSender) ping(ctx context.Context, now *jabberStream) error {
-	iq := ping.IQ{IQ: stanza.IQ{Type: stanza.GetIQ, To: s.address.Domain(), From: s.from()}}
-	if s.isComponent() { // the server that the component belongs to is the domain above
-		_, above, _ := strings.Cut(s.address.Domainpart(), ".")
-		iq.To, _ = jid.New("", above, "")
-	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := make(chan error, jabberTimeout/pingAgain+2)
+	ask := func() { answers <- s.ask(ctx, now) }
+	go ask()
+	again := time.NewTicker(pingAgain)
+	defer again.Stop()
 	for {
-		one, cancel := context.WithTimeout(ctx, pingAgain)
-		err := now.UnmarshalIQ(one, iq.TokenReader(), nil)
-		lost := one.Err() != nil && ctx.Err() == nil
-		cancel()
-		if refused := (stanza.Error{}); errors.As(err, &refused) {
-			return nil // "no such thing" is an answer, too
-		}
-		if !lost {
+		select {
+		case err := <-answers:
+			if refused := (stanza.Error{}); errors.As(err, &refused) {
+				return nil // "no such thing" is an answer, too
+			}
 			return err
+		case <-again.C:
+			go ask()
 		}
 	}
+}
+
+// ask sends one ping and waits for its answer. A client asks its server, a component itself:
+// its server sends the question back down the same stream.
+func (s *jabberSender) ask(ctx context.Context, now *jabberStream) error {
+	if !s.isComponent() {
+		return now.UnmarshalIQ(ctx, ping.IQ{IQ: stanza.IQ{Type: stanza.GetIQ, To: s.address.Domain()}}.TokenReader(), nil)
+	}
+	id := "ping-" + rand.Text()
+	back := now.expect(id)
+	defer now.forget(id)
+	if err := now.Encode(ctx, selfPing{Type: "get", ID: id, To: s.from().String(), From: s.from().String()}); err != nil {
+		return err
+	}
+	select {
+	case <-back:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// selfPing is a ping (XEP-0199) to oneself.
+type selfPing struct {
+	XMLName xml.Name `xml:"iq"`
+	Type    string   `xml:"type,attr"`
+	ID      string   `xml:"id,attr"`
+	To      string   `xml:"to,attr"`
+	From    string   `xml:"from,attr"`
+	Ping    struct{} `xml:"urn:xmpp:ping ping"`
 }
 
 // from is needed by components alone: they have no address that the server would fill in.
@@ -234,13 +269,30 @@ func (s *jabberSender) dial(ctx context.Context) (*jabberStream, error) {
 		// Bare: with a resource the library asks for an empty one. Without -PLUS, which
 		// ejabberd before 24.02 gets wrong.
 		session, err = xmpp.NewClientSession(ctx, s.address.Bare(), conn,
-			xmpp.StartTLS(s.tls), xmpp.SASL("", s.Secret, sasl.ScramSha256, sasl.ScramSha1), xmpp.BindResource())
+			requiredTLS(s.tls), xmpp.SASL("", s.Secret, sasl.ScramSha256, sasl.ScramSha1), xmpp.BindResource())
+	}
+	// The library is content with a stream whose server lets both be left out.
+	if err == nil && !s.isComponent() && session.State()&(xmpp.Secure|xmpp.Authn) != xmpp.Secure|xmpp.Authn {
+		err = errNotSecure
 	}
 	if err != nil {
 		_ = conn.Close()
 		return nil, errors.Join(context.Cause(ctx), err)
 	}
 	return s.serve(session, conn), nil
+}
+
+var errNotSecure = errors.New("the server offers no TLS, or no log-in that is safe")
+
+// requiredTLS is STARTTLS without which no stream goes on, whatever the server says of it.
+func requiredTLS(c *tls.Config) xmpp.StreamFeature {
+	f := xmpp.StartTLS(c)
+	parse := f.Parse
+	f.Parse = func(ctx context.Context, d *xml.Decoder, start *xml.StartElement) (bool, interface{}, error) {
+		_, data, err := parse(ctx, d, start)
+		return true, data, err
+	}
+	return f
 }
 
 func (s *jabberSender) connect(ctx context.Context) (net.Conn, error) {
@@ -271,6 +323,10 @@ func (s *jabberSender) serve(session *xmpp.Session, conn net.Conn) *jabberStream
 // arrived looks for messages that come back. It must not use the session, which is locked
 // meanwhile.
 func (s *jabberSender) arrived(now *jabberStream, r xml.TokenReader, start *xml.StartElement) {
+	if start.Name.Local == "iq" && s.isComponent() {
+		now.tell(attribute(start, "id"), "") // a ping to oneself, as it was sent or refused
+		return
+	}
 	m, err := stanza.NewMessage(*start)
 	if err != nil || start.Name.Local != "message" || m.Type != stanza.ErrorMessage {
 		return
@@ -283,9 +339,33 @@ func (s *jabberSender) arrived(now *jabberStream, r xml.TokenReader, start *xml.
 	if m.ID != s.stanzaID(id, m.From) { // somebody else made it up
 		return
 	}
-	if !now.tell(m.ID, string(e.Condition)) && s.Bounced != nil {
-		s.Bounced(id, string(e.Condition))
+	condition := known(string(e.Condition))
+	if !now.tell(m.ID, condition) && s.Bounced != nil {
+		s.Bounced(id, condition)
 	}
+}
+
+func attribute(start *xml.StartElement, name string) string {
+	for _, a := range start.Attr {
+		if a.Name.Local == name {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+// known is a condition of RFC 6120 8.3.3, for others can be as long as a server likes.
+func known(condition string) string {
+	if slices.Contains(conditions, condition) {
+		return condition
+	}
+	return "undefined-condition"
+}
+
+var conditions = []string{
+	"bad-request", "conflict", "feature-not-implemented", "forbidden", "gone", "internal-server-error", "item-not-found", "jid-malformed", "not-acceptable", "not-allowed",
+	"not-authorized", "policy-violation", "recipient-unavailable", "redirect", "registration-required", "remote-server-not-found", "remote-server-timeout", "resource-constraint",
+	"service-unavailable", "subscription-required", "undefined-condition", "unexpected-request",
 }
 
 // stanzaID is the id of a message on the wire: the message's, a dot, and a MAC of it and of
