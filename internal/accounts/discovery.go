@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"unicode"
@@ -58,6 +59,9 @@ func (d Discovery) Resolve(text, implementation string) (Found, Refusal) {
 	if !utf8.ValidString(text) {
 		return Found{}, Control
 	}
+	if implementation == "" && isMail(text) {
+		implementation = Email
+	}
 	text, refusal := pasted(text)
 	if refusal != "" {
 		return Found{}, refusal
@@ -65,16 +69,16 @@ func (d Discovery) Resolve(text, implementation string) (Found, Refusal) {
 	if refusal := unusable(text); refusal != "" {
 		return Found{}, refusal
 	}
-	f, text := d.formFor(text, implementation)
-	if f == nil {
-		return Found{}, BadKind
+	f, text, refusal := d.formFor(text, implementation)
+	if refusal != "" {
+		return Found{}, refusal
 	}
 	return f.resolve(d, norm.NFC.String(text))
 }
 
 // formFor returns the form of a text, and the text without the prefix that says so. An
 // implementation may be named; then texts of other kinds have none.
-func (d Discovery) formFor(text, implementation string) (*form, string) {
+func (d Discovery) formFor(text, implementation string) (*form, string, Refusal) {
 	all := d.forms()
 	if implementation != "" {
 		all = slices.DeleteFunc(all, func(f *form) bool { return f.implementation != implementation })
@@ -82,15 +86,28 @@ func (d Discovery) formFor(text, implementation string) (*form, string) {
 	prefix, rest, _ := strings.Cut(text, ":")
 	for _, f := range all {
 		if f.prefix != "" && strings.EqualFold(prefix, f.prefix) {
-			return f, strings.TrimSpace(rest)
+			rest, err := strings.TrimSpace(rest), error(nil)
+			if f.escaped {
+				rest, err = url.PathUnescape(rest)
+			}
+			if err != nil || !utf8.ValidString(rest) {
+				return nil, "", Punctuation
+			}
+			return f, rest, ""
 		}
 	}
 	for _, f := range all {
 		if f.takes(text) || implementation != "" && !hasScheme(text) {
-			return f, text
+			return f, text, ""
 		}
 	}
-	return nil, text
+	return nil, "", BadKind
+}
+
+// isMail reports a text that says itself that it is a mail address.
+func isMail(text string) bool {
+	text = strings.TrimLeft(text, " <\"'")
+	return len(text) >= len("mailto:") && strings.EqualFold(text[:len("mailto:")], "mailto:")
 }
 
 // unusable refuses what no id of any form has.

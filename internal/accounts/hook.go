@@ -41,6 +41,10 @@ func (h HookIDs) resolve(_ Discovery, text string) (Found, Refusal) {
 	switch {
 	case identifier == "":
 		return Found{}, Empty
+	case strings.ContainsAny(identifier, ",;"):
+		return Found{}, Several
+	case strings.Contains(identifier, "+") && !number.MatchString(identifier), strings.ContainsFunc(identifier, foreignDigit):
+		return Found{}, Punctuation
 	case strings.ContainsFunc(identifier, unicode.IsSpace):
 		return Found{}, Blank
 	case norm.NFKC.String(identifier) != identifier:
@@ -51,22 +55,37 @@ func (h HookIDs) resolve(_ Discovery, text string) (Found, Refusal) {
 	return Found{ID{h.Name, identifier}, Address(text)}, ""
 }
 
-// telephone matches a number as people write it, with the country code.
-var telephone = regexp.MustCompile(`^\+[0-9][0-9 ()./-]*$`)
+var (
+	// telephone matches a number as people write it.
+	telephone = regexp.MustCompile(`^(?:\+|00?)?[0-9][0-9 ()./\-–]*$`)
+	// number matches one in the form of E.164, with the country code.
+	number = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
+)
 
-// dialled is a telephone number without what stands between its digits; any other text
-// is as it was.
+// dialled is a telephone number without what stands between its digits, with a plus sign in
+// place of 00; any other text is as it was.
 func dialled(text string) string {
 	if !telephone.MatchString(text) {
 		return text
 	}
-	return "+" + strings.Map(func(r rune) rune {
+	abroad := strings.HasPrefix(text, "+") || strings.HasPrefix(text, "00")
+	if abroad { // the national prefix, which nobody dials from abroad
+		text = strings.Replace(strings.TrimLeft(text, "+0"), "(0)", "", 1)
+	}
+	digits := strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
 			return -1
 		}
 		return r
 	}, text)
+	if abroad {
+		return "+" + digits
+	}
+	return digits
 }
+
+// foreignDigit reports a digit of another script, which some gateways read as one of ours.
+func foreignDigit(r rune) bool { return unicode.IsDigit(r) && (r < '0' || r > '9') }
 
 // letters are the letters and digits of an identifier in lower case: spellings that differ
 // in nothing else may reach one person, and share limits.

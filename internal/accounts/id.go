@@ -23,6 +23,8 @@ type form struct {
 	implementation string
 	// prefix says that a text is of this form, as in sms:+41791234567; "": there is none.
 	prefix string
+	// escaped: behind the prefix a text is percent-encoded, as in a URI (RFC 3986 2.1).
+	escaped bool
 	// takes reports whether a text is an id of this form rather than of another.
 	takes func(text string) bool
 	// resolve normalises a text that holds nothing unusable.

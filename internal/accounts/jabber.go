@@ -1,10 +1,10 @@
 package accounts
 
 import (
-	"net/url"
 	"strings"
 	"unicode"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/secure/precis"
 	"golang.org/x/text/unicode/norm"
 )
@@ -24,6 +24,7 @@ type JabberIDs struct {
 var jabber = form{
 	implementation: Jabber,
 	prefix:         "xmpp",
+	escaped:        true,
 	resolve:        resolveJabber,
 	deliverable:    deliverableJabber,
 	shown:          shownEmail,
@@ -75,11 +76,8 @@ func deliverableJabber(a Address) string {
 func resolveJabber(_ Discovery, text string) (Found, Refusal) {
 	text, _, _ = strings.Cut(strings.TrimPrefix(text, "//"), "?")
 	text, _, _ = strings.Cut(text, "#")
-	text, _, _ = strings.Cut(text, "/")
-	bare, err := url.PathUnescape(text)
+	bare, _, _ := strings.Cut(text, "/")
 	switch {
-	case err != nil:
-		return Found{}, Punctuation
 	case bare == "":
 		return Found{}, Empty
 	case unusable(bare) != "":
@@ -119,6 +117,9 @@ func jabberLocal(typed string) (string, Refusal) {
 		return "", Punctuation
 	case mixed(local):
 		return "", Script
+	// Servers of RFC 6122 fold these further (ß is ss there), and deliver to somebody else.
+	case cases.Fold().String(local) != local:
+		return "", Local
 	}
 	return local, ""
 }

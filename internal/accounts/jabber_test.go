@@ -24,7 +24,7 @@ func TestAJabberIdIsToldByItsPrefixOrItsDomain(t *testing.T) {
 		"ann@bücher.example":                   "jabber ann@xn--bcher-kva.example",
 		"ann@example.org":                      "email ann@example.org",
 		"ann@sub.chat.example":                 "email ann@sub.chat.example",
-		"mailto:ann@chat.example":              "jabber ann@chat.example",
+		"mailto:ann@chat.example":              "email ann@chat.example",
 		"xmpp:ann.b+c_d~e!f%20g@example.org":   "",
 	} {
 		id, refusal := jabbered.Find(text, "")
