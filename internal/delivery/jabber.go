@@ -308,8 +308,7 @@ func (s *jabberSender) serve(session *xmpp.Session, conn net.Conn) *jabberStream
 	now := &jabberStream{Session: session, conn: conn, over: over, waiting: map[string]chan string{}}
 	go func() {
 		err := session.Serve(xmpp.HandlerFunc(func(r xmlstream.TokenReadEncoder, e *xml.StartElement) error {
-			s.arrived(now, r, e)
-			return nil
+			return s.arrived(now, r, e)
 		}))
 		_ = conn.Close()
 		if err == nil {
@@ -322,27 +321,53 @@ func (s *jabberSender) serve(session *xmpp.Session, conn net.Conn) *jabberStream
 
 // arrived looks for messages that come back. It must not use the session, which is locked
 // meanwhile.
-func (s *jabberSender) arrived(now *jabberStream, r xml.TokenReader, start *xml.StartElement) {
-	if start.Name.Local == "iq" && s.isComponent() {
-		now.tell(attribute(start, "id"), "") // a ping to oneself, as it was sent or refused
-		return
+func (s *jabberSender) arrived(now *jabberStream, r xmlstream.TokenReadEncoder, start *xml.StartElement) error {
+	if start.Name.Local == "iq" {
+		return s.asked(now, r, start)
 	}
 	m, err := stanza.NewMessage(*start)
 	if err != nil || start.Name.Local != "message" || m.Type != stanza.ErrorMessage {
-		return
+		return nil
 	}
 	e, err := stanza.UnmarshalError(xmlstream.Inner(r))
 	if err != nil {
-		return
+		return nil //nolint:nilerr // it is no bounce of ours
 	}
 	id, _, _ := strings.Cut(m.ID, ".")
 	if m.ID != s.stanzaID(id, m.From) { // somebody else made it up
-		return
+		return nil
 	}
 	condition := known(string(e.Condition))
 	if !now.tell(m.ID, condition) && s.Bounced != nil {
 		s.Bounced(id, condition)
 	}
+	return nil
+}
+
+// asked takes a component's ping to itself, as it was sent or refused, and refuses all other
+// questions of a client. The library would do that, too, but ends the stream over an address
+// that it does not take and some servers do.
+func (s *jabberSender) asked(now *jabberStream, r xmlstream.TokenReadEncoder, start *xml.StartElement) error {
+	id := attribute(start, "id")
+	if kind := attribute(start, "type"); s.isComponent() || kind != "get" && kind != "set" {
+		now.tell(id, "")
+		return nil
+	}
+	refused := iqRefused{Type: "error", ID: id, To: attribute(start, "from")}
+	refused.Error.Type = "cancel"
+	return r.Encode(refused)
+}
+
+// iqRefused is the answer to a question that nobody here takes (RFC 6120 8.2.3).
+type iqRefused struct {
+	XMLName xml.Name `xml:"iq"`
+	Type    string   `xml:"type,attr"`
+	ID      string   `xml:"id,attr"`
+	To      string   `xml:"to,attr,omitempty"`
+	Error   struct {
+		Type               string   `xml:"type,attr"`
+		ServiceUnavailable struct{} `xml:"urn:ietf:params:xml:ns:xmpp-stanzas service-unavailable"`
+	} `xml:"error"`
 }
 
 func attribute(start *xml.StartElement, name string) string {

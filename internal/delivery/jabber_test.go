@@ -43,6 +43,7 @@ func TestAMessageArrivesByJabberFromAClientAndAComponent(t *testing.T) {
 					check(t, send(t.Context(), s, chat(n+1)))
 					m := deliverytest.Next(t, arrived)
 					m.ID, _, _ = strings.Cut(m.ID, ".")
+					m.Full = ""
 					want(t, m, deliverytest.Chat{ID: fmt.Sprintf("%x", n+1), From: from, Type: "chat", Subject: chat(1).Subject, Body: chat(1).Text})
 				}
 				check(t, s.Check(t.Context()))
@@ -237,4 +238,19 @@ func sendAll(t *testing.T, s delivery.Sender, messages int, sent *atomic.Int32) 
 		})
 	}
 	return wg.Wait
+}
+
+// A stranger's address that the library does not take ends no stream.
+func TestAQuestionFromAnOddAddressEndsNoJabberStream(t *testing.T) {
+	p := deliverytest.OpenProsody(t, "login", "ann")
+	arrived := p.ListenAs(t, "ann@localhost/\u1100")
+	want(t, deliverytest.Next(t, arrived).Here, true)
+	s := newJabber(t, p.Client())
+	check(t, send(t.Context(), s, chat(1)))
+	first := deliverytest.Next(t, arrived).Full
+	for n := range 5 {
+		time.Sleep(50 * time.Millisecond) // until the question is there
+		check(t, send(t.Context(), s, chat(n+2)))
+		want(t, deliverytest.Next(t, arrived).Full, first)
+	}
 }

@@ -82,7 +82,7 @@ const receiver = `
 import asyncio, ssl, sys, json, slixmpp
 class Ann(slixmpp.ClientXMPP):
     def __init__(self):
-        super().__init__("ann@localhost", sys.argv[2])
+        super().__init__(sys.argv[3], sys.argv[2])
         self.add_event_handler("session_start", self.begin)
         self.add_event_handler("message", self.got)
         self.ssl_context.check_hostname = False
@@ -92,7 +92,9 @@ class Ann(slixmpp.ClientXMPP):
         await self.get_roster()
         print(json.dumps({"here": True}), flush=True)
     def got(self, m):
-        print(json.dumps({"id": m["id"], "from": str(m["from"].bare), "type": m["type"], "subject": m["subject"], "body": m["body"]}), flush=True)
+        print(json.dumps({"id": m["id"], "from": str(m["from"].bare), "type": m["type"], "subject": m["subject"], "body": m["body"], "full": str(m["from"])}), flush=True)
+        if self.boundjid.resource == "\u1100": # asks back, from an address that not everybody takes
+            self.send_raw("<iq type='get' id='x' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>" % m["from"])
 ann = Ann()
 ann.connect(("127.0.0.1", int(sys.argv[1])))
 ann.process(forever=True)
@@ -102,18 +104,20 @@ ann.process(forever=True)
 type Chat struct {
 	Here                          bool
 	ID, From, Type, Subject, Body string
+	Full                          string // From with its resource
 }
 
 // Listen signs ann in and returns what arrives.
 func (h *JabberHost) Listen(t *testing.T) <-chan Chat {
 	t.Helper()
-	return ListenAt(t, h.port)
+	return h.ListenAs(t, "ann@localhost")
 }
 
-// ListenAt signs ann in at the server of a port and returns what arrives.
-func ListenAt(t *testing.T, port int) <-chan Chat {
+// ListenAs is Listen for somebody else. With the resource U+1100 they ask back at each
+// message.
+func (h *JabberHost) ListenAs(t *testing.T, id string) <-chan Chat {
 	t.Helper()
-	return Lines[Chat](t, exec.Command("/usr/bin/python3", "-c", receiver, fmt.Sprint(port), Secret))
+	return Lines[Chat](t, exec.Command("/usr/bin/python3", "-c", receiver, fmt.Sprint(h.port), Secret, id))
 }
 
 func awaitPort(t *testing.T, port int) {
