@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"text/template"
 	"time"
 	"unicode"
@@ -99,6 +101,8 @@ func (s *hookSender) Send(ctx context.Context, w Worded) (said string, err error
 	if err != nil {
 		return "", &outbox.Error{Permanent: true, Reason: "the body of the request cannot be made"}
 	}
+	var written atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }})
 	r, err := http.NewRequestWithContext(ctx, s.Method, address, bytes.NewReader(body))
 	if err != nil {
 		return "", &outbox.Error{Permanent: true, Reason: "the request cannot be made"}
@@ -109,11 +113,11 @@ func (s *hookSender) Send(ctx context.Context, w Worded) (said string, err error
 	}
 	answer, err := s.client.Do(r)
 	if err != nil {
-		return "", s.unanswered(ctx, err, w.To)
+		return "", s.unanswered(ctx, err, w.To, written.Load())
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, answerLimit)) // what came of it is enough
-	said = clean(strconv.Itoa(answer.StatusCode)+" "+s.strike(string(text)), w.To)
+	said = clean(strconv.Itoa(answer.StatusCode)+" "+s.strike(string(text), w.To), w.To)
 	if answer.StatusCode/100 != 2 {
 		return "", refusedByHook(answer.StatusCode, said)
 	}

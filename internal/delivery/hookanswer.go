@@ -2,9 +2,9 @@ package delivery
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -32,20 +32,19 @@ func refusedByHook(status int, said string) *outbox.Error {
 }
 
 // unanswered is a request without an answer. Errors of net/http hold the whole address,
-// in whose path many services have their token.
-func (s *hookSender) unanswered(ctx context.Context, err error, to string) *outbox.Error {
+// in whose path many services have their token. written: the server has the request, and
+// may have taken it.
+func (s *hookSender) unanswered(ctx context.Context, err error, to string, written bool) *outbox.Error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
 	reason := "the hook does not answer in time"
 	if !timeout(err) && ctx.Err() == nil {
-		reason = "the hook cannot be reached: " + clean(s.strike(err.Error()), to)
+		reason = "the hook cannot be reached: " + clean(s.strike(err.Error(), to), to)
 	}
-	// A server that has the request and does not answer may have taken it.
-	var op *net.OpError
-	unsent := errors.As(err, &op) && op.Op == "dial"
-	return &outbox.Error{Down: true, Unknown: !unsent, Reason: reason}
+	var untrusted *tls.CertificateVerificationError
+	return &outbox.Error{Down: true, Lasting: errors.As(err, &untrusted), Unknown: written, Reason: reason}
 }
 
 // Check connects to the server of the hook, and sends nothing.
@@ -58,61 +57,93 @@ func (s *hookSender) Check(ctx context.Context) error {
 	}
 	answer, err := s.client.Do(r)
 	if err != nil {
-		return s.unanswered(ctx, err, "")
+		return s.unanswered(ctx, err, "", false)
 	}
 	return answer.Body.Close()
 }
 
-// strike removes what is secret in the settings of the hook from a text.
-func (s *hookSender) strike(text string) string {
+// strike removes what is secret in the settings of the hook from a text, and whom the message
+// is for, however they are written.
+func (s *hookSender) strike(text, to string) string {
 	for _, secret := range s.secrets {
-		text = strings.ReplaceAll(text, secret, "***")
+		for _, written := range []string{secret, insideJSON(secret), strings.ReplaceAll(secret, "/", `\/`), url.QueryEscape(secret), url.PathEscape(secret)} {
+			text = strings.ReplaceAll(text, written, "***")
+		}
+	}
+	number := strings.TrimPrefix(to, "+")
+	for _, written := range []string{to, number, url.QueryEscape(to), url.PathEscape(to)} {
+		if len(written) >= minSecret {
+			text = strings.ReplaceAll(text, written, "***")
+		}
+	}
+	if len(number) >= 10 && strings.HasPrefix(to, "+") { // as it is dialled at home
+		text = strings.ReplaceAll(text, number[len(number)-8:], "***")
 	}
 	return text
 }
 
-// secrets are the parts of the settings that may be secret, the longest first: the path and
-// query of the URL and what is in them, the values of headers and their words, and the
-// secret itself.
+// secrets are the parts of the settings that may be secret, the longest first: what is written
+// in the address behind its host, in headers and in the body, and the secret itself.
 func (h Hook) secrets() (all []string) {
-	add := func(text string) {
-		if len(text) >= minSecret {
-			all = append(all, text)
+	add := func(least int, parts ...string) {
+		for _, part := range parts {
+			if len(part) >= least {
+				all = append(all, part)
+			}
 		}
+	}
+	words := func(text string) (all []string) {
+		for _, word := range strings.FieldsFunc(text, notInToken) {
+			all = append(all, word, strings.Trim(word, "-._+"))
+		}
+		return all
 	}
 	_, rest, _ := strings.Cut(h.URL, "://")
+	host, path := rest, ""
 	if at := strings.IndexAny(rest, "/?#"); at >= 0 {
-		add(rest[at:])
-		for _, part := range strings.FieldsFunc(rest[at:], func(r rune) bool { return strings.ContainsRune("/?#&=", r) }) {
-			if plain, err := url.PathUnescape(part); err == nil && !strings.Contains(part, "{{") {
-				add(part)
-				add(plain)
-			}
-		}
+		host, path = rest[:at], rest[at:]
+	}
+	if user, _, found := strings.Cut(host, "@"); found {
+		add(minSecret, user)
+		add(minSecret, words(user)...)
+	}
+	for _, literal := range literals(path) {
+		add(minSecret, literal)
+		add(minSecret, words(literal)...)
+		add(minSecret, strings.FieldsFunc(literal, func(r rune) bool { return strings.ContainsRune("/?#&=:", r) })...)
 	}
 	for _, value := range h.Headers {
-		add(value)
-		for _, word := range strings.FieldsFunc(value, unicode.IsSpace) {
-			add(word)
+		add(minSecret, value)
+		for _, word := range strings.Fields(value) {
+			add(minSecret, word)
 			if plain, err := base64.StdEncoding.DecodeString(word); err == nil { // Basic (RFC 7617 2)
 				user, password, _ := strings.Cut(string(plain), ":")
-				add(user)
-				add(password)
+				add(minSecret, user, password)
 			}
 		}
 	}
-	add(h.Secret)
-	for _, word := range strings.FieldsFunc(h.Body, notInToken) { // some gateways take their key in the body
-		if len(word) >= 16 {
-			add(word)
-		}
+	for _, literal := range literals(h.Body) { // some gateways take their key in the body
+		add(8, words(literal)...)
 	}
+	add(1, h.Secret)
 	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
 	return slices.Compact(all)
 }
 
+// literals are the parts of a template that stand outside of its values.
+func literals(template string) (all []string) {
+	for part := range strings.SplitSeq(template, "{{") {
+		_, after, inside := strings.Cut(part, "}}")
+		if !inside {
+			after = part
+		}
+		all = append(all, after)
+	}
+	return all
+}
+
 func notInToken(r rune) bool {
-	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._+/=", r)
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._+", r)
 }
 
 // headerName reports whether a text is the name of a header (RFC 9110 5.1) that may be set.
