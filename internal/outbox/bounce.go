@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/db"
@@ -23,7 +24,7 @@ func (o *Outbox) Bounced(kind string, id db.ID, said string) {
 	select {
 	case o.bounces <- struct{}{}:
 	default:
-		log.Warn("message came back, with too many others to record it", "said", said)
+		log.Warn("message came back, with too many others to record it")
 		return
 	}
 	go func() {
@@ -31,14 +32,16 @@ func (o *Outbox) Bounced(kind string, id db.ID, said string) {
 		ctx, cancel := context.WithTimeout(context.Background(), bounceFor)
 		defer cancel()
 		for range bounceTries {
-			found, err := o.bounce(ctx, kind, id, said)
-			if err != nil {
+			was, err := o.bounce(ctx, kind, id, said)
+			switch {
+			case err != nil && !errors.Is(err, db.ErrNotFound):
 				log.Error("cannot record that a message came back", "err", err)
 				return
-			}
-			if found {
+			case was == sent && err == nil:
 				o.stats.Failed(kind, true)
 				log.Warn("message came back", "said", said)
+				return
+			case was != waiting || err != nil: // it came back before, or there is none
 				return
 			}
 			time.Sleep(bounceWait)
@@ -46,12 +49,14 @@ func (o *Outbox) Bounced(kind string, id db.ID, said string) {
 	}()
 }
 
-// bounce changes a job that is recorded as sent; false: there is none.
-func (o *Outbox) bounce(ctx context.Context, kind string, id db.ID, said string) (found bool, err error) {
+// bounce changes a job that is recorded as sent, and returns the state that it had.
+func (o *Outbox) bounce(ctx context.Context, kind string, id db.ID, said string) (was state, err error) {
 	err = o.db.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
-		n, err := tx.Exec(`UPDATE outbox SET state = $3, said = $4, reason = 'the message came back' WHERE id = $1 AND channel = $2 AND state = 1`, id, kind, int64(bounced), said)
-		found = n == 1
+		if err := tx.Get(`SELECT state FROM outbox WHERE id = $1 AND channel = $2`+tx.ForUpdate(), id, kind).Scan(&was); err != nil || was != sent {
+			return err
+		}
+		_, err := tx.Exec(`UPDATE outbox SET state = $2, said = $3, reason = 'the message came back' WHERE id = $1`, id, int64(bounced), said)
 		return err
 	}))
-	return found, err
+	return was, err
 }
