@@ -15,6 +15,21 @@ func jabberID(v string) error {
 	return nil
 }
 
+// domains is a list of domains.
+func domains(key string, at *[]string, help string) setting {
+	s := list(key, at, help)
+	s.set = func(v string) error {
+		*at = split(v)
+		for _, d := range *at {
+			if strings.ContainsAny(d, "@/: ") || strings.Trim(d, ".") != d {
+				return errors.New("domains such as chat.example.org, separated by commas")
+			}
+		}
+		return nil
+	}
+	return s
+}
+
 // checkJabber looks for settings of Jabber that contradict each other.
 func (c *Config) checkJabber() error {
 	j := c.Jabber

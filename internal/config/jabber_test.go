@@ -12,6 +12,7 @@ func TestJabberIsAClientOrAComponent(t *testing.T) {
 
 func TestJabberThatCannotWorkStopsTheStart(t *testing.T) {
 	for text, key := range map[string]string{
+		"domains = [\"@chat.example\"]": "jabber.domains", "domains = [\"https://chat.example\"]": "jabber.domains",
 		"password = \"x\"": "jabber.jid", "domains = [\"a.example\"]": "jabber.jid",
 		"jid = \"login@example.org\"":                                             "jabber.password",
 		"jid = \"login@example.org/home\"\npassword = \"x\"":                      "jabber.jid",

@@ -100,7 +100,7 @@ func (c *Config) channelSettings() []setting {
 		text("jabber.password", &c.Jabber.Password, "", "the password, or the component's secret", anyText).markSecret(),
 		text("jabber.server", &c.Jabber.Server, "", "address and port; empty: found by SRV, for a client. A component has no TLS: its server belongs on this machine or in a network of your own", optional(address)),
 		text("jabber.ca", &c.Jabber.CA, "", "path of a PEM file with the only authorities that count for the server's certificate; empty: those of the system", anyText),
-		list("jabber.domains", &c.Jabber.Domains, "domains whose ids are Jabber ids also without xmpp: in front"),
+		domains("jabber.domains", &c.Jabber.Domains, "domains whose ids are Jabber ids also without xmpp: in front"),
 	}
 }
 
