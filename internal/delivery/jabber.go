@@ -255,10 +255,12 @@ func (s *jabberSender) stream(ctx context.Context) (*jabberStream, error) {
 }
 
 func (s *jabberSender) dial(ctx context.Context) (*jabberStream, error) {
-	conn, err := s.connect(ctx)
+	dialled, err := s.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
+	conn := &boundedConn{Conn: dialled}
+	conn.left.Store(openingLimit)
 	// The library sets a deadline and takes it back at once, so that its contexts never end
 	// a read: the connection is closed instead.
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
@@ -303,11 +305,13 @@ func (s *jabberSender) connect(ctx context.Context) (net.Conn, error) {
 }
 
 // serve reads a stream until its connection ends.
-func (s *jabberSender) serve(session *xmpp.Session, conn net.Conn) *jabberStream {
+func (s *jabberSender) serve(session *xmpp.Session, conn *boundedConn) *jabberStream {
+	conn.left.Store(stanzaLimit)
 	over, end := context.WithCancelCause(context.Background())
 	now := &jabberStream{Session: session, conn: conn, over: over, waiting: map[string]chan string{}}
 	go func() {
 		err := session.Serve(xmpp.HandlerFunc(func(r xmlstream.TokenReadEncoder, e *xml.StartElement) error {
+			conn.left.Store(stanzaLimit)
 			return s.arrived(now, r, e)
 		}))
 		_ = conn.Close()

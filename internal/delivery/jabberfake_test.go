@@ -1,12 +1,14 @@
 package delivery_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -173,4 +175,30 @@ func TestALateBounceIsTheRecipientsAlone(t *testing.T) {
 	want(t, deliverytest.Next(t, told), "1 undefined-condition")
 	want(t, deliverytest.Next(t, told), "1 remote-server-timeout")
 	want(t, len(told), 0)
+}
+
+// A server may send as much as it likes; no more than a stanza of it is kept.
+func TestAJabberServerFillsNoMemory(t *testing.T) {
+	t.Parallel()
+	endless := func(wrote *atomic.Int64) func(c net.Conn) {
+		return func(c net.Conn) {
+			_, _ = io.WriteString(c, "<message a='")
+			for block := bytes.Repeat([]byte("x"), 1<<16); wrote.Load() < 64<<20; {
+				n, err := c.Write(block)
+				wrote.Add(int64(n))
+				if err != nil {
+					return
+				}
+			}
+		}
+	}
+	var before, after atomic.Int64
+	opening := openFake(t, func(c net.Conn, _ func() string) { endless(&before)(c) })
+	se := refusal(t, send(t.Context(), newJabber(t, delivery.Jabber{ID: "login@localhost", Secret: deliverytest.Secret, Server: opening.at}), chat(1)))
+	want(t, se.Down, true)
+	open := component(t, func(c net.Conn, _ func() string) { endless(&after)(c) })
+	want(t, refusal(t, send(t.Context(), newJabber(t, open), chat(1))).Down, true)
+	if before.Load() > 16<<20 || after.Load() > 16<<20 { // most of it lies in sockets
+		t.Errorf("%d and %d bytes were taken", before.Load(), after.Load())
+	}
 }

@@ -2,8 +2,10 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mellium.im/xmpp"
@@ -12,10 +14,34 @@ import (
 // jabberStream is one connection to a Jabber server. It ends once and is not used again.
 type jabberStream struct {
 	*xmpp.Session
-	conn    net.Conn
+	conn    *boundedConn
 	over    context.Context // done when the stream has ended; its cause says why
 	mu      sync.Mutex
 	waiting map[string]chan string // for messages that come back, by their id
+}
+
+// Limits on what is read of a server, in bytes: before it has let us in, and for each stanza.
+// The library itself reads one without an end into memory.
+const (
+	openingLimit = 64 << 10
+	stanzaLimit  = 1 << 20
+)
+
+var errTooMuch = errors.New("the server sends more than a stanza may have")
+
+// boundedConn is a connection of which a limited number of bytes is read.
+type boundedConn struct {
+	net.Conn
+	left atomic.Int64
+}
+
+func (c *boundedConn) Read(b []byte) (int, error) {
+	if c.left.Load() <= 0 {
+		return 0, errTooMuch
+	}
+	n, err := c.Conn.Read(b)
+	c.left.Add(-int64(n))
+	return n, err
 }
 
 // end says goodbye and closes the connection.
