@@ -7,6 +7,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -66,6 +67,9 @@ func NewHook(h Hook) (Sender, error) {
 	}
 	if err := s.parseBody(); err != nil {
 		return nil, fmt.Errorf("body: %w", err)
+	}
+	if !s.carries() {
+		return nil, errors.New("body: no message would reach anybody: put .Text or .Code into the body or the path")
 	}
 	for name, value := range h.Headers {
 		if !headerName(name) || strings.ContainsFunc(value, unicode.IsControl) {

@@ -47,7 +47,10 @@ func (s *hookSender) parseURL() error {
 		return fmt.Errorf("a template of text/template: %w", err)
 	}
 	s.origin = scheme + "://" + host
-	if _, err := s.address(sampleValues); err != nil || strings.Contains(before, "#") {
+	if strings.Contains(before, "#") {
+		return errors.New("what stands behind # never reaches a server; leave it out")
+	}
+	if _, err := s.address(sampleValues); err != nil {
 		return fmt.Errorf("values are .To .Code .Text .Subject .Site .Minutes: %w", err)
 	}
 	return nil
@@ -64,8 +67,8 @@ func (s *hookSender) address(v hookValues) (string, error) {
 	if err != nil {
 		return "", errors.New("the address of the request is not one")
 	}
-	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
-		if plain, err := url.PathUnescape(segment); err != nil || plain == "." || plain == ".." {
+	for segment := range strings.SplitSeq(u.Path, "/") { // decoded, as a server may read it
+		if segment == "." || segment == ".." {
 			return "", errors.New("the recipient cannot stand in a path")
 		}
 	}
@@ -94,10 +97,30 @@ func (s *hookSender) parseBody() (err error) {
 	switch {
 	case err != nil:
 		return fmt.Errorf("values are .To .Code .Text .Subject .Site .Minutes: %w", err)
-	case s.ContentType == typeJSON && !json.Valid(made):
+	case s.ContentType == typeJSON && !(json.Valid(made) && s.validWith("012345") && s.validWith("abcdef")):
 		return errors.New(`with values in it, it has to be JSON; write the quotation marks around each: {"to": "{{.To}}"}`)
 	}
 	return nil
+}
+
+// validWith reports whether the body is JSON with a code, which may begin with 0 or have
+// letters.
+func (s *hookSender) validWith(code string) bool {
+	v := sampleValues
+	v.Code = code
+	made, err := s.content(v)
+	return err == nil && json.Valid(made)
+}
+
+// carries reports whether a request holds the code at all.
+func (s *hookSender) carries() bool {
+	one, other := sampleValues, sampleValues
+	other.Code, other.Text, other.Subject = "654321", "654321\n", "654321"
+	address1, _ := s.address(one)
+	address2, _ := s.address(other)
+	body1, _ := s.content(one)
+	body2, _ := s.content(other)
+	return address1 != address2 || !bytes.Equal(body1, body2)
 }
 
 // content is the body of a request.

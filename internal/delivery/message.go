@@ -39,9 +39,18 @@ func (p payload) message() Message {
 func (m Message) Job(notAfter time.Time) outbox.Job {
 	to := m.To.Identifier
 	return outbox.Job{
-		Kind: m.To.Implementation, Recipient: m.To.Masked(), Lane: m.To.Domain(), NotAfter: notAfter,
+		Kind: m.To.Implementation, Recipient: m.To.Masked(), Lane: m.lane(), NotAfter: notAfter,
 		Payload: payload{Channel: m.To.Implementation, To: to, Kind: m.Kind, Lang: m.Lang, Text: m.Text},
 	}
+}
+
+// lane is what has one receiver: of mail the server of the domain, of other channels the one
+// server that the channel knows.
+func (m Message) lane() string {
+	if m.To.Implementation != accounts.Email {
+		return m.To.Implementation
+	}
+	return m.To.Domain()
 }
 
 // Text is the values in a message.
