@@ -174,24 +174,6 @@ func TestAJabberServerThatIsAwayIsNotDialledAllTheTime(t *testing.T) {
 	}
 }
 
-func TestABounceThatComesLateIsTold(t *testing.T) {
-	p := deliverytest.OpenProsody(t, "login", "ann")
-	bounced := make(chan string, 10)
-	j := p.Client()
-	j.Bounced = func(id, condition string) { bounced <- id + " " + condition }
-	s := newJabber(t, j)
-	w := chat(0x2a)
-	w.To = "ann@far.localhost" // no such component: the server finds out after it took the message
-	err := send(t.Context(), s, w)
-	if err != nil {
-		want(t, refusal(t, err).Permanent, true)
-		return
-	}
-	if got := deliverytest.Next(t, bounced); !strings.HasPrefix(got, "2a remote-server") && !strings.HasPrefix(got, "2a service") {
-		t.Errorf("told %q", got)
-	}
-}
-
 // Whatever becomes of the server, a message that counts as sent has arrived.
 func TestWhatCountsAsSentByJabberHasArrived(t *testing.T) {
 	for name, way := range map[string]func(*deliverytest.Prosody) delivery.Jabber{
