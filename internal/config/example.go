@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Example is the text of config.example.toml: every key with a comment and its default.
@@ -97,15 +98,34 @@ func lastWord(key string) string { return key[strings.LastIndex(key, ".")+1:] }
 func literal(s setting, v string) string {
 	switch {
 	case s.isString:
-		return fmt.Sprintf("%q", v)
+		return quoted(v)
 	case s.isList:
 		all := split(v)
 		for i, part := range all {
-			all[i] = fmt.Sprintf("%q", part)
+			all[i] = quoted(part)
 		}
 		return "[" + strings.Join(all, ", ") + "]"
 	case s.isMap:
 		return pairsLiteral(v)
 	}
 	return v
+}
+
+// quoted is a text as a basic string of TOML, whose escapes are those of JSON and not of Go.
+func quoted(text string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || !unicode.IsPrint(r):
+			fmt.Fprintf(&b, `\U%08X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }

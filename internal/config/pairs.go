@@ -3,7 +3,6 @@ package config
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -67,13 +66,13 @@ func pairsLiteral(v string) string {
 	all, err := parsePairs(v)
 	switch {
 	case err != nil: // the text that stands for a secret
-		return fmt.Sprintf("%q", v)
+		return quoted(v)
 	case len(all) == 0:
 		return "{}"
 	}
 	parts := make([]string, 0, len(all))
 	for _, key := range slices.Sorted(maps.Keys(all)) {
-		parts = append(parts, fmt.Sprintf("%q = %q", key, all[key]))
+		parts = append(parts, quoted(key)+" = "+quoted(all[key]))
 	}
 	return "{ " + strings.Join(parts, ", ") + " }"
 }
