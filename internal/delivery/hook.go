@@ -13,13 +13,12 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"text/template"
 	"time"
-	"unicode"
 
 	"github.com/djauthy/djauthy/internal/outbox"
+	"golang.org/x/net/http/httpguts"
 )
 
 // Hook is a web hook: an HTTP request for each message, to a gateway for text messages, a
@@ -49,19 +48,18 @@ const (
 // hookSender sends messages through one web hook.
 type hookSender struct {
 	Hook
-	origin  string // scheme and host
-	path    *template.Template
-	body    *template.Template
+	origin  string              // scheme and host
+	path    *template.Template  // of what follows the host
+	body    *template.Template  // nil: all values
 	escape  func(string) string // for the body
 	secrets []string            // what no error and no kept answer may contain
 	client  *http.Client
-	now     func() time.Time
 }
 
 // NewHook returns the sender of a hook. Its error begins with the key of the setting that
 // is wrong.
 func NewHook(h Hook) (Sender, error) {
-	s := &hookSender{Hook: h, now: time.Now}
+	s := &hookSender{Hook: h}
 	if err := s.parseURL(); err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}
@@ -72,7 +70,7 @@ func NewHook(h Hook) (Sender, error) {
 		return nil, errors.New("body: no message would reach anybody: put .Text or .Code into the body or the path")
 	}
 	for name, value := range h.Headers {
-		if !headerName(name) || strings.ContainsFunc(value, unicode.IsControl) {
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
 			return nil, fmt.Errorf("headers: %q is not the name of a header with a value on one line", name)
 		}
 	}
@@ -128,6 +126,7 @@ func (s *hookSender) Send(ctx context.Context, w Worded) (said string, err error
 	return said, nil
 }
 
+// fillHeader sets the headers of a request, with the signature of its body.
 func (s *hookSender) fillHeader(h http.Header, body []byte) {
 	h.Set("User-Agent", "djauthy")
 	if len(body) > 0 {
@@ -139,7 +138,7 @@ func (s *hookSender) fillHeader(h http.Header, body []byte) {
 	if s.Secret == "" {
 		return
 	}
-	at := strconv.FormatInt(s.now().Unix(), 10)
+	at := strconv.FormatInt(time.Now().Unix(), 10)
 	mac := hmac.New(sha256.New, []byte(s.Secret))
 	mac.Write([]byte(at + "."))
 	mac.Write(body)

@@ -163,8 +163,7 @@ func TestAHookIsSigned(t *testing.T) {
 
 const token = "bot4711:AAH-secret_token"
 
-// Whatever a gateway answers, nothing of the settings comes out in what is kept; and as it may
-// be about one recipient, it closes the channel for nobody.
+// Whatever a gateway answers, nothing of the settings comes out in what is kept.
 func TestAnswersAreToldApartAndHoldNoSecret(t *testing.T) {
 	secrets := []string{token, "AAH-secret_token", "YWNj", "pass-word", "ann@", "9123", "hunter2", "0123456789", "shortkey", "path-part", "user-info"}
 	for _, status := range []int{200, 202, 204, 301, 302, 307, 400, 401, 403, 404, 429, 500, 502, 503} {
@@ -185,7 +184,8 @@ func TestAnswersAreToldApartAndHoldNoSecret(t *testing.T) {
 			said, err := s.Send(t.Context(), w)
 			if status/100 != 2 {
 				se := refusal(t, err)
-				want(t, se.Down || se.Lasting || se.Permanent || se.Unknown, false)
+				want(t, se.Lasting || se.Permanent || se.Unknown, false)
+				want(t, se.Down, status/100 == 3 || status == 401 || status >= 500)
 				said = se.Said + se.Reason
 			} else {
 				check(t, err)
@@ -251,11 +251,15 @@ func TestAnAnswerWithoutEndIsNotRead(t *testing.T) {
 }
 
 func TestCheckOfAHookSendsNoMessage(t *testing.T) {
-	g := openGateway(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
-	check(t, hook(t, delivery.Hook{URL: g.URL + "/" + token}).Check(t.Context()))
-	r := g.only(t)
-	want(t, r.method+r.path+r.body, "OPTIONS/")
-	want(t, r.header.Get("X-Djauthy-Signature"), "")
+	for status, works := range map[int]bool{200: true, 301: true, 401: true, 404: true, 405: true, 501: true, 500: false, 503: false} {
+		g := openGateway(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		if err := hook(t, delivery.Hook{URL: g.URL + "/" + token}).Check(t.Context()); (err == nil) != works {
+			t.Errorf("%d: %v", status, err)
+		}
+		r := g.only(t)
+		want(t, r.method+r.path+r.body, "OPTIONS/")
+		want(t, r.header.Get("X-Djauthy-Signature"), "")
+	}
 }
 
 func TestAHookThatCannotBeMadeNamesTheSetting(t *testing.T) {

@@ -8,28 +8,33 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
 	"github.com/djauthy/djauthy/internal/outbox"
 )
 
-// refusedByHook is an answer other than 2xx. Whatever it is, it may depend on the recipient,
-// so none is taken for a fault of the channel.
+// refusedByHook is an answer other than 2xx. Those that every message may get have the server
+// tried (Down); that alone decides, for an answer may be about one recipient.
 func refusedByHook(status int, said string) *outbox.Error {
-	e := &outbox.Error{Said: said}
+	e := &outbox.Error{Said: said, Down: true}
 	switch {
 	case status/100 == 3:
 		e.Reason = "the hook is answered by a redirect, which is not followed: set its url to the address that it leads to"
 	case status == http.StatusUnauthorized:
 		e.Reason = "the hook is refused: check its headers and secret"
-	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
+	case broken(status):
 		e.Reason = "the hook's server does not work for now"
 	default:
-		e.Reason = "the hook does not take the message"
+		e.Down, e.Reason = false, "the hook does not take the message"
 	}
 	return e
 }
+
+// broken reports an answer of a server that does not work, whatever it was asked. 501 is
+// one that does not know the method.
+func broken(status int) bool { return status >= 500 && status != http.StatusNotImplemented }
 
 // unanswered is a request without an answer. Errors of net/http hold the whole address,
 // in whose path many services have their token. written: the server has the request, and
@@ -47,7 +52,8 @@ func (s *hookSender) unanswered(ctx context.Context, err error, to string, writt
 	return &outbox.Error{Down: true, Lasting: errors.As(err, &untrusted), Unknown: written, Reason: reason}
 }
 
-// Check connects to the server of the hook, and sends nothing.
+// Check asks the server of the hook what it takes (OPTIONS), and sends nothing. Any answer
+// will do that does not say that it is broken.
 func (s *hookSender) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, hookTimeout)
 	defer cancel()
@@ -59,7 +65,11 @@ func (s *hookSender) Check(ctx context.Context) error {
 	if err != nil {
 		return s.unanswered(ctx, err, "", false)
 	}
-	return answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
+	if broken(answer.StatusCode) {
+		return refusedByHook(answer.StatusCode, strconv.Itoa(answer.StatusCode))
+	}
+	return nil
 }
 
 // strike removes what is secret in the settings of the hook from a text, and whom the message
@@ -82,8 +92,8 @@ func (s *hookSender) strike(text, to string) string {
 	return text
 }
 
-// secrets are the parts of the settings that may be secret, the longest first: what is written
-// in the address behind its host, in headers and in the body, and the secret itself.
+// secrets are the parts of the settings that may be secret, the longest first: the user in the
+// address and what follows its host, headers, long words of the body, and the secret itself.
 func (h Hook) secrets() (all []string) {
 	add := func(least int, parts ...string) {
 		for _, part := range parts {
@@ -98,11 +108,8 @@ func (h Hook) secrets() (all []string) {
 		}
 		return all
 	}
-	_, rest, _ := strings.Cut(h.URL, "://")
-	host, path := rest, ""
-	if at := strings.IndexAny(rest, "/?#"); at >= 0 {
-		host, path = rest[:at], rest[at:]
-	}
+	origin, path := h.splitURL()
+	_, host, _ := strings.Cut(origin, "://")
 	if user, _, found := strings.Cut(host, "@"); found {
 		add(minSecret, user)
 		add(minSecret, words(user)...)
@@ -144,11 +151,4 @@ func literals(template string) (all []string) {
 
 func notInToken(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._+", r)
-}
-
-// headerName reports whether a text is the name of a header (RFC 9110 5.1) that may be set.
-func headerName(name string) bool {
-	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
-		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-	}) && !strings.EqualFold(name, "Content-Length") && !strings.EqualFold(name, "Transfer-Encoding")
 }

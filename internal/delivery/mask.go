@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
@@ -43,11 +42,8 @@ func clean(text, to string, secrets ...string) string {
 		part := addressLike.FindStringSubmatch(found)
 		return maskedWord(strings.Trim(part[1]+part[3], `"`)) + part[2] + part[4] + part[5]
 	})
-	local, _, _ := strings.Cut(to, "@")
-	for _, word := range []string{local, strings.TrimPrefix(local, "+"), url.QueryEscape(local)} { // a number, with and without its sign
-		if len(word) > 2 {
-			text = maskLocal(text, word)
-		}
+	if local, _, ok := strings.Cut(to, "@"); ok && len(local) > 2 {
+		text = maskLocal(text, local)
 	}
 	if len(text) > saidLimit {
 		text = strings.ToValidUTF8(text[:saidLimit], "") + "…"
