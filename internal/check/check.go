@@ -93,6 +93,8 @@ func (h House) channelNote(channel string) string {
 // sendNote tells of a test message that was sent, in the receiver's words.
 func (h House) sendNote(channel, said string) string {
 	switch {
+	case said == "":
+		return "handed over"
 	case channel != accounts.Email:
 		return "handed over; the server said: " + said
 	case h.Config.LocalMailbox():

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"time"
 
 	"mellium.im/sasl"
@@ -116,7 +115,7 @@ func (s *jabberSender) Send(ctx context.Context, w Worded) (said string, err err
 	case condition := <-bounce:
 		return "", bounced(condition)
 	default:
-		return "the server answers behind it", nil
+		return "", nil
 	}
 }
 
@@ -133,33 +132,21 @@ func bounced(condition string) *outbox.Error {
 func (s *jabberSender) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, jabberTimeout)
 	defer cancel()
-	now := s.running(ctx)
-	if now == nil {
-		own, err := s.dial(ctx)
-		switch {
-		case err != nil && s.isComponent() && errors.Is(err, stream.Conflict):
-			return nil
-		case err != nil:
-			return s.unreached(err)
+	now, err := s.living(ctx)
+	if err == nil && now == nil {
+		now, err = s.dial(ctx)
+		if err == nil {
+			defer now.end()
 		}
-		defer own.end()
-		if now = own; s.isComponent() {
+		if s.isComponent() && (err == nil || errors.Is(err, stream.Conflict)) {
 			return nil
 		}
 	}
-	return now.within(ctx, func(ctx context.Context) error { return s.ping(ctx, now) })
-}
-
-// running is the stream that lives, or nil.
-func (s *jabberSender) running(ctx context.Context) *jabberStream {
-	select {
-	case s.lock <- struct{}{}:
-		defer func() { <-s.lock }()
-	case <-ctx.Done():
-		return nil
+	if err == nil {
+		err = now.within(ctx, func(ctx context.Context) error { return s.ping(ctx, now) })
 	}
-	if s.now != nil && s.now.over.Err() == nil {
-		return s.now
+	if err != nil {
+		return s.unreached(err)
 	}
 	return nil
 }
@@ -226,15 +213,37 @@ func (s *jabberSender) from() jid.JID {
 	return from
 }
 
-// stream is the stream that lives, or a new one.
-func (s *jabberSender) stream(ctx context.Context) (*jabberStream, error) {
+// hold takes the lock, under which streams are opened one at a time.
+func (s *jabberSender) hold(ctx context.Context) (release func(), err error) {
 	select {
 	case s.lock <- struct{}{}:
-		defer func() { <-s.lock }()
+		return func() { <-s.lock }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if s.now != nil && s.now.over.Err() == nil {
+}
+
+// living is the stream that lives, or nil.
+func (s *jabberSender) living(ctx context.Context) (*jabberStream, error) {
+	release, err := s.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if !s.now.lives() {
+		return nil, nil
+	}
+	return s.now, nil
+}
+
+// stream is the stream that lives, or a new one.
+func (s *jabberSender) stream(ctx context.Context) (*jabberStream, error) {
+	release, err := s.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if s.now.lives() {
 		return s.now, nil
 	}
 	if time.Now().Before(s.again) {
@@ -336,7 +345,7 @@ func (s *jabberSender) unreached(err error) *outbox.Error {
 	case timeout(err), errors.Is(err, context.DeadlineExceeded):
 		e.Reason = "the Jabber server does not answer in time: check jabber.server"
 	default:
-		e.Reason = "cannot reach the Jabber server: " + clean(strings.ReplaceAll(text, s.Secret, "***"), "")
+		e.Reason = "cannot reach the Jabber server: " + clean(text, "", s.Secret)
 	}
 	return e
 }

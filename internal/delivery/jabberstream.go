@@ -44,6 +44,9 @@ func (c *boundedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// lives reports whether there is a stream that has not ended.
+func (s *jabberStream) lives() bool { return s != nil && s.over.Err() == nil }
+
 // end says goodbye and closes the connection.
 func (s *jabberStream) end() {
 	_ = s.conn.SetWriteDeadline(time.Now().Add(time.Second))
@@ -51,6 +54,7 @@ func (s *jabberStream) end() {
 	_ = s.conn.Close()
 }
 
+// expect returns where tell hands what comes back for an id, until forget.
 func (s *jabberStream) expect(id string) chan string {
 	c := make(chan string, 1)
 	s.mu.Lock()
