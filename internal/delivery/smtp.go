@@ -240,12 +240,24 @@ func (s *smtpSender) keep(conn *session) {
 	}
 }
 
-// Check dials, greets, encrypts and logs in.
+// Check dials, greets, encrypts, logs in and names the sender, whom some servers refuse.
 func (s *smtpSender) Check(ctx context.Context) error {
 	conn, f := s.open(ctx)
 	if f != nil {
 		return s.explain(f, "")
 	}
-	conn.quit()
+	release := conn.bound(ctx)
+	defer release()
+	line, err := conn.mailFrom(letter{from: s.from.Address, utf8: !ascii(s.from.Address)})
+	if err != nil {
+		f = &failure{stage: atMail, err: err}
+	} else {
+		_, f = conn.command(atMail, line, 2)
+	}
+	if f != nil {
+		conn.leave(f)
+		return s.explain(f, "")
+	}
+	conn.quit() // without RCPT there is no message
 	return nil
 }

@@ -266,6 +266,23 @@ func TestARefusalIsToldInPlainWords(t *testing.T) {
 	}
 }
 
+// It is so for every message, and so it is found without one.
+func TestCheckFindsASenderThatTheServerRefuses(t *testing.T) {
+	for answer, works := range map[string]bool{"": true, "550 5.7.1 not you": false, "530 5.7.0 log in first": false, "451 4.3.0 later": false} {
+		s := serve(t, at("MAIL", answer))
+		err := s.sender(t).Check(t.Context())
+		if (err == nil) != works {
+			t.Errorf("%q: %v", answer, err)
+		}
+		if !works {
+			se := refusal(t, err)
+			want(t, se.Lasting, strings.HasPrefix(answer, "5"))
+		}
+		want(t, s.said("RCPT"), 0)
+		want(t, len(s.received()), 0)
+	}
+}
+
 func TestCheckTriesTheChannelThatIsNamed(t *testing.T) {
 	s, err := delivery.NewSMTP(delivery.SMTP{Host: "127.0.0.1", Port: 1, TLS: "none", From: "noreply@example.org", Helo: "login.example.org"})
 	check(t, err)
