@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
 )
 
 // smsGateway receives what a hook posts, as JSON of all values, unless it is broken.
@@ -31,18 +33,6 @@ func smsGateway(t *testing.T, broken *atomic.Bool) (address string, arrived chan
 	return g.URL + "/hidden-token/send", arrived
 }
 
-// next is what arrives next.
-func next(t *testing.T, arrived chan map[string]string) map[string]string {
-	t.Helper()
-	select {
-	case m := <-arrived:
-		return m
-	case <-time.After(20 * time.Second):
-		t.Fatal("no message arrives")
-		return nil
-	}
-}
-
 func TestACodeByHookSignsIn(t *testing.T) {
 	t.Parallel()
 	address, arrived := smsGateway(t, new(atomic.Bool))
@@ -50,7 +40,7 @@ func TestACodeByHookSignsIn(t *testing.T) {
 	for _, typed := range []string{"sms:+41 79 123 45 67", "+41791234567"} {
 		b := s.browser(t)
 		b.post("/login", "id", typed).want(t, http.StatusSeeOther, "/login/code")
-		m := next(t, arrived)
+		m := deliverytest.Next(t, arrived)
 		if m["to"] != "+41791234567" || m["site"] != "Example" || m["minutes"] != "3" || !strings.Contains(m["text"], m["code"]) {
 			t.Errorf("%q", m)
 		}
@@ -74,7 +64,7 @@ func TestCheckTriesEveryHookAndSendsByIt(t *testing.T) {
 	address, arrived := smsGateway(t, new(atomic.Bool))
 	s := start(t, "DJAUTHY_HOOK_0_NAME=sms", "DJAUTHY_HOOK_0_URL="+address)
 	out := s.must(t, "check", "--send", "sms:+41791234567")
-	if m := next(t, arrived); m["to"] != "+41791234567" || !strings.Contains(out, "the server said: 200 queued") || strings.Contains(out, "hidden-token") {
+	if m := deliverytest.Next(t, arrived); m["to"] != "+41791234567" || !strings.Contains(out, "the server said: 200 queued") || strings.Contains(out, "hidden-token") {
 		t.Errorf("%q arrived, check prints\n%s", m, out)
 	}
 	environ := append(s.environ, "DJAUTHY_HOOK_0_URL=http://127.0.0.1:1/hidden-token")
@@ -92,14 +82,14 @@ func TestAClosedChannelIsToldToEveryIdAlike(t *testing.T) {
 	s.house.outbox.ProbeEvery = time.Millisecond
 	known := s.browser(t)
 	known.post("/login", "id", "sms:+41790000001").want(t, http.StatusSeeOther, "/login/code")
-	known.submit(next(t, arrived)["code"]).want(t, http.StatusSeeOther, "/account")
+	known.submit(deliverytest.Next(t, arrived)["code"]).want(t, http.StatusSeeOther, "/account")
 
 	broken.Store(true)
 	b := s.browser(t)
 	b.post("/login", "id", "sms:+41790000002").want(t, http.StatusSeeOther, "/login/code") // who finds out
-	until(t, "nobody finds out", func() bool { return s.house.outbox.Down("sms") })
+	deliverytest.Until(t, "nobody finds out", func() bool { return s.house.outbox.Down("sms") })
 	s.clock.advance(30 * time.Second)
-	until(t, "the channel stays open", func() bool { return s.house.outbox.Closed("sms") })
+	deliverytest.Until(t, "the channel stays open", func() bool { return s.house.outbox.Closed("sms") })
 	users := s.must(t, "users", "list", "--json")
 	for _, id := range []string{"sms:+41790000001", "sms:+41790000002", "sms:+41790000003"} {
 		page := s.browser(t).post("/login", "id", id).want(t, http.StatusServiceUnavailable, "").body
@@ -114,16 +104,6 @@ func TestAClosedChannelIsToldToEveryIdAlike(t *testing.T) {
 	s.browser(t).ask(anID()) // another channel is not touched
 
 	broken.Store(false)
-	until(t, "the channel stays closed", func() bool { return !s.house.outbox.Closed("sms") })
+	deliverytest.Until(t, "the channel stays closed", func() bool { return !s.house.outbox.Closed("sms") })
 	s.browser(t).post("/login", "id", "sms:+41790000003").want(t, http.StatusSeeOther, "/login/code")
-}
-
-// until waits for what has to happen.
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal(what)
-		}
-	}
 }

@@ -73,7 +73,7 @@ func TestARestartOfTheJabberServerMakesACodeLate(t *testing.T) {
 	p.Stop(syscall.SIGKILL)
 	b := s.browser(t)
 	b.post("/login", "id", "ann@localhost").want(t, http.StatusSeeOther, "/login/code")
-	until(t, "the first try has not failed", func() bool {
+	deliverytest.Until(t, "the first try has not failed", func() bool {
 		return strings.Contains(s.must(t, "messages", "list", "--json"), "Jabber server")
 	})
 	p.Start(t)
@@ -89,7 +89,7 @@ func TestAMessageThatComesBackIsShownToTheAdministratorAlone(t *testing.T) {
 	s := start(t, jabberSettings(t, p)...)
 	b := s.browser(t)
 	b.post("/login", "id", "xmpp:nobody@localhost").want(t, http.StatusSeeOther, "/login/code")
-	until(t, "it does not come back", func() bool {
+	deliverytest.Until(t, "it does not come back", func() bool {
 		return strings.Contains(s.must(t, "messages", "list", "--state", "bounced", "--json"), "service-unavailable")
 	})
 	if page := b.get("/login/code").body; strings.Contains(page, "service-unavailable") || strings.Contains(page, "back") {

@@ -139,7 +139,7 @@ func TestARestartOfTheJabberServerLosesNothing(t *testing.T) {
 			p.Stop(with)
 			want(t, refusal(t, send(t.Context(), s, chat(2))).Down, true)
 			p.Start(t)
-			until(t, "no message can be sent", func() bool { return send(t.Context(), s, chat(3)) == nil })
+			deliverytest.Until(t, "no message can be sent", func() bool { return send(t.Context(), s, chat(3)) == nil })
 			arrived := p.Listen(t) // kept for her while she was away
 			ids := map[string]bool{}
 			for !ids["1"] || !ids["3"] {
@@ -188,7 +188,7 @@ func TestWhatCountsAsSentByJabberHasArrived(t *testing.T) {
 			var sent atomic.Int32
 			done := sendAll(t, s, messages, &sent)
 			for i := range restarts {
-				until(t, "no more messages are sent", func() bool { return int(sent.Load()) >= messages*(i+1)/(restarts+2) })
+				deliverytest.Until(t, "no more messages are sent", func() bool { return int(sent.Load()) >= messages*(i+1)/(restarts+2) })
 				p.Stop([]syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[i%2])
 				p.Start(t)
 			}

@@ -312,7 +312,7 @@ func TestAServerThatLetsNobodyInIsDownBeforeItIsGivenUp(t *testing.T) {
 			o.FinishFor = time.Millisecond
 			deliverytest.Runs(t, o)
 			o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "123456"))[0])
-			until(t, "the channel is not down", func() bool { return o.Down("email") })
+			deliverytest.Until(t, "the channel is not down", func() bool { return o.Down("email") })
 			want(t, len(p.Permanent), 0)
 			s.answers(func(string, int) string { return "" })
 			o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ben@example.org", "123456"))[0])

@@ -62,7 +62,7 @@ func (c *channel) mute(t *testing.T) {
 func (c *channel) tried(t *testing.T) {
 	t.Helper()
 	n := c.tries.Load()
-	until(t, "the server is not tried", func() bool { return c.tries.Load() > n+1 }) // the last try has ended
+	deliverytest.Until(t, "the server is not tried", func() bool { return c.tries.Load() > n+1 }) // the last try has ended
 }
 
 var (
@@ -80,21 +80,21 @@ func TestAChannelIsClosedWhenItsServerFailsForLongOrForGood(t *testing.T) {
 			c := openChannel(t)
 			c.fault.Store(away)
 			ask(t, c)
-			until(t, "it is not down", func() bool { return c.Down("email") })
+			deliverytest.Until(t, "it is not down", func() bool { return c.Down("email") })
 			want(t, c.Closed("email"), false) // it may be back in a moment
 			c.clock.Advance(29 * time.Second)
 			c.tried(t)
 			want(t, c.Closed("email"), false)
 			c.clock.Advance(time.Second)
-			until(t, "it stays open", func() bool { return c.Closed("email") })
+			deliverytest.Until(t, "it stays open", func() bool { return c.Closed("email") })
 			want(t, c.Closed("jabber"), false)
 			c.fault.Store(nil)
-			until(t, "it stays closed", func() bool { return !c.Closed("email") && !c.Down("email") })
+			deliverytest.Until(t, "it stays closed", func() bool { return !c.Closed("email") && !c.Down("email") })
 
 			c.clock.Advance(time.Minute)
 			c.fault.Store(wrong)
 			ask(t, c)
-			until(t, "a wrong password leaves it open", func() bool { return c.Closed("email") })
+			deliverytest.Until(t, "a wrong password leaves it open", func() bool { return c.Closed("email") })
 		})
 	}
 }
@@ -105,7 +105,7 @@ func TestAFaultThatWasSeenOnceClosesNothingLater(t *testing.T) {
 	c.ProbeEvery = time.Hour
 	c.fault.Store(away)
 	c.ends(t, away)
-	until(t, "it is not down", func() bool { return c.Down("email") })
+	deliverytest.Until(t, "it is not down", func() bool { return c.Down("email") })
 	c.clock.Advance(time.Hour)
 	want(t, c.Closed("email"), false)
 }
@@ -119,7 +119,7 @@ func TestAChannelIsDownByItsServerOnly(t *testing.T) {
 	for range 10 { // whatever becomes of messages, the server works
 		c.ends(t, wrong)
 	}
-	until(t, "it is not tried", func() bool { return c.tries.Load() == 1 })
+	deliverytest.Until(t, "it is not tried", func() bool { return c.tries.Load() == 1 })
 	want(t, c.Down("email") || c.Closed("email"), false)
 	for range 100 {
 		c.mute(t)
@@ -135,18 +135,18 @@ func TestOnlyWhatWasSentCanComeBack(t *testing.T) {
 		q := deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ann@example.org", "1"), deliverytest.Message("ben@example.org", "2"))
 		o.Deliver(q[0])
 		deliverytest.Next(t, p.Took)
-		until(t, "it is not recorded as sent", func() bool { return count(t, d, `SELECT count(*) FROM outbox WHERE state = 1`) == 1 })
+		deliverytest.Until(t, "it is not recorded as sent", func() bool { return count(t, d, `SELECT count(*) FROM outbox WHERE state = 1`) == 1 })
 		all, err := ids(t.Context(), d)
 		dbtest.Check(t, err)
 		o.Bounced("jabber", all[0], "another channel's")
 		o.Bounced("email", all[1], "before it is recorded as sent")
 		o.Bounced("email", all[0], "service-unavailable")
-		until(t, "what came back is not recorded", func() bool {
+		deliverytest.Until(t, "what came back is not recorded", func() bool {
 			return count(t, d, `SELECT count(*) FROM outbox WHERE state = 2 AND said = 'service-unavailable'`) == 1
 		})
 		want(t, count(t, d, `SELECT count(*) FROM outbox WHERE state = 2`), 1)
 		o.Deliver(q[1])
-		until(t, "what came back early is lost", func() bool { return count(t, d, `SELECT count(*) FROM outbox WHERE state = 2`) == 2 })
+		deliverytest.Until(t, "what came back early is lost", func() bool { return count(t, d, `SELECT count(*) FROM outbox WHERE state = 2`) == 2 })
 	})
 }
 

@@ -36,15 +36,6 @@ func leaseEnd(t *testing.T, d *db.DB) time.Time {
 	return db.Time(int64(count(t, d, `SELECT due_at FROM outbox WHERE state = 0 AND leased = 1`)))
 }
 
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(deliverytest.Patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal(what)
-		}
-	}
-}
-
 func TestALongSendKeepsItsLease(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		release := make(chan struct{})
@@ -57,7 +48,7 @@ func TestALongSendKeepsItsLease(t *testing.T) {
 		deliverytest.Next(t, p.Arrived)
 		for range 8 { // four minutes
 			clock.Advance(outbox.Lease - time.Second)
-			until(t, "the lease is not renewed", func() bool { return leaseEnd(t, d).Equal(clock.Now().Add(outbox.Lease)) })
+			deliverytest.Until(t, "the lease is not renewed", func() bool { return leaseEnd(t, d).Equal(clock.Now().Add(outbox.Lease)) })
 		}
 		stop := deliverytest.Runs(t, other.Outbox(t, d)) // looks at once what is due
 		q := deliverytest.Enqueue(t, d, o, false, deliverytest.Message("ben@example.org", "654321"))
@@ -81,7 +72,7 @@ func TestALeaseThatEndsWhileItsMessageIsSentDoublesNothingHere(t *testing.T) {
 		o.Deliver(deliverytest.Enqueue(t, d, o, false, deliverytest.Message("slow@example.org", "123456"))[0])
 		deliverytest.Next(t, p.Arrived)
 		clock.Advance(5 * time.Minute) // the clock jumps
-		until(t, "nobody claims", func() bool { return count(t, d, `SELECT tries FROM outbox`) == 2 })
+		deliverytest.Until(t, "nobody claims", func() bool { return count(t, d, `SELECT tries FROM outbox`) == 2 })
 		close(release)
 		deliverytest.Next(t, p.Took)
 		want(t, len(p.Arrived), 0)
@@ -198,7 +189,7 @@ func TestWhatIsClaimedAndFindsNoRoomIsReleasedAtTheEnd(t *testing.T) {
 			return count(t, d, `SELECT count(*) FROM outbox WHERE due_at > $1`, clock.Now().UnixMilli())
 		}
 		stop := deliverytest.Runs(t, o)
-		until(t, "no more is claimed than fits", func() bool { return held() > outbox.Backlog+outbox.BriskLimit+1 })
+		deliverytest.Until(t, "no more is claimed than fits", func() bool { return held() > outbox.Backlog+outbox.BriskLimit+1 })
 		stop()
 		want(t, held(), 0)
 	})

@@ -86,7 +86,7 @@ func TestAMessageThatWaitsForItsDomainKeepsItsLease(t *testing.T) {
 		flood(t, d, o, p, outbox.SendLimit)
 		for range 8 { // four minutes
 			clock.Advance(outbox.Lease - time.Second)
-			until(t, "the leases are not renewed", func() bool {
+			deliverytest.Until(t, "the leases are not renewed", func() bool {
 				return count(t, d, `SELECT count(*) FROM outbox WHERE state = 0 AND leased = 1 AND due_at = $1`, clock.Now().Add(outbox.Lease).UnixMilli()) == outbox.SendLimit
 			})
 		}

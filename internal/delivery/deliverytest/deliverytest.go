@@ -180,3 +180,13 @@ func Next[T any](t *testing.T, events <-chan T) T {
 		panic("unreachable")
 	}
 }
+
+// Until waits until something has happened; what says that it has not.
+func Until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(Patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(what)
+		}
+	}
+}

@@ -120,16 +120,14 @@ func (h *JabberHost) ListenAs(t *testing.T, id string) <-chan Chat {
 	return Lines[Chat](t, exec.Command("/usr/bin/python3", "-c", receiver, fmt.Sprint(h.port), Secret, id))
 }
 
+// awaitPort waits until a server listens.
 func awaitPort(t *testing.T, port int) {
 	t.Helper()
-	for deadline := time.Now().Add(Patience); ; time.Sleep(5 * time.Millisecond) {
+	Until(t, "the Jabber server does not listen", func() bool {
 		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			_ = c.Close()
-			return
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the Jabber server does not listen: %v", err)
-		}
-	}
+		return err == nil
+	})
 }
