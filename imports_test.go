@@ -104,6 +104,9 @@ func TestPagesNameTestsThatExist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if regexp.MustCompile("[^`]``[^`]").Match(page) {
+			t.Errorf("%s has a name that is empty", name)
+		}
 		for _, m := range regexp.MustCompile("`((?:Test|Fuzz)[A-Z0-9]\\w+)`").FindAllSubmatch(page, -1) {
 			if found[name]++; !tests[string(m[1])] {
 				t.Errorf("%s names %s, which does not exist", name, m[1])
