@@ -191,6 +191,33 @@ func TestASignInIsOneRowAndTwoLines(t *testing.T) {
 	})
 }
 
+// Lines of one place stay on one page, or the next would leave some out.
+func TestLinesThatShareTheirPlaceShareTheirPage(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) {
+		ids := make([]db.ID, 4)
+		update := func(fn func(tx *db.Tx, i int) error) {
+			t.Helper()
+			for i := range ids {
+				if err := d.Update(t.Context(), func(tx *db.Tx) error { return fn(tx, i) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.Advance(time.Second)
+		}
+		update(func(tx *db.Tx, i int) error {
+			ids[i] = tx.NewID()
+			return audit.Begin(tx, ids[i], ann, audit.Visitor, audit.CodeSent, audit.Client{Prefix: "sent"})
+		})
+		update(func(tx *db.Tx, i int) error {
+			return audit.Finish(tx, ids[i], ann, audit.SignedIn, audit.Client{Prefix: "in"})
+		})
+		all := pages(t, d, ann, 2)
+		if got := fmt.Sprint(all[0], slices.Concat(all...)); got != "[in in in in] [in in in in sent sent sent sent]" {
+			t.Errorf("%s", got)
+		}
+	})
+}
+
 // Whoever holds a session could else write a page of lines between the code and the sign-in
 // of another browser, and hide that on a later page.
 func TestASignInStandsWhereItHappenedHoweverMuchLiesBetween(t *testing.T) {

@@ -37,15 +37,16 @@ func (r row) lines() []placed {
 	return []placed{{r.then, max(r.id, db.FirstID(r.then.At))}, first}
 }
 
-// finishedWithin is longer than a second event can follow the first: an attempt goes on for
-// an hour, and a code lives for a day at most.
-const finishedWithin = 26 * time.Hour
+// FinishedWithin is how long after the first event of a row the second can follow: as long
+// as an attempt with the longest life of a code is kept.
+const FinishedWithin = 26 * time.Hour
 
 const columns = `SELECT id, event, prefix, agent, then_event, then_at, then_prefix, then_agent FROM audit
 	WHERE subject_kind = 'user' AND subject_id = $1 AND subject_id <> 0 AND id < $2 `
 
-// Of returns a page of up to limit lines of a user's history, newest first, from before a
-// place (0: from the newest), and the place to go on from, 0 at the end.
+// Of returns a page of limit lines of a user's history, newest first, or a few more where
+// several have the place of the last, from before a place (0: from the newest), and the place
+// to go on from, 0 at the end.
 func Of(tx *db.Tx, user db.ID, before db.ID, limit int) (page []Line, next db.ID, err error) {
 	if before == 0 {
 		before = 1<<63 - 1
@@ -57,7 +58,7 @@ func Of(tx *db.Tx, user db.ID, before db.ID, limit int) (page []Line, next db.ID
 	oldest, more := db.ID(0), len(rows) == limit
 	if more { // a sign-in of this page may lie in an older row
 		oldest = rows[limit-1].id
-		older, err := db.All(tx, (*row).scan, columns+`AND id >= $3 AND then_event <> ''`, user, oldest, db.FirstID(oldest.Time().Add(-finishedWithin)))
+		older, err := db.All(tx, (*row).scan, columns+`AND id >= $3 AND then_event <> '' AND then_at >= $4`, user, oldest, db.FirstID(oldest.Time().Add(-FinishedWithin)), oldest.Time())
 		if err != nil {
 			return nil, 0, err
 		}

@@ -66,12 +66,12 @@ var reserved = []string{
 	"resend", "link", "not-me", "first", "choose", "callback", "passkey", "totp", "recovery", "bound",
 }
 
-var name = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+var hookName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 // nameOf accepts the name of a hook or a provider.
 func nameOf(v string) error {
 	switch {
-	case !name.MatchString(v):
+	case !hookName.MatchString(v):
 		return errors.New("a name of small letters, digits and -, beginning with a letter, such as sms")
 	case slices.Contains(reserved, v):
 		return errors.New("a name that does not mean something else to djauthy already")
@@ -79,15 +79,18 @@ func nameOf(v string) error {
 	return nil
 }
 
+// LongestExpiry is the longest that a code may be valid.
+const LongestExpiry = 24 * time.Hour
+
 // expiries are the settings of how long codes are valid, by implementation.
 func (c *Config) expiries() []setting {
 	all := []setting{
-		duration("expiry_time.email", &c.ExpiryTime.Email, "10m", "how long a code sent by email is valid", time.Minute, 24*time.Hour),
-		duration("expiry_time.jabber", &c.ExpiryTime.Jabber, "10m", "the same by Jabber", time.Minute, 24*time.Hour),
+		duration("expiry_time.email", &c.ExpiryTime.Email, "10m", "how long a code sent by email is valid", time.Minute, LongestExpiry),
+		duration("expiry_time.jabber", &c.ExpiryTime.Jabber, "10m", "the same by Jabber", time.Minute, LongestExpiry),
 	}
 	for i := range c.Hooks {
 		h := &c.Hooks[i]
-		if name.MatchString(h.Name) {
+		if hookName.MatchString(h.Name) {
 			all = append(all, duration("expiry_time."+h.Name, &h.Expiry, "10m", "", time.Minute, 24*time.Hour))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/seal"
@@ -250,4 +251,11 @@ func TestSuccessesOfOneAccountGiveBackSoOftenOnly(t *testing.T) {
 		h.Clock.Advance(24 * time.Hour / 4) // in which one comes back
 		want(t, signIns(), 1+3)
 	})
+}
+
+// History looks for a sign-in no further back than its attempt can lie.
+func TestHistoryLooksAsFarBackAsAnAttemptIsKept(t *testing.T) {
+	if kept := signin.Kept(config.LongestExpiry); kept > audit.FinishedWithin {
+		t.Errorf("an attempt is kept for %v, history looks back %v", kept, audit.FinishedWithin)
+	}
 }
