@@ -6,5 +6,5 @@ import "embed"
 // FS holds layout.html, the partials every page shares, one file per page,
 // and the texts of the messages under mail/.
 //
-//go:embed *.html */*
+//go:embed *.html */*.html */*.txt
 var FS embed.FS

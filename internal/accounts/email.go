@@ -204,19 +204,23 @@ func maskedEmail(identifier string) string {
 func mailbox(identifier string) string {
 	local, domain, _ := strings.Cut(identifier, "@")
 	local, _, _ = strings.Cut(local, "+")
-	if domain == "gmail.com" || domain == "googlemail.com" {
-		local, domain = strings.ReplaceAll(local, ".", ""), "gmail.com"
+	if domain = oneDomain(domain); domain == "gmail.com" {
+		local = strings.ReplaceAll(local, ".", "")
 	}
 	return fold(local) + "@" + domain
 }
 
-// domainOf is the domain of an address, one for both names of Gmail.
-func domainOf(id ID) string {
-	domain := strings.ToLower(id.Identifier[strings.LastIndex(id.Identifier, "@")+1:])
+// oneDomain is one domain for both names of Gmail.
+func oneDomain(domain string) string {
 	if domain == "googlemail.com" {
 		return "gmail.com"
 	}
 	return domain
+}
+
+// domainOf is the domain of an address, for limits.
+func domainOf(id ID) string {
+	return oneDomain(strings.ToLower(id.Identifier[strings.LastIndex(id.Identifier, "@")+1:]))
 }
 
 // hasScheme reports ids that say of which kind they are: URLs, xmpp:, and provider

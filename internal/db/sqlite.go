@@ -28,8 +28,9 @@ func openSQLite(path string) (*sqlite, error) {
 	if err := readyFile(path); err != nil {
 		return nil, err
 	}
-	// A page in the cache takes 8 KB of memory, twice its size: with what SQLite keeps of it
-	// it is just too large for the allocator's next smaller block.
+	// cache_size is in KiB of pages of 4 KB. A page takes 8 KB of memory, because with what
+	// SQLite keeps of it it is just too large for the allocator's next smaller block: so this
+	// is up to 4 MB, and a reader's cache 1 MB.
 	w, err := lite(path, "cache_size(-2000)")
 	if err != nil {
 		return nil, err
