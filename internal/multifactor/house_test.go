@@ -54,9 +54,7 @@ func match(t *testing.T, c *multifactor.Codes, a *attempt, text string, g accoun
 
 func check(t *testing.T, err error) {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	dbtest.Check(t, err)
 }
 
 func want[T comparable](t *testing.T, got, wanted T) {

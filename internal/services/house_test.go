@@ -227,9 +227,7 @@ func (h *house) untouched(t testing.TB, fn func()) {
 
 func check(t testing.TB, err error) {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	dbtest.Check(t, err)
 }
 
 func want[T comparable](t testing.TB, got, wanted T) {

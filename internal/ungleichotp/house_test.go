@@ -313,7 +313,5 @@ func (s shape) verify(by, of who) fields { return s.caller(by).with(s.claim(of))
 
 func check(t testing.TB, err error) {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	dbtest.Check(t, err)
 }

@@ -161,13 +161,14 @@ The 99th percentile at 70% of the highest rate is that of a queue: because one a
 sign-in waits for others that cost as much as itself. So it follows the multiple of the CPU, and what comes in bursts adds to it: a collection of garbage, and every 4,000 pages a checkpoint of SQLite's WAL, for which the writer
 stops. Without checkpoints it was 23 to 30 ms beside 25 to 42 (three turns each); a checkpoint by another goroutine would gain that, and is not built.
 
-A lone browser costs both programs two and a half times the CPU that each of 64 does: with nothing else to do, every hand-over between goroutines and every
-fsync sleeps and wakes a thread. Its time follows the machine's neighbours: from 2.1 ms (stand-in 1.1) to 3.5 ms (stand-in 1.6) in runs of one day.
+A lone browser costs both programs about three times the CPU that each of 64 does: with nothing else to do, every hand-over between goroutines and every
+fsync sleeps and wakes a thread. Its time follows the machine's neighbours: from 1.5 ms (stand-in 1.1) to 3.5 ms (stand-in 1.6) in runs of two days.
 
 Memory is the pages of the program itself (19 to 21 MiB), SQLite's caches and what the collector lets grow. A page in a cache of SQLite takes 8 KB, twice its size. With 4 MB for the writer and
-1 MB for a reader a server held 54.9 MiB after a minute under 64 connections, with 2 MB and 500 KB, as it is, 47.1; CPU and latencies did not differ.
+1 MB for a reader a server held 54.9 MiB at the end of a minute of sign-ins by 64 connections, with 2 MB and 500 KB, as it is, 47.1; CPU and latencies did not differ. The row of 64 connections
+above is of some seconds, before caches and heap have grown.
 
-The stand-in is leaner than the one by which the limit of 1.6 was set: that one cost 33 times as much as its own session check, this one about 10 times.
+The stand-in is leaner than the one by which the limit of 1.6 was set: that one cost 33 times as much as its own session check, this one 10 to 14 times.
 
 ## What bounds a verification
 
@@ -212,7 +213,7 @@ djauthy and the stand-in run by turns, each alone on one CPU; the load driver an
 column is the median of its rounds, and the multiple the median of the rounds' multiples. CPU is the process's own clock, user and kernel, from the first request to the last answer. A whole sign-in is GET
 /login, POST /login, GET /login/code, the arrival of the mail, and POST /login/code, over a kept connection, without cookies, by an address that was never seen. Latencies under random arrivals count
 from the moment a request was due; whoever finds all 64 connections busy waits for one, and that counts, too. One at a time costs a server more than many at once, so 70% of the highest
-rate is 80 to 90% of its CPU. All limits per address are lifted, because all browsers come from one. Servers have two Go processors. PostgreSQL has fsync on, and the CPU of all its processes counts.
+rate is 80 to 95% of its CPU. All limits per address are lifted, because all browsers come from one. Servers have two Go processors. PostgreSQL has fsync on, and the CPU of all its processes counts.
 `
 
 // missingRows are the rows that the report should have and does not.

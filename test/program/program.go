@@ -1,7 +1,7 @@
 // Package program runs the real djauthy for tests from outside: it builds the
 // binary, starts and ends processes, and gives them a mail server whose
-// messages the test can read. It knows nothing of djauthy but its command
-// line, its settings and its log.
+// messages the test can read. It knows djauthy's command line, settings and log, and,
+// for Visitor, the pages and cookies of a sign-in.
 package program
 
 import (

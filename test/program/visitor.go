@@ -1,11 +1,13 @@
 package program
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Visitor is somebody at a browser, as far as djauthy sees one: where it is and which
@@ -33,7 +35,9 @@ func (a Answer) To() string { return a.Header.Get("Location") }
 // do makes a request and keeps the cookies of its answer.
 func (v *Visitor) do(t *testing.T, s *Site, method, path string, form url.Values) Answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(form.Encode()))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, s.URL+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
