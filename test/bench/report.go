@@ -118,10 +118,20 @@ func (b *bench) writeNotes(out *bytes.Buffer, results []*result) {
 	if b.oneCPU {
 		fmt.Fprint(out, "\n**This machine has one CPU: driver and servers disturbed each other.**\n")
 	}
+	var others []string // with another build, each with its rows
+	rows := map[string][]string{}
 	for _, r := range results {
-		if r.Build != b.build {
-			fmt.Fprintf(out, "\nRow %s was taken on %s with build %s.\n", r.Row, r.Taken.Format(time.DateOnly), r.Build)
+		if r.Build == b.build {
+			continue
 		}
+		with := fmt.Sprintf("on %s with build %s", r.Taken.Format(time.DateOnly), r.Build)
+		if rows[with] == nil {
+			others = append(others, with)
+		}
+		rows[with] = append(rows[with], r.Row)
+	}
+	for _, with := range others {
+		fmt.Fprintf(out, "\nTaken %s: %s.\n", with, strings.Join(rows[with], ", "))
 	}
 	if missing := missingRows(results); b.only == nil && len(missing) > 0 {
 		hint := "`make bench-full`"
