@@ -107,3 +107,25 @@ func TestAClosedChannelIsToldToEveryIdAlike(t *testing.T) {
 	deliverytest.Until(t, "the channel stays closed", func() bool { return !s.house.outbox.Closed("sms") })
 	s.browser(t).post("/login", "id", "sms:+41790000003").want(t, http.StatusSeeOther, "/login/code")
 }
+
+func TestInManualModeTheHookIsChosen(t *testing.T) {
+	t.Parallel()
+	address, arrived := smsGateway(t, new(atomic.Bool))
+	s := start(t, "DJAUTHY_MODE=manual", "DJAUTHY_HOOK_0_NAME=sms", "DJAUTHY_HOOK_0_URL="+address)
+	b := s.browser(t)
+	page := b.get("/login").want(t, http.StatusOK, "").body
+	for _, part := range []string{`value="email"`, `value="sms"`, "Type an address (Email, sms)", "> sms</label>"} {
+		if !strings.Contains(page, part) {
+			t.Errorf("the page has no %s:\n%s", part, seen(page))
+		}
+	}
+	if strings.Contains(page, `inputmode="email"`) {
+		t.Error("a telephone shows the keyboard for mail")
+	}
+	b.post("/login", "id", "0791234567", "implementation", "sms").want(t, http.StatusSeeOther, "/login/code")
+	if to := deliverytest.Next(t, arrived)["to"]; to != "0791234567" {
+		t.Errorf("it goes to %q", to)
+	}
+	b.post("/login", "id", "0791234567", "implementation", "fax").want(t, http.StatusUnprocessableEntity, "")
+	b.post("/login", "id", "ann@people.example").want(t, http.StatusUnprocessableEntity, "")
+}

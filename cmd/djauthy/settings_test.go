@@ -211,7 +211,7 @@ func TestAMailServerThatDoesNotAnswerIsToldByCheckAndToEverybodyAlike(t *testing
 	first := s.browser(t)
 	first.post("/login", "id", anID()).want(t, http.StatusSeeOther, "/login/code")
 	down := func(b *browser) bool {
-		return strings.Contains(b.get("/login/code").body, "cannot reach the mail system")
+		return strings.Contains(b.get("/login/code").body, "cannot send codes this way")
 	}
 	s.await(t, "the page says that the channel is down", func() bool { return down(first) })
 	for _, id := range []string{id, anID()} {

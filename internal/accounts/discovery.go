@@ -143,6 +143,7 @@ const (
 	Quoted  Refusal = "quoted"  // quotation marks
 	Compat  Refusal = "compat"  // look-alikes of plain characters (NFKC changes them)
 	BadKind Refusal = "kind"    // an address of a kind that cannot be reached
+	NoWay   Refusal = "no_way"  // no implementation was chosen where one has to be
 	// Punctuation is a sign that addresses do not have, or that would write another
 	// mailbox: brackets of a comment or literal, a comma, '%' or '!' of a route.
 	Punctuation Refusal = "punctuation"

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/page"
 	"github.com/djauthy/djauthy/internal/signin"
@@ -29,10 +31,19 @@ type loginPage struct {
 	Implementations []string
 	Implementation  string
 	FirstAdmin      bool
+	Kinds           string // of addresses: "Email, Jabber"; "" for email alone
 }
 
 func (s *signIn) loginPage(c *fiber.Ctx, action string) loginPage {
-	return loginPage{Base: s.Base(c), Action: action, Manual: s.manual, Implementations: s.discovery.Implementations()}
+	p := loginPage{Base: s.Base(c), Action: action, Manual: s.manual, Implementations: s.discovery.Implementations()}
+	if len(p.Implementations) > 1 {
+		kinds := make([]string, len(p.Implementations))
+		for i, name := range p.Implementations {
+			kinds[i] = p.Way(name)
+		}
+		p.Kinds = strings.Join(kinds, ", ")
+	}
+	return p
 }
 
 func (s *signIn) showRoot(c *fiber.Ctx) error {
@@ -91,6 +102,9 @@ func (s *signIn) start(c *fiber.Ctx, p loginPage, adminToken string) error {
 		p.Implementation = page.Form(c, "implementation")
 	}
 	found, refusal := s.discovery.Resolve(p.ID, p.Implementation)
+	if s.manual && p.Implementation == "" {
+		refusal = accounts.NoWay
+	}
 	if refusal != "" {
 		p.Problem = p.T("problem.id." + string(refusal))
 		return s.Write(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
@@ -101,7 +115,7 @@ func (s *signIn) start(c *fiber.Ctx, p loginPage, adminToken string) error {
 		return err
 	}
 	if started.Closed {
-		p.Problem = p.T("problem.id.closed", "Channel", p.Language.Implementation(found.ID.Implementation))
+		p.Problem = p.T("problem.id.closed", "Channel", p.Way(found.ID.Implementation))
 		return s.Write(c.Status(http.StatusServiceUnavailable), "signin/login.html", p)
 	}
 	return s.started(c, started, by)

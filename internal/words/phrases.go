@@ -16,13 +16,13 @@ func (l *Language) Place(prefix string) string {
 	return l.T("place.network", "Prefix", prefix)
 }
 
-// Implementation is a way to reach people. That of a web hook has the name that its
+// Way is an implementation as people read it. That of a web hook has the name that its
 // administrator gave it.
-func (l *Language) Implementation(name string) string {
-	if l.Has("implementation." + name) {
-		return l.T("implementation." + name)
+func (l *Language) Way(implementation string) string {
+	if l.Has("implementation." + implementation) {
+		return l.T("implementation." + implementation)
 	}
-	return name
+	return implementation
 }
 
 // Browser names a browser stored as "Firefox/Linux"; either part may be missing.

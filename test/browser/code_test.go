@@ -237,7 +237,7 @@ func TestAChannelThatIsDownIsTold(t *testing.T) {
 	b.visit("/login")
 	b.fill("id", "ann@people.example")
 	b.press("Send me a code")
-	for !strings.Contains(b.text("main"), "We cannot reach the mail system") {
+	for !strings.Contains(b.text("main"), "We cannot send codes this way") {
 		b.visit("/login/code")
 	}
 	b.at("/login/code", 200)

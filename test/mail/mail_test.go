@@ -112,7 +112,7 @@ func TestAWrongCertificateGetsNoMail(t *testing.T) {
 			if total, _ := sink.Count(); total != 0 {
 				t.Errorf("%d messages went to a server with a wrong certificate", total)
 			}
-			if body := v.Get(t, s, "/login/code").Body; !strings.Contains(body, "We cannot reach the mail system at the moment.") {
+			if body := v.Get(t, s, "/login/code").Body; !strings.Contains(body, "We cannot send codes this way at the moment.") {
 				t.Error("the code page does not say that the mail system is not reached")
 			}
 			text, ok := check(t, s)
