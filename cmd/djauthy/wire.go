@@ -136,7 +136,7 @@ func (h *app) wire(e *env) error {
 func discovery(c *config.Config) accounts.Discovery {
 	d := accounts.Discovery{FoldLocalPart: c.IDs.FoldLocalPart}
 	if c.Jabber.ID != "" {
-		d.Jabber = &accounts.JabberIDs{Domains: accounts.Hosts(c.Jabber.Domains)}
+		d.Jabber = &accounts.JabberIDs{Domains: c.Jabber.Domains}
 	}
 	for _, hook := range c.Hooks {
 		d.Hooks = append(d.Hooks, accounts.HookIDs{Name: hook.Name, IDs: hook.Pattern()})

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -39,28 +40,9 @@ func (j JabberIDs) form() *form {
 	f.takes = func(text string) bool {
 		_, domain, found := strings.Cut(text, "@")
 		ascii, refusal := hostname(domain)
-		if !found || refusal != "" {
-			return false
-		}
-		for _, d := range j.Domains {
-			if d == ascii {
-				return true
-			}
-		}
-		return false
+		return found && refusal == "" && slices.Contains(j.Domains, ascii)
 	}
 	return &f
-}
-
-// Hosts returns domains in the form that JabberIDs has them in; what is no domain is left
-// out.
-func Hosts(domains []string) (all []string) {
-	for _, d := range domains {
-		if ascii, refusal := hostname(d); refusal == "" {
-			all = append(all, ascii)
-		}
-	}
-	return all
 }
 
 func deliverableJabber(a Address) string {

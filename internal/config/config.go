@@ -49,9 +49,9 @@ type Config struct {
 	Jabber struct {
 		ID       string // login@example.org, or a component's domain; empty: no Jabber
 		Password string
-		Server   string // host:port, or "" for SRV
-		CA       string // path of a PEM file, or ""
-		Domains  []string
+		Server   string   // host:port, or "" for SRV
+		CA       string   // path of a PEM file, or ""
+		Domains  []string // in lower case and ASCII
 	}
 	Hooks []Hook
 	OTP   struct {

@@ -15,15 +15,17 @@ func jabberID(v string) error {
 	return nil
 }
 
-// domains is a list of domains.
+// domains is a list of domains, kept in lower case and ASCII.
 func domains(key string, at *[]string, help string) setting {
 	s := list(key, at, help)
 	s.set = func(v string) error {
-		*at = split(v)
-		for _, d := range *at {
-			if strings.ContainsAny(d, "@/: ") || strings.Trim(d, ".") != d {
+		*at = nil
+		for _, d := range split(v) {
+			ascii, err := parseDomain(d)
+			if err != nil {
 				return errors.New("domains such as chat.example.org, separated by commas")
 			}
+			*at = append(*at, ascii)
 		}
 		return nil
 	}

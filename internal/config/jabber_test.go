@@ -1,10 +1,13 @@
 package config_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestJabberIsAClientOrAComponent(t *testing.T) {
-	c := must(t, "[jabber]\njid = \"login@example.org\"\npassword = \"hunter2\"\ndomains = [\"chat.example\"]\n[expiry_time]\njabber = \"3m\"")
-	if c.Jabber.ID != "login@example.org" || c.Jabber.Domains[0] != "chat.example" || c.Lives()["jabber"].Minutes() != 3 {
+	c := must(t, "[jabber]\njid = \"login@example.org\"\npassword = \"hunter2\"\ndomains = [\"Chat.example\", \"Bücher.example\"]\n[expiry_time]\njabber = \"3m\"")
+	if c.Jabber.ID != "login@example.org" || strings.Join(c.Jabber.Domains, " ") != "chat.example xn--bcher-kva.example" || c.Lives()["jabber"].Minutes() != 3 {
 		t.Errorf("%+v", c.Jabber)
 	}
 	must(t, "", "DJAUTHY_JABBER_JID=login.example.org", "DJAUTHY_JABBER_PASSWORD=x", "DJAUTHY_JABBER_SERVER=127.0.0.1:5347")
