@@ -220,6 +220,9 @@ func (s *Site) Start(t testing.TB) {
 	}
 }
 
+// PID is the process id of the running server.
+func (s *Site) PID() int { return s.process.cmd.Process.Pid }
+
 // Stop asks the server to end, as an operator does, and requires that it ends
 // well and that it never panicked.
 func (s *Site) Stop(t testing.TB) {
