@@ -15,7 +15,7 @@ const module = "github.com/djauthy/djauthy/"
 // floors lists the packages from the ground up. A package imports only packages
 // of lower floors; those on one floor do not know each other.
 var floors = [][]string{
-	{"internal/db", "internal/seal", "internal/config", "internal/words", "internal/metrics", "internal/totp", "internal/plainjson", "internal/terminal", "templates", "static"},
+	{"internal/db", "internal/seal", "internal/config", "internal/words", "internal/metrics", "internal/totp", "internal/plainjson", "internal/terminal", "internal/fetch", "templates", "static"},
 	{"internal/accounts", "internal/outbox", "internal/limit", "internal/audit", "internal/mailbox", "internal/backup", "internal/store"},
 	{"internal/delivery", "internal/multifactor", "internal/session", "internal/services"},
 	{"internal/signin", "internal/directory", "internal/check"},
@@ -42,7 +42,7 @@ var only = map[string][]string{
 	"modernc.org/sqlite":          {"internal/db"},
 	"modernc.org/libc":            {"internal/db"},
 	"github.com/gofiber/fiber/v2": {"internal/door", "internal/page", "internal/web", "internal/ungleichotp", "cmd/djauthy", "client/otp/fiberotp"},
-	"net/http":                    {"internal/door", "internal/page", "internal/web", "internal/ungleichotp", "internal/metrics", "internal/delivery", "cmd/djauthy", "client/otp", "client/otp/fiberotp"},
+	"net/http":                    {"internal/door", "internal/page", "internal/web", "internal/ungleichotp", "internal/metrics", "internal/delivery", "internal/fetch", "internal/federation", "cmd/djauthy", "client/otp", "client/otp/fiberotp"},
 }
 
 func TestImportsPointDown(t *testing.T) {
