@@ -18,6 +18,10 @@ type Discovery struct {
 	Hooks []HookIDs
 	// Jabber is nil unless it is configured.
 	Jabber *JabberIDs
+	// Providers are the configured ones, in their order.
+	Providers []ProviderIDs
+	// AnyIssuer takes ids that name where their provider is found.
+	AnyIssuer bool
 }
 
 // forms are the forms of ids that people can be reached by, in the order in which discovery
@@ -28,6 +32,12 @@ func (d Discovery) forms() (all []*form) {
 	}
 	if d.Jabber != nil {
 		all = append(all, d.Jabber.form())
+	}
+	for _, p := range d.Providers {
+		all = append(all, p.form())
+	}
+	if d.AnyIssuer {
+		all = append(all, issuers)
 	}
 	return append(all, &email)
 }
@@ -41,44 +51,106 @@ func (d Discovery) Implementations() []string {
 	for _, h := range d.Hooks {
 		names = append(names, h.Name)
 	}
+	for _, p := range d.Providers {
+		names = append(names, p.Name)
+	}
+	if d.AnyIssuer {
+		names = append(names, OpenID)
+	}
 	return names
 }
 
-// Find is Resolve for callers that send no message.
+// Find returns the id that a text is, for callers that send no message and lead to no
+// provider.
 func (d Discovery) Find(text, implementation string) (ID, Refusal) {
-	found, refusal := d.Resolve(text, implementation)
-	return found.ID, refusal
+	all, refusal := d.Candidates(text, implementation)
+	for _, c := range all {
+		if c.ID.Identifier != "" {
+			return c.ID, ""
+		}
+	}
+	if refusal == "" {
+		refusal = BadKind
+	}
+	return ID{}, refusal
 }
 
-// Resolve normalises what a person typed or pasted and finds the implementation, which
-// may be named (manual mode) or empty.
+// Resolve is the first of Candidates.
 func (d Discovery) Resolve(text, implementation string) (Found, Refusal) {
+	all, refusal := d.Candidates(text, implementation)
+	if refusal != "" {
+		return Found{}, refusal
+	}
+	return all[0].Found, ""
+}
+
+// Candidate is one way to understand an id.
+type Candidate struct {
+	Found
+	Why Reason
+}
+
+// A Reason says why an id is taken for one of a certain kind.
+type Reason string
+
+// Reasons, the strongest first.
+const (
+	ByBrowser   Reason = "browser"   // this browser has signed in this way
+	ByPrefix    Reason = "prefix"    // the id says so, or the person does
+	ByPattern   Reason = "pattern"   // an administrator's pattern fits
+	ByDomain    Reason = "domain"    // an administrator has set it for the domain
+	ByPublished Reason = "published" // the host says so (RFC 7033)
+	BySyntax    Reason = "syntax"    // it looks like one
+)
+
+// Candidates normalises what a person typed or pasted and returns every way to understand
+// it, those that an administrator has set first. The implementation may be named (manual
+// mode) or empty. Without a candidate there is a refusal.
+func (d Discovery) Candidates(text, implementation string) ([]Candidate, Refusal) {
 	if utf8.RuneCountInString(text) > 4*maxChars {
-		return Found{}, TooLong
+		return nil, TooLong
 	}
 	if !utf8.ValidString(text) {
-		return Found{}, Control
+		return nil, Control
 	}
 	if implementation == "" && isMail(text) {
 		implementation = Email
 	}
 	text, refusal := pasted(text)
 	if refusal != "" {
-		return Found{}, refusal
+		return nil, refusal
 	}
-	if refusal := unusable(text); refusal != "" {
-		return Found{}, refusal
+	if refusal := unusable(text); refusal != "" && !(refusal == Empty && d.isProvider(implementation)) {
+		return nil, refusal
 	}
-	f, text, refusal := d.formFor(text, implementation)
+	forms, text, refusal := d.formsFor(text, implementation)
 	if refusal != "" {
-		return Found{}, refusal
+		return nil, refusal
 	}
-	return f.resolve(d, norm.NFC.String(text))
+	var all []Candidate
+	for _, f := range forms {
+		found, no := f.resolve(d, norm.NFC.String(text))
+		switch {
+		case no == "":
+			all = append(all, Candidate{Found: found, Why: f.why})
+		case refusal == "":
+			refusal = no
+		}
+	}
+	if len(all) > 0 {
+		return all, ""
+	}
+	return nil, refusal
 }
 
-// formFor returns the form of a text, and the text without the prefix that says so. An
-// implementation may be named; then texts of other kinds have none.
-func (d Discovery) formFor(text, implementation string) (*form, string, Refusal) {
+// isProvider reports an implementation that needs no id: its provider asks who it is.
+func (d Discovery) isProvider(implementation string) bool {
+	return slices.ContainsFunc(d.Providers, func(p ProviderIDs) bool { return p.Name == implementation })
+}
+
+// formsFor returns the forms that a text may have, and the text without the prefix that says
+// which. An implementation may be named; then texts of other kinds have none.
+func (d Discovery) formsFor(text, implementation string) (fit []*form, rest string, refusal Refusal) {
 	all := d.forms()
 	if implementation != "" {
 		all = slices.DeleteFunc(all, func(f *form) bool { return f.implementation != implementation })
@@ -93,15 +165,27 @@ func (d Discovery) formFor(text, implementation string) (*form, string, Refusal)
 			if err != nil || !utf8.ValidString(rest) {
 				return nil, "", Punctuation
 			}
-			return f, rest, ""
+			return []*form{f.because(ByPrefix)}, rest, ""
 		}
 	}
 	for _, f := range all {
-		if f.takes(text) || implementation != "" && !hasScheme(text) {
-			return f, text, ""
+		switch {
+		case implementation != "" && (f.takes(text) || !hasScheme(text) || f.hint):
+			fit = append(fit, f.because(ByPrefix))
+		case implementation == "" && f.takes(text):
+			fit = append(fit, f)
 		}
 	}
-	return nil, "", BadKind
+	if len(fit) == 0 {
+		return nil, "", BadKind
+	}
+	return fit, text, ""
+}
+
+// because is the form, taken for another reason.
+func (f form) because(why Reason) *form {
+	f.why = why
+	return &f
 }
 
 // isMail reports a text that says itself that it is a mail address.

@@ -16,6 +16,7 @@ const Email = "email"
 // '@', and the domain in ASCII.
 var email = form{
 	implementation: Email,
+	why:            BySyntax,
 	takes:          func(text string) bool { return !hasScheme(text) },
 	resolve:        resolveEmail,
 	deliverable:    deliverableEmail,
@@ -35,7 +36,7 @@ func resolveEmail(d Discovery, text string) (Found, Refusal) {
 	if refusal != "" {
 		return Found{}, refusal
 	}
-	return Found{ID{Email, identifier}, Address(text)}, ""
+	return Found{ID: ID{Email, identifier}, Address: Address(text)}, ""
 }
 
 // noEmail refuses what no mail address has. The first refusal that holds is the one that

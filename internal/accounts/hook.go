@@ -20,7 +20,7 @@ type HookIDs struct {
 // telephone number without blanks and punctuation.
 func (h HookIDs) form() *form {
 	f := hookForm
-	f.implementation, f.prefix = h.Name, h.Name
+	f.implementation, f.prefix, f.why = h.Name, h.Name, ByPattern
 	f.takes = func(text string) bool { return h.IDs != nil && h.IDs.MatchString(text) }
 	f.resolve = h.resolve
 	return &f
@@ -52,7 +52,7 @@ func (h HookIDs) resolve(_ Discovery, text string) (Found, Refusal) {
 	case mixed(identifier):
 		return Found{}, Script
 	}
-	return Found{ID{h.Name, identifier}, Address(text)}, ""
+	return Found{ID: ID{h.Name, identifier}, Address: Address(text)}, ""
 }
 
 var (

@@ -16,6 +16,9 @@ type Address string
 type Found struct {
 	ID      ID
 	Address Address
+	// Provider is the name of the configured provider that the person is led to, "" for none.
+	// Then the identifier may be empty: the provider says who it is.
+	Provider string
 }
 
 // form is one form of id, a file each.
@@ -25,6 +28,10 @@ type form struct {
 	prefix string
 	// escaped: behind the prefix a text is percent-encoded, as in a URI (RFC 3986 2.1).
 	escaped bool
+	// why is why an id is of this form, if it has no prefix that says so.
+	why Reason
+	// hint: where people choose this form, any text will do, as a hint for the provider.
+	hint bool
 	// takes reports whether a text is an id of this form rather than of another.
 	takes func(text string) bool
 	// resolve normalises a text that holds nothing unusable.
@@ -49,6 +56,8 @@ func formOf(implementation string) *form {
 		return &email
 	case Jabber:
 		return &jabber
+	case OpenID, OAuth:
+		return &provided
 	}
 	return &hookForm
 }
@@ -64,10 +73,10 @@ func (id ID) Shown() string {
 }
 
 // Prefixed is the id as Discovery takes it back: with the prefix that says its kind, but for
-// an email address.
+// identifiers that need none.
 func (id ID) Prefixed() string {
 	switch id.Implementation {
-	case Email:
+	case Email, OpenID, OAuth:
 		return id.Identifier
 	case Jabber:
 		return jabber.prefix + ":" + id.Identifier

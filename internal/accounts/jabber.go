@@ -26,6 +26,7 @@ var jabber = form{
 	implementation: Jabber,
 	prefix:         "xmpp",
 	escaped:        true,
+	why:            ByDomain,
 	resolve:        resolveJabber,
 	deliverable:    deliverableJabber,
 	shown:          shownEmail,
@@ -83,7 +84,7 @@ func resolveJabber(_ Discovery, text string) (Found, Refusal) {
 	if len(local)+1+len(ascii) > maxChars {
 		return Found{}, TooLong
 	}
-	return Found{ID{Jabber, local + "@" + ascii}, Address(bare)}, ""
+	return Found{ID: ID{Jabber, local + "@" + ascii}, Address: Address(bare)}, ""
 }
 
 // jabberLocal normalises a local part (RFC 7622 3.3).
