@@ -1,0 +1,172 @@
+// Package federation leads people to providers elsewhere and checks what they come back
+// with: OpenID Connect, OAuth, and OpenID 2.0.
+//
+// A provider is configured by name, or it is any issuer that somebody's id names. Begin
+// returns the address to send the browser to, Finish checks the response. Both speak to
+// other servers, so they belong outside of transactions. The package decides who somebody
+// is there, not whether they may sign in here, and it knows no browser: what has to be kept
+// until the person comes back is a Pending, which the caller keeps.
+package federation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/fetch"
+)
+
+// Kinds of providers, which are implementations, too.
+const (
+	OpenID = accounts.OpenID
+	OAuth  = accounts.OAuth
+)
+
+// Provider is a provider that an administrator has configured.
+type Provider struct {
+	Name         string
+	Kind         string // OpenID or OAuth
+	Driver       string // of OAuth: goth's name
+	Label        string // on its button
+	Issuer       string // of OpenID; of OAuth the address of a server of one's own, or ""
+	ClientID     string
+	ClientSecret string
+	Scopes       []string
+	// TrustEmail lists the domains whose verified addresses from here need no code.
+	TrustEmail []string
+}
+
+// Settings are the operator's settings of providers.
+type Settings struct {
+	Providers []Provider
+	PublicURL string
+	Client    string         // the name of this site, as a client of issuers nobody configured
+	Allow     []netip.Prefix // networks that strangers' addresses may lead to
+}
+
+// Pending is what has to be kept, secret, from Begin to Finish.
+type Pending struct {
+	Provider string // the name of a configured one, or ""
+	Issuer   string // of any issuer, or ""
+	ClientID string // at that issuer
+	Nonce    string // of the ID token
+	Verifier string // of PKCE (RFC 7636 4.1)
+	Session  string // of a driver
+}
+
+// Identity is who somebody is at a provider.
+type Identity struct {
+	ID       accounts.ID
+	Provider string // the name of a configured one, or ""
+	Name     string // what they are called there, for their own eyes; may be ""
+	Email    string // which they have there; may be ""
+	// Verified means that the provider has verified the email address.
+	Verified bool
+	// Trusted means that the address needs no code: the provider is trusted with it.
+	Trusted bool
+	// How and when they proved who they are, as the provider says; empty and zero if it
+	// does not (OIDC Core 2).
+	AMR      []string
+	ACR      string
+	AuthTime time.Time
+}
+
+// Service leads to providers and checks their responses.
+type Service struct {
+	settings   Settings
+	configured map[string]upstream
+	now        func() time.Time
+	log        *slog.Logger
+
+	own, strangers *http.Client
+}
+
+// An upstream is a provider as people are led to it.
+type upstream interface {
+	// begin returns where to send the browser, and adds to what has to be kept. hint is what
+	// the person calls themselves there, or "".
+	begin(ctx context.Context, p *Pending, state, hint string) (string, error)
+	// finish checks the response.
+	finish(ctx context.Context, p Pending, response url.Values) (Identity, error)
+}
+
+// New returns a service. It does not speak to any provider: one that is down keeps no
+// server from starting.
+func New(s Settings, now func() time.Time, log *slog.Logger) (*Service, error) {
+	f := &Service{settings: s, configured: map[string]upstream{}, now: now, log: log, own: fetch.Configured(), strangers: fetch.Strangers(s.Allow)}
+	for _, p := range s.Providers {
+		switch p.Kind {
+		case OpenID:
+			f.configured[p.Name] = f.openID(p)
+		default:
+			return nil, fmt.Errorf("provider %s: kind %q is unknown", p.Name, p.Kind)
+		}
+	}
+	return f, nil
+}
+
+// Provider returns a configured provider.
+func (f *Service) Provider(name string) (Provider, bool) {
+	at := slices.IndexFunc(f.settings.Providers, func(p Provider) bool { return p.Name == name })
+	if at < 0 {
+		return Provider{}, false
+	}
+	return f.settings.Providers[at], true
+}
+
+// Providers are the configured providers in their order.
+func (f *Service) Providers() []Provider { return f.settings.Providers }
+
+// callback is where a provider sends people back to.
+func (f *Service) callback(name string) string {
+	return f.settings.PublicURL + "/login/" + name + "/callback"
+}
+
+// Begin leads to a configured provider. It returns the address for the browser and what has
+// to be kept. state comes back with the response (RFC 6749 4.1.1).
+func (f *Service) Begin(ctx context.Context, name, state, hint string) (string, Pending, error) {
+	up, ok := f.configured[name]
+	if !ok {
+		return "", Pending{}, ErrUnknown
+	}
+	p := Pending{Provider: name}
+	address, err := up.begin(ctx, &p, state, hint)
+	if err != nil {
+		return "", p, err
+	}
+	if !isWeb(address) {
+		return "", p, down("its address is %q", address)
+	}
+	return address, p, nil
+}
+
+// Finish checks the response of a provider and returns who the person is there.
+func (f *Service) Finish(ctx context.Context, p Pending, response url.Values) (Identity, error) {
+	up, ok := f.configured[p.Provider]
+	if !ok {
+		return Identity{}, ErrUnknown
+	}
+	who, err := up.finish(ctx, p, response)
+	if err != nil {
+		return Identity{}, err
+	}
+	who.Provider = p.Provider
+	if configured, ok := f.Provider(p.Provider); ok && who.Verified {
+		_, domain, found := strings.Cut(who.Email, "@")
+		who.Trusted = found && slices.Contains(configured.TrustEmail, strings.ToLower(domain))
+	}
+	return who, nil
+}
+
+// isWeb reports an address that a browser may be sent to.
+func isWeb(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
+}
