@@ -28,13 +28,24 @@ type Account struct {
 	LastUsed  time.Time
 	// CodeGeneration grows by one at each success: codes of an earlier one are void.
 	CodeGeneration Generation
+	// Label is what the person is called where the account is, "" if nobody says so.
+	Label string
 }
 
-const accountColumns = `a.id, a.user_id, a.implementation, a.identifier, a.is_active, a.activated_at, a.last_used_at, a.code_generation`
+// Shown is the account as people write it: its address, or what they are called at their
+// provider, and where that is.
+func (a Account) Shown() string {
+	if a.Label == "" || !Redirects(a.Addr.Implementation) {
+		return a.Addr.Shown()
+	}
+	return a.Label + " (" + a.Addr.Shown() + ")"
+}
+
+const accountColumns = `a.id, a.user_id, a.implementation, a.identifier, a.is_active, a.activated_at, a.last_used_at, a.code_generation, a.label`
 
 // columns is where accountColumns are scanned to.
 func (a *Account) columns() []any {
-	return []any{&a.ID, &a.User, &a.Addr.Implementation, &a.Addr.Identifier, &a.Active, &a.Activated, &a.LastUsed, &a.CodeGeneration}
+	return []any{&a.ID, &a.User, &a.Addr.Implementation, &a.Addr.Identifier, &a.Active, &a.Activated, &a.LastUsed, &a.CodeGeneration, &a.Label}
 }
 
 func (a *Account) scan(scan db.Scan) error { return scan(a.columns()...) }
@@ -117,10 +128,22 @@ func Add(tx *db.Tx, id ID) (Account, User, error) {
 	if err != nil {
 		return Account{}, u, err
 	}
-	a := Account{ID: AccountID(tx.NewID()), User: u.ID, Addr: id}
-	_, err = tx.Exec(`INSERT INTO accounts (id, user_id, implementation, identifier) VALUES ($1, $2, $3, $4)`,
-		a.ID, a.User, id.Implementation, id.Identifier)
+	a, err := AddTo(tx, u.ID, id)
 	return a, u, err
+}
+
+// AddTo adds an inactive account to a user.
+func AddTo(tx *db.Tx, user UserID, id ID) (Account, error) {
+	a := Account{ID: AccountID(tx.NewID()), User: user, Addr: id}
+	_, err := tx.Exec(`INSERT INTO accounts (id, user_id, implementation, identifier) VALUES ($1, $2, $3, $4)`,
+		a.ID, a.User, id.Implementation, id.Identifier)
+	return a, err
+}
+
+// SetLabel records what the person is called where the account is, for their own eyes.
+func SetLabel(tx *db.Tx, account AccountID, label string) error {
+	_, err := tx.Exec(`UPDATE accounts SET label = $2 WHERE id = $1 AND label <> $2`, account, label)
+	return err
 }
 
 // Of returns a user's accounts in the order in which they were added.

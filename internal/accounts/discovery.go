@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ func (d Discovery) forms() (all []*form) {
 	for _, p := range d.Providers {
 		all = append(all, p.form())
 	}
-	if d.AnyIssuer {
+	if d.AnyIssuer || len(d.Providers) > 0 {
 		all = append(all, issuers)
 	}
 	return append(all, &email)
@@ -131,6 +132,8 @@ func (d Discovery) Candidates(text, implementation string) ([]Candidate, Refusal
 	for _, f := range forms {
 		found, no := f.resolve(d, norm.NFC.String(text))
 		switch {
+		case no == "" && Redirects(found.ID.Implementation) && found.Provider == "" && !d.AnyIssuer:
+			refusal = cmp.Or(refusal, BadKind) // an issuer that is not configured
 		case no == "":
 			all = append(all, Candidate{Found: found, Why: f.why})
 		case refusal == "":

@@ -1,5 +1,7 @@
 package accounts
 
+import "strings"
+
 // An ID says how to reach a person and where. It is normalised: two ways to
 // write one address give the same ID.
 type ID struct {
@@ -82,6 +84,19 @@ func (id ID) Prefixed() string {
 		return jabber.prefix + ":" + id.Identifier
 	}
 	return id.Implementation + ":" + id.Identifier
+}
+
+// Typed is what a person types to sign in with the id: of one at a provider what leads there.
+func (id ID) Typed() string {
+	switch id.Implementation {
+	case OpenID:
+		issuer, _, _ := strings.Cut(id.Identifier, " ")
+		return issuer
+	case OAuth:
+		name, _, _ := strings.Cut(id.Identifier, ":")
+		return name + ":"
+	}
+	return id.Prefixed()
 }
 
 // Masked shows enough of the identifier for its owner to recognize it, and nothing to

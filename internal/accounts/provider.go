@@ -105,7 +105,7 @@ func isAcct(text string) bool { return hasPrefixFold(text, "acct:") }
 
 // resolveIssuer normalises an id that names where its provider is found. The identifier is
 // the URL without fragment; of a bare host it has no scheme.
-func resolveIssuer(_ Discovery, text string) (Found, Refusal) {
+func resolveIssuer(d Discovery, text string) (Found, Refusal) {
 	if isAcct(text) {
 		return resolveAcct(text)
 	}
@@ -131,6 +131,11 @@ func resolveIssuer(_ Discovery, text string) (Found, Refusal) {
 	}
 	if _, err := url.Parse("https://" + host + rest[end:]); err != nil {
 		return Found{}, Punctuation
+	}
+	for _, p := range d.Providers {
+		if p.Issuer != "" && strings.TrimSuffix(p.Issuer, "/") == strings.TrimSuffix(identifier, "/") {
+			return Found{ID: ID{Implementation: OpenID}, Provider: p.Name}, ""
+		}
 	}
 	return Found{ID: ID{OpenID, identifier}, Address: Address(text)}, ""
 }

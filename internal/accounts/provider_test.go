@@ -146,6 +146,13 @@ func TestWhatAProviderKnowsPeopleByIsShownByItsPlace(t *testing.T) {
 			t.Errorf("%v: %q, %q, %q", id, id.Shown(), id.Masked(), id.Prefixed())
 		}
 	}
+	a := accounts.Account{Addr: accounts.ID{Implementation: accounts.OpenID, Identifier: "https://idp.example 12"}}
+	if a.Shown() != "idp.example" {
+		t.Error(a.Shown())
+	}
+	if a.Label = "ann"; a.Shown() != "ann (idp.example)" {
+		t.Error(a.Shown())
+	}
 	if id := (accounts.ID{Implementation: accounts.OAuth, Identifier: "github:12"}); id.Shown() != "github" || id.Prefixed() != "github:12" {
 		t.Error(id.Shown())
 	}

@@ -87,6 +87,11 @@ func Lookup(tx *db.Tx, d Discovery, text string) (User, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return GetUser(tx, UserID(n))
 	}
+	// What a provider knows somebody by, as `users show` prints it, is no id to type.
+	_, u, err = find(tx, `a.implementation IN ('openid', 'oauth') AND a.identifier = $1`, text)
+	if !errors.Is(err, db.ErrNotFound) {
+		return u, err
+	}
 	id, refusal := d.Find(text, "")
 	if refusal != "" {
 		return u, db.ErrNotFound

@@ -49,6 +49,7 @@ type Settings struct {
 	PublicURL string
 	Client    string         // the name of this site, as a client of issuers nobody configured
 	Allow     []netip.Prefix // networks that strangers' addresses may lead to
+	Discovery accounts.Discovery
 }
 
 // Pending is what has to be kept, secret, from Begin to Finish.
@@ -69,8 +70,9 @@ type Identity struct {
 	Email    string // which they have there; may be ""
 	// Verified means that the provider has verified the email address.
 	Verified bool
-	// Trusted means that the address needs no code: the provider is trusted with it.
-	Trusted bool
+	// Mailbox is the address if it needs no code, because the provider is trusted with it;
+	// else it is empty.
+	Mailbox accounts.Found
 	// How and when they proved who they are, as the provider says; empty and zero if it
 	// does not (OIDC Core 2).
 	AMR      []string
@@ -82,6 +84,7 @@ type Identity struct {
 type Service struct {
 	settings   Settings
 	configured map[string]upstream
+	origins    []string
 	now        func() time.Time
 	log        *slog.Logger
 
@@ -105,6 +108,7 @@ func New(s Settings, now func() time.Time, log *slog.Logger) (*Service, error) {
 		switch p.Kind {
 		case OpenID:
 			f.configured[p.Name] = f.openID(p)
+			f.origins = append(f.origins, Origin(p.Issuer))
 		default:
 			return nil, fmt.Errorf("provider %s: kind %q is unknown", p.Name, p.Kind)
 		}
@@ -123,6 +127,19 @@ func (f *Service) Provider(name string) (Provider, bool) {
 
 // Providers are the configured providers in their order.
 func (f *Service) Providers() []Provider { return f.settings.Providers }
+
+// Origins are those of the configured providers to which Begin leads: more are not known
+// before their metadata was read.
+func (f *Service) Origins() []string { return f.origins }
+
+// Origin is the origin of an address (RFC 6454 4), "" if it has none.
+func Origin(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
 
 // callback is where a provider sends people back to.
 func (f *Service) callback(name string) string {
@@ -159,10 +176,19 @@ func (f *Service) Finish(ctx context.Context, p Pending, response url.Values) (I
 	}
 	who.Provider = p.Provider
 	if configured, ok := f.Provider(p.Provider); ok && who.Verified {
-		_, domain, found := strings.Cut(who.Email, "@")
-		who.Trusted = found && slices.Contains(configured.TrustEmail, strings.ToLower(domain))
+		who.Mailbox = f.trusted(configured, who.Email)
 	}
 	return who, nil
+}
+
+// trusted is a verified address if the provider is trusted with its domain.
+func (f *Service) trusted(p Provider, email string) accounts.Found {
+	box, refusal := f.settings.Discovery.Resolve(email, accounts.Email)
+	_, domain, _ := strings.Cut(box.ID.Identifier, "@")
+	if refusal != "" || !slices.Contains(p.TrustEmail, domain) {
+		return accounts.Found{}
+	}
+	return box
 }
 
 // isWeb reports an address that a browser may be sent to.

@@ -29,7 +29,7 @@ func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Lo
 func service(t *testing.T, providers ...federation.Provider) (*federation.Service, *clock) {
 	t.Helper()
 	c := &clock{}
-	s, err := federation.New(federation.Settings{Providers: providers, PublicURL: publicURL, Client: "djauthy", Allow: loopback}, c.now, slog.New(slog.DiscardHandler))
+	s, err := federation.New(federation.Settings{Providers: providers, PublicURL: publicURL, Client: "djauthy", Allow: loopback, Discovery: accounts.Discovery{FoldLocalPart: true}}, c.now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestAPersonIsWhoTheirIssuerSays(t *testing.T) {
 	if want := (accounts.ID{Implementation: accounts.OpenID, Identifier: i.URL + " ann-1"}); who.ID != want || who.Provider != "corp" {
 		t.Errorf("%+v, want %v", who, want)
 	}
-	if who.Email != "Ann@Corp.example" || !who.Verified || !who.Trusted || who.ACR != "strong" || !slices.Equal(who.AMR, []string{"pwd", "otp"}) || who.AuthTime.Unix() != 1700000000 {
+	if who.Email != "Ann@Corp.example" || !who.Verified || who.Mailbox.ID.Identifier != "ann@corp.example" || who.ACR != "strong" || !slices.Equal(who.AMR, []string{"pwd", "otp"}) || who.AuthTime.Unix() != 1700000000 {
 		t.Errorf("%+v", who)
 	}
 }
@@ -139,7 +139,7 @@ func TestAnAddressIsTrustedForItsDomainOnly(t *testing.T) {
 		{"", true, false},
 	} {
 		i.Person = map[string]any{"sub": "1", "email": c.email, "email_verified": c.verified}
-		if who, err := signIn(t, s); err != nil || who.Trusted != c.trusted {
+		if who, err := signIn(t, s); err != nil || (who.Mailbox.ID.Identifier != "") != c.trusted {
 			t.Errorf("%v, verified %v: %+v, %v", c.email, c.verified, who, err)
 		}
 	}

@@ -16,21 +16,36 @@ type Proof struct {
 	Account  accounts.AccountID
 	Verified time.Time
 	Expires  time.Time
+	Upstream Upstream
+}
+
+// Upstream is how and when a provider says that somebody proved who they are there (amr, acr
+// and auth_time of OIDC Core 2); empty for proofs made here.
+type Upstream struct {
+	AMR      string // names of methods with blanks between
+	ACR      string
+	AuthTime time.Time
 }
 
 // AddProof stores a proof of a session, in place of an older one of its factor.
 func AddProof(tx *db.Tx, session db.ID, user accounts.UserID, p Proof) error {
 	_, err := tx.Exec(`INSERT INTO proofs (session_id, factor, user_id, account_id, verified_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (session_id, factor) DO UPDATE SET account_id = excluded.account_id, verified_at = excluded.verified_at, expires_at = excluded.expires_at`,
+		ON CONFLICT (session_id, factor) DO UPDATE SET account_id = excluded.account_id, verified_at = excluded.verified_at, expires_at = excluded.expires_at,
+		amr = '', acr = '', auth_time = 0`,
 		session, p.Factor, user, p.Account, p.Verified, p.Expires)
+	if err != nil || p.Upstream == (Upstream{}) { // as nearly always: an INSERT of more columns costs every sign-in
+		return err
+	}
+	_, err = tx.Exec(`UPDATE proofs SET amr = $3, acr = $4, auth_time = $5 WHERE session_id = $1 AND factor = $2`,
+		session, p.Factor, p.Upstream.AMR, p.Upstream.ACR, p.Upstream.AuthTime)
 	return err
 }
 
 // Proofs returns the proofs of a session that have not expired.
 func Proofs(tx *db.Tx, session db.ID) ([]Proof, error) {
 	return db.All(tx, func(p *Proof, scan db.Scan) error {
-		return scan(&p.Factor, &p.Account, &p.Verified, &p.Expires)
-	}, `SELECT factor, account_id, verified_at, expires_at FROM proofs WHERE session_id = $1 AND expires_at > $2 ORDER BY factor`, session, tx.Now)
+		return scan(&p.Factor, &p.Account, &p.Verified, &p.Expires, &p.Upstream.AMR, &p.Upstream.ACR, &p.Upstream.AuthTime)
+	}, `SELECT factor, account_id, verified_at, expires_at, amr, acr, auth_time FROM proofs WHERE session_id = $1 AND expires_at > $2 ORDER BY factor`, session, tx.Now)
 }
 
 // SweepProofs looks at the next limit proofs after the session from, removes those that

@@ -32,6 +32,8 @@ type Issuer struct {
 	Sign     func(claims map[string]any) string
 	// Answer answers a request to a path in place of the provider, if it returns true.
 	Answer func(w http.ResponseWriter, r *http.Request) bool
+	// Now is its clock.
+	Now func() time.Time
 	// WebFinger are the links of each account (RFC 7033).
 	WebFinger map[string]string
 
@@ -58,7 +60,7 @@ func newKey() *rsa.PrivateKey {
 // New starts a provider.
 func New(t testing.TB) *Issuer {
 	t.Helper()
-	i := &Issuer{Person: map[string]any{"sub": "1234"}, codes: map[string]url.Values{}, hits: map[string]int{}, WebFinger: map[string]string{}, dead: map[string]bool{}}
+	i := &Issuer{Person: map[string]any{"sub": "1234"}, codes: map[string]url.Values{}, hits: map[string]int{}, WebFinger: map[string]string{}, Now: time.Now, dead: map[string]bool{}}
 	i.keys = []jose.JSONWebKey{{Key: key(), KeyID: "first", Algorithm: "RS256", Use: "sig"}}
 	i.server = httptest.NewServer(http.HandlerFunc(i.serve))
 	i.URL = i.server.URL
@@ -185,7 +187,7 @@ func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
 		return
 	}
-	now := time.Now()
+	now := i.Now()
 	c := map[string]any{
 		"iss": i.URL, "aud": id, "exp": now.Add(time.Minute).Unix(), "iat": now.Unix(), "nonce": asked.Get("nonce"),
 	}
