@@ -30,7 +30,7 @@ type Config struct {
 	OpenSignup     bool
 	Admins         []string
 
-	ExpiryTime struct{ Email, Jabber time.Duration }
+	ExpiryTime struct{ Email, Jabber, OpenID, OAuth time.Duration }
 	Code       struct {
 		Alphabet string // "digits" or "letters"
 		Length   int
@@ -53,8 +53,11 @@ type Config struct {
 		CA       string   // path of a PEM file, or ""
 		Domains  []string // in lower case and ASCII
 	}
-	Hooks []Hook
-	OTP   struct {
+	Hooks     []Hook
+	Providers []Provider
+	OpenID    struct{ AnyIssuer bool }
+	Fetch     struct{ Allow []netip.Prefix }
+	OTP       struct {
 		Window    int // steps of 30 seconds
 		SingleUse bool
 	}
@@ -67,6 +70,7 @@ type Config struct {
 		SendPerID       Rates
 		SendPerIP       Rates
 		SendPerIDPrefix Rates
+		FetchPerIP      Rates
 		TriesPerID      Rates
 		ResendEvery     time.Duration
 	}
@@ -163,7 +167,7 @@ func (c *Config) check() error {
 	if c.Email.Host == "" && !(Loopback(c.PublicHost()) && Loopback(host)) {
 		return contradiction("email.host", "", "an SMTP server is needed when listen or public_url is not loopback; the local mailbox is for one machine only")
 	}
-	if err := errors.Join(c.checkNames(), c.checkJabber()); err != nil {
+	if err := errors.Join(c.checkNames(), c.checkJabber(), c.checkProviders()); err != nil {
 		return err
 	}
 	if c.Session.Idle > c.Session.Absolute {
@@ -177,7 +181,7 @@ func (c *Config) check() error {
 
 // Lives is how long a code is valid, by the implementation that sends it.
 func (c *Config) Lives() map[string]time.Duration {
-	all := map[string]time.Duration{"email": c.ExpiryTime.Email, "jabber": c.ExpiryTime.Jabber}
+	all := map[string]time.Duration{"email": c.ExpiryTime.Email, "jabber": c.ExpiryTime.Jabber, "openid": c.ExpiryTime.OpenID, "oauth": c.ExpiryTime.OAuth}
 	for _, h := range c.Hooks {
 		all[h.Name] = h.Expiry
 	}

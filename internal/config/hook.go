@@ -87,6 +87,8 @@ func (c *Config) expiries() []setting {
 	all := []setting{
 		duration("expiry_time.email", &c.ExpiryTime.Email, "10m", "how long a code sent by email is valid", time.Minute, LongestExpiry),
 		duration("expiry_time.jabber", &c.ExpiryTime.Jabber, "10m", "the same by Jabber", time.Minute, LongestExpiry),
+		duration("expiry_time.openid", &c.ExpiryTime.OpenID, "10m", "how long people have to sign in at their OpenID provider", time.Minute, LongestExpiry),
+		duration("expiry_time.oauth", &c.ExpiryTime.OAuth, "10m", "the same at an OAuth provider", time.Minute, LongestExpiry),
 	}
 	for i := range c.Hooks {
 		h := &c.Hooks[i]
@@ -97,14 +99,25 @@ func (c *Config) expiries() []setting {
 	return all
 }
 
-// checkNames refuses two hooks of one name.
+// checkNames refuses two hooks or providers of one name: it chooses an implementation.
 func (c *Config) checkNames() error {
 	seen := map[string]bool{}
-	for i, h := range c.Hooks {
-		if seen[h.Name] {
-			return &Error{Key: entryKey("hook", i) + ".name", Value: h.Name, Allowed: "a name that no other hook has", Source: "settings"}
+	check := func(array string, i int, name string) error {
+		if seen[name] {
+			return &Error{Key: entryKey(array, i) + ".name", Value: name, Allowed: "a name that no other hook or provider has", Source: "settings"}
 		}
-		seen[h.Name] = true
+		seen[name] = true
+		return nil
+	}
+	for i, h := range c.Hooks {
+		if err := check("hook", i, h.Name); err != nil {
+			return err
+		}
+	}
+	for i, p := range c.Providers {
+		if err := check("provider", i, p.Name); err != nil {
+			return err
+		}
 	}
 	return nil
 }

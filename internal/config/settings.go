@@ -54,7 +54,10 @@ func (s setting) assign(text string) error {
 func (c *Config) table() table {
 	return table{
 		settings: c.settings(),
-		arrays:   []array{arrayOf("hook", &c.Hooks, "any number of web hooks, each a way to reach people: gateways for text messages, chat services; see docs/channels", (*Hook).table)},
+		arrays: []array{
+			arrayOf("hook", &c.Hooks, "any number of web hooks, each a way to reach people: gateways for text messages, chat services; see docs/channels", (*Hook).table),
+			arrayOf("provider", &c.Providers, "any number of servers elsewhere at which people sign in; see docs/providers.md", (*Provider).table),
+		},
 	}
 }
 
@@ -118,6 +121,7 @@ func (c *Config) otherSettings() []setting {
 		rates("limits.send_per_id", &c.Limits.SendPerID, "5/15m, 40/24h", "messages to one mailbox; every rate counts. Beyond them, one in 5 minutes and 60 a day are reserved for networks that asked for none within a day. Browsers that have signed in with the id before have limits of their own"),
 		rates("limits.send_per_ip", &c.Limits.SendPerIP, "30/15m", "messages that one client address (IPv6: one /64) may ask for; to one domain, as many in 24 times that period"),
 		rates("limits.send_per_id_prefix", &c.Limits.SendPerIDPrefix, "3/15m", "messages to one mailbox that one client address may ask for"),
+		rates("limits.fetch_per_ip", &c.Limits.FetchPerIP, "60/15m", "requests to servers elsewhere that one client address may cause: sign-ins at providers that fail"),
 		rates("limits.tries_per_id", &c.Limits.TriesPerID, "20/1h, 60/24h", "tries at the codes of one id; every rate counts. Beyond them, browsers that have not signed in with the id before get codes of ten letters"),
 		duration("limits.resend_every", &c.Limits.ResendEvery, "30s", "shortest time between two messages of one sign-in; 0: no limit", 0, time.Hour),
 

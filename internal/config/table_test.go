@@ -254,15 +254,15 @@ func TestTheExampleShowsATableAsAComment(t *testing.T) {
 
 // A part may be built key by key.
 func TestAKeyThatABuiltTableLacksIsUnbuilt(t *testing.T) {
-	type provider struct{ Name string }
-	for name, says := range map[string]string{"trust_factors": "does not have this setting yet", "trust": "not known"} {
-		var all []provider
-		in, err := newInput("file", []byte("[[provider]]\nname = \"a\"\n"+name+" = true"), nil, nil)
+	type site struct{ Name string }
+	for name, says := range map[string]string{"level": "does not have this setting yet", "trust": "not known"} {
+		var all []site
+		in, err := newInput("file", []byte("[[site]]\nname = \"a\"\n"+name+" = true"), nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		keys := func() table {
-			return table{arrays: []array{arrayOf("provider", &all, "", func(p *provider) table {
+			return table{arrays: []array{arrayOf("site", &all, "", func(p *site) table {
 				return table{settings: []setting{text("name", &p.Name, "", "", anyText)}}
 			})}}
 		}
@@ -270,7 +270,7 @@ func TestAKeyThatABuiltTableLacksIsUnbuilt(t *testing.T) {
 			t.Fatalf("%v, %v", all, err)
 		}
 		_, err = in.rest()
-		wantRefused(t, err, "provider[0]."+name, "file", says)
+		wantRefused(t, err, "site[0]."+name, "file", says)
 	}
 }
 

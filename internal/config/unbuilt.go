@@ -11,14 +11,10 @@ import (
 // A key moves from here to settings when its part is built.
 func unbuilt() []string {
 	return []string{
-		"expiry_time.openid", "expiry_time.oauth",
-		"provider.name", "provider.kind", "provider.driver", "provider.label", "provider.issuer", "provider.client_id", "provider.client_secret",
-		"provider.scopes", "provider.domains", "provider.trust_email", "provider.trust_factors",
 		"openid.any_issuer",
 		"fetch.allow",
 		"site.url", "site.level", "site.groups", "site.user", "site.rules", "site.rules.path", "site.rules.level", "site.rules.groups", "site.rules.public",
 		"session.bind_device",
-		"limits.fetch_per_ip",
 		"oauth.registration", "oauth.client_id_documents", "oauth.code", "oauth.access_token", "oauth.refresh_token", "oauth.device_code", "oauth.rotate_keys",
 	}
 }

@@ -24,18 +24,14 @@ func wantUnbuilt(t *testing.T, err error, key, source string) {
 
 func TestASettingOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 	for text, key := range map[string]string{
-		"[fetch]":                         "fetch",
-		"fetch = true":                    "fetch",
-		"[expiry_time]\nopenid = \"10m\"": "expiry_time.openid",
-		"expiry_time.oauth = 600":         "expiry_time.oauth",
-		"[[provider]]\nname = \"github\"\nclient_secret = \"hunter2\"": "provider",
-		"[provider]\nclient_secret = \"hunter2\"":                      "provider.client_secret",
-		"provider = []":                     "provider",
+		"[fetch]":                           "fetch",
+		"fetch = true":                      "fetch",
+		"[site]\nurl = \"hunter2\"":         "site.url",
+		"site = []":                         "site",
 		"[openid]\nany_issuer = false":      "openid.any_issuer",
 		"[fetch]\nallow = [\"10.0.0.0/8\"]": "fetch.allow",
 		"[[site]]\nurl = \"https://a.example\"\nrules = [{path = \"/\"}]": "site",
 		"[session]\nidle = \"1h\"\nbind_device = true":                    "session.bind_device",
-		"[limits]\nfetch_per_ip = \"60/15m\"":                             "limits.fetch_per_ip",
 		"[oauth]\nregistration = \"off\"":                                 "oauth.registration",
 	} {
 		_, _, err := load(text)
@@ -45,15 +41,13 @@ func TestASettingOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 
 func TestAVariableOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 	for name, key := range map[string]string{
-		"DJAUTHY_PROVIDER_0_CLIENT_SECRET":  "provider.client_secret",
-		"DJAUTHY_PROVIDER_1_CLIENT_ID_FILE": "provider.client_id",
-		"DJAUTHY_OPENID_ANY_ISSUER":         "openid.any_issuer",
-		"DJAUTHY_FETCH_ALLOW":               "fetch.allow",
-		"DJAUTHY_SITE_0_RULES":              "site.rules",
-		"DJAUTHY_SITE_0_RULES_1_PATH":       "site.rules.path",
-		"DJAUTHY_SESSION_BIND_DEVICE":       "session.bind_device",
-		"DJAUTHY_LIMITS_FETCH_PER_IP":       "limits.fetch_per_ip",
-		"DJAUTHY_OAUTH_REFRESH_TOKEN":       "oauth.refresh_token",
+		"DJAUTHY_SITE_1_URL_FILE":     "site.url",
+		"DJAUTHY_OPENID_ANY_ISSUER":   "openid.any_issuer",
+		"DJAUTHY_FETCH_ALLOW":         "fetch.allow",
+		"DJAUTHY_SITE_0_RULES":        "site.rules",
+		"DJAUTHY_SITE_0_RULES_1_PATH": "site.rules.path",
+		"DJAUTHY_SESSION_BIND_DEVICE": "session.bind_device",
+		"DJAUTHY_OAUTH_REFRESH_TOKEN": "oauth.refresh_token",
 	} {
 		_, _, err := load("", "DJAUTHY_SERVICE_PORT=tcp://x", name+"=hunter2")
 		wantUnbuilt(t, err, key, name)
