@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/store"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/directory"
+	"github.com/djauthy/djauthy/internal/federation"
 	"github.com/djauthy/djauthy/internal/mailbox"
 	"github.com/djauthy/djauthy/internal/metrics"
 	"github.com/djauthy/djauthy/internal/multifactor"
@@ -28,21 +30,22 @@ import (
 
 // app is all packages below the doors, wired together.
 type app struct {
-	cfg       *config.Config
-	log       *slog.Logger
-	db        *db.DB
-	keys      *seal.Keys
-	words     *words.Catalogue
-	metrics   *metrics.Metrics
-	discovery accounts.Discovery
-	mailbox   *mailbox.Mailbox // nil with a mail server
-	channels  *delivery.Channels
-	outbox    *outbox.Outbox
-	sessions  *session.Store
-	signin    *signin.Service
-	services  *services.Service
-	directory *directory.Directory
-	bus       *bus.Bus // nil without bus.url
+	cfg        *config.Config
+	log        *slog.Logger
+	db         *db.DB
+	keys       *seal.Keys
+	words      *words.Catalogue
+	metrics    *metrics.Metrics
+	discovery  accounts.Discovery
+	mailbox    *mailbox.Mailbox // nil with a mail server
+	channels   *delivery.Channels
+	outbox     *outbox.Outbox
+	sessions   *session.Store
+	federation *federation.Service
+	signin     *signin.Service
+	services   *services.Service
+	directory  *directory.Directory
+	bus        *bus.Bus // nil without bus.url
 }
 
 // settings reads the file and the environment.
@@ -121,7 +124,10 @@ func (h *app) wire(e *env) error {
 		return err
 	}
 	h.sessions = session.New(h.db, session.Settings{Idle: h.cfg.Session.Idle, Absolute: h.cfg.Session.Absolute}, h.log)
-	h.signin = signin.New(h.db, h.outbox, codes, h.sessions, h.keys, settings, h.log)
+	if h.federation, err = federation.New(h.federationSettings(), func() time.Time { return h.db.Now() }, h.log); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	h.signin = signin.New(h.db, h.outbox, codes, h.sessions, h.federation, h.keys, settings, h.log)
 	h.services = services.New(h.db, h.keys, services.Settings{Window: h.cfg.OTP.Window, SingleUse: h.cfg.OTP.SingleUse}, h.log)
 	h.services.Verified = h.metrics.Verify
 	h.directory = &directory.Directory{DB: h.db, Sessions: h.sessions, Services: h.services, Discovery: h.discovery, Log: h.log}
@@ -141,7 +147,22 @@ func discovery(c *config.Config) accounts.Discovery {
 	for _, hook := range c.Hooks {
 		d.Hooks = append(d.Hooks, accounts.HookIDs{Name: hook.Name, IDs: hook.Pattern()})
 	}
+	for _, p := range c.Providers {
+		d.Providers = append(d.Providers, accounts.ProviderIDs{Name: p.Name, Kind: p.Kind, Issuer: p.Issuer, Domains: p.Domains})
+	}
 	return d
+}
+
+// federationSettings are the settings of providers elsewhere.
+func (h *app) federationSettings() federation.Settings {
+	s := federation.Settings{PublicURL: h.cfg.PublicURL, Client: h.cfg.Brand.Name, Allow: h.cfg.Fetch.Allow, Discovery: h.discovery}
+	for _, p := range h.cfg.Providers {
+		s.Providers = append(s.Providers, federation.Provider{
+			Name: p.Name, Kind: p.Kind, Driver: p.Driver, Label: p.Label, Issuer: p.Issuer, ClientID: p.ClientID, ClientSecret: p.ClientSecret,
+			Scopes: p.Scopes, TrustEmail: p.TrustEmail,
+		})
+	}
+	return s
 }
 
 // senders are the channels that carry codes, by implementation.
@@ -209,7 +230,7 @@ func (h *app) signinSettings() (signin.Settings, error) {
 	s := signin.Settings{
 		OpenSignup: c.OpenSignup, Admins: map[accounts.ID]bool{}, Tries: c.Code.Tries, Lives: c.Lives(),
 		SendPerID: c.Limits.SendPerID, SendPerIP: c.Limits.SendPerIP, SendPerIDPrefix: c.Limits.SendPerIDPrefix,
-		TriesPerID: c.Limits.TriesPerID, ResendEvery: c.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(),
+		FetchPerIP: c.Limits.FetchPerIP, TriesPerID: c.Limits.TriesPerID, ResendEvery: c.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(),
 		Site: c.Brand.Name, PublicURL: c.PublicURL,
 	}
 	for _, text := range c.Admins {

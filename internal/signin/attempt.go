@@ -24,6 +24,7 @@ type purpose string
 const (
 	forSignIn   purpose = "sign-in"
 	forRecovery purpose = "recovery" // made by `users link`: its link works in any browser
+	forProvider purpose = "provider" // a sign-in at a provider; it has no codes
 )
 
 // ticket is the part of an attempt that does not depend on how it is proved.
@@ -150,6 +151,15 @@ func (a attempt) insert(tx *db.Tx) error {
 		a.id, a.secretHash, a.purpose, a.browser, a.addr.Implementation, a.addr.Identifier, a.typed, a.account, db.Int(a.known), append([]byte{}, a.adminHash...),
 		a.next, a.network, a.client.Prefix, a.client.Agent, []byte(a.codes), db.Int(a.silent), db.Int(a.short), a.sends, a.kept, a.sent, a.expires)
 	return err
+}
+
+// claim stores the attempt of a provider's response. It reports false if it was stored
+// before.
+func (a attempt) claim(tx *db.Tx) (first bool, err error) {
+	n, err := tx.Exec(`INSERT INTO attempts (id, secret_hash, purpose, browser, implementation, identifier, account_id, is_silent, is_known, first_hash, has_short, next, network, prefix, agent)
+		VALUES ($1, $2, $3, $4, $5, '', 0, 0, 0, $6, 0, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING`,
+		a.id, a.secretHash, a.purpose, a.browser, a.addr.Implementation, append([]byte{}, a.adminHash...), a.next, a.network, a.client.Prefix, a.client.Agent)
+	return n == 1, err
 }
 
 // resent stores an attempt after one more code.

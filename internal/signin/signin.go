@@ -14,6 +14,7 @@ import (
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/federation"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
@@ -27,10 +28,13 @@ type Service struct {
 	Outbox   *outbox.Outbox
 	Codes    *multifactor.Codes
 	Sessions *session.Store
-	Settings Settings
+	// Federation leads to providers; without one it leads nowhere.
+	Federation *federation.Service
+	Settings   Settings
 
 	notMe   *seal.MAC
 	browser *seal.Box
+	trips   *seal.Box
 	known   *seal.MAC
 	log     *slog.Logger
 }
@@ -46,17 +50,18 @@ type Settings struct {
 	SendPerID, SendPerIP, SendPerIDPrefix, TriesPerID config.Rates
 	ResendEvery                                       time.Duration
 	KeptSends                                         config.Rates // see func KeptSends
-	GivesBack                                         config.Rate  // see func GivesBack
+	FetchPerIP                                        config.Rates
+	GivesBack                                         config.Rate // see func GivesBack
 
 	Site      string // the name of this site in messages
 	PublicURL string
 }
 
 // New returns a service; its keys are derived from keys.
-func New(d *db.DB, out *outbox.Outbox, codes *multifactor.Codes, sessions *session.Store, keys *seal.Keys, s Settings, log *slog.Logger) *Service {
+func New(d *db.DB, out *outbox.Outbox, codes *multifactor.Codes, sessions *session.Store, led *federation.Service, keys *seal.Keys, s Settings, log *slog.Logger) *Service {
 	return &Service{
-		DB: d, Outbox: out, Codes: codes, Sessions: sessions, Settings: s,
-		notMe: keys.MAC("not me"), browser: keys.Box("browser"), known: keys.MAC("browser knows"),
+		DB: d, Outbox: out, Codes: codes, Sessions: sessions, Federation: led, Settings: s,
+		notMe: keys.MAC("not me"), browser: keys.Box("browser"), known: keys.MAC("browser knows"), trips: keys.Box("sign-in at a provider"),
 		log: log,
 	}
 }
@@ -112,6 +117,7 @@ const (
 	Exhausted                // too many wrong tries in this attempt
 	Spent                    // too many wrong tries for this id: a long code is needed
 	Foreign                  // a link opened in another browser than that of the attempt
+	Refused                  // who they are at their provider may not sign in here
 )
 
 // Entered is the result of a submitted code or link.
@@ -124,6 +130,7 @@ type Entered struct {
 	Next      string    // where the person wanted to go: a local path, or ""
 	Browser   string    // the browser cookie, which contains this id
 	User      accounts.UserID
+	Wait      time.Duration // after Spent of a provider's response: until another has a chance
 
 	givesBack bool // what the attempt took from limits is to be returned
 }

@@ -54,12 +54,16 @@ type starting struct {
 // Start begins an attempt and sends its code. If the browser has an open attempt for the
 // id, that one is continued.
 func (s *Service) Start(ctx context.Context, req Request, by Requester) (Started, error) {
-	adminHash := []byte{}
-	if req.AdminToken != "" {
-		token, _ := seal.ParseToken(req.AdminToken)
-		adminHash = token.Hash()
+	return (&starting{s: s, request: req, by: by, adminHash: adminHash(req.AdminToken)}).run(ctx)
+}
+
+// adminHash is the hash of the first administrator's token, empty without one.
+func adminHash(token string) []byte {
+	if token == "" {
+		return []byte{}
 	}
-	return (&starting{s: s, request: req, by: by, adminHash: adminHash}).run(ctx)
+	t, _ := seal.ParseToken(token)
+	return t.Hash()
 }
 
 // Resend sends another code of the browser's attempt. If the attempt has ended, it begins a

@@ -43,7 +43,7 @@ func (s *Service) SubmitLink(ctx context.Context, link seal.Token, by Requester)
 
 func (sub *submit) run(ctx context.Context) (Entered, error) {
 	err := sub.s.DB.Sequence(ctx, db.ReadCommitted(sub.count), db.ReadCommitted(sub.decide), db.Afterwards(sub.giveBack))
-	if err != nil && !sub.committed(ctx) {
+	if err != nil && !sub.s.committed(ctx, sub.a.id, sub.out) {
 		return Entered{}, err
 	}
 	return sub.out, nil
@@ -52,20 +52,20 @@ func (sub *submit) run(ctx context.Context) (Entered, error) {
 // lookupLimit bounds committed.
 const lookupLimit = 3 * time.Second
 
-// committed reports whether the session was stored although its commit returned an error,
-// as when the connection to the database breaks before the reply. Then the code is used
-// up, and only this request knows the session's token.
-func (sub *submit) committed(ctx context.Context) bool {
-	if sub.out.Verdict != Accepted {
+// committed reports whether the session of an attempt was stored although its commit
+// returned an error, as when the connection to the database breaks before the reply. Then
+// the code is used up, and only this request knows the session's token.
+func (s *Service) committed(ctx context.Context, attempt db.ID, out Entered) bool {
+	if out.Verdict != Accepted {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupLimit)
 	defer cancel()
 	var session db.ID
-	err := sub.s.DB.Read(ctx, func(tx *db.Tx) error {
-		return tx.Get(`SELECT session_id FROM attempts WHERE id = $1`, sub.a.id).Scan(&session)
+	err := s.DB.Read(ctx, func(tx *db.Tx) error {
+		return tx.Get(`SELECT session_id FROM attempts WHERE id = $1`, attempt).Scan(&session)
 	})
-	return err == nil && session == db.ID(sub.out.Session.ID)
+	return err == nil && session == db.ID(out.Session.ID)
 }
 
 // count counts the try durably before anything is compared: in the attempt and, if it
@@ -156,15 +156,27 @@ func (sub *submit) repeated(tx *db.Tx) error {
 		return nil
 	}
 	same, err := sub.s.Codes.Same(sub.a.id, sub.a.codes, sub.code)
-	if err != nil || !same || sub.a.session == 0 || db.ID(sub.by.Session.ID) != sub.a.session {
+	if err != nil || !same {
 		return err
 	}
-	if _, err := sub.s.Sessions.Find(tx, sub.by.Session); err == nil {
-		sub.out.Verdict, sub.out.Next = Again, sub.a.next
-	} else if !errors.Is(err, db.ErrNotFound) {
-		return err
+	return sub.s.repeatedIn(tx, sub.a.ticket, sub.by, &sub.out)
+}
+
+// repeatedIn decides about a proof that has opened a session before. From that session it
+// is a double click and gets Again, from elsewhere Used.
+func (s *Service) repeatedIn(tx *db.Tx, t ticket, by Requester, out *Entered) error {
+	out.Verdict = Used
+	if t.session == 0 || db.ID(by.Session.ID) != t.session {
+		return nil
 	}
-	return nil
+	_, err := s.Sessions.Find(tx, by.Session)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		out.Verdict, out.Next = Again, t.next
+	}
+	return err
 }
 
 // decideLink opens the session for a link, in the browser of the attempt.

@@ -31,7 +31,7 @@ func TestWhatARequestCausesBeginsAfterItsResponse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &signIn{Site: site, signin: signin.New(nil, nil, nil, nil, keys, signin.Settings{}, nil)}
+	in := &signIn{Site: site, signin: signin.New(nil, nil, nil, nil, nil, keys, signin.Settings{}, nil)}
 	began, early := make(chan bool, 1), false
 	site.Door.App.Get("/probe", func(c *fiber.Ctx) error {
 		in.requester(c).AfterResponse(func() { began <- true })

@@ -22,6 +22,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/directory"
+	"github.com/djauthy/djauthy/internal/federation"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
@@ -73,13 +74,26 @@ func Furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *House {
 	codes, err := multifactor.NewCodes(h.keys, cfg.Code.Alphabet, cfg.Code.Length)
 	dbtest.Check(t, err)
 	sessions := session.New(d, session.Settings{Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute}, log)
-	h.Signin = signin.New(d, queue, codes, sessions, h.keys, signin.Settings{
+	led, err := federation.New(federation.Settings{PublicURL: site}, d.Now, log)
+	dbtest.Check(t, err)
+	h.Signin = signin.New(d, queue, codes, sessions, led, h.keys, signin.Settings{
 		OpenSignup: true, Admins: map[accounts.ID]bool{}, Tries: cfg.Code.Tries, Lives: cfg.Lives(),
 		SendPerID: cfg.Limits.SendPerID, SendPerIP: cfg.Limits.SendPerIP, SendPerIDPrefix: cfg.Limits.SendPerIDPrefix,
+		FetchPerIP: cfg.Limits.FetchPerIP,
 		TriesPerID: cfg.Limits.TriesPerID, ResendEvery: cfg.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(), Site: "Example", PublicURL: site,
 	}, log)
 	h.Directory = &directory.Directory{DB: d, Sessions: sessions, Log: log}
 	return h
+}
+
+// Leads makes the house lead people to providers.
+func (h *House) Leads(t testing.TB, providers ...federation.Provider) {
+	t.Helper()
+	var err error
+	h.Signin.Federation, err = federation.New(federation.Settings{
+		Providers: providers, PublicURL: site, Discovery: accounts.Discovery{FoldLocalPart: true},
+	}, h.DB.Now, slog.New(slog.DiscardHandler))
+	dbtest.Check(t, err)
 }
 
 // Deletes deletes a user as an administrator does.
