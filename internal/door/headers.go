@@ -1,6 +1,8 @@
 package door
 
 import (
+	"strings"
+
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 )
@@ -16,6 +18,14 @@ const (
 // cannot choose the form's action.
 func AllowFormRedirects(c *fiber.Ctx) {
 	c.Response().Header.Set(fiber.HeaderContentSecurityPolicy, cspOpenForms)
+}
+
+// AllowFormTo lets the page's form lead to these origins, too: the providers to which its
+// POST may redirect. Without one it is as on every page.
+func AllowFormTo(c *fiber.Ctx, origins []string) {
+	if len(origins) > 0 {
+		c.Response().Header.Set(fiber.HeaderContentSecurityPolicy, csp+" "+strings.Join(origins, " "))
+	}
 }
 
 // fixed are the headers of every response. A page may only load resources of this origin,

@@ -33,7 +33,9 @@ type Who int
 const (
 	Nobody Who = iota
 	Anybody
-	AnyHost  // anybody, under any host name
+	AnyHost // anybody, under any host name
+	// AnyOrigin is anybody, with forms of other sites' pages, too.
+	AnyOrigin
 	Person   // signed in; others are redirected to /login
 	ThisHost // a peer at this machine, not through a proxy
 )
@@ -44,7 +46,7 @@ func (w Who) checksHost() bool { return w != AnyHost && w != ThisHost }
 // guard wraps a handler with the check of who may use it.
 func (s *Site) guard(w Who, handle fiber.Handler) fiber.Handler {
 	switch w {
-	case Anybody, AnyHost:
+	case Anybody, AnyHost, AnyOrigin:
 		return handle
 	case Person:
 		return func(c *fiber.Ctx) error {

@@ -84,13 +84,16 @@ func (s *Site) Open(routes ...Route) error {
 	}
 	s.Door.SetFallback(s.showProblem)
 	for _, r := range routes {
-		if !r.Who.checksHost() {
+		switch {
+		case r.Who == AnyOrigin:
+			s.add(r, s.Door.OwnHost, door.FewFields)
+		case !r.Who.checksHost():
 			s.add(r, s.Door.SameOrigin)
 		}
 	}
 	s.Door.App.Use(s.Door.OwnHost, s.Door.SameOrigin, door.FewFields) // also before paths that do not exist
 	for _, r := range routes {
-		if r.Who.checksHost() {
+		if r.Who.checksHost() && r.Who != AnyOrigin {
 			s.add(r)
 		}
 	}

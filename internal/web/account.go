@@ -86,9 +86,9 @@ func (s *account) show(c *fiber.Ctx, typed *settings) error {
 	for _, a := range profile.Accounts {
 		used := a.ID == sess.Account
 		if used {
-			p.Used = a.Addr.Shown()
+			p.Used = a.Shown()
 		}
-		p.Addresses = append(p.Addresses, addressRow{Identifier: a.Addr.Shown(), Implementation: a.Addr.Implementation, Active: a.Active, Used: used, LastUsed: a.LastUsed})
+		p.Addresses = append(p.Addresses, addressRow{Identifier: a.Shown(), Implementation: a.Addr.Implementation, Active: a.Active, Used: used, LastUsed: a.LastUsed})
 	}
 	for _, x := range profile.Sessions {
 		p.Sessions = append(p.Sessions, sessionRow{
@@ -233,8 +233,10 @@ func (s *account) export(c *fiber.Ctx) error {
 
 type deletePage struct {
 	page.Base
-	Fresh      bool
-	Identifier string
+	Fresh bool
+	// Identifier is shown, and ID is what the sign-in form takes.
+	Identifier, ID string
+	Provider       bool // the person signs in at a provider
 }
 
 func (s *account) showDelete(c *fiber.Ctx) error {
@@ -254,26 +256,30 @@ func (s *account) writeDelete(c *fiber.Ctx, sess session.Session, fresh bool) er
 	if err != nil {
 		return err
 	}
-	return s.Write(c, "account/delete.html", deletePage{Base: s.Base(c), Fresh: fresh, Identifier: s.proved(profile.User, used(profile.Accounts, sess.Account))})
-}
-
-// proved is an address of a user in the spelling to which a code is sent: the one that was
-// proved, if known, because the folded one may be another mailbox.
-func (s *account) proved(u accounts.User, address accounts.ID) string {
-	if id, refusal := s.discovery.Find(u.Email, ""); refusal == "" && id == address {
-		address.Identifier = u.Email
+	a := used(profile.Accounts, sess.Account)
+	p := deletePage{Base: s.Base(c), Fresh: fresh, Identifier: a.Shown(), ID: a.Addr.Typed(), Provider: accounts.Redirects(a.Addr.Implementation)}
+	if email := profile.User.Email; s.isAddress(email, a.Addr) {
+		p.Identifier, p.ID = email, email
 	}
-	return address.Shown()
+	door.AllowFormTo(c, s.signin.Federation.Origins())
+	return s.Write(c, "account/delete.html", p)
 }
 
-// used is the address with which the person signed in.
-func used(all []accounts.Account, id accounts.AccountID) accounts.ID {
+// isAddress reports whether an email address is a spelling of an id. The one that was proved
+// is better than the id, whose folded spelling may be another mailbox.
+func (s *account) isAddress(email string, id accounts.ID) bool {
+	found, refusal := s.discovery.Find(email, "")
+	return refusal == "" && found == id
+}
+
+// used is the account with which the person signed in.
+func used(all []accounts.Account, id accounts.AccountID) accounts.Account {
 	for _, a := range all {
 		if a.ID == id {
-			return a.Addr
+			return a
 		}
 	}
-	return accounts.ID{}
+	return accounts.Account{Addr: accounts.ID{Implementation: accounts.Email}}
 }
 
 func (s *account) postDelete(c *fiber.Ctx) error {

@@ -149,7 +149,7 @@ func (s *signIn) enter(c *fiber.Ctx, e signin.Entered) error {
 // verdicts are the names of verdicts in message keys and metrics.
 var verdicts = map[signin.Verdict]string{
 	signin.Gone: "gone", signin.Accepted: "accepted", signin.Again: "again", signin.Wrong: "wrong", signin.Misshapen: "misshapen", signin.Expired: "expired",
-	signin.Used: "used", signin.Stopped: "stopped", signin.Exhausted: "exhausted", signin.Spent: "spent", signin.Foreign: "foreign",
+	signin.Used: "used", signin.Stopped: "stopped", signin.Exhausted: "exhausted", signin.Spent: "spent", signin.Foreign: "foreign", signin.Refused: "refused",
 }
 
 type endedPage struct {

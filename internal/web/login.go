@@ -31,17 +31,28 @@ type loginPage struct {
 	Implementations []string
 	Implementation  string
 	FirstAdmin      bool
-	Kinds           string // of addresses: "Email, Jabber"; "" for email alone
+	Ways            []string // what the implementations are called
+	Kinds           string   // of addresses: "Email, Jabber"; "" for email alone
+	Buttons         []button
 }
 
 func (s *signIn) loginPage(c *fiber.Ctx, action string) loginPage {
 	p := loginPage{Base: s.Base(c), Action: action, Manual: s.manual, Implementations: s.discovery.Implementations()}
-	if len(p.Implementations) > 1 {
-		kinds := make([]string, len(p.Implementations))
-		for i, name := range p.Implementations {
-			kinds[i] = p.Way(name)
+	var kinds []string
+	for _, name := range p.Implementations {
+		provider, ok := s.signin.Federation.Provider(name)
+		if !ok {
+			provider.Label = p.Way(name)
+			kinds = append(kinds, provider.Label)
 		}
+		p.Ways = append(p.Ways, provider.Label)
+	}
+	if len(kinds) > 1 {
 		p.Kinds = strings.Join(kinds, ", ")
+	}
+	if action == "/login" {
+		p.Buttons = s.buttons("")
+		door.AllowFormTo(c, s.signin.Federation.Origins())
 	}
 	return p
 }
@@ -64,6 +75,7 @@ func (s *signIn) showLogin(c *fiber.Ctx) error {
 	}
 	p := s.loginPage(c, "/login")
 	p.Next = s.WayBack(c, door.RequestedNext(page.Query(c)))
+	p.Buttons = s.buttons(p.Next)
 	switch c.Query("done") {
 	case "signed_out":
 		p.Notice = p.T("logout.notice")
@@ -79,6 +91,7 @@ func (s *signIn) cachedLogin(c *fiber.Ctx) error {
 	l := s.Language(c)
 	if made, ok := s.cached.Load(l.Lang); ok {
 		c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+		door.AllowFormTo(c, s.signin.Federation.Origins())
 		return c.Send(made.([]byte))
 	}
 	if err := s.Write(c, "signin/login.html", s.loginPage(c, "/login")); err != nil {
@@ -109,8 +122,12 @@ func (s *signIn) start(c *fiber.Ctx, p loginPage, adminToken string) error {
 		p.Problem = p.T("problem.id." + string(refusal))
 		return s.Write(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
 	}
+	req := signin.Request{ID: found.ID, Typed: found.Address, Next: p.Next, AdminToken: adminToken}
+	if found.Provider != "" {
+		return s.leadFromForm(c, found.Provider, req)
+	}
 	by := s.requester(c)
-	started, err := s.signin.Start(c.UserContext(), signin.Request{ID: found.ID, Typed: found.Address, Next: p.Next, AdminToken: adminToken}, by)
+	started, err := s.signin.Start(c.UserContext(), req, by)
 	if err != nil {
 		return err
 	}

@@ -289,7 +289,7 @@ func families(files map[string]*ast.File) map[string][]string {
 	units := elements(files["internal/words/phrases.go"], "units")
 	over := slices.DeleteFunc(elements(files["internal/web/code.go"], "verdicts"), func(v string) bool {
 		// These go on instead of ending.
-		return slices.Contains([]string{"accepted", "again", "wrong", "misshapen", "foreign"}, v)
+		return slices.Contains([]string{"accepted", "again", "wrong", "misshapen", "foreign", "refused"}, v)
 	})
 	for i, v := range over {
 		over[i] = "ended." + v
@@ -298,7 +298,7 @@ func families(files map[string]*ast.File) map[string][]string {
 		"problem.id.*":                   constants(files["internal/accounts/discovery.go"], "Refusal"),
 		"history.event.*":                constants(files["internal/audit/audit.go"], "Event"),
 		"account.notice.*":               compared(files["internal/web/account.go"], "done"),
-		"implementation.*":               accounts.Discovery{Jabber: &accounts.JabberIDs{}}.Implementations(),
+		"implementation.*":               append(accounts.Discovery{Jabber: &accounts.JabberIDs{}, AnyIssuer: true}.Implementations(), accounts.OAuth),
 		"ago.*":                          units,
 		"in.*":                           slices.DeleteFunc(slices.Clone(units), func(u string) bool { return u == "days" }),
 		"error.*.heading":                problems(files),

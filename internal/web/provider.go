@@ -1,0 +1,153 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/federation"
+	"github.com/djauthy/djauthy/internal/page"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+// button leads to a configured provider.
+type button struct{ Label, Link string }
+
+// buttons are those of the configured providers, which lead back to next.
+func (s *signIn) buttons(next string) (all []button) {
+	for _, p := range s.signin.Federation.Providers() {
+		link := "/login/" + p.Name
+		if next != "" {
+			link += "?next=" + url.QueryEscape(next)
+		}
+		all = append(all, button{p.Label, link})
+	}
+	return all
+}
+
+// showProvider leads to a configured provider.
+func (s *signIn) showProvider(c *fiber.Ctx) error {
+	if _, ok := s.signin.Federation.Provider(c.Params("provider")); !ok {
+		return door.Fail(http.StatusNotFound)
+	}
+	req := signin.Request{Next: s.WayBack(c, door.RequestedNext(page.Query(c)))}
+	led, err := s.lead(c, c.Params("provider"), req)
+	if err != nil {
+		return s.providerProblem(c, c.Params("provider"), err)
+	}
+	return c.Redirect(led.URL, http.StatusSeeOther)
+}
+
+// lead begins a sign-in at a provider in this browser.
+func (s *signIn) lead(c *fiber.Ctx, provider string, req signin.Request) (signin.Led, error) {
+	led, err := s.signin.Lead(c.UserContext(), provider, req, s.requester(c))
+	if err == nil {
+		s.Door.SetTrip(c, led.Way, led.Trip, led.Life)
+	}
+	return led, err
+}
+
+// leadFromForm leads to a provider after a POST of the sign-in form. The form's page names
+// the origins that its redirect may lead to; to others a page of ours leads (leaving).
+func (s *signIn) leadFromForm(c *fiber.Ctx, provider string, req signin.Request) error {
+	led, err := s.lead(c, provider, req)
+	switch {
+	case err != nil:
+		return s.providerProblem(c, provider, err)
+	case led.Direct:
+		return c.Redirect(led.URL, http.StatusSeeOther)
+	}
+	return c.Redirect("/login/leave/"+led.Way, http.StatusSeeOther)
+}
+
+type leavePage struct {
+	page.Base
+	URL, Host string
+}
+
+// showLeave is the page that leads to a provider: by itself after a moment, and by a link.
+func (s *signIn) showLeave(c *fiber.Ctx) error {
+	to := s.signin.LeadsTo(s.Door.Trip(c, c.Params("way")), s.Now(), s.requester(c))
+	if to == "" {
+		return s.Say(c.Status(http.StatusGone), "provider.over", "/login", "error.go_on")
+	}
+	u, err := url.Parse(to)
+	if err != nil {
+		return err
+	}
+	return s.Write(c, "signin/leave.html", leavePage{Base: s.Base(c), URL: to, Host: u.Host})
+}
+
+// maxResponse bounds the response that a provider posts, in bytes.
+const maxResponse = 8 << 10
+
+// postCallback takes a response that the provider's page posts (OAuth 2.0 Form Post Response
+// Mode). The browser sends no cookie along with a POST from another site, so that it comes
+// back by a GET.
+func (s *signIn) postCallback(c *fiber.Ctx) error {
+	response := url.Values{}
+	for name, value := range c.Request().PostArgs().All() {
+		response.Add(string(name), string(value))
+	}
+	query := response.Encode()
+	if len(query) > maxResponse {
+		return door.Fail(http.StatusRequestEntityTooLarge)
+	}
+	return c.Redirect("/login/"+url.PathEscape(c.Params("provider"))+"/callback?"+query, http.StatusSeeOther)
+}
+
+// showCallback takes the response of a provider.
+func (s *signIn) showCallback(c *fiber.Ctx) error {
+	response, err := url.ParseQuery(page.Query(c))
+	if err != nil {
+		return s.providerProblem(c, c.Params("provider"), fmt.Errorf("%w: %w", federation.ErrRefused, err))
+	}
+	way, _ := signin.Way(response.Get("state"))
+	trip := s.Door.Trip(c, way)
+	if trip != "" {
+		s.Door.DropTrip(c, way)
+	}
+	e, err := s.signin.Return(c.UserContext(), c.Params("provider"), trip, response, s.requester(c))
+	if err != nil {
+		return s.providerProblem(c, c.Params("provider"), err)
+	}
+	s.submitted(verdicts[e.Verdict])
+	switch e.Verdict {
+	case signin.Accepted, signin.Again:
+		return s.enter(c, e)
+	case signin.Refused:
+		return s.Say(c.Status(http.StatusUnprocessableEntity), "provider.not_let_in", "/login", "error.go_on")
+	case signin.Spent:
+		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: e.Wait}
+	}
+	return s.Say(c.Status(http.StatusGone), "provider.over", "/login", "error.go_on")
+}
+
+// providerProblem responds to a failure at a provider. What it said is for the log alone.
+func (s *signIn) providerProblem(c *fiber.Ctx, provider string, err error) error {
+	name := provider
+	if p, ok := s.signin.Federation.Provider(provider); ok {
+		name = p.Label
+	}
+	m := page.Message{Base: s.Base(c), Link: "/login"}
+	m.LinkText = m.T("error.go_on")
+	status := http.StatusBadGateway
+	switch {
+	case errors.Is(err, federation.ErrUnknown):
+		return door.Fail(http.StatusNotFound)
+	case errors.Is(err, federation.ErrDown):
+		m.Heading, m.Text = m.T("provider.down.heading", "Provider", name), m.T("provider.down.text")
+	case errors.Is(err, federation.ErrRefused):
+		status = http.StatusUnprocessableEntity
+		m.Heading, m.Text = m.T("provider.refused.heading", "Provider", name), m.T("provider.refused.text")
+	default:
+		return err
+	}
+	s.Log.Info("a sign-in at a provider failed", "request", s.Door.RequestID(c), "provider", provider, "status", strconv.Itoa(status), "err", err)
+	return s.WriteMessage(c.Status(status), m)
+}
