@@ -60,6 +60,7 @@ type Pending struct {
 	Nonce    string // of the ID token
 	Verifier string // of PKCE (RFC 7636 4.1)
 	Session  string // of a driver
+	Callback string // of a driver
 }
 
 // Identity is who somebody is at a provider.
@@ -109,6 +110,15 @@ func New(s Settings, now func() time.Time, log *slog.Logger) (*Service, error) {
 		case OpenID:
 			f.configured[p.Name] = f.openID(p)
 			f.origins = append(f.origins, Origin(p.Issuer))
+		case OAuth:
+			o, err := f.oauth(p)
+			if err != nil {
+				return nil, err
+			}
+			f.configured[p.Name] = o
+			if origin := o.origin(); origin != "" {
+				f.origins = append(f.origins, origin)
+			}
 		default:
 			return nil, fmt.Errorf("provider %s: kind %q is unknown", p.Name, p.Kind)
 		}
