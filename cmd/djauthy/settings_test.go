@@ -52,7 +52,7 @@ func TestABadSettingStopsTheStartWithKeyValueAndWhatIsAllowed(t *testing.T) {
 		{"TRUSTED_PROXIES=proxy.example", "trusted_proxies", "proxy.example", "10.0.0.0/8"},
 		{"OPEN_SIGNUP=maybe", "open_signup", "maybe", "true or false"},
 		{"ADMINS=not an address", "admins", "not an address", "ann@example.org"},
-		{"FETCH_ALLOW=10.0.0.0/8", "fetch.allow", "", "does not have this setting yet"},
+		{"OAUTH_REGISTRATION=off", "oauth.registration", "", "does not have this setting yet"},
 		{"EXPIRY_TIME_EMAIL=10 minutes", "expiry_time.email", "10 minutes", "10m"},
 		{"EXPIRY_TIME_EMAIL=-5m", "expiry_time.email", "-5m", "from"},
 		{"CODE_ALPHABET=emoji", "code.alphabet", "emoji", "digits, letters"},

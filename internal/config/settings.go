@@ -109,6 +109,9 @@ func (c *Config) channelSettings() []setting {
 
 func (c *Config) otherSettings() []setting {
 	return []setting{
+		boolean("openid.any_issuer", &c.OpenID.AnyIssuer, true, "true: people may sign in at an OpenID provider that nobody configured, which their address names. This server registers itself there"),
+		prefixes("fetch.allow", &c.Fetch.Allow, "address ranges besides the public internet that people's addresses may lead to, such as 10.0.0.0/8; http is used in them alone"),
+
 		number("otp.window", &c.OTP.Window, 3, "how many steps of 30 seconds a micro service's token may be early or late", 0, 10),
 		boolean("otp.single_use", &c.OTP.SingleUse, false, "true: a token is accepted once. Clients of the ungleichotp services expect that the same token is accepted again"),
 
@@ -121,7 +124,7 @@ func (c *Config) otherSettings() []setting {
 		rates("limits.send_per_id", &c.Limits.SendPerID, "5/15m, 40/24h", "messages to one mailbox; every rate counts. Beyond them, one in 5 minutes and 60 a day are reserved for networks that asked for none within a day. Browsers that have signed in with the id before have limits of their own"),
 		rates("limits.send_per_ip", &c.Limits.SendPerIP, "30/15m", "messages that one client address (IPv6: one /64) may ask for; to one domain, as many in 24 times that period"),
 		rates("limits.send_per_id_prefix", &c.Limits.SendPerIDPrefix, "3/15m", "messages to one mailbox that one client address may ask for"),
-		rates("limits.fetch_per_ip", &c.Limits.FetchPerIP, "60/15m", "requests to servers elsewhere that one client address may cause: sign-ins at providers that fail"),
+		rates("limits.fetch_per_ip", &c.Limits.FetchPerIP, "60/15m", "requests to servers elsewhere that one client address may cause: looking for the provider that an address names, and sign-ins at providers that fail"),
 		rates("limits.tries_per_id", &c.Limits.TriesPerID, "20/1h, 60/24h", "tries at the codes of one id; every rate counts. Beyond them, browsers that have not signed in with the id before get codes of ten letters"),
 		duration("limits.resend_every", &c.Limits.ResendEvery, "30s", "shortest time between two messages of one sign-in; 0: no limit", 0, time.Hour),
 

@@ -24,12 +24,8 @@ func wantUnbuilt(t *testing.T, err error, key, source string) {
 
 func TestASettingOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 	for text, key := range map[string]string{
-		"[fetch]":                           "fetch",
-		"fetch = true":                      "fetch",
-		"[site]\nurl = \"hunter2\"":         "site.url",
-		"site = []":                         "site",
-		"[openid]\nany_issuer = false":      "openid.any_issuer",
-		"[fetch]\nallow = [\"10.0.0.0/8\"]": "fetch.allow",
+		"[site]\nurl = \"hunter2\"": "site.url",
+		"site = []":                 "site",
 		"[[site]]\nurl = \"https://a.example\"\nrules = [{path = \"/\"}]": "site",
 		"[session]\nidle = \"1h\"\nbind_device = true":                    "session.bind_device",
 		"[oauth]\nregistration = \"off\"":                                 "oauth.registration",
@@ -42,8 +38,6 @@ func TestASettingOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 func TestAVariableOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 	for name, key := range map[string]string{
 		"DJAUTHY_SITE_1_URL_FILE":     "site.url",
-		"DJAUTHY_OPENID_ANY_ISSUER":   "openid.any_issuer",
-		"DJAUTHY_FETCH_ALLOW":         "fetch.allow",
 		"DJAUTHY_SITE_0_RULES":        "site.rules",
 		"DJAUTHY_SITE_0_RULES_1_PATH": "site.rules.path",
 		"DJAUTHY_SESSION_BIND_DEVICE": "session.bind_device",
