@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/djauthy/djauthy/internal/store"
 
@@ -124,7 +123,7 @@ func (h *app) wire(e *env) error {
 		return err
 	}
 	h.sessions = session.New(h.db, session.Settings{Idle: h.cfg.Session.Idle, Absolute: h.cfg.Session.Absolute}, h.log)
-	if h.federation, err = federation.New(h.federationSettings(), func() time.Time { return h.db.Now() }, h.log); err != nil {
+	if h.federation, err = federation.New(h.federationSettings(), h.db, h.keys, h.log); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
 	h.signin = signin.New(h.db, h.outbox, codes, h.sessions, h.federation, h.keys, settings, h.log)

@@ -9,6 +9,7 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -17,10 +18,13 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/fetch"
+	"github.com/djauthy/djauthy/internal/seal"
 )
 
 // Kinds of providers, which are implementations, too.
@@ -50,6 +54,9 @@ type Settings struct {
 	Client    string         // the name of this site, as a client of issuers nobody configured
 	Allow     []netip.Prefix // networks that strangers' addresses may lead to
 	Discovery accounts.Discovery
+	// Own and Strangers speak to configured providers and to those that strangers' ids name;
+	// nil: those of package fetch.
+	Own, Strangers *http.Client
 }
 
 // Pending is what has to be kept, secret, from Begin to Finish.
@@ -86,10 +93,24 @@ type Service struct {
 	settings   Settings
 	configured map[string]upstream
 	origins    []string
-	now        func() time.Time
+	db         *db.DB
+	secrets    *seal.Box
 	log        *slog.Logger
 
 	own, strangers *http.Client
+
+	fingers memo
+	mu      sync.Mutex
+	issuers map[string]*issuer // that nobody configured, by URL
+}
+
+// now is the time of the database, which tests set; of a service without one, which only
+// finds providers, that of the machine.
+func (f *Service) now() time.Time {
+	if f.db == nil {
+		return time.Now()
+	}
+	return f.db.Now()
 }
 
 // An upstream is a provider as people are led to it.
@@ -103,8 +124,11 @@ type upstream interface {
 
 // New returns a service. It does not speak to any provider: one that is down keeps no
 // server from starting.
-func New(s Settings, now func() time.Time, log *slog.Logger) (*Service, error) {
-	f := &Service{settings: s, configured: map[string]upstream{}, now: now, log: log, own: fetch.Configured(), strangers: fetch.Strangers(s.Allow)}
+func New(s Settings, d *db.DB, keys *seal.Keys, log *slog.Logger) (*Service, error) {
+	f := &Service{
+		settings: s, configured: map[string]upstream{}, db: d, secrets: keys.Box("client of an issuer"), log: log,
+		own: cmp.Or(s.Own, fetch.Configured()), strangers: cmp.Or(s.Strangers, fetch.Strangers(s.Allow)),
+	}
 	for _, p := range s.Providers {
 		switch p.Kind {
 		case OpenID:
@@ -176,6 +200,9 @@ func (f *Service) Begin(ctx context.Context, name, state, hint string) (string, 
 
 // Finish checks the response of a provider and returns who the person is there.
 func (f *Service) Finish(ctx context.Context, p Pending, response url.Values) (Identity, error) {
+	if p.Issuer != "" {
+		return f.finishAt(ctx, p, response)
+	}
 	up, ok := f.configured[p.Provider]
 	if !ok {
 		return Identity{}, ErrUnknown

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -113,10 +114,13 @@ func (i *issuer) discover(ctx context.Context) (m metadata, err error) {
 		return m, down("%s is no metadata: %w", page.URL, err)
 	}
 	if m.Issuer != i.url {
-		return m, down("%s is of the issuer %q", page.URL, m.Issuer)
+		return m, fmt.Errorf("%w: %w", errOtherIssuer, down("%s is of the issuer %q", page.URL, m.Issuer))
 	}
 	return m, m.check()
 }
+
+// errOtherIssuer: metadata is of another issuer than was asked.
+var errOtherIssuer = errors.New("another issuer")
 
 // check requires the endpoints, and https wherever the issuer has it.
 func (m metadata) check() error {

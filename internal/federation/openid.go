@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,7 +29,8 @@ type openID struct {
 // client is what this server is at a provider.
 type client struct {
 	id, secret string
-	method     string // token_endpoint_auth_method; "": by what the provider supports
+	method     string    // token_endpoint_auth_method; "": by what the provider supports
+	used       time.Time // at most a day ago, of one that registered itself
 }
 
 func (f *Service) openID(p Provider) *openID {
@@ -123,12 +125,15 @@ func codeOf(response url.Values, m metadata) (string, error) {
 	return response.Get("code"), nil
 }
 
+// errNoClient: the token endpoint does not know this server (RFC 6749 5.2).
+var errNoClient = errors.New("invalid_client")
+
 // exchangeError tells a provider that refuses the code from one that does not work.
 func exchangeError(err error) error {
 	var answer *oauth2.RetrieveError
 	if errors.As(err, &answer) && answer.Response.StatusCode/100 == 4 {
 		if answer.ErrorCode == "invalid_client" {
-			return down("this server is not its client: %s", answer.ErrorDescription)
+			return fmt.Errorf("%w: %w", errNoClient, down("this server is not its client: %s", answer.ErrorDescription))
 		}
 		return refused("its token endpoint answers with %d %s", answer.Response.StatusCode, answer.ErrorCode)
 	}

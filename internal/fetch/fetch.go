@@ -39,6 +39,7 @@ var (
 // by https, and the networks of allow also by http.
 func Strangers(allow []netip.Prefix) *http.Client {
 	return client(&byScheme{
+		slots:  make(chan struct{}, atOnce),
 		secure: transport(func(ip netip.Addr) bool { return IsPublic(ip) || contains(allow, ip) }),
 		plain:  transport(func(ip netip.Addr) bool { return contains(allow, ip) }),
 	})
@@ -79,8 +80,15 @@ func transport(may func(netip.Addr) bool) *http.Transport {
 	}
 }
 
+// atOnce is how many requests of strangers are under way at once: hosts that stall hold no
+// more connections.
+const atOnce = 64
+
 // byScheme bounds responses and has a transport for each scheme.
-type byScheme struct{ secure, plain http.RoundTripper }
+type byScheme struct {
+	secure, plain http.RoundTripper
+	slots         chan struct{} // nil: as many as there are
+}
 
 func (b *byScheme) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.User != nil {
@@ -89,6 +97,14 @@ func (b *byScheme) RoundTrip(r *http.Request) (*http.Response, error) {
 	via := b.secure
 	if r.URL.Scheme == "http" {
 		via = b.plain
+	}
+	if b.slots != nil {
+		select {
+		case b.slots <- struct{}{}:
+			defer func() { <-b.slots }()
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set("User-Agent", "djauthy")

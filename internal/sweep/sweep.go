@@ -14,6 +14,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/federation"
 	"github.com/djauthy/djauthy/internal/limit"
 	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/services"
@@ -83,6 +84,7 @@ func (s *Sweeper) sweeps() []db.Sweep {
 		db.SweepOld("messages", messagesKept, outbox.Sweep),
 		db.SweepOld("accounts", s.Settings.UnprovedAccounts, accounts.SweepUnproved(kept)),
 		db.SweepOld("history", historyKept, audit.Sweep),
+		db.SweepOld("issuers", federation.Kept, federation.Sweep),
 		db.SweepMore("forgotten", audit.ForgetMore),
 		db.SweepOld("callers", callersKept, services.SweepCallers),
 		db.SweepWalk("sessions", &s.sessions, s.Sessions.Sweep),

@@ -51,6 +51,10 @@ var kinds = map[string]struct {
 		_, err := tx.Exec(`INSERT INTO accounts (id, user_id, implementation, identifier) VALUES ($1, $1, 'email', $2)`, id, fmt.Sprintf("p%d@example.org", id))
 		return err
 	}},
+	"issuers": {"issuers", 90 * 24 * time.Hour, func(tx *db.Tx, id db.ID, _ int) error {
+		_, err := tx.Exec(`INSERT INTO issuers (issuer, client_id, sealed, method, expires_at, used_at) VALUES ($1, '', $2, '', 0, $3)`, fmt.Sprint(id), []byte{}, id.Time())
+		return err
+	}},
 	"history": {"audit", 365 * 24 * time.Hour, func(tx *db.Tx, id db.ID, _ int) error {
 		_, err := tx.Exec(`INSERT INTO audit (id, subject_id, event, prefix, agent, detail) VALUES ($1, 1, 'code_sent', '', '', '')`, id)
 		return err

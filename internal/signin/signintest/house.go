@@ -74,7 +74,7 @@ func Furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *House {
 	codes, err := multifactor.NewCodes(h.keys, cfg.Code.Alphabet, cfg.Code.Length)
 	dbtest.Check(t, err)
 	sessions := session.New(d, session.Settings{Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute}, log)
-	led, err := federation.New(federation.Settings{PublicURL: site}, d.Now, log)
+	led, err := federation.New(federation.Settings{PublicURL: site}, d, h.keys, log)
 	dbtest.Check(t, err)
 	h.Signin = signin.New(d, queue, codes, sessions, led, h.keys, signin.Settings{
 		OpenSignup: true, Admins: map[accounts.ID]bool{}, Tries: cfg.Code.Tries, Lives: cfg.Lives(),
@@ -92,7 +92,7 @@ func (h *House) Leads(t testing.TB, providers ...federation.Provider) {
 	var err error
 	h.Signin.Federation, err = federation.New(federation.Settings{
 		Providers: providers, PublicURL: site, Discovery: accounts.Discovery{FoldLocalPart: true},
-	}, h.DB.Now, slog.New(slog.DiscardHandler))
+	}, h.DB, h.keys, slog.New(slog.DiscardHandler))
 	dbtest.Check(t, err)
 }
 

@@ -1,0 +1,10 @@
+-- What this server is at issuers that nobody has configured: it registered itself there (RFC
+-- 7591). The secret is sealed.
+CREATE TABLE issuers (
+    issuer     TEXT PRIMARY KEY,
+    client_id  TEXT NOT NULL,
+    sealed     BLOB NOT NULL,
+    method     TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at    INTEGER NOT NULL
+) STRICT;
