@@ -1,9 +1,16 @@
 package federation
 
-import "context"
+import (
+	"context"
+
+	"github.com/djauthy/djauthy/internal/db"
+)
 
 // Drivers are the drivers by name.
 var Drivers = drivers
 
 // Guarded is guarded.
 func Guarded(ctx context.Context, fn func() (int, error)) (int, error) { return guarded(ctx, fn) }
+
+// DB is the database of a service.
+func DB(f *Service) *db.DB { return f.db }

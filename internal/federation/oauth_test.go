@@ -11,6 +11,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/federation"
 	"github.com/djauthy/djauthy/internal/federation/federationtest"
+	"github.com/djauthy/djauthy/internal/seal"
 )
 
 func gitea(o *federationtest.OAuth) federation.Provider {
@@ -209,7 +210,11 @@ func TestAnUnknownDriverStopsTheStart(t *testing.T) {
 	for _, p := range []federation.Provider{
 		{Name: "a", Kind: federation.OAuth, Driver: "nobody"}, {Name: "a", Kind: federation.OAuth, Driver: "openidConnect"}, {Name: "a", Kind: federation.OAuth, Driver: "nextcloud"},
 	} {
-		if _, err := federation.New(federation.Settings{Providers: []federation.Provider{p}}, time.Now, nil); err == nil || !strings.Contains(err.Error(), "driver") {
+		keys, err := seal.New(make([]byte, seal.KeySize))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := federation.New(federation.Settings{Providers: []federation.Provider{p}}, nil, keys, nil); err == nil || !strings.Contains(err.Error(), "driver") {
 			t.Errorf("%s: %v", p.Driver, err)
 		}
 	}

@@ -13,8 +13,11 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/federation"
 	"github.com/djauthy/djauthy/internal/federation/federationtest"
+	"github.com/djauthy/djauthy/internal/seal"
 )
 
 const publicURL = "http://localhost:8080"
@@ -26,14 +29,33 @@ type clock struct{ ahead atomic.Int64 }
 
 func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-func service(t *testing.T, providers ...federation.Provider) (*federation.Service, *clock) {
+func service(t testing.TB, providers ...federation.Provider) (*federation.Service, *clock) {
 	t.Helper()
 	c := &clock{}
-	s, err := federation.New(federation.Settings{Providers: providers, PublicURL: publicURL, Client: "djauthy", Allow: loopback, Discovery: accounts.Discovery{FoldLocalPart: true}}, c.now, slog.New(slog.DiscardHandler))
+	d := dbtest.Open(t, dbtest.Ready(t, "sqlite"))
+	d.Now = c.now
+	return serviceOn(t, d, loopback, providers...), c
+}
+
+// serviceFor is a service whose strangers lead to some networks.
+func serviceFor(t testing.TB, allow []netip.Prefix) *federation.Service {
+	t.Helper()
+	return serviceOn(t, dbtest.Open(t, dbtest.Ready(t, "sqlite")), allow)
+}
+
+func serviceOn(t testing.TB, d *db.DB, allow []netip.Prefix, providers ...federation.Provider) *federation.Service {
+	t.Helper()
+	keys, err := seal.New(make([]byte, seal.KeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, c
+	s, err := federation.New(federation.Settings{
+		Providers: providers, PublicURL: publicURL, Client: "djauthy", Allow: allow, Discovery: accounts.Discovery{FoldLocalPart: true},
+	}, d, keys, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func corp(i *federationtest.Issuer) federation.Provider {

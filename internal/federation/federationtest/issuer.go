@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -32,6 +33,8 @@ type Issuer struct {
 	Sign     func(claims map[string]any) string
 	// Answer answers a request to a path in place of the provider, if it returns true.
 	Answer func(w http.ResponseWriter, r *http.Request) bool
+	// SecretFor is how long the secrets of clients last that register; 0: for ever.
+	SecretFor time.Duration
 	// Now is its clock.
 	Now func() time.Time
 	// WebFinger are the links of each account (RFC 7033).
@@ -60,9 +63,20 @@ func newKey() *rsa.PrivateKey {
 // New starts a provider.
 func New(t testing.TB) *Issuer {
 	t.Helper()
+	return NewAt(t, "127.0.0.1")
+}
+
+// NewAt starts a provider at a loopback address.
+func NewAt(t testing.TB, address string) *Issuer {
+	t.Helper()
+	l, err := net.Listen("tcp", address+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	i := &Issuer{Person: map[string]any{"sub": "1234"}, codes: map[string]url.Values{}, hits: map[string]int{}, WebFinger: map[string]string{}, Now: time.Now, dead: map[string]bool{}}
 	i.keys = []jose.JSONWebKey{{Key: key(), KeyID: "first", Algorithm: "RS256", Use: "sig"}}
-	i.server = httptest.NewServer(http.HandlerFunc(i.serve))
+	i.server = &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(i.serve), ReadHeaderTimeout: time.Minute}}
+	i.server.Start()
 	i.URL = i.server.URL
 	t.Cleanup(i.server.Close)
 	return i
@@ -252,6 +266,9 @@ func (i *Issuer) register(w http.ResponseWriter, r *http.Request) {
 	defer i.mu.Unlock()
 	i.made++
 	asked["client_id"], asked["client_secret"], asked["client_secret_expires_at"] = fmt.Sprintf("client-%d", i.made), rand.Text(), 0
+	if i.SecretFor > 0 {
+		asked["client_secret_expires_at"] = i.Now().Add(i.SecretFor).Unix()
+	}
 	reply(w, http.StatusCreated, asked)
 }
 
@@ -261,4 +278,19 @@ func reply(w http.ResponseWriter, status int, body any) {
 	}
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
+}
+
+// Client reaches the provider at https://HOST, and everything else as it is.
+func (i *Issuer) Client(host string) *http.Client {
+	return &http.Client{Transport: named{host, strings.TrimPrefix(i.URL, "http://")}, Timeout: 5 * time.Second}
+}
+
+type named struct{ host, at string }
+
+func (n named) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == n.host {
+		r = r.Clone(r.Context())
+		r.URL.Scheme, r.URL.Host = "http", n.at
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
