@@ -43,8 +43,8 @@ func (d Discovery) forms() (all []*form) {
 	return append(all, &email)
 }
 
-// Implementations are the ways to reach a person, in the order of a choice.
-func (d Discovery) Implementations() []string {
+// Channels are the implementations that send a message, in the order of a choice.
+func (d Discovery) Channels() []string {
 	names := []string{Email}
 	if d.Jabber != nil {
 		names = append(names, Jabber)
@@ -52,6 +52,13 @@ func (d Discovery) Implementations() []string {
 	for _, h := range d.Hooks {
 		names = append(names, h.Name)
 	}
+	return names
+}
+
+// Implementations are the ways in which people prove who they are, in the order of a choice:
+// providers by their names.
+func (d Discovery) Implementations() []string {
+	names := d.Channels()
 	for _, p := range d.Providers {
 		names = append(names, p.Name)
 	}

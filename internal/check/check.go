@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,7 @@ type House struct {
 	Channels  *delivery.Channels
 	Discovery accounts.Discovery
 	Words     *words.Catalogue
+	Provider  func(ctx context.Context, name string) (note string, err error)
 	Bus       func(context.Context) error // tries the bus; nil: there is none
 	Mailbox   func(context.Context) error // runs the local mailbox; nil: there is none
 	Waiting   func()                      // called when a test message takes its time
@@ -66,8 +68,12 @@ func (h House) Run(ctx context.Context, send string) (all []Finding) {
 	add("clock", h.tryClock(ctx), "plausible")
 	add("sender", h.trySender(), "at "+senderDomain(h.Config.Email.From))
 	works := map[string]bool{}
-	for _, channel := range h.Discovery.Implementations() {
+	for _, channel := range h.Discovery.Channels() {
 		works[channel] = add(channel, h.tryChannel(ctx, channel), h.channelNote(channel))
+	}
+	for _, p := range h.Discovery.Providers {
+		note, err := h.Provider(ctx, p.Name)
+		add("provider "+p.Name, err, note)
 	}
 	if h.Bus != nil {
 		add("bus", h.Bus(ctx), "the broker answers, queues are there")
@@ -165,10 +171,15 @@ func (h House) tryChannel(ctx context.Context, channel string) error {
 // trySend sends a test message and says what came of it. It has the time that a mail server
 // may take (RFC 5321 4.5.3.2.6).
 func (h House) trySend(ctx context.Context, text string, works map[string]bool) (note string, err error) {
-	found, refusal := h.Discovery.Resolve(text, "")
+	all, refusal := h.Discovery.Candidates(text, "")
 	if refusal != "" {
 		return "", fmt.Errorf("%q: %s", text, h.Words.Get("en").T("problem.id."+string(refusal)))
 	}
+	at := slices.IndexFunc(all, func(c accounts.Candidate) bool { return !accounts.Redirects(c.ID.Implementation) })
+	if at < 0 {
+		return "", fmt.Errorf("%q leads to a provider, which takes no messages: name an address", text)
+	}
+	found := all[at]
 	channel := found.ID.Implementation
 	if !works[channel] { // it would take as long to say the same
 		return "", errors.New("not sent: see " + channel)
