@@ -35,6 +35,7 @@ type cli struct {
 	Check           checkCmd           `cmd:"" help:"Try everything that is configured and say what is wrong."`
 	Sweep           sweepCmd           `cmd:"" help:"Remove expired rows, once; for cron."`
 	Users           usersCmd           `cmd:"" help:"List, show and change users. ID is a username, a user's id, or any address."`
+	Discover        discoverCmd        `cmd:"" help:"What the sign-in box would do with an address, and why."`
 	Services        servicesCmd        `cmd:"" help:"Micro services: their triples (name, realm, seed) and realms."`
 	Messages        messagesCmd        `cmd:"" help:"The outbox: what was sent, to whom, and what the mail server said."`
 	Createsuperuser createSuperuserCmd `cmd:"" help:"Make a superuser."`

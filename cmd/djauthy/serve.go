@@ -135,6 +135,9 @@ func (h *app) pages() *web.Server {
 		DB: h.db, Signin: h.signin, Directory: h.directory, Discovery: h.discovery, Submitted: h.metrics.Submitted,
 		Manual: c.Mode == "manual",
 	}
+	for _, p := range c.Providers {
+		s.Providers = append(s.Providers, p.Name)
+	}
 	if h.bus != nil {
 		s.Bus = h.bus.Ready
 	}

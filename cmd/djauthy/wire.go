@@ -139,7 +139,7 @@ func (h *app) wire(e *env) error {
 
 // discovery knows the ids of everybody whom the configured channels reach.
 func discovery(c *config.Config) accounts.Discovery {
-	d := accounts.Discovery{FoldLocalPart: c.IDs.FoldLocalPart}
+	d := accounts.Discovery{FoldLocalPart: c.IDs.FoldLocalPart, AnyIssuer: c.OpenID.AnyIssuer}
 	if c.Jabber.ID != "" {
 		d.Jabber = &accounts.JabberIDs{Domains: c.Jabber.Domains}
 	}
@@ -230,7 +230,7 @@ func (h *app) signinSettings() (signin.Settings, error) {
 		OpenSignup: c.OpenSignup, Admins: map[accounts.ID]bool{}, Tries: c.Code.Tries, Lives: c.Lives(),
 		SendPerID: c.Limits.SendPerID, SendPerIP: c.Limits.SendPerIP, SendPerIDPrefix: c.Limits.SendPerIDPrefix,
 		FetchPerIP: c.Limits.FetchPerIP, TriesPerID: c.Limits.TriesPerID, ResendEvery: c.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(),
-		Site: c.Brand.Name, PublicURL: c.PublicURL,
+		Site: c.Brand.Name, PublicURL: c.PublicURL, Discovery: h.discovery,
 	}
 	for _, text := range c.Admins {
 		id, refusal := h.discovery.Find(text, "")

@@ -15,6 +15,7 @@ const (
 	AttemptCookie = "djauthy_attempt"
 	LinkCookie    = "djauthy_link"
 	BrowserCookie = "djauthy_browser"
+	AskedCookie   = "djauthy_asked"
 )
 
 func (d *Door) cookieName(name string) string {

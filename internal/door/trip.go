@@ -15,24 +15,24 @@ const tripCookie = "djauthy_trip_"
 // maxTrips is how many of them a browser keeps: each is sent with every request.
 const maxTrips = 4
 
-// Trip is the cookie of a sign-in at a provider, by its way.
-func (d *Door) Trip(c *fiber.Ctx, way string) string { return d.Cookie(c, tripCookie+way) }
+// Trip is the cookie of a sign-in at a provider, by its name.
+func (d *Door) Trip(c *fiber.Ctx, name string) string { return d.Cookie(c, tripCookie+name) }
 
-// SetTrip sets it, and drops those of the oldest sign-ins if there are many. The ways are
+// SetTrip sets it, and drops those of the oldest sign-ins if there are many. The names are
 // ordered by time.
-func (d *Door) SetTrip(c *fiber.Ctx, way, value string, life time.Duration) {
-	var ways []string
-	for name := range c.Request().Header.Cookies() {
-		if way, ok := strings.CutPrefix(string(name), d.cookieName(tripCookie)); ok {
-			ways = append(ways, way)
+func (d *Door) SetTrip(c *fiber.Ctx, name, value string, life time.Duration) {
+	var kept []string
+	for cookie := range c.Request().Header.Cookies() {
+		if old, ok := strings.CutPrefix(string(cookie), d.cookieName(tripCookie)); ok {
+			kept = append(kept, old)
 		}
 	}
-	slices.Sort(ways)
-	for _, old := range ways[:max(0, len(ways)-maxTrips+1)] {
+	slices.Sort(kept)
+	for _, old := range kept[:max(0, len(kept)-maxTrips+1)] {
 		d.DropTrip(c, old)
 	}
-	d.SetCookie(c, tripCookie+way, value, life)
+	d.SetCookie(c, tripCookie+name, value, life)
 }
 
 // DropTrip has the browser delete it.
-func (d *Door) DropTrip(c *fiber.Ctx, way string) { d.DropCookie(c, tripCookie+way) }
+func (d *Door) DropTrip(c *fiber.Ctx, name string) { d.DropCookie(c, tripCookie+name) }

@@ -53,8 +53,19 @@ func (s *Service) tag(b Browser, id accounts.ID) [tagSize]byte {
 }
 
 // knows reports whether the browser has signed in with id before.
-func (s *Service) knows(b Browser, id accounts.ID) bool {
-	return len(b.tags) > 0 && slices.Contains(b.tags, s.tag(b, id))
+func (s *Service) knows(b Browser, id accounts.ID) bool { return s.lastKnown(b, id) >= 0 }
+
+// lastKnown is how many ids the browser has signed in with since it did with id, or -1.
+func (s *Service) lastKnown(b Browser, id accounts.ID) int {
+	if len(b.tags) == 0 {
+		return -1
+	}
+	return slices.Index(b.tags, s.tag(b, id))
+}
+
+// Chooses returns the browser's cookie after a way was chosen for what was typed.
+func (s *Service) Chooses(b Browser, w Way) string {
+	return s.Cookie(s.remember(b, chosen(w.Name(), w.Address)))
 }
 
 // remember returns the browser with the tag of id in front.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -21,9 +22,9 @@ type Led struct {
 	// Direct: the sign-in form's page names the provider's origin, so that its POST may
 	// redirect there (Content-Security-Policy form-action). Else a page of ours leads on.
 	Direct bool
-	// Way names this sign-in among others of the browser. It is part of a cookie's name and
+	// Name names this sign-in among others of the browser. It is part of a cookie's name and
 	// of an address, and no secret.
-	Way string
+	Name string
 	// Trip is what the browser keeps until the person comes back, sealed.
 	Trip string
 	Life time.Duration
@@ -41,18 +42,34 @@ type trip struct {
 	Next      string           // a local path, or ""
 	AdminHash []byte           // of the first administrator's token, or empty
 	Expires   time.Time
+	Again     bool // it began anew because the issuer had forgotten this server
 }
 
-// Lead leads a person to a provider. req.ID is what they typed, if that says who they are
-// there.
-func (s *Service) Lead(ctx context.Context, provider string, req Request, by Requester) (Led, error) {
+// Lead leads a person to the provider of the request, or else to the one that its id names.
+func (s *Service) Lead(ctx context.Context, req Request, by Requester) (Led, error) {
+	t := trip{Typed: req.Typed, Next: req.Next, AdminHash: adminHash(req.AdminToken)}
+	return s.lead(ctx, req, t, by)
+}
+
+// lead begins a trip.
+func (s *Service) lead(ctx context.Context, req Request, t trip, by Requester) (led Led, err error) {
+	target := federation.Target{Issuer: req.Issuer}
+	if req.Provider == "" && req.Issuer == "" {
+		if target, led.Wait, err = s.target(ctx, req.ID, by); err != nil || led.Wait > 0 {
+			return led, err
+		}
+	}
 	state, err := s.newState(ctx)
 	if err != nil {
 		return Led{}, err
 	}
-	t := trip{StateHash: state.Hash(), Typed: req.Typed, Next: req.Next, AdminHash: adminHash(req.AdminToken)}
-	led := Led{Way: wayOf(state)}
-	if led.URL, t.Pending, err = s.Federation.Begin(ctx, provider, state.String(), string(req.Typed)); err != nil {
+	t.StateHash, led.Name = state.Hash(), tripName(state)
+	if req.Provider != "" {
+		led.URL, t.Pending, err = s.Federation.Begin(ctx, req.Provider, state.String(), string(req.Typed))
+	} else {
+		led.URL, t.Pending, err = s.Federation.BeginAt(ctx, target, state.String(), hint(req.Typed))
+	}
+	if err != nil {
 		return Led{}, err
 	}
 	if led.Direct = slices.Contains(s.Federation.Origins(), federation.Origin(led.URL)); !led.Direct {
@@ -62,6 +79,14 @@ func (s *Service) Lead(ctx context.Context, provider string, req Request, by Req
 	t.Expires = db.ID(state.ID).Time().Add(led.Life)
 	led.Trip, err = s.sealTrip(t, by)
 	return led, err
+}
+
+// hint is what tells an issuer who comes: an address at it (login_hint, OIDC Core 3.1.2.1).
+func hint(typed accounts.Address) string {
+	if strings.Contains(string(typed), "@") && !strings.Contains(string(typed), "/") {
+		return string(typed)
+	}
+	return ""
 }
 
 // newState is the state of a request to a provider (RFC 6749 10.12). The ID will be that
@@ -74,10 +99,9 @@ func (s *Service) newState(ctx context.Context) (state seal.Token, err error) {
 	return state, err
 }
 
-// wayOf is the part of a state that is no secret.
-func wayOf(state seal.Token) string {
-	way, _, _ := strings.Cut(state.String(), ".")
-	return way
+// tripName is the part of a state that is no secret. Names are ordered by time.
+func tripName(state seal.Token) string {
+	return fmt.Sprintf("%016x", uint64(state.ID))
 }
 
 // implementation is that of a provider.
@@ -118,13 +142,13 @@ func (s *Service) LeadsTo(sealed string, now time.Time, by Requester) string {
 	return ""
 }
 
-// Way is the part of a state that names the browser's trip; ok is false if it is no state.
-func Way(state string) (way string, ok bool) {
+// TripName is the part of a state that names the browser's trip; ok is false if it is no state.
+func TripName(state string) (name string, ok bool) {
 	token, ok := seal.ParseToken(state)
 	if !ok {
 		return "", false
 	}
-	return wayOf(token), true
+	return tripName(token), true
 }
 
 // fetchBudget is the budget of what one network may make this server fetch.

@@ -45,7 +45,11 @@ func (s *Service) Return(ctx context.Context, provider, sealed string, response 
 		return r.out, err
 	}
 	var err error
-	if r.who, err = s.Federation.Finish(ctx, r.trip.Pending, response); err != nil {
+	r.who, err = s.Federation.Finish(ctx, r.trip.Pending, response)
+	if errors.Is(err, federation.ErrDead) && !r.trip.Again {
+		return r.again(ctx)
+	}
+	if err != nil {
 		return Entered{}, err
 	}
 	err = s.DB.Sequence(ctx, db.Serializable(r.enter), db.Afterwards(r.giveBack))
@@ -53,6 +57,13 @@ func (s *Service) Return(ctx context.Context, provider, sealed string, response 
 		return Entered{}, err
 	}
 	return r.out, nil
+}
+
+// again leads to the issuer once more, which had forgotten this server.
+func (r *returning) again(ctx context.Context) (Entered, error) {
+	t := trip{Typed: r.trip.Typed, Next: r.trip.Next, AdminHash: r.trip.AdminHash, Again: true}
+	led, err := r.s.lead(ctx, Request{Typed: t.Typed, Issuer: r.trip.Pending.Issuer}, t, r.by)
+	return Entered{Verdict: LedAgain, Led: led}, err
 }
 
 // claim makes the attempt, so that each response is redeemed once. It also takes from the
@@ -116,6 +127,10 @@ func (r *returning) enter(tx *db.Tx) error {
 		Account: who, Factor: r.who.ID.Implementation, Via: audit.SignedInProvider,
 		Upstream: session.Upstream{AMR: strings.Join(r.who.AMR, " "), ACR: r.who.ACR, AuthTime: r.who.AuthTime},
 	})
+	if err == nil && r.out.Verdict == Accepted && r.trip.Typed != "" {
+		way := cmp.Or(r.who.Provider, r.who.ID.Implementation)
+		r.out.Browser = r.s.Cookie(r.s.remember(r.s.remember(r.by.Browser, chosen(way, r.trip.Typed)), r.who.ID))
+	}
 	return err
 }
 

@@ -54,7 +54,8 @@ type away struct {
 
 func goes(t *testing.T, h *house, b *browser, req signin.Request) away {
 	t.Helper()
-	led, err := h.Signin.Lead(t.Context(), "corp", req, b.By)
+	req.Provider = "corp"
+	led, err := h.Signin.Lead(t.Context(), req, b.By)
 	check(t, err)
 	return away{led, follow(t, led.URL)}
 }

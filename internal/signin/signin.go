@@ -53,6 +53,7 @@ type Settings struct {
 	FetchPerIP                                        config.Rates
 	GivesBack                                         config.Rate // see func GivesBack
 
+	Discovery accounts.Discovery
 	Site      string // the name of this site in messages
 	PublicURL string
 }
@@ -118,6 +119,7 @@ const (
 	Spent                    // too many wrong tries for this id: a long code is needed
 	Foreign                  // a link opened in another browser than that of the attempt
 	Refused                  // who they are at their provider may not sign in here
+	LedAgain                 // the provider has to be asked once more
 )
 
 // Entered is the result of a submitted code or link.
@@ -130,6 +132,7 @@ type Entered struct {
 	Next      string    // where the person wanted to go: a local path, or ""
 	Browser   string    // the browser cookie, which contains this id
 	User      accounts.UserID
+	Led       Led           // after LedAgain
 	Wait      time.Duration // after Spent of a provider's response: until another has a chance
 
 	givesBack bool // what the attempt took from limits is to be returned

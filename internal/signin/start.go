@@ -20,6 +20,8 @@ type Request struct {
 	Typed      accounts.Address // where messages are sent, as typed; "": the identifier
 	Next       string           // a local path, or ""
 	AdminToken string           // the first administrator's token, or ""
+	Provider   string           // the name of a configured provider that is to be used, or ""
+	Issuer     string           // the issuer that is to be used, which nobody has configured, or ""
 }
 
 // Started is the result of a Request. If Wait is 0, a code is on its way, as far as the

@@ -43,6 +43,8 @@ func (s *signIn) loginPage(c *fiber.Ctx, action string) loginPage {
 		provider, ok := s.signin.Federation.Provider(name)
 		if !ok {
 			provider.Label = p.Way(name)
+		}
+		if !ok && name != accounts.OpenID { // who has one knows that the box takes it
 			kinds = append(kinds, provider.Label)
 		}
 		p.Ways = append(p.Ways, provider.Label)
@@ -114,28 +116,10 @@ func (s *signIn) start(c *fiber.Ctx, p loginPage, adminToken string) error {
 	if s.manual {
 		p.Implementation = page.Form(c, "implementation")
 	}
-	found, refusal := s.discovery.Resolve(p.ID, p.Implementation)
 	if s.manual && p.Implementation == "" {
-		refusal = accounts.NoWay
+		return s.refuse(c, p, accounts.NoWay)
 	}
-	if refusal != "" {
-		p.Problem = p.T("problem.id." + string(refusal))
-		return s.Write(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
-	}
-	req := signin.Request{ID: found.ID, Typed: found.Address, Next: p.Next, AdminToken: adminToken}
-	if found.Provider != "" {
-		return s.leadFromForm(c, found.Provider, req)
-	}
-	by := s.requester(c)
-	started, err := s.signin.Start(c.UserContext(), req, by)
-	if err != nil {
-		return err
-	}
-	if started.Closed {
-		p.Problem = p.T("problem.id.closed", "Channel", p.Way(found.ID.Implementation))
-		return s.Write(c.Status(http.StatusServiceUnavailable), "signin/login.html", p)
-	}
-	return s.started(c, started, by)
+	return s.discover(c, p, adminToken)
 }
 
 // started responds to a request to sign in: the code page, or when to try again.

@@ -30,39 +30,47 @@ func (s *signIn) buttons(next string) (all []button) {
 	return all
 }
 
+// provider is a handler for one provider, by name.
+func (s *signIn) provider(name string, handle func(c *fiber.Ctx, name string) error) fiber.Handler {
+	return func(c *fiber.Ctx) error { return handle(c, name) }
+}
+
 // showProvider leads to a configured provider.
-func (s *signIn) showProvider(c *fiber.Ctx) error {
-	if _, ok := s.signin.Federation.Provider(c.Params("provider")); !ok {
-		return door.Fail(http.StatusNotFound)
-	}
-	req := signin.Request{Next: s.WayBack(c, door.RequestedNext(page.Query(c)))}
-	led, err := s.lead(c, c.Params("provider"), req)
+func (s *signIn) showProvider(c *fiber.Ctx, name string) error {
+	req := signin.Request{Provider: name, Next: s.WayBack(c, door.RequestedNext(page.Query(c)))}
+	led, err := s.lead(c, req)
 	if err != nil {
-		return s.providerProblem(c, c.Params("provider"), err)
+		return s.providerProblem(c, s.providerName(c, name), err)
 	}
 	return c.Redirect(led.URL, http.StatusSeeOther)
 }
 
 // lead begins a sign-in at a provider in this browser.
-func (s *signIn) lead(c *fiber.Ctx, provider string, req signin.Request) (signin.Led, error) {
-	led, err := s.signin.Lead(c.UserContext(), provider, req, s.requester(c))
+func (s *signIn) lead(c *fiber.Ctx, req signin.Request) (signin.Led, error) {
+	led, err := s.signin.Lead(c.UserContext(), req, s.requester(c))
+	if err == nil && led.Wait > 0 {
+		err = &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: led.Wait}
+	}
 	if err == nil {
-		s.Door.SetTrip(c, led.Way, led.Trip, led.Life)
+		s.Door.SetTrip(c, led.Name, led.Trip, led.Life)
 	}
 	return led, err
 }
 
 // leadFromForm leads to a provider after a POST of the sign-in form. The form's page names
 // the origins that its redirect may lead to; to others a page of ours leads (leaving).
-func (s *signIn) leadFromForm(c *fiber.Ctx, provider string, req signin.Request) error {
-	led, err := s.lead(c, provider, req)
+func (s *signIn) leadFromForm(c *fiber.Ctx, p loginPage, w signin.Way, req signin.Request) error {
+	led, err := s.lead(c, req)
 	switch {
+	case errors.Is(err, federation.ErrNowhere):
+		p.Problem = p.T("problem.id.nowhere", "Typed", string(w.Address))
+		return s.Write(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
 	case err != nil:
-		return s.providerProblem(c, provider, err)
+		return s.providerProblem(c, s.placeOf(w), err)
 	case led.Direct:
 		return c.Redirect(led.URL, http.StatusSeeOther)
 	}
-	return c.Redirect("/login/leave/"+led.Way, http.StatusSeeOther)
+	return c.Redirect("/login/leave/"+led.Name, http.StatusSeeOther)
 }
 
 type leavePage struct {
@@ -72,7 +80,7 @@ type leavePage struct {
 
 // showLeave is the page that leads to a provider: by itself after a moment, and by a link.
 func (s *signIn) showLeave(c *fiber.Ctx) error {
-	to := s.signin.LeadsTo(s.Door.Trip(c, c.Params("way")), s.Now(), s.requester(c))
+	to := s.signin.LeadsTo(s.Door.Trip(c, c.Params("trip")), s.Now(), s.requester(c))
 	if to == "" {
 		return s.Say(c.Status(http.StatusGone), "provider.over", "/login", "error.go_on")
 	}
@@ -89,37 +97,40 @@ const maxResponse = 8 << 10
 // postCallback takes a response that the provider's page posts (OAuth 2.0 Form Post Response
 // Mode). The browser sends no cookie along with a POST from another site, so that it comes
 // back by a GET.
-func (s *signIn) postCallback(c *fiber.Ctx) error {
+func (s *signIn) postCallback(c *fiber.Ctx, name string) error {
 	response := url.Values{}
-	for name, value := range c.Request().PostArgs().All() {
-		response.Add(string(name), string(value))
+	for key, value := range c.Request().PostArgs().All() {
+		response.Add(string(key), string(value))
 	}
 	query := response.Encode()
 	if len(query) > maxResponse {
 		return door.Fail(http.StatusRequestEntityTooLarge)
 	}
-	return c.Redirect("/login/"+url.PathEscape(c.Params("provider"))+"/callback?"+query, http.StatusSeeOther)
+	return c.Redirect("/login/"+name+"/callback?"+query, http.StatusSeeOther)
 }
 
 // showCallback takes the response of a provider.
-func (s *signIn) showCallback(c *fiber.Ctx) error {
+func (s *signIn) showCallback(c *fiber.Ctx, provider string) error {
 	response, err := url.ParseQuery(page.Query(c))
 	if err != nil {
-		return s.providerProblem(c, c.Params("provider"), fmt.Errorf("%w: %w", federation.ErrRefused, err))
+		return s.providerProblem(c, s.providerName(c, provider), fmt.Errorf("%w: %w", federation.ErrRefused, err))
 	}
-	way, _ := signin.Way(response.Get("state"))
-	trip := s.Door.Trip(c, way)
+	name, _ := signin.TripName(response.Get("state"))
+	trip := s.Door.Trip(c, name)
 	if trip != "" {
-		s.Door.DropTrip(c, way)
+		s.Door.DropTrip(c, name)
 	}
-	e, err := s.signin.Return(c.UserContext(), c.Params("provider"), trip, response, s.requester(c))
+	e, err := s.signin.Return(c.UserContext(), provider, trip, response, s.requester(c))
 	if err != nil {
-		return s.providerProblem(c, c.Params("provider"), err)
+		return s.providerProblem(c, s.providerName(c, provider), err)
 	}
 	s.submitted(verdicts[e.Verdict])
 	switch e.Verdict {
 	case signin.Accepted, signin.Again:
 		return s.enter(c, e)
+	case signin.LedAgain:
+		s.Door.SetTrip(c, e.Led.Name, e.Led.Trip, e.Led.Life)
+		return c.Redirect(e.Led.URL, http.StatusSeeOther)
 	case signin.Refused:
 		return s.Say(c.Status(http.StatusUnprocessableEntity), "provider.not_let_in", "/login", "error.go_on")
 	case signin.Spent:
@@ -128,26 +139,48 @@ func (s *signIn) showCallback(c *fiber.Ctx) error {
 	return s.Say(c.Status(http.StatusGone), "provider.over", "/login", "error.go_on")
 }
 
-// providerProblem responds to a failure at a provider. What it said is for the log alone.
-func (s *signIn) providerProblem(c *fiber.Ctx, provider string, err error) error {
-	name := provider
-	if p, ok := s.signin.Federation.Provider(provider); ok {
-		name = p.Label
+// providerName is what a provider is called: a configured one by its label.
+func (s *signIn) providerName(c *fiber.Ctx, name string) string {
+	if p, ok := s.signin.Federation.Provider(name); ok {
+		return p.Label
 	}
+	return s.Language(c).T("provider.yours")
+}
+
+// placeOf is what the provider of a way is called: a configured one by its label, others by
+// their host.
+func (s *signIn) placeOf(w signin.Way) string {
+	if p, ok := s.signin.Federation.Provider(w.Provider); ok {
+		return p.Label
+	}
+	if u, err := url.Parse(w.Issuer); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return w.ID.Shown()
+}
+
+// providerProblem responds to a failure at a provider. What it said is for the log alone.
+func (s *signIn) providerProblem(c *fiber.Ctx, name string, err error) error {
 	m := page.Message{Base: s.Base(c), Link: "/login"}
 	m.LinkText = m.T("error.go_on")
+	if s.Door.Cookie(c, door.AskedCookie) != "" || c.Locals(severalWays) != nil { // what was typed fits another way, too
+		m.Link, m.LinkText = "/login/choose", m.T("provider.other_way")
+	}
 	status := http.StatusBadGateway
 	switch {
 	case errors.Is(err, federation.ErrUnknown):
 		return door.Fail(http.StatusNotFound)
 	case errors.Is(err, federation.ErrDown):
 		m.Heading, m.Text = m.T("provider.down.heading", "Provider", name), m.T("provider.down.text")
+	case errors.Is(err, federation.ErrClosed):
+		status = http.StatusUnprocessableEntity
+		m.Heading, m.Text = m.T("provider.closed.heading", "Provider", name), m.T("provider.closed.text")
 	case errors.Is(err, federation.ErrRefused):
 		status = http.StatusUnprocessableEntity
 		m.Heading, m.Text = m.T("provider.refused.heading", "Provider", name), m.T("provider.refused.text")
 	default:
 		return err
 	}
-	s.Log.Info("a sign-in at a provider failed", "request", s.Door.RequestID(c), "provider", provider, "status", strconv.Itoa(status), "err", err)
+	s.Log.Info("a sign-in at a provider failed", "request", s.Door.RequestID(c), "provider", name, "status", strconv.Itoa(status), "err", err)
 	return s.WriteMessage(c.Status(status), m)
 }

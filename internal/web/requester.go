@@ -7,15 +7,27 @@ import (
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
-// requester describes the sender of a request. A browser without browser cookie gets one.
+// browserKey is the key under which a request keeps the browser that it gave a cookie.
+const browserKey = "browser"
+
+// browser is the sender's browser. One without browser cookie gets one.
+func (s *signIn) browser(c *fiber.Ctx) signin.Browser {
+	if b, ok := c.Locals(browserKey).(signin.Browser); ok {
+		return b
+	}
+	b, isNew := s.signin.ReadBrowser(s.Door.Cookie(c, door.BrowserCookie))
+	if isNew {
+		s.Door.SetCookie(c, door.BrowserCookie, s.signin.Cookie(b), browserLife)
+		c.Locals(browserKey, b)
+	}
+	return b
+}
+
+// requester describes the sender of a request.
 func (s *signIn) requester(c *fiber.Ctx) signin.Requester {
 	address := s.Door.Address(c)
-	browser, isNew := s.signin.ReadBrowser(s.Door.Cookie(c, door.BrowserCookie))
-	if isNew {
-		s.Door.SetCookie(c, door.BrowserCookie, s.signin.Cookie(browser), browserLife)
-	}
 	return signin.Requester{
-		Browser: browser, Network: door.Network(address), Client: s.Client(c), Words: s.Language(c),
+		Browser: s.browser(c), Network: door.Network(address), Client: s.Client(c), Words: s.Language(c),
 		Session: s.Door.Token(c, door.SessionCookie), Attempt: s.Door.Token(c, door.AttemptCookie),
 		AfterResponse: func(fn func()) { door.AfterResponse(c, fn) },
 	}

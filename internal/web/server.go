@@ -26,6 +26,8 @@ type Server struct {
 	Signin    *signin.Service
 	Directory *directory.Directory
 	Discovery accounts.Discovery
+	// Providers are the names of the configured ones.
+	Providers []string
 	// Manual lets people choose the implementation.
 	Manual bool
 	// Mailbox is the local mailbox for the page /mailbox, nil if the page does
@@ -87,10 +89,9 @@ func (s *Server) Routes(site *page.Site) []page.Route {
 		page.Post("/login/not-me/:token", page.Anybody, in.postNotMe),
 		page.Get("/login/first/:token", page.Anybody, in.showFirstAdmin),
 		page.Post("/login/first/:token", page.Anybody, in.postFirstAdmin),
-		page.Get("/login/leave/:way", page.Anybody, in.showLeave),
-		page.Get("/login/:provider", page.Anybody, in.showProvider),
-		page.Get("/login/:provider/callback", page.Anybody, in.showCallback),
-		page.Post("/login/:provider/callback", page.AnyOrigin, in.postCallback),
+		page.Get("/login/choose", page.Anybody, in.showChoose),
+		page.Post("/login/choose", page.Anybody, in.postChoose),
+		page.Get("/login/leave/:trip", page.Anybody, in.showLeave),
 		page.Post("/logout", page.Anybody, in.postLogout),
 		page.Get("/account", page.Person, own.showAccount),
 		page.Post("/account/settings", page.Person, own.postSettings),
@@ -104,6 +105,14 @@ func (s *Server) Routes(site *page.Site) []page.Route {
 		page.Get("/forward-auth", page.AnyHost, here.forwardAuth),
 		page.Get("/healthz", page.AnyHost, func(c *fiber.Ctx) error { return c.SendString("ok\n") }),
 		page.Get("/readyz", page.AnyHost, here.ready),
+	}
+	for _, name := range append(s.Providers, accounts.OpenID) { // accounts.OpenID: any issuer, to which ids lead
+		if name != accounts.OpenID {
+			all = append(all, page.Get("/login/"+name, page.Anybody, in.provider(name, in.showProvider)))
+		}
+		all = append(all,
+			page.Get("/login/"+name+"/callback", page.Anybody, in.provider(name, in.showCallback)),
+			page.Post("/login/"+name+"/callback", page.AnyOrigin, in.provider(name, in.postCallback)))
 	}
 	if s.Mailbox != nil {
 		all = append(all, page.Get("/mailbox", page.ThisHost, here.showMailbox))

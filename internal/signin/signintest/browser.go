@@ -135,3 +135,6 @@ func (b *Browser) Disowns(t *testing.T, token seal.Token, confirmed bool) signin
 
 // At moves a browser to another machine; its cookies stay.
 func (b *Browser) At(h *House) *Browser { return &Browser{h, b.By} }
+
+// Keeps is the browser after it was given another browser cookie.
+func (b *Browser) Keeps(cookie string) { b.By.Browser, _ = b.House.Signin.ReadBrowser(cookie) }

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -81,17 +83,24 @@ func Furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *House {
 		SendPerID: cfg.Limits.SendPerID, SendPerIP: cfg.Limits.SendPerIP, SendPerIDPrefix: cfg.Limits.SendPerIDPrefix,
 		FetchPerIP: cfg.Limits.FetchPerIP,
 		TriesPerID: cfg.Limits.TriesPerID, ResendEvery: cfg.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(), Site: "Example", PublicURL: site,
+		Discovery: accounts.Discovery{FoldLocalPart: true},
 	}, log)
 	h.Directory = &directory.Directory{DB: d, Sessions: sessions, Log: log}
 	return h
 }
 
-// Leads makes the house lead people to providers.
+// Leads makes the house lead people to providers, and to issuers at loopback addresses.
 func (h *House) Leads(t testing.TB, providers ...federation.Provider) {
+	h.LeadsBy(t, nil, providers...)
+}
+
+// LeadsBy is Leads with a client for addresses that ids name.
+func (h *House) LeadsBy(t testing.TB, strangers *http.Client, providers ...federation.Provider) {
 	t.Helper()
 	var err error
+	h.Signin.Settings.Discovery.AnyIssuer = true
 	h.Signin.Federation, err = federation.New(federation.Settings{
-		Providers: providers, PublicURL: site, Discovery: accounts.Discovery{FoldLocalPart: true},
+		Providers: providers, PublicURL: site, Client: "Example", Strangers: strangers, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Discovery: accounts.Discovery{FoldLocalPart: true},
 	}, h.DB, h.keys, slog.New(slog.DiscardHandler))
 	dbtest.Check(t, err)
 }

@@ -1,0 +1,39 @@
+package signin
+
+import (
+	"encoding/base64"
+	"encoding/json"
+)
+
+// Asked is what a person typed who is asked which way they mean. The browser keeps it,
+// sealed, because no address belongs into a URL.
+type Asked struct {
+	Text       string
+	Next       string // a local path, or ""
+	AdminToken string // the first administrator's token, or ""
+}
+
+// keepsAsked tells what is sealed here from what else a browser keeps.
+const keepsAsked = "asked"
+
+// SealAsked seals what was typed for this browser.
+func (s *Service) SealAsked(a Asked, by Requester) (string, error) {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(s.trips.Seal(text, append([]byte(keepsAsked), by.Browser.ID[:]...))), nil
+}
+
+// OpenAsked opens it.
+func (s *Service) OpenAsked(sealed string, by Requester) (a Asked, ok bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(sealed)
+	if err != nil || sealed == "" {
+		return a, false
+	}
+	text, err := s.trips.Open(raw, append([]byte(keepsAsked), by.Browser.ID[:]...))
+	if err != nil {
+		return a, false
+	}
+	return a, json.Unmarshal(text, &a) == nil
+}
