@@ -144,7 +144,9 @@ func TestWhatGoesWrongAtAProviderIsAPage(t *testing.T) {
 	page(b.get("/login/corp/callback?state=a&code=%zz"), http.StatusUnprocessableEntity, "Not signed in")
 	page(b.get("/login/leave/abc"), http.StatusGone, "That sign-in has ended")
 	b.get("/login/nobody").want(t, http.StatusNotFound, "")
-	b.get("/login/nobody/callback").want(t, http.StatusGone, "")
+	b.get("/login/nobody/callback").want(t, http.StatusNotFound, "")
+	b.get("/login/openid").want(t, http.StatusNotFound, "")
+	page(b.get("/login/openid/callback"), http.StatusGone, "That sign-in has ended")
 	b.post("/login", "id", "nobody:ann").want(t, http.StatusUnprocessableEntity, "")
 	away := b.get("/login/corp")
 	i.Respond = nil
