@@ -58,6 +58,10 @@ func (f *Service) ProviderOf(issuer string) string {
 // BeginAt leads to a target of Find, like Begin. It registers this server there if that is
 // needed.
 func (f *Service) BeginAt(ctx context.Context, t Target, state, hint string) (string, Pending, error) {
+	if t.Claim != nil {
+		address, p := f.beginOpenID2(*t.Claim, state)
+		return address, p, nil
+	}
 	if name := f.ProviderOf(t.Issuer); name != "" {
 		return f.Begin(ctx, name, state, hint)
 	}

@@ -16,6 +16,7 @@ import (
 // 2.0.
 type Target struct {
 	Issuer string
+	Claim  *Claim
 }
 
 // ErrNowhere means that no provider is found for the id.
@@ -73,8 +74,8 @@ func (f *Service) FindMail(ctx context.Context, user string, may func() bool) (T
 	return Target{}, ErrNowhere
 }
 
-// findURL finds the provider of a URL: the issuer that its host names for it, or an issuer
-// that it is itself.
+// findURL finds the provider of a URL: the issuer that its host names for it, an issuer that
+// it is itself, or the provider of OpenID 2.0 that its page names.
 func (f *Service) findURL(ctx context.Context, address string) (Target, error) {
 	type answer struct {
 		target Target
@@ -89,10 +90,14 @@ func (f *Service) findURL(ctx context.Context, address string) (Target, error) {
 	if a := <-named; a.err == nil {
 		return a.target, nil
 	}
-	if err != nil {
-		return Target{}, err
+	if !errors.Is(err, ErrNowhere) {
+		return Target{Issuer: own}, err
 	}
-	return Target{Issuer: own}, nil
+	c, err := f.findClaim(ctx, address)
+	if err != nil || strings.HasPrefix(c.Endpoint, f.settings.PublicURL+"/") {
+		return Target{}, ErrNowhere
+	}
+	return Target{Claim: &c}, nil
 }
 
 // isIssuer returns the issuer that a URL is, with a slash at its end or without.

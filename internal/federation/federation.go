@@ -68,6 +68,7 @@ type Pending struct {
 	Verifier string // of PKCE (RFC 7636 4.1)
 	Session  string // of a driver
 	Callback string // of a driver
+	Claim    *Claim // of a URL of OpenID 2.0, or nil
 }
 
 // Identity is who somebody is at a provider.
@@ -200,6 +201,9 @@ func (f *Service) Begin(ctx context.Context, name, state, hint string) (string, 
 
 // Finish checks the response of a provider and returns who the person is there.
 func (f *Service) Finish(ctx context.Context, p Pending, response url.Values) (Identity, error) {
+	if p.Claim != nil {
+		return f.finishOpenID2(ctx, *p.Claim, response)
+	}
 	if p.Issuer != "" {
 		return f.finishAt(ctx, p, response)
 	}
