@@ -14,3 +14,9 @@ func Guarded(ctx context.Context, fn func() (int, error)) (int, error) { return 
 
 // DB is the database of a service.
 func DB(f *Service) *db.DB { return f.db }
+
+// ReadHead and ReadXRDS read what a URL says about itself.
+var (
+	ReadHead = readHead
+	ReadXRDS = readXRDS
+)
