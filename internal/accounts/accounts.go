@@ -41,6 +41,14 @@ func (a Account) Shown() string {
 	return a.Label + " (" + a.Addr.Shown() + ")"
 }
 
+// Masked is the account as others may see it.
+func (a Account) Masked() string {
+	if a.Addr == (ID{}) {
+		return ""
+	}
+	return a.Addr.Masked()
+}
+
 const accountColumns = `a.id, a.user_id, a.implementation, a.identifier, a.is_active, a.activated_at, a.last_used_at, a.code_generation, a.label`
 
 // columns is where accountColumns are scanned to.

@@ -36,6 +36,7 @@ type User struct {
 	Joined      time.Time
 	LastLogin   time.Time // zero: never
 	Deactivated time.Time // zero: not
+	MergedInto  UserID    // whose alias the user is, or 0
 	Requested   time.Time // the last request to sign in before any account was proved; zero: none
 }
 
@@ -43,7 +44,7 @@ type User struct {
 func (u User) Name() string { return strings.TrimSpace(u.FirstName + " " + u.LastName) }
 
 const userColumns = `u.id, u.username, u.first_name, u.last_name, u.email, u.language, u.is_active, u.is_staff,
-	u.is_superuser, u.is_invited, u.date_joined, u.last_login, u.deactivated_at, u.asked_at`
+	u.is_superuser, u.is_invited, u.date_joined, u.last_login, u.deactivated_at, u.merged_into, u.asked_at`
 
 // scan reads userColumns.
 func (u *User) scan(scan db.Scan) error { return u.scanAfter(nil, scan) }
@@ -51,7 +52,7 @@ func (u *User) scan(scan db.Scan) error { return u.scanAfter(nil, scan) }
 // scanAfter reads userColumns that follow other columns, which are scanned to before.
 func (u *User) scanAfter(before []any, scan db.Scan) error {
 	return scan(append(before, &u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Language, &u.Active,
-		&u.Staff, &u.Superuser, &u.Invited, &u.Joined, &u.LastLogin, &u.Deactivated, &u.Requested)...)
+		&u.Staff, &u.Superuser, &u.Invited, &u.Joined, &u.LastLogin, &u.Deactivated, &u.MergedInto, &u.Requested)...)
 }
 
 // For queries of other packages that read a row together with its user.
@@ -73,9 +74,18 @@ func GetUser(tx *db.Tx, id UserID) (u User, err error) {
 	return u, err
 }
 
-// Lookup finds a user by username, id, or any address, or returns
-// db.ErrNotFound.
+// Lookup finds a user by username, id, or any address, or returns db.ErrNotFound. An alias
+// leads to the user whose it is.
 func Lookup(tx *db.Tx, d Discovery, text string) (User, error) {
+	u, err := LookupAlias(tx, d, text)
+	if err == nil && u.MergedInto != 0 {
+		return GetUser(tx, u.MergedInto)
+	}
+	return u, err
+}
+
+// LookupAlias is Lookup, and leads from an alias nowhere.
+func LookupAlias(tx *db.Tx, d Discovery, text string) (User, error) {
 	var u User
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return u, db.ErrNotFound
@@ -168,8 +178,14 @@ func Delete(tx *db.Tx, id UserID, options ...Option) error {
 	if err := keepSuperuser(tx, id, options); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`DELETE FROM accounts WHERE user_id = $1`, id); err != nil {
-		return err
+	for _, statement := range []string{
+		`DELETE FROM accounts WHERE user_id = $1`,
+		`DELETE FROM changes WHERE user_id = $1 OR other_user_id = $1`,
+		`DELETE FROM users WHERE merged_into = $1`,
+	} {
+		if _, err := tx.Exec(statement, id); err != nil {
+			return err
+		}
 	}
 	return changed(tx.Exec(`DELETE FROM users WHERE id = $1`, id))
 }
@@ -192,7 +208,7 @@ func SweepUnproved(kept time.Duration) func(tx *db.Tx, before time.Time, limit i
 }
 
 func sweepUnproved(tx *db.Tx, before, requested time.Time, limit int) (int64, error) {
-	const unproved = `is_active = 0 AND is_invited = 0 AND deactivated_at = 0 AND is_superuser = 0`
+	const unproved = `is_active = 0 AND is_invited = 0 AND deactivated_at = 0 AND is_superuser = 0 AND merged_into = 0`
 	// Without MATERIALIZED, PostgreSQL may run the query once for each row, and more than
 	// limit rows are deleted.
 	return tx.Exec(`WITH gone AS MATERIALIZED (SELECT id FROM users WHERE `+unproved+` AND id < $1 AND asked_at < $2 ORDER BY id LIMIT $3`+tx.SkipLocked()+`)

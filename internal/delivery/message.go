@@ -20,7 +20,7 @@ type Message struct {
 	// To is the recipient: the channel, and the identifier there in the spelling to which
 	// the message is delivered.
 	To   accounts.ID
-	Kind string // the templates mail/KIND.*: "code", "test"
+	Kind string // the templates mail/KIND.*: "code", "test", "added", "removed", "merged"
 	Lang string
 	Text Text
 }
@@ -64,23 +64,24 @@ type Text struct {
 	Minutes int    // how long the code is valid
 	Link    string
 	NotMe   string
+	Address string // that was added or removed, masked
 }
 
 // shown is Text as the templates of all kinds see it.
 type shown struct {
 	*words.Language
-	Code, Site, Host, Browser, Place, At, Life, Link, NotMe string
+	Code, Site, Host, Browser, Place, At, Life, Link, NotMe, Address string
 }
 
 func (t Text) in(l *words.Language) *shown {
 	return &shown{
 		Language: l, Code: t.Code, Site: t.Site, Host: t.Host, Browser: t.Browser, Place: t.Place, At: t.At,
-		Life: l.N("mail.code.life", t.Minutes), Link: t.Link, NotMe: t.NotMe,
+		Life: l.N("mail.code.life", t.Minutes), Link: t.Link, NotMe: t.NotMe, Address: t.Address,
 	}
 }
 
 func (s *shown) values() words.Values {
-	return words.Values{&s.Code, &s.Site, &s.Host, &s.Browser, &s.Place, &s.At, &s.Life, &s.Link, &s.NotMe}
+	return words.Values{&s.Code, &s.Site, &s.Host, &s.Browser, &s.Place, &s.At, &s.Life, &s.Link, &s.NotMe, &s.Address}
 }
 
 // Worded is a message as it is sent.

@@ -24,6 +24,15 @@ func EndOf(tx *db.Tx, user accounts.UserID, id db.ID) error {
 	return err
 }
 
+// EndOfAccount ends the sessions of a user that were opened by an account, but one.
+func EndOfAccount(tx *db.Tx, user accounts.UserID, account accounts.AccountID, but db.ID) error {
+	if _, err := db.All(tx, db.One[db.ID], `SELECT id FROM sessions WHERE user_id = $1 AND account_id = $2 AND id <> $3 ORDER BY id`+tx.ForUpdate(), user, account, but); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`DELETE FROM sessions WHERE user_id = $1 AND account_id = $2 AND id <> $3`, user, account, but)
+	return err
+}
+
 // EndByID ends a session of any user.
 func EndByID(tx *db.Tx, id db.ID) error {
 	_, err := tx.Exec(`DELETE FROM sessions WHERE id = $1`, id)

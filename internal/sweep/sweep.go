@@ -84,6 +84,7 @@ func (s *Sweeper) sweeps() []db.Sweep {
 		db.SweepOld("messages", messagesKept, outbox.Sweep),
 		db.SweepOld("accounts", s.Settings.UnprovedAccounts, accounts.SweepUnproved(kept)),
 		db.SweepOld("history", historyKept, audit.Sweep),
+		db.SweepOld("changes", accounts.UndoFor, accounts.SweepChanges),
 		db.SweepOld("issuers", federation.Kept, federation.Sweep),
 		db.SweepMore("forgotten", audit.ForgetMore),
 		db.SweepOld("callers", callersKept, services.SweepCallers),

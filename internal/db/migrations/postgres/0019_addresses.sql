@@ -1,0 +1,27 @@
+-- An attempt that adds an address belongs to the session that wants it.
+ALTER TABLE attempts ADD COLUMN for_session BIGINT NOT NULL DEFAULT 0;
+
+-- A user who was merged into another one is an alias of it. Its accounts belong to the other.
+ALTER TABLE users ADD COLUMN merged_into BIGINT NOT NULL DEFAULT 0;
+
+-- What was changed about how a person signs in, to be undone within seven days.
+CREATE TABLE changes (
+    id             BIGINT PRIMARY KEY,
+    kind           TEXT NOT NULL,
+    user_id        BIGINT NOT NULL,
+    other_user_id  BIGINT NOT NULL,
+    implementation TEXT NOT NULL,
+    identifier     TEXT NOT NULL,
+    label          TEXT NOT NULL,
+    moved          TEXT NOT NULL,
+    undone_at      BIGINT NOT NULL DEFAULT 0
+);
+
+-- A username that was given up is never given to anybody else.
+CREATE TABLE usernames_given_up (
+    username TEXT PRIMARY KEY,
+    user_id  BIGINT NOT NULL
+);
+
+-- Usernames are unique without case; nearly all are in lower case.
+CREATE INDEX users_odd_names ON users (lower(username)) WHERE username <> lower(username);
