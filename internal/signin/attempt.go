@@ -25,6 +25,7 @@ const (
 	forSignIn   purpose = "sign-in"
 	forRecovery purpose = "recovery" // made by `users link`: its link works in any browser
 	forProvider purpose = "provider" // a sign-in at a provider; it has no codes
+	forAdding   purpose = "adding"   // an address is added to the user of a session
 )
 
 // ticket is the part of an attempt that does not depend on how it is proved.
@@ -44,6 +45,7 @@ type ticket struct {
 	used       time.Time
 	voided     time.Time // by "it was not me"
 	session    db.ID     // that it opened, or 0
+	forSession db.ID     // that wants to add the address, or 0
 }
 
 // codeState is the state of an attempt's codes.
@@ -68,6 +70,9 @@ type attempt struct {
 // open reports whether the attempt can still end in a sign-in.
 func (t ticket) open() bool { return t.used.IsZero() && t.voided.IsZero() }
 
+// hasCodes reports an attempt whose codes are typed in its browser.
+func (t ticket) hasCodes() bool { return t.purpose == forSignIn || t.purpose == forAdding }
+
 // address is where the attempt's messages are sent; its browser is shown the same.
 func (t ticket) address() accounts.Address {
 	if t.typed == "" {
@@ -77,11 +82,11 @@ func (t ticket) address() accounts.Address {
 }
 
 const attemptColumns = `id, secret_hash, purpose, browser, implementation, identifier, typed, account_id, is_known, first_hash, next, network, prefix, agent,
-	used_at, voided_at, session_id, codes, is_silent, has_short, tries, tries_taken, sends, kept, sent_at, expires_at`
+	used_at, voided_at, session_id, for_session, codes, is_silent, has_short, tries, tries_taken, sends, kept, sent_at, expires_at`
 
 func (a *attempt) scan(scan db.Scan) error {
 	return scan(&a.id, &a.secretHash, &a.purpose, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.account, &a.known, &a.adminHash,
-		&a.next, &a.network, &a.client.Prefix, &a.client.Agent, &a.used, &a.voided, &a.session,
+		&a.next, &a.network, &a.client.Prefix, &a.client.Agent, &a.used, &a.voided, &a.session, &a.forSession,
 		(*[]byte)(&a.codes), &a.silent, &a.short, &a.tries, &a.triesTaken, &a.sends, &a.kept, &a.sent, &a.expires)
 }
 
@@ -106,8 +111,8 @@ func loadStatus(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
 	if t.ID == 0 {
 		return a, false, nil
 	}
-	err = tx.Get(`SELECT secret_hash, implementation, identifier, typed, next, has_short, tries, sends, sent_at, expires_at, used_at, voided_at FROM attempts WHERE id = $1`, t.ID).
-		Scan(&a.secretHash, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.next, &a.short, &a.tries, &a.sends, &a.sent, &a.expires, &a.used, &a.voided)
+	err = tx.Get(`SELECT secret_hash, implementation, identifier, typed, next, for_session, has_short, tries, sends, sent_at, expires_at, used_at, voided_at FROM attempts WHERE id = $1`, t.ID).
+		Scan(&a.secretHash, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.next, &a.forSession, &a.short, &a.tries, &a.sends, &a.sent, &a.expires, &a.used, &a.voided)
 	return a.ifMatches(t, err)
 }
 
@@ -146,10 +151,10 @@ func (a attempt) ifMatches(t seal.Token, err error) (attempt, bool, error) {
 
 func (a attempt) insert(tx *db.Tx) error {
 	_, err := tx.Exec(`INSERT INTO attempts (id, secret_hash, purpose, browser, implementation, identifier, typed, account_id, is_known, first_hash,
-		next, network, prefix, agent, codes, is_silent, has_short, sends, kept, sent_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+		next, network, prefix, agent, codes, is_silent, has_short, sends, kept, sent_at, expires_at, for_session)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
 		a.id, a.secretHash, a.purpose, a.browser, a.addr.Implementation, a.addr.Identifier, a.typed, a.account, db.Int(a.known), append([]byte{}, a.adminHash...),
-		a.next, a.network, a.client.Prefix, a.client.Agent, []byte(a.codes), db.Int(a.silent), db.Int(a.short), a.sends, a.kept, a.sent, a.expires)
+		a.next, a.network, a.client.Prefix, a.client.Agent, []byte(a.codes), db.Int(a.silent), db.Int(a.short), a.sends, a.kept, a.sent, a.expires, a.forSession)
 	return err
 }
 
@@ -206,13 +211,14 @@ type Waiting struct {
 	ResendIn time.Duration // 0: at once
 	Resent   bool          // another code was sent within the last resentFor
 	Channel  string
+	Adding   bool // the address is added to the person of a session
 	Now      time.Time
 }
 
 // wait describes an attempt for the code page.
 func (s *Service) wait(now time.Time, a attempt) Waiting {
 	w := Waiting{
-		Verdict: Accepted, Typed: string(a.address()), Masked: a.addr.Masked(), Next: a.next, Expires: a.expires, Channel: a.addr.Implementation, Now: now,
+		Verdict: Accepted, Typed: string(a.address()), Masked: a.addr.Masked(), Next: a.next, Expires: a.expires, Channel: a.addr.Implementation, Adding: a.forSession != 0, Now: now,
 		Digits: s.Codes.Digits && a.short, Long: !a.short, Length: s.Codes.Length,
 	}
 	if w.Long {

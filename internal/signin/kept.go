@@ -11,6 +11,7 @@ type Asked struct {
 	Text       string
 	Next       string // a local path, or ""
 	AdminToken string // the first administrator's token, or ""
+	Adding     bool   // the address is to be added to the person who is signed in
 }
 
 // keepsAsked tells what is sealed here from what else a browser keeps.

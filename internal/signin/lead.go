@@ -35,14 +35,15 @@ type Led struct {
 // trip is a sign-in at a provider, from leading there to coming back. The browser keeps it,
 // sealed, so that strangers who begin many fill no table.
 type trip struct {
-	StateHash []byte
-	Pending   federation.Pending
-	URL       string           // at the provider, for the page that leads on; else ""
-	Typed     accounts.Address // what the person typed to get there, or ""
-	Next      string           // a local path, or ""
-	AdminHash []byte           // of the first administrator's token, or empty
-	Expires   time.Time
-	Again     bool // it began anew because the issuer had forgotten this server
+	StateHash  []byte
+	Pending    federation.Pending
+	URL        string           // at the provider, for the page that leads on; else ""
+	Typed      accounts.Address // what the person typed to get there, or ""
+	Next       string           // a local path, or ""
+	AdminHash  []byte           // of the first administrator's token, or empty
+	Expires    time.Time
+	ForSession db.ID // that wants to add the account, or 0
+	Again      bool  // it began anew because the issuer had forgotten this server
 }
 
 // Lead leads a person to the provider of the request, or else to the one that its id names.

@@ -12,6 +12,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/federation"
 	"github.com/djauthy/djauthy/internal/limit"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/session"
 )
@@ -24,6 +25,7 @@ type returning struct {
 	trip  trip
 	who   federation.Identity
 	out   Entered
+	told  []outbox.Queued // messages about an account that was added
 }
 
 // Return ends a sign-in at a provider: it checks the response, in the browser that was led
@@ -56,12 +58,13 @@ func (s *Service) Return(ctx context.Context, provider, sealed string, response 
 	if err != nil && !s.committed(ctx, db.ID(r.state.ID), r.out) {
 		return Entered{}, err
 	}
+	s.deliver(r.told, by)
 	return r.out, nil
 }
 
 // again leads to the issuer once more, which had forgotten this server.
 func (r *returning) again(ctx context.Context) (Entered, error) {
-	t := trip{Typed: r.trip.Typed, Next: r.trip.Next, AdminHash: r.trip.AdminHash, Again: true}
+	t := trip{Typed: r.trip.Typed, Next: r.trip.Next, AdminHash: r.trip.AdminHash, ForSession: r.trip.ForSession, Again: true}
 	led, err := r.s.lead(ctx, Request{Typed: t.Typed, Issuer: r.trip.Pending.Issuer}, t, r.by)
 	return Entered{Verdict: LedAgain, Led: led}, err
 }
@@ -112,7 +115,7 @@ func (r *returning) repeated(tx *db.Tx) error {
 
 // enter opens the session.
 func (r *returning) enter(tx *db.Tx) error {
-	r.out = Entered{}
+	r.out, r.told = Entered{}, nil
 	who, account, err := r.account(tx)
 	if err != nil || !account {
 		r.out.Verdict = Refused
@@ -122,7 +125,11 @@ func (r *returning) enter(tx *db.Tx) error {
 		return err
 	}
 	t := r.ticket()
-	t.addr, t.account = r.who.ID, who.Account
+	t.addr, t.account, t.forSession = r.who.ID, who.Account, r.trip.ForSession
+	if r.trip.ForSession != 0 {
+		r.out, r.told, err = r.s.add(tx, t, r.by, Proved{Account: who, Factor: r.who.ID.Implementation, Via: audit.SignedInProvider}, r.who.Name)
+		return err
+	}
 	r.out, err = r.s.enter(tx, t, r.by, Proved{
 		Account: who, Factor: r.who.ID.Implementation, Via: audit.SignedInProvider,
 		Upstream: session.Upstream{AMR: strings.Join(r.who.AMR, " "), ACR: r.who.ACR, AuthTime: r.who.AuthTime},
@@ -154,6 +161,11 @@ func (r *returning) account(tx *db.Tx) (who accounts.AccountStatus, ok bool, err
 // newAccount adds the identity as an account: of the user whose address the provider is
 // trusted with, or of a new one.
 func (r *returning) newAccount(tx *db.Tx) (who accounts.AccountStatus, ok bool, err error) {
+	if r.trip.ForSession != 0 { // it is given to the person of the session
+		a, _, err := accounts.Add(tx, r.who.ID)
+		who.Account = a.ID
+		return who, true, err
+	}
 	if r.who.Mailbox != (accounts.Found{}) {
 		if who, ok, err = r.ofMailbox(tx); err != nil || !ok || who.Deactivated {
 			return who, false, err
@@ -212,7 +224,7 @@ func (r *returning) mayJoin(tx *db.Tx, id accounts.ID) (bool, error) {
 }
 
 func (r *returning) giveBack(tx *db.Tx) error {
-	if r.out.Verdict != Accepted || !r.out.givesBack {
+	if r.out.Verdict != Accepted && r.out.Verdict != Added || r.out.Verdict == Accepted && !r.out.givesBack {
 		return nil
 	}
 	return limit.GiveBack(tx, limit.Amount{Budget: r.s.fetchBudget(r.by), N: 1})

@@ -35,6 +35,7 @@ type Service struct {
 	notMe   *seal.MAC
 	browser *seal.Box
 	trips   *seal.Box
+	undo    *seal.MAC
 	known   *seal.MAC
 	log     *slog.Logger
 }
@@ -62,7 +63,7 @@ type Settings struct {
 func New(d *db.DB, out *outbox.Outbox, codes *multifactor.Codes, sessions *session.Store, led *federation.Service, keys *seal.Keys, s Settings, log *slog.Logger) *Service {
 	return &Service{
 		DB: d, Outbox: out, Codes: codes, Sessions: sessions, Federation: led, Settings: s,
-		notMe: keys.MAC("not me"), browser: keys.Box("browser"), known: keys.MAC("browser knows"), trips: keys.Box("sign-in at a provider"),
+		notMe: keys.MAC("not me"), browser: keys.Box("browser"), known: keys.MAC("browser knows"), trips: keys.Box("sign-in at a provider"), undo: keys.MAC("undo a change"),
 		log: log,
 	}
 }
@@ -107,19 +108,21 @@ type Verdict int
 
 // Verdicts.
 const (
-	Gone      Verdict = iota // there is no such attempt in this browser
-	Accepted                 // signed in
-	Again                    // the right code once more, already signed in by it
-	Wrong                    // not the code
-	Misshapen                // not a code by its shape; costs no try
-	Expired                  // the code, or every code, is expired or void
-	Used                     // the attempt has ended in a sign-in
-	Stopped                  // disowned by "it was not me"
-	Exhausted                // too many wrong tries in this attempt
-	Spent                    // too many wrong tries for this id: a long code is needed
-	Foreign                  // a link opened in another browser than that of the attempt
-	Refused                  // who they are at their provider may not sign in here
-	LedAgain                 // the provider has to be asked once more
+	Gone       Verdict = iota // there is no such attempt in this browser
+	Accepted                  // signed in
+	Again                     // the right code once more, already signed in by it
+	Wrong                     // not the code
+	Misshapen                 // not a code by its shape; costs no try
+	Expired                   // the code, or every code, is expired or void
+	Used                      // the attempt has ended in a sign-in
+	Stopped                   // disowned by "it was not me"
+	Exhausted                 // too many wrong tries in this attempt
+	Spent                     // too many wrong tries for this id: a long code is needed
+	Foreign                   // a link opened in another browser than that of the attempt
+	Refused                   // who they are at their provider may not sign in here
+	Added                     // the address is the person's now
+	MergeAsked                // it is another user's: are the two one person?
+	LedAgain                  // the provider has to be asked once more
 )
 
 // Entered is the result of a submitted code or link.
@@ -133,6 +136,7 @@ type Entered struct {
 	Browser   string    // the browser cookie, which contains this id
 	User      accounts.UserID
 	Led       Led           // after LedAgain
+	Merge     string        // after MergeAsked: what the browser keeps until the button is pressed
 	Wait      time.Duration // after Spent of a provider's response: until another has a chance
 
 	givesBack bool // what the attempt took from limits is to be returned

@@ -34,16 +34,20 @@ type Started struct {
 	Soon bool
 	// Closed: its channel does not work, so that nothing was sent, whoever asks.
 	Closed bool
+	// Stale: an address is added by a proof that is not too old; nothing was sent.
+	Stale bool
 	// Gone: there is no attempt to resend a code of.
 	Gone bool
 }
 
 // starting is the state of one request in the parts of its sequence.
 type starting struct {
-	s         *Service
-	request   Request
-	by        Requester
-	adminHash []byte // hash of the first administrator's token it came with, or empty
+	s          *Service
+	request    Request
+	by         Requester
+	adminHash  []byte // hash of the first administrator's token it came with, or empty
+	purpose    purpose
+	forSession db.ID // that wants to add the address, or 0
 
 	started Started
 	a       attempt
@@ -56,7 +60,7 @@ type starting struct {
 // Start begins an attempt and sends its code. If the browser has an open attempt for the
 // id, that one is continued.
 func (s *Service) Start(ctx context.Context, req Request, by Requester) (Started, error) {
-	return (&starting{s: s, request: req, by: by, adminHash: adminHash(req.AdminToken)}).run(ctx)
+	return (&starting{s: s, request: req, by: by, adminHash: adminHash(req.AdminToken), purpose: forSignIn}).run(ctx)
 }
 
 // adminHash is the hash of the first administrator's token, empty without one.
@@ -77,10 +81,12 @@ func (s *Service) Resend(ctx context.Context, by Requester) (Started, error) {
 		a, found, err = attemptOf(tx, by.Attempt, "")
 		return err
 	})
-	if err != nil || !found || a.purpose != forSignIn {
+	if err != nil || !found || !a.hasCodes() {
 		return Started{Gone: true}, err
 	}
-	return (&starting{s: s, request: Request{ID: a.addr, Typed: a.typed, Next: a.next}, by: by, adminHash: a.adminHash}).run(ctx)
+	return (&starting{
+		s: s, request: Request{ID: a.addr, Typed: a.typed, Next: a.next}, by: by, adminHash: a.adminHash, purpose: a.purpose, forSession: a.forSession,
+	}).run(ctx)
 }
 
 func (st *starting) run(ctx context.Context) (Started, error) {
@@ -144,14 +150,14 @@ func (st *starting) current(tx *db.Tx, lock string) (a attempt, goesOn bool, err
 	if err != nil {
 		return a, false, err
 	}
-	if found && a.open() && a.addr == st.request.ID && a.tries < st.s.Settings.Tries && st.request.AdminToken == "" && a.purpose == forSignIn &&
+	if found && a.open() && a.addr == st.request.ID && a.tries < st.s.Settings.Tries && st.request.AdminToken == "" && a.purpose == st.purpose && a.forSession == st.forSession &&
 		tx.Now.Sub(a.id.Time()) < attemptLife {
 		a.typed = st.request.Typed
 		return a, true, nil
 	}
 	by := st.by
 	return attempt{ticket: ticket{
-		purpose: forSignIn, browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.request.ID), addr: st.request.ID, typed: st.request.Typed, adminHash: st.adminHash,
+		purpose: st.purpose, forSession: st.forSession, browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.request.ID), addr: st.request.ID, typed: st.request.Typed, adminHash: st.adminHash,
 		next: st.request.Next, network: by.Network, client: by.Client,
 	}}, false, nil
 }
@@ -243,7 +249,7 @@ func (st *starting) findAccount(tx *db.Tx) (who accounts.AccountStatus, mute boo
 			unknown, who = true, accounts.AccountStatus{CodeGeneration: accounts.NoGeneration}
 		}
 	}
-	letIn := st.s.Settings.OpenSignup || who.Active || who.Invited || st.s.Settings.Admins[id]
+	letIn := st.purpose == forAdding || st.s.Settings.OpenSignup || who.Active || who.Invited || st.s.Settings.Admins[id]
 	if !letIn && len(st.adminHash) > 0 {
 		if letIn, err = matchesAdminToken(tx, st.adminHash); err != nil {
 			return who, false, err

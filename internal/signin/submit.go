@@ -10,6 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/limit"
 	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
@@ -28,6 +29,7 @@ type submit struct {
 	counted bool // the try is taken from the id's budget: short codes are compared
 	a       attempt
 	out     Entered
+	told    []outbox.Queued // messages about an address that was added
 }
 
 // SubmitCode submits what was typed as the code of the browser's attempt.
@@ -46,6 +48,7 @@ func (sub *submit) run(ctx context.Context) (Entered, error) {
 	if err != nil && !sub.s.committed(ctx, sub.a.id, sub.out) {
 		return Entered{}, err
 	}
+	sub.s.deliver(sub.told, sub.by)
 	return sub.out, nil
 }
 
@@ -96,13 +99,13 @@ func (sub *submit) count(tx *db.Tx) error {
 // decide compares the code and opens the session. It locks the attempt, then the account
 // and the user, so that concurrent submissions are decided one after the other.
 func (sub *submit) decide(tx *db.Tx) error {
-	sub.out = Entered{}
+	sub.out, sub.told = Entered{}, nil
 	if sub.byLink {
 		return sub.decideLink(tx)
 	}
 	var found bool
 	var err error
-	if sub.a, found, err = attemptOf(tx, sub.by.Attempt, tx.ForUpdate()); err != nil || !found || sub.a.purpose != forSignIn {
+	if sub.a, found, err = attemptOf(tx, sub.by.Attempt, tx.ForUpdate()); err != nil || !found || !sub.a.hasCodes() {
 		return err
 	}
 	if !sub.a.open() {
@@ -213,7 +216,12 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 
 // accept signs in the person whose code or link was right.
 func (sub *submit) accept(tx *db.Tx, who accounts.AccountStatus, via audit.Event) (err error) {
-	sub.out, err = sub.s.enter(tx, sub.a.ticket, sub.by, Proved{Account: who, Factor: sub.a.addr.Implementation, Via: via})
+	p := Proved{Account: who, Factor: sub.a.addr.Implementation, Via: via}
+	if sub.a.purpose == forAdding {
+		sub.out, sub.told, err = sub.s.add(tx, sub.a.ticket, sub.by, p, "")
+		return err
+	}
+	sub.out, err = sub.s.enter(tx, sub.a.ticket, sub.by, p)
 	return err
 }
 

@@ -31,11 +31,11 @@ func (p *post) Failed(string, bool)         { p.recorded <- errors.New("message 
 
 // Mail is a message as its reader sees it.
 type Mail struct {
-	To, Code    string
-	Link, NotMe seal.Token
+	To, Code          string
+	Link, NotMe, Undo seal.Token
 }
 
-var links = regexp.MustCompile(`/login/(link|not-me)/(\S+)`)
+var links = regexp.MustCompile(`/(login/link|login/not-me|account/undo)/(\S+)`)
 
 func read(t testing.TB, w delivery.Worded) Mail {
 	t.Helper()
@@ -46,10 +46,13 @@ func read(t testing.TB, w delivery.Worded) Mail {
 		if !ok {
 			t.Fatalf("%s is no token", found[2])
 		}
-		if found[1] == "link" {
+		switch found[1] {
+		case "login/link":
 			m.Link = token
-		} else {
+		case "login/not-me":
 			m.NotMe = token
+		default:
+			m.Undo = token
 		}
 	}
 	return m
