@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -36,7 +33,7 @@ func (f passphraseFlag) find(e *env, twice bool) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the passphrase: %w", err)
 		}
-		return firstLineOf(bytes.NewReader(text))
+		return terminal.FirstLine(bytes.NewReader(text))
 	}
 	for _, line := range e.environ {
 		if value, ok := strings.CutPrefix(line, passphraseVariable+"="); ok {
@@ -49,13 +46,5 @@ func (f passphraseFlag) find(e *env, twice bool) ([]byte, error) {
 	if e.stdin == nil {
 		return nil, nil
 	}
-	return firstLineOf(e.stdin)
-}
-
-func firstLineOf(r io.Reader) ([]byte, error) {
-	line, err := bufio.NewReader(r).ReadBytes('\n')
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return bytes.TrimRight(line, "\r\n"), err
+	return terminal.FirstLine(e.stdin)
 }

@@ -21,6 +21,8 @@ type usersCmd struct {
 	Deactivate usersDeactivateCmd `cmd:"" help:"Keep a user from signing in and end their sessions."`
 	Promote    usersPromoteCmd    `cmd:"" help:"Make a user a superuser."`
 	Demote     usersDemoteCmd     `cmd:"" help:"Make a superuser an ordinary user."`
+	Rename     usersRenameCmd     `cmd:"" help:"Give a user another username. The old one is never given to anybody else."`
+	Unmerge    usersUnmergeCmd    `cmd:"" help:"Undo the merge that made a user an alias of another."`
 	Link       usersLinkCmd       `cmd:"" help:"Print a one-time link that signs the user in in any browser."`
 	Export     usersExportCmd     `cmd:"" help:"Print all data about a user, as JSON."`
 	Delete     usersDeleteCmd     `cmd:"" help:"Remove a user and all data about them."`
@@ -195,6 +197,27 @@ type usersDemoteCmd struct {
 func (c usersDemoteCmd) Run(e *env) error {
 	return c.change(e, "is no superuser", func(d *directory.Directory) (directory.Changed, error) {
 		return d.Demote(e.ctx, directory.Command(), c.ID, c.options()...)
+	})
+}
+
+type usersRenameCmd struct {
+	target
+	Username string `arg:"" help:"The new username: 3 to 30 small letters, digits, dots, hyphens and underscores."`
+}
+
+// Run gives a user another username.
+func (c usersRenameCmd) Run(e *env) error {
+	return c.change(e, "has that username already", func(d *directory.Directory) (directory.Changed, error) {
+		return d.Rename(e.ctx, directory.Command(), c.ID, c.Username)
+	})
+}
+
+type usersUnmergeCmd struct{ target }
+
+// Run undoes a merge.
+func (c usersUnmergeCmd) Run(e *env) error {
+	return c.change(e, "is nobody's alias", func(d *directory.Directory) (directory.Changed, error) {
+		return d.Unmerge(e.ctx, directory.Command(), c.ID)
 	})
 }
 

@@ -39,6 +39,7 @@ type exportUser struct {
 	LastLogin   *time.Time      `json:"last_login"`
 	Deactivated *time.Time      `json:"deactivated_at"`
 	Requested   *time.Time      `json:"asked_at"`
+	MergedInto  accounts.UserID `json:"merged_into,string"`
 }
 
 type exportAccount struct {
@@ -47,6 +48,7 @@ type exportAccount struct {
 	Active         bool       `json:"is_active"`
 	Activated      *time.Time `json:"activated_at"`
 	LastUsed       *time.Time `json:"last_used_at"`
+	Label          string     `json:"label"`
 }
 
 type exportSession struct {
@@ -62,6 +64,10 @@ type exportProof struct {
 	Factor   string    `json:"factor"`
 	Verified time.Time `json:"verified_at"`
 	Expires  time.Time `json:"expires_at"`
+	// As the provider says, of a proof there.
+	AMR      string     `json:"amr,omitempty"`
+	ACR      string     `json:"acr,omitempty"`
+	AuthTime *time.Time `json:"auth_time,omitempty"`
 }
 
 type exportEvent struct {
@@ -108,11 +114,11 @@ func (e *Export) read(tx *db.Tx, user accounts.UserID, d *Directory) error {
 	e.User = exportUser{
 		ID: u.ID, Username: u.Username, FirstName: u.FirstName, LastName: u.LastName, Email: u.Email, Language: u.Language,
 		Active: u.Active, Staff: u.Staff, Superuser: u.Superuser, Invited: u.Invited,
-		Joined: u.Joined, LastLogin: maybe(u.LastLogin), Deactivated: maybe(u.Deactivated), Requested: maybe(u.Requested),
+		Joined: u.Joined, LastLogin: maybe(u.LastLogin), Deactivated: maybe(u.Deactivated), Requested: maybe(u.Requested), MergedInto: u.MergedInto,
 	}
 	for _, a := range p.Accounts {
 		e.Accounts = append(e.Accounts, exportAccount{
-			Implementation: a.Addr.Implementation, Identifier: a.Addr.Identifier, Active: a.Active, Activated: maybe(a.Activated), LastUsed: maybe(a.LastUsed),
+			Implementation: a.Addr.Implementation, Identifier: a.Addr.Identifier, Active: a.Active, Activated: maybe(a.Activated), LastUsed: maybe(a.LastUsed), Label: a.Label,
 		})
 	}
 	for _, x := range p.Sessions {
@@ -122,7 +128,7 @@ func (e *Export) read(tx *db.Tx, user accounts.UserID, d *Directory) error {
 		}
 		out := exportSession{Created: x.Created(), LastSeen: x.LastSeen, Expires: x.Expires, Network: x.Client.Prefix, Agent: x.Client.Agent}
 		for _, p := range proofs {
-			out.Proofs = append(out.Proofs, exportProof{p.Factor, p.Verified, p.Expires})
+			out.Proofs = append(out.Proofs, exportProof{p.Factor, p.Verified, p.Expires, p.Upstream.AMR, p.Upstream.ACR, maybe(p.Upstream.AuthTime)})
 		}
 		e.Sessions = append(e.Sessions, out)
 	}

@@ -1,7 +1,9 @@
 package directory
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -57,6 +59,7 @@ func (e TooOften) Error() string { return "too many changes; the next in " + e.W
 // With a session that has ended it returns db.ErrNotFound, beyond ownChanges TooOften.
 func (d *Directory) change(ctx context.Context, own Owner, e audit.Event, fn func(*db.Tx, session.Session) error) error {
 	var wait time.Duration
+	var refused error
 	err := d.DB.Update(ctx, func(tx *db.Tx) error {
 		sess, err := d.Sessions.Find(tx, own.Session)
 		if err != nil {
@@ -65,11 +68,15 @@ func (d *Directory) change(ctx context.Context, own Owner, e audit.Event, fn fun
 		// The session's, so that a thief of one session cannot keep the owner from ending it.
 		budget := limit.Budget{Name: "own_changes", Key: strconv.FormatInt(int64(sess.ID), 10), Rates: ownChanges}
 		// A refusal is no error: that would make SQLite repeat the whole group (db/writer.go).
+		refused = nil
 		wait, err = limit.Take(tx, budget)
 		if err != nil || wait > 0 {
 			return err
 		}
-		if err := fn(tx, sess); err != nil {
+		if err := fn(tx, sess); errors.Is(err, accounts.ErrUsername) || errors.Is(err, accounts.ErrTaken) {
+			refused = err
+			return nil
+		} else if err != nil {
 			return err
 		}
 		return audit.Write(tx, db.ID(sess.User.ID), audit.Person(db.ID(sess.User.ID)), e, own.Client)
@@ -77,7 +84,7 @@ func (d *Directory) change(ctx context.Context, own Owner, e audit.Event, fn fun
 	if err == nil && wait > 0 {
 		return TooOften{wait}
 	}
-	return err
+	return cmp.Or(err, refused)
 }
 
 // SaveSettings changes a person's names and language.

@@ -16,6 +16,7 @@ const (
 	LinkCookie    = "djauthy_link"
 	BrowserCookie = "djauthy_browser"
 	AskedCookie   = "djauthy_asked"
+	MergeCookie   = "djauthy_merge"
 )
 
 func (d *Door) cookieName(name string) string {

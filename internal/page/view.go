@@ -62,6 +62,7 @@ type Base struct {
 	Brand                    Brand
 	CSS, JS, Icon, AccentCSS string
 	Problem                  string // what went wrong, as a text; "": nothing
+	AtField                  bool   // the problem stands at the page's one field, and nowhere else
 	Notice                   string // what was done
 	Alert                    string // what went wrong before this page, with none of its fields
 	SignedIn                 bool
@@ -73,6 +74,9 @@ func (b Base) Ago(t time.Time) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // no part comes from outside
 		t.Format(time.RFC3339), t.Format("2006-01-02 15:04:05 MST"), template.HTMLEscapeString(b.Language.Ago(b.now.Sub(t)))))
 }
+
+// AgoText is Ago without the exact time.
+func (b Base) AgoText(t time.Time) string { return b.Language.Ago(b.now.Sub(t)) }
 
 // Clock is a time of day.
 func (b Base) Clock(t time.Time) string { return t.Format("15:04 MST") }
@@ -99,6 +103,12 @@ func (s *Site) base(l *words.Language, signedIn bool) Base {
 		Language: l, Brand: s.Options.Brand, SignedIn: signedIn, now: s.Now().UTC(),
 		CSS: s.files.url("djauthy.css"), JS: s.files.url("djauthy.js"), Icon: s.files.url("favicon.svg"), AccentCSS: s.files.url("accent.css"),
 	}
+}
+
+// WithField is the Base of a page with one field, at which its problem stands.
+func (b Base) WithField() Base {
+	b.AtField = true
+	return b
 }
 
 func (Base) page() {}

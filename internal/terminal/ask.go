@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -32,4 +33,13 @@ func Ask(in *os.File, out io.Writer, question string, twice bool) ([]byte, error
 		err = errors.New("the two differ; nothing was done")
 	}
 	return first, err
+}
+
+// FirstLine reads the first line, without its end.
+func FirstLine(r io.Reader) ([]byte, error) {
+	line, err := bufio.NewReader(r).ReadBytes('\n')
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return bytes.TrimRight(line, "\r\n"), err
 }

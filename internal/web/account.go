@@ -2,9 +2,11 @@ package web
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,9 +25,10 @@ import (
 )
 
 type addressRow struct {
-	Identifier, Implementation string
-	Active, Used               bool
-	LastUsed                   time.Time
+	ID, Identifier, Implementation string
+	Last                           bool // it is the last way to sign in, and stays
+	Active, Used                   bool
+	LastUsed                       time.Time
 }
 
 type sessionRow struct {
@@ -37,12 +40,13 @@ type sessionRow struct {
 
 type accountPage struct {
 	page.Base
-	Name, Username string
-	Superuser      bool
-	Used           string
-	Addresses      []addressRow
-	Sessions       []sessionRow
-	Settings       settings
+	Name      string
+	Superuser bool
+	Providers bool // there are accounts elsewhere to add
+	Used      string
+	Addresses []addressRow
+	Sessions  []sessionRow
+	Settings  settings
 }
 
 // settings are the form on the account page: what it holds, and what is wrong
@@ -51,6 +55,17 @@ type settings struct {
 	FirstName, LastName       string
 	FirstProblem, LastProblem string
 	Language                  string
+	Username, UsernameProblem string
+}
+
+// over is what was typed in one of the two forms, with what the other holds.
+func (t settings) over(held settings) settings {
+	if t.UsernameProblem != "" {
+		held.Username, held.UsernameProblem = t.Username, t.UsernameProblem
+		return held
+	}
+	t.Username = held.Username
+	return t
 }
 
 // owner is the person who acts on their own account.
@@ -73,14 +88,14 @@ func (s *account) show(c *fiber.Ctx, typed *settings) error {
 	}
 	u := profile.User
 	p := accountPage{
-		Base: s.Base(c), Name: u.Name(), Username: u.Username, Superuser: u.Superuser,
-		Settings: settings{FirstName: u.FirstName, LastName: u.LastName, Language: u.Language},
+		Base: s.Base(c), Name: u.Name(), Superuser: u.Superuser, Providers: len(s.signin.Federation.Providers()) > 0,
+		Settings: settings{FirstName: u.FirstName, LastName: u.LastName, Language: u.Language, Username: u.Username},
 	}
 	if typed != nil {
-		p.Settings = *typed
-		p.Problem = nonEmpty(typed.FirstProblem, typed.LastProblem)
+		p.Settings = typed.over(p.Settings)
+		p.Problem = cmp.Or(typed.FirstProblem, typed.LastProblem, typed.UsernameProblem)
 	}
-	if done := c.Query("done"); done == "saved" || done == "session_ended" || done == "others_ended" {
+	if done := c.Query("done"); done == "saved" || done == "session_ended" || done == "others_ended" || done == "added" || done == "removed" || done == "merged" || done == "renamed" {
 		p.Notice = p.T("account.notice." + done)
 	}
 	for _, a := range profile.Accounts {
@@ -88,7 +103,7 @@ func (s *account) show(c *fiber.Ctx, typed *settings) error {
 		if used {
 			p.Used = a.Shown()
 		}
-		p.Addresses = append(p.Addresses, addressRow{Identifier: a.Shown(), Implementation: a.Addr.Implementation, Active: a.Active, Used: used, LastUsed: a.LastUsed})
+		p.Addresses = append(p.Addresses, addressRow{ID: strconv.FormatInt(int64(a.ID), 10), Last: last(profile.Accounts, a), Identifier: a.Shown(), Implementation: a.Addr.Implementation, Active: a.Active, Used: used, LastUsed: a.LastUsed})
 	}
 	for _, x := range profile.Sessions {
 		p.Sessions = append(p.Sessions, sessionRow{
@@ -97,6 +112,25 @@ func (s *account) show(c *fiber.Ctx, typed *settings) error {
 		})
 	}
 	return s.Write(c, "account/home.html", p)
+}
+
+// last reports the only proved account of a person.
+func last(all []accounts.Account, a accounts.Account) bool {
+	return !slices.ContainsFunc(all, func(x accounts.Account) bool { return x.Active && x.ID != a.ID })
+}
+
+// postUsername changes the username.
+func (s *account) postUsername(c *fiber.Ctx) error {
+	username := strings.TrimSpace(page.Form(c, "username"))
+	err := s.directory.RenameOwn(c.UserContext(), s.owner(c), username)
+	l := s.Language(c)
+	switch {
+	case errors.Is(err, accounts.ErrUsername):
+		return s.show(c.Status(http.StatusUnprocessableEntity), &settings{Username: username, UsernameProblem: l.T("problem.username.form")})
+	case errors.Is(err, accounts.ErrTaken):
+		return s.show(c.Status(http.StatusUnprocessableEntity), &settings{Username: username, UsernameProblem: l.T("problem.username.taken")})
+	}
+	return s.changed(c, err, "renamed")
 }
 
 // maxName bounds a first or last name, as in Django's auth.User.
@@ -233,10 +267,8 @@ func (s *account) export(c *fiber.Ctx) error {
 
 type deletePage struct {
 	page.Base
+	proof
 	Fresh bool
-	// Identifier is shown, and ID is what the sign-in form takes.
-	Identifier, ID string
-	Provider       bool // the person signs in at a provider
 }
 
 func (s *account) showDelete(c *fiber.Ctx) error {
@@ -256,11 +288,7 @@ func (s *account) writeDelete(c *fiber.Ctx, sess session.Session, fresh bool) er
 	if err != nil {
 		return err
 	}
-	a := used(profile.Accounts, sess.Account)
-	p := deletePage{Base: s.Base(c), Fresh: fresh, Identifier: a.Shown(), ID: a.Addr.Typed(), Provider: accounts.Redirects(a.Addr.Implementation)}
-	if email := profile.User.Email; s.isAddress(email, a.Addr) {
-		p.Identifier, p.ID = email, email
-	}
+	p := deletePage{Base: s.Base(c), Fresh: fresh, proof: s.proofBy(profile.User, used(profile.Accounts, sess.Account))}
 	door.AllowFormTo(c, s.signin.Federation.Origins())
 	return s.Write(c, "account/delete.html", p)
 }

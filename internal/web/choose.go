@@ -39,18 +39,32 @@ func (s *signIn) discover(c *fiber.Ctx, p loginPage, adminToken string) error {
 	if refusal != "" {
 		return s.refuse(c, p, refusal)
 	}
+	asked := signin.Asked{Text: p.ID, Next: p.Next, AdminToken: adminToken}
+	if !choice.Clear() {
+		return s.ask(c, asked, by)
+	}
 	if len(choice) > 1 {
-		sealed, err := s.signin.SealAsked(signin.Asked{Text: p.ID, Next: p.Next, AdminToken: adminToken}, by)
-		if err != nil {
+		if err := s.keepAsked(c, asked, by); err != nil {
 			return err
 		}
-		s.Door.SetCookie(c, door.AskedCookie, sealed, askedLife)
-		c.Locals(severalWays, true)
-	}
-	if !choice.Clear() {
-		return c.Redirect("/login/choose", http.StatusSeeOther)
 	}
 	return s.goWay(c, p, choice[0], adminToken, by)
+}
+
+// ask lets a person choose between ways that fit equally well.
+func (s *signIn) ask(c *fiber.Ctx, a signin.Asked, by signin.Requester) error {
+	return orRedirect(c, s.keepAsked(c, a, by), "/login/choose")
+}
+
+// keepAsked has the browser keep what was typed, for the page that asks.
+func (s *signIn) keepAsked(c *fiber.Ctx, a signin.Asked, by signin.Requester) error {
+	sealed, err := s.signin.SealAsked(a, by)
+	if err != nil {
+		return err
+	}
+	s.Door.SetCookie(c, door.AskedCookie, sealed, askedLife)
+	c.Locals(severalWays, true)
+	return nil
 }
 
 // refuse shows the sign-in form again, with what is wrong with the id.
@@ -125,6 +139,9 @@ func (s *signIn) postChoose(c *fiber.Ctx) error {
 		return s.writeChoose(c.Status(http.StatusUnprocessableEntity), a, choice, s.Language(c).T("problem.id.no_way"))
 	}
 	s.Door.SetCookie(c, door.BrowserCookie, s.signin.Chooses(by.Browser, choice[at]), browserLife)
+	if a.Adding {
+		return s.addWay(c, a.Text, choice[at], by)
+	}
 	p := s.loginPage(c, "/login")
 	p.ID, p.Next = a.Text, a.Next
 	return s.goWay(c, p, choice[at], a.AdminToken, by)

@@ -30,6 +30,7 @@ type codeForm struct {
 	Usual                bool // the usual time of messages is known
 	ChannelDown, Mailbox bool
 	Email                bool // it was sent by email
+	Adding               bool // the address is added to the person who is signed in
 }
 
 // values are the fields that differ from browser to browser.
@@ -65,11 +66,14 @@ func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem string, soo
 		door.AllowFormRedirects(c)
 	}
 	resend, usual := door.Seconds(w.ResendIn), s.signin.Outbox.Usual(c.UserContext())
-	p := codePage{Base: s.Base(c), Soon: soon, codeForm: codeForm{
+	p := codePage{Base: s.Base(c).WithField(), Soon: soon, codeForm: codeForm{
 		Digits: w.Digits, Long: w.Long, Length: w.Length, Waits: resend > 0, Usual: usual > 0,
-		ChannelDown: s.signin.Outbox.Down(w.Channel), Email: w.Channel == accounts.Email, Mailbox: s.mailbox && w.Channel == accounts.Email,
+		ChannelDown: s.signin.Outbox.Down(w.Channel), Email: w.Channel == accounts.Email, Adding: w.Adding, Mailbox: s.mailbox && w.Channel == accounts.Email,
 	}}
 	p.Typed, p.Login, p.Until = w.Typed, page.LoginFor(w.Next), p.Clock(w.Expires)
+	if w.Adding {
+		p.Login = "/account/add"
+	}
 	p.ExpiresIn, p.ResendIn = strconv.Itoa(door.Seconds(w.Expires.Sub(w.Now))), strconv.Itoa(resend)
 	p.ResendWords, p.Usually = p.N("code.resend_in", resend), p.N("code.usually", max(1, door.Seconds(usual)))
 	p.Problem = problem
@@ -108,8 +112,8 @@ func (s *signIn) postCode(c *fiber.Ctx) error {
 	}
 	s.submitted(verdicts[e.Verdict])
 	switch e.Verdict {
-	case signin.Accepted, signin.Again:
-		return s.enter(c, e)
+	case signin.Accepted, signin.Again, signin.Added, signin.MergeAsked:
+		return s.entered(c, e)
 	case signin.Misshapen:
 		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, shapeProblem(s.Language(c), e.Shape), false)
 	case signin.Wrong:
@@ -150,6 +154,7 @@ func (s *signIn) enter(c *fiber.Ctx, e signin.Entered) error {
 var verdicts = map[signin.Verdict]string{
 	signin.Gone: "gone", signin.Accepted: "accepted", signin.Again: "again", signin.Wrong: "wrong", signin.Misshapen: "misshapen", signin.Expired: "expired",
 	signin.Used: "used", signin.Stopped: "stopped", signin.Exhausted: "exhausted", signin.Spent: "spent", signin.Foreign: "foreign", signin.Refused: "refused",
+	signin.Added: "added", signin.MergeAsked: "merge_asked", signin.LedAgain: "led_again",
 }
 
 type endedPage struct {

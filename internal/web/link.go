@@ -67,9 +67,9 @@ func (s *signIn) postLink(c *fiber.Ctx) error {
 	}
 	s.submitted(verdicts[e.Verdict])
 	switch e.Verdict {
-	case signin.Accepted:
+	case signin.Accepted, signin.Added, signin.MergeAsked:
 		s.Door.DropCookie(c, door.LinkCookie)
-		return s.enter(c, e)
+		return s.entered(c, e)
 	case signin.Used:
 		return s.Say(c.Status(http.StatusGone), "link.used", "/login", "error.go_on")
 	case signin.Expired, signin.Stopped:

@@ -37,7 +37,7 @@ type loginPage struct {
 }
 
 func (s *signIn) loginPage(c *fiber.Ctx, action string) loginPage {
-	p := loginPage{Base: s.Base(c), Action: action, Manual: s.manual, Implementations: s.discovery.Implementations()}
+	p := loginPage{Base: s.Base(c).WithField(), Action: action, Manual: s.manual, Implementations: s.discovery.Implementations()}
 	var kinds []string
 	for _, name := range p.Implementations {
 		provider, ok := s.signin.Federation.Provider(name)

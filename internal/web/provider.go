@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -48,25 +49,47 @@ func (s *signIn) showProvider(c *fiber.Ctx, name string) error {
 // lead begins a sign-in at a provider in this browser.
 func (s *signIn) lead(c *fiber.Ctx, req signin.Request) (signin.Led, error) {
 	led, err := s.signin.Lead(c.UserContext(), req, s.requester(c))
+	return led, s.keepTrip(c, led, err)
+}
+
+// keepTrip has the browser keep a sign-in at a provider that has begun.
+func (s *signIn) keepTrip(c *fiber.Ctx, led signin.Led, err error) error {
 	if err == nil && led.Wait > 0 {
-		err = &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: led.Wait}
+		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: led.Wait}
 	}
 	if err == nil {
 		s.Door.SetTrip(c, led.Name, led.Trip, led.Life)
 	}
-	return led, err
+	return err
 }
 
 // leadFromForm leads to a provider after a POST of the sign-in form. The form's page names
 // the origins that its redirect may lead to; to others a page of ours leads (leaving).
 func (s *signIn) leadFromForm(c *fiber.Ctx, p loginPage, w signin.Way, req signin.Request) error {
-	led, err := s.lead(c, req)
+	led, err := s.signin.Lead(c.UserContext(), req, s.requester(c))
+	return s.led(c, led, err, s.placeOf(w), func() error {
+		p.Problem = s.nowhere(c, w)
+		return s.Write(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
+	})
+}
+
+// nowhere says that an id leads to no provider.
+func (s *signIn) nowhere(c *fiber.Ctx, w signin.Way) string {
+	l, typed := s.Language(c), string(w.Address)
+	if !strings.Contains(typed, ":") && !strings.Contains(typed, "/") { // most likely an email address without @
+		return l.T("problem.id.nowhere_bare", "Typed", typed)
+	}
+	return l.T("problem.id.nowhere", "Typed", typed)
+}
+
+// led responds to a form that leads to a provider. nowhere responds if there is none.
+func (s *signIn) led(c *fiber.Ctx, led signin.Led, err error, place string, nowhere func() error) error {
+	err = s.keepTrip(c, led, err)
 	switch {
 	case errors.Is(err, federation.ErrNowhere):
-		p.Problem = p.T("problem.id.nowhere", "Typed", string(w.Address))
-		return s.Write(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
+		return nowhere()
 	case err != nil:
-		return s.providerProblem(c, s.placeOf(w), err)
+		return s.providerProblem(c, place, err)
 	case led.Direct:
 		return c.Redirect(led.URL, http.StatusSeeOther)
 	}
@@ -126,8 +149,8 @@ func (s *signIn) showCallback(c *fiber.Ctx, provider string) error {
 	}
 	s.submitted(verdicts[e.Verdict])
 	switch e.Verdict {
-	case signin.Accepted, signin.Again:
-		return s.enter(c, e)
+	case signin.Accepted, signin.Again, signin.Added, signin.MergeAsked:
+		return s.entered(c, e)
 	case signin.LedAgain:
 		s.Door.SetTrip(c, e.Led.Name, e.Led.Trip, e.Led.Life)
 		return c.Redirect(e.Led.URL, http.StatusSeeOther)
