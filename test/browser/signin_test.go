@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func TestSignUpAndSignInAgain(t *testing.T) {
 	b.at("/account", 200)
 	b.says("ann.lee@people.example", "Chrome on Linux", "this browser")
 	b.arrive("account")
-	username := b.text(".facts dd")
+	username := eval[string](b, `document.getElementById("username").value`)
 
 	b.press("Sign out")
 	b.at("/login?done=signed_out", 200)
@@ -42,7 +43,7 @@ func TestSignUpAndSignInAgain(t *testing.T) {
 	b.visit("/account")
 	b.at("/login?next=%2Faccount", 200)
 	p.signIn(b, "ann.lee@people.example")
-	if again := b.text(".facts dd"); again != username {
+	if again := eval[string](b, `document.getElementById("username").value`); again != username {
 		t.Errorf("the second time it is %s, the first time %s", again, username)
 	}
 }
@@ -64,7 +65,7 @@ func TestAnAddressThatIsNoneIsToldAtTheField(t *testing.T) {
 	b.fill("id", "ann.people.example")
 	b.press("Send me a code")
 	b.at("/login", 422)
-	b.alerted("An @ is missing.", "id")
+	b.alerted("An @ is missing,", "id")
 	if kept := eval[string](b, `document.getElementById("id").value`); kept != "ann.people.example" {
 		t.Errorf("the field holds %q instead of what was typed", kept)
 	}
@@ -74,8 +75,53 @@ func TestAnAddressThatIsNoneIsToldAtTheField(t *testing.T) {
 	b.at("/login/code", 200)
 }
 
-// alerted requires that a problem is told as screen readers need it.
+// alerted requires that the problem of a page with one field is told once, at the field,
+// which has the caret and is in view above a phone's keyboard.
 func (b *browser) alerted(what, field string) {
+	b.t.Helper()
+	b.await(fmt.Sprintf(`document.activeElement.id == %q`, field))
+	got := eval[map[string]string](b, `(() => {
+		const field = document.activeElement, problem = document.getElementById(field.getAttribute("aria-describedby"));
+		return {
+			role: problem.getAttribute("role"), said: problem.innerText, title: document.title, invalid: field.getAttribute("aria-invalid"),
+			times: String(document.querySelectorAll("[role=alert]").length),
+			inView: String(field.getBoundingClientRect().bottom < innerHeight),
+		};
+	})()`)
+	if got["role"] != "alert" || got["times"] != "1" || got["invalid"] != "true" || got["inView"] != "true" || !strings.HasPrefix(got["title"], "Error: ") ||
+		!strings.Contains(got["said"], what) {
+		b.t.Errorf("%q is told so: %v", what, got)
+	}
+}
+
+// A phone's keyboard leaves 400 of 667 pixels.
+func TestAProblemAndItsFieldAreInViewAboveAPhonesKeyboard(t *testing.T) {
+	p := newPlace(t, "LIMITS_RESEND_EVERY=0")
+	for _, language := range []string{"en", "de"} {
+		b := p.open(look{width: 375, height: 667, language: language})
+		inView := func(field string) {
+			t.Helper()
+			b.await(fmt.Sprintf(`document.activeElement.id == %q`, field))
+			at := eval[float64](b, `document.activeElement.getBoundingClientRect().bottom`)
+			problem := eval[float64](b, `document.getElementById("problem").getBoundingClientRect().top`)
+			if at > 400 || problem < 0 {
+				t.Errorf("in %s the field %s ends at %.0f, its problem begins at %.0f", language, field, at, problem)
+			}
+		}
+		b.visit("/login")
+		b.leave(chromedp.SendKeys(chromedp.ID("id"), "ann.people.example"+kb.Enter))
+		inView("id")
+		b.fill("id", "ann@people.example")
+		b.leave(chromedp.KeyEvent(kb.Enter))
+		b.at("/login/code", 200)
+		code := p.mail.Next(t, "ann@people.example").Code()
+		b.leave(chromedp.SendKeys(chromedp.ID("auth_code"), wrong(code)+kb.Enter))
+		inView("auth_code")
+	}
+}
+
+// summed requires that a problem of one of many fields is told on top, with a link to it.
+func (b *browser) summed(what, field string) {
 	b.t.Helper()
 	b.await(`document.activeElement.id == "summary"`)
 	got := eval[map[string]string](b, `(() => {
