@@ -258,7 +258,7 @@ func TestThisServerIsNoIssuerForItself(t *testing.T) {
 	}
 }
 
-func FuzzFind(f *testing.F) {
+func FuzzWebFinger(f *testing.F) {
 	for _, body := range []string{`{"links":[{"rel":"http://openid.net/specs/connect/1.0/issuer","href":"https://a.example"}]}`, `{"links":{}}`, `[]`, `{"links":[{"rel":1}]}`} {
 		f.Add(body, "application/jrd+json", 200)
 	}
