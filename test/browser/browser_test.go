@@ -157,6 +157,9 @@ func (b *browser) hear(ev any) {
 			note("the browser's log: %s %s %s: %s", e.Level, e.Source, e.URL, e.Text)
 		}
 	case *audits.EventIssueAdded:
+		if ev.Issue.Code == audits.InspectorIssueCodeBounceTrackingIssue { // a provider of the tests sends people back at once
+			return
+		}
 		text, err := json.Marshal(ev.Issue)
 		note("the browser's issues: %s %v", text, err)
 	}

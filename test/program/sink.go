@@ -39,6 +39,9 @@ func (m Mail) Link() string { return m.find("/login/link/") }
 // NotMe is the link of "it was not me".
 func (m Mail) NotMe() string { return m.find("/login/not-me/") }
 
+// Undo is the path that undoes what the message tells of, or "".
+func (m Mail) Undo() string { return m.find("/account/undo/") }
+
 func (m Mail) find(path string) string {
 	return regexp.MustCompile(`https?://\S+` + path + `\S+`).FindString(m.Text)
 }

@@ -31,6 +31,8 @@ type Issuer struct {
 	Claims   func(c map[string]any)
 	Respond  func(response url.Values)
 	Sign     func(claims map[string]any) string
+	// Return sends the person back with a code, in place of a redirect.
+	Return func(w http.ResponseWriter, r *http.Request, code, state string)
 	// Answer answers a request to a path in place of the provider, if it returns true.
 	Answer func(w http.ResponseWriter, r *http.Request) bool
 	// SecretFor is how long the secrets of clients last that register; 0: for ever.
@@ -176,6 +178,10 @@ func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	i.codes[code] = r.URL.Query()
 	i.mu.Unlock()
+	if i.Return != nil {
+		i.Return(w, r, code, r.FormValue("state"))
+		return
+	}
 	response := url.Values{"code": {code}, "state": {r.FormValue("state")}}
 	if i.Respond != nil {
 		i.Respond(response)
