@@ -75,7 +75,7 @@ type Config struct {
 		ResendEvery     time.Duration
 	}
 	IDs     struct{ FoldLocalPart bool }
-	Brand   struct{ Name, Logo, Accent string }
+	Brand   struct{ Name, Logo, Accent, Help, Privacy string }
 	Log     struct{ Format, Level string }
 	Metrics struct{ Listen string }
 	Sweep   struct {

@@ -46,6 +46,15 @@ func webAddress(v string) error {
 	return nil
 }
 
+// footAddress accepts what the foot of a page may link to.
+func footAddress(v string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" && u.Scheme != "mailto" || u.Host == "" && u.Opaque == "" {
+		return errors.New("an address such as https://example.org/help or mailto:help@example.org")
+	}
+	return nil
+}
+
 // checkProviders looks for providers that cannot work.
 func (c *Config) checkProviders() error {
 	var all []error

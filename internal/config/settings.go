@@ -133,6 +133,8 @@ func (c *Config) otherSettings() []setting {
 		text("brand.name", &c.Brand.Name, "djauthy", "name of this site on pages and in messages", oneLine),
 		text("brand.logo", &c.Brand.Logo, "", "path of a picture (PNG, SVG, JPEG, WebP), shown above the sign-in form", imageFile),
 		text("brand.accent", &c.Brand.Accent, "", "colour of buttons, as #rrggbb; white text on it needs a contrast of 4.5", accentColour),
+		text("brand.help", &c.Brand.Help, "", "address of your page with help, linked at the foot of every page: https://… or mailto:…", optional(footAddress)),
+		text("brand.privacy", &c.Brand.Privacy, "", "the same for what you say about privacy", optional(footAddress)),
 
 		choice("log.format", &c.Log.Format, "text, json, or auto: text on a terminal, otherwise json", "auto", "text", "json"),
 		choice("log.level", &c.Log.Level, "debug, info, warn or error", "info", "debug", "warn", "error"),
@@ -286,30 +288,6 @@ func prefixes(key string, at *[]netip.Prefix, help string) setting {
 					return errors.New("address ranges such as 10.0.0.0/8 or ::1/128")
 				}
 				*at = append(*at, p.Masked())
-			}
-			return nil
-		},
-	}
-}
-
-func rates(key string, at *Rates, std, help string) setting {
-	return setting{
-		key: key, defaultText: std, help: help, isString: true, get: func() string { return at.String() },
-		set: func(v string) error {
-			*at = nil
-			for _, part := range split(v) {
-				n, per, _ := strings.Cut(part, "/")
-				count, err1 := strconv.Atoi(strings.TrimSpace(n))
-				span, err2 := parseDuration(strings.TrimSpace(per))
-				if err1 != nil || err2 != nil || count < 1 || span < time.Second {
-					return errors.New(`a number per time, such as "5/15m"; several separated by commas`)
-				}
-				if rate := (Rate{count, span}); !slices.Contains(*at, rate) {
-					*at = append(*at, rate)
-				}
-			}
-			if len(*at) == 0 {
-				return errors.New(`a number per time, such as "5/15m"`)
 			}
 			return nil
 		},

@@ -17,6 +17,8 @@ const (
 	BrowserCookie = "djauthy_browser"
 	AskedCookie   = "djauthy_asked"
 	MergeCookie   = "djauthy_merge"
+	// LanguageCookie is the language that was chosen in the browser.
+	LanguageCookie = "djauthy_language"
 )
 
 func (d *Door) cookieName(name string) string {

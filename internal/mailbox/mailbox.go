@@ -40,8 +40,21 @@ type Message struct {
 	To      string
 	Subject string
 	Text    string // the text part, its first 64 KiB
+	HTML    string // the HTML part, the same
 	At      time.Time
+	Number  int // counts up
 }
+
+// Code is the code that the message brings, "" for none: it stands alone in the first line.
+func (m Message) Code() string {
+	first, _, _ := strings.Cut(m.Text, "\n")
+	if first = strings.TrimSpace(first); !code.MatchString(first) {
+		return ""
+	}
+	return first
+}
+
+var code = regexp.MustCompile(`^[0-9A-Za-z]{5,32}$`)
 
 // Links are the URLs in the text.
 func (m Message) Links() []string { return link.FindAllString(m.Text, -1) }
@@ -56,6 +69,7 @@ type Mailbox struct {
 
 	mu       sync.Mutex
 	messages []Message
+	count    int
 }
 
 // Listen opens a free port on the loopback address. Each message is also
@@ -98,6 +112,8 @@ func (m *Mailbox) Messages() []Message {
 
 func (m *Mailbox) add(x Message) {
 	m.mu.Lock()
+	m.count++
+	x.Number = m.count
 	m.messages = append([]Message{x}, m.messages[:min(len(m.messages), keep-1)]...)
 	m.mu.Unlock()
 	m.arrived(x)
@@ -130,7 +146,7 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		subject = ""
 	}
-	text, err := textPart(e)
+	text, html, err := textParts(e)
 	if err != nil {
 		return err
 	}
@@ -138,7 +154,7 @@ func (s *session) Data(r io.Reader) error {
 		return err
 	}
 	for _, to := range s.to {
-		s.box.add(Message{To: to, Subject: cut(subject, maxSubject), Text: text, At: time.Now()})
+		s.box.add(Message{To: to, Subject: cut(subject, maxSubject), Text: text, HTML: html, At: time.Now()})
 	}
 	return nil
 }
@@ -154,9 +170,9 @@ func cut(text string, most int) string {
 	return strings.Clone(text[:most])
 }
 
-// textPart returns the first text/plain part, cut to maxText. It reads no more than
-// maxParts parts and no deeper than maxDepth.
-func textPart(e *message.Entity) (text string, err error) {
+// textParts returns the first text/plain and the first text/html part, cut to maxText. It
+// reads no more than maxParts parts and no deeper than maxDepth.
+func textParts(e *message.Entity) (text, html string, err error) {
 	found, parts := errors.New("found"), 0
 	err = e.Walk(func(path []int, part *message.Entity, err error) error {
 		if parts++; parts > maxParts || len(path) > maxDepth {
@@ -166,18 +182,22 @@ func textPart(e *message.Entity) (text string, err error) {
 			return err
 		}
 		kind, _, _ := part.Header.ContentType()
-		if kind != "text/plain" {
+		at := map[string]*string{"text/plain": &text, "text/html": &html}[kind]
+		if at == nil || *at != "" {
 			return nil
 		}
 		b, err := io.ReadAll(io.LimitReader(part.Body, maxText+1))
 		if err != nil {
 			return err
 		}
-		text = strings.ReplaceAll(cut(string(b), maxText), "\r\n", "\n")
-		return found
+		*at = strings.ReplaceAll(cut(string(b), maxText), "\r\n", "\n")
+		if text != "" && html != "" {
+			return found
+		}
+		return nil
 	})
 	if errors.Is(err, found) {
 		err = nil
 	}
-	return text, err
+	return text, html, err
 }

@@ -31,6 +31,8 @@ type Brand struct {
 	Name   string
 	Logo   string // URL of the picture, or ""
 	Accent string // #rrggbb, or ""
+	// Help and Privacy are the addresses of pages that each page links to, or "".
+	Help, Privacy string
 	// LogoFile is the picture's file, read when the server starts.
 	LogoFile string
 }

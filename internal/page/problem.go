@@ -3,6 +3,7 @@ package page
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -11,9 +12,10 @@ import (
 
 type errorPage struct {
 	Base
-	Status         int
 	Heading, Text  string
 	Link, LinkText string
+	Wait           int    // seconds to count down until it may work again, or 0
+	Again          string // the same in words
 }
 
 // showProblem writes a problem as a page, or as text for clients that do not accept HTML.
@@ -26,12 +28,21 @@ func (s *Site) showProblem(c *fiber.Ctx, p *door.Problem) error {
 		return c.SendString(text + "\n")
 	}
 	// No session: with the database down, reading it would fail, too.
-	l := s.Words.Match(c.Get(fiber.HeaderAcceptLanguage))
-	e := errorPage{Base: s.base(l, false), Status: p.Status, Heading: l.T("error." + p.Key + ".heading"), Link: "/login", LinkText: l.T("error.go_on")}
+	l := s.browserLanguage(c)
+	e := errorPage{Base: s.base(l, false), Heading: l.T("error." + p.Key + ".heading"), Link: "/login", LinkText: l.T("error.go_on")}
 	if p.Link != "" {
 		e.Link, e.LinkText = p.Link, l.T("error.go_to")
 	}
-	e.Text = l.T("error."+p.Key+".text", "When", l.In(p.Wait), "Address", s.Options.PublicURL)
+	e.Text = l.T("error."+p.Key+".text", "Address", s.Options.PublicURL)
+	if p.Wait > 0 {
+		e.Again = l.T("error.again", "When", l.In(p.Wait))
+	}
+	if p.Wait <= time.Hour { // nobody watches longer
+		e.Wait = door.Seconds(p.Wait)
+	}
+	if p.Status == http.StatusTooManyRequests && s.Door.Cookie(c, door.AttemptCookie) != "" {
+		e.Link, e.LinkText = "/login/code", l.T("error.enter_code")
+	}
 	return s.Write(c, "error.html", e)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -103,6 +104,11 @@ func (s *Site) base(l *words.Language, signedIn bool) Base {
 		Language: l, Brand: s.Options.Brand, SignedIn: signedIn, now: s.Now().UTC(),
 		CSS: s.files.url("djauthy.css"), JS: s.files.url("djauthy.js"), Icon: s.files.url("favicon.svg"), AccentCSS: s.files.url("accent.css"),
 	}
+}
+
+// Others are the languages that the page is not in.
+func (b Base) Others() []string {
+	return slices.DeleteFunc(slices.Clone(words.Languages), func(l string) bool { return l == b.Lang })
 }
 
 // WithField is the Base of a page with one field, at which its problem stands.

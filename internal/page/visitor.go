@@ -2,6 +2,7 @@ package page
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -39,8 +40,17 @@ func (s *Site) ForgetSession(c *fiber.Ctx) { c.Locals(sessionKey, session.Sessio
 
 // Language is the signed-in person's language, else the browser's.
 func (s *Site) Language(c *fiber.Ctx) *words.Language {
-	if sess, ok := c.Locals(sessionKey).(session.Session); ok && sess.User.Language != "" {
+	if sess, ok := c.Locals(sessionKey).(session.Session); ok && sess.User.Language != "" && s.Door.Cookie(c, door.LanguageCookie) == "" {
 		return s.Words.Get(sess.User.Language)
+	}
+	return s.browserLanguage(c)
+}
+
+// browserLanguage is the language that was chosen in this browser, else the one that it asks
+// for.
+func (s *Site) browserLanguage(c *fiber.Ctx) *words.Language {
+	if chosen := s.Door.Cookie(c, door.LanguageCookie); slices.Contains(words.Languages, chosen) {
+		return s.Words.Get(chosen)
 	}
 	return s.Words.Match(c.Get(fiber.HeaderAcceptLanguage))
 }
