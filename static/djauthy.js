@@ -72,6 +72,30 @@
     }, () => turn(resend));
   }
 
+  // A code to copy.
+  for (const line of document.querySelectorAll("[data-copy]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = line.dataset.copy;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(line.querySelector("code").textContent);
+      button.textContent = line.dataset.copied;
+    });
+    line.append(" ", button);
+  }
+
+  // A page that looks again by itself, unless somebody is about to copy from it.
+  const every = Number(document.body.dataset.again);
+  if (every) setInterval(() => { if (!document.hidden && getSelection().isCollapsed) location.reload(); }, every * 1000);
+
+  // When something may be tried again.
+  const again = $("again");
+  if (again) {
+    countdown(Number(again.dataset.seconds), (left) => {
+      again.textContent = again.dataset.wait.replace("0:00", left);
+    }, () => again.remove());
+  }
+
   // How long the code still works. A timer is silent to screen readers unless they ask.
   const until = $("until");
   if (until) {

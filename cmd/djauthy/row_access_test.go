@@ -44,6 +44,7 @@ var uses = map[string]use{
 	"GET /login/leave/:trip":            {anyone, "/login/leave/x"},
 	"GET /login/openid/callback":        {anyone, "/login/openid/callback"},
 	"POST /login/openid/callback":       {anyone, "/login/openid/callback"},
+	"POST /language":                    {anyone, "/language"},
 	"POST /logout":                      {anyone, "/logout"},
 	"GET /account":                      {signedIn, "/account"},
 	"POST /account/settings":            {signedIn, "/account/settings"},
@@ -69,6 +70,7 @@ var uses = map[string]use{
 	"GET /readyz":                       {anyone, "/readyz"},
 	"GET /metrics":                      {machine, "/metrics"},
 	"GET /mailbox":                      {machine, "/mailbox"},
+	"GET /mailbox/:number":              {machine, "/mailbox/1"},
 }
 
 // wireUses are the paths of programs, with an example. They answer every method
@@ -125,6 +127,8 @@ func (h *app) routes(t testing.TB) (all []listed) {
 func TestRow64_EveryRouteSaysWhoMayUseItAndKeepsEverybodyElseOut(t *testing.T) {
 	t.Parallel()
 	s := start(t, "DJAUTHY_EMAIL_HOST=") // the mailbox page exists
+	s.browser(t).post("/login", "id", anID()).want(t, http.StatusSeeOther, "")
+	s.await(t, "the message comes", func() bool { return len(s.house.mailbox.Messages()) > 0 })
 	all := s.house.routes(t)
 	if len(all) != len(uses) {
 		t.Errorf("the table has %d routes, the app %d", len(uses), len(all))

@@ -120,7 +120,7 @@ func (h *app) handler() (*door.Door, error) {
 	(&ungleichotp.Server{Services: h.services, PublicURL: h.cfg.PublicURL, Log: h.log}).Open(d)
 	site := &page.Site{
 		Words: h.words, Sessions: h.sessions, Log: h.log, Now: h.db.Now, Door: d,
-		Options: page.Options{PublicURL: h.cfg.PublicURL, Brand: page.Brand{Name: h.cfg.Brand.Name, LogoFile: h.cfg.Brand.Logo, Accent: h.cfg.Brand.Accent}},
+		Options: page.Options{PublicURL: h.cfg.PublicURL, Brand: page.Brand{Name: h.cfg.Brand.Name, LogoFile: h.cfg.Brand.Logo, Accent: h.cfg.Brand.Accent, Help: h.cfg.Brand.Help, Privacy: h.cfg.Brand.Privacy}},
 	}
 	if err := site.Prepare(); err != nil {
 		return nil, err

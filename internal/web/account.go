@@ -111,6 +111,15 @@ func (s *account) show(c *fiber.Ctx, typed *settings) error {
 			Created: x.Created(), LastSeen: x.LastSeen, Current: x.ID == sess.ID,
 		})
 	}
+	slices.SortStableFunc(p.Sessions, func(a, b sessionRow) int { // this browser first
+		switch {
+		case a.Current == b.Current:
+			return 0
+		case a.Current:
+			return -1
+		}
+		return 1
+	})
 	return s.Write(c, "account/home.html", p)
 }
 

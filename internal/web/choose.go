@@ -48,6 +48,12 @@ func (s *signIn) discover(c *fiber.Ctx, p loginPage, adminToken string) error {
 			return err
 		}
 	}
+	if w := choice[0]; w.ID.Implementation == accounts.Email && w.Why == accounts.BySyntax && page.Form(c, "sure") == "" {
+		if p.Meant = accounts.Suggest(w.Address); p.Meant != "" {
+			p.Typed, p.Problem = string(w.Address), p.T("problem.id.slip", "Meant", p.Meant)
+			return s.Write(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
+		}
+	}
 	return s.goWay(c, p, choice[0], adminToken, by)
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -21,6 +22,19 @@ type mailboxPage struct {
 func (s *local) showMailbox(c *fiber.Ctx) error {
 	p := mailboxPage{Base: s.Base(c).At(time.Now().UTC()), Messages: s.mailbox.Messages()}
 	return s.Write(c, "mailbox.html", p)
+}
+
+// showMail shows the HTML of a message as a mail program does: without scripts, and with
+// nothing from elsewhere.
+func (s *local) showMail(c *fiber.Ctx) error {
+	for _, m := range s.mailbox.Messages() {
+		if strconv.Itoa(m.Number) == c.Params("number") && m.HTML != "" {
+			c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox allow-top-navigation-by-user-activation")
+			c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+			return c.SendString(m.HTML)
+		}
+	}
+	return door.Fail(http.StatusNotFound)
 }
 
 // ready reports whether the database answers and takes writes, and whether the bus, if

@@ -34,6 +34,7 @@ type loginPage struct {
 	Ways            []string // what the implementations are called
 	Kinds           string   // of addresses: "Email, Jabber"; "" for email alone
 	Buttons         []button
+	Meant, Typed    string // an address that was meant, most likely, and what was typed; "": nothing is asked
 }
 
 func (s *signIn) loginPage(c *fiber.Ctx, action string) loginPage {
@@ -74,6 +75,9 @@ func (s *signIn) showLogin(c *fiber.Ctx) error {
 	s.giveCookie(c)
 	if len(c.Context().QueryArgs().QueryString()) == 0 && s.Door.Cookie(c, door.SessionCookie) == "" {
 		return s.cachedLogin(c)
+	}
+	if _, err := s.Session(c); err != nil {
+		return err
 	}
 	p := s.loginPage(c, "/login")
 	p.Next = s.WayBack(c, door.RequestedNext(page.Query(c)))

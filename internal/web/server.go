@@ -92,7 +92,34 @@ func (s *Server) Routes(site *page.Site) []page.Route {
 		page.Get("/login/choose", page.Anybody, in.showChoose),
 		page.Post("/login/choose", page.Anybody, in.postChoose),
 		page.Get("/login/leave/:trip", page.Anybody, in.showLeave),
+		page.Post("/language", page.Anybody, in.postLanguage),
 		page.Post("/logout", page.Anybody, in.postLogout),
+		page.Get("/forward-auth", page.AnyHost, here.forwardAuth),
+		page.Get("/healthz", page.AnyHost, func(c *fiber.Ctx) error { return c.SendString("ok\n") }),
+		page.Get("/readyz", page.AnyHost, here.ready),
+	}
+	all = append(all, accountRoutes(in, own)...)
+	for _, name := range append(s.Providers, accounts.OpenID) { // accounts.OpenID: any issuer, to which ids lead
+		if name != accounts.OpenID {
+			all = append(all, page.Get("/login/"+name, page.Anybody, in.provider(name, in.showProvider)))
+		}
+		all = append(all,
+			page.Get("/login/"+name+"/callback", page.Anybody, in.provider(name, in.showCallback)),
+			page.Post("/login/"+name+"/callback", page.AnyOrigin, in.provider(name, in.postCallback)))
+	}
+	if s.Mailbox != nil {
+		all = append(all, page.Get("/mailbox", page.ThisHost, here.showMailbox), page.Get("/mailbox/:number", page.ThisHost, here.showMail))
+	}
+	if s.Metrics != nil {
+		all = append(all, page.Get("/metrics", page.ThisHost, here.showMetrics))
+	}
+	return all
+}
+
+// accountRoutes are those of the own account. What changes how a person signs in is with
+// the pages of signing in.
+func accountRoutes(in *signIn, own *account) []page.Route {
+	return []page.Route{
 		page.Get("/account", page.Person, own.showAccount),
 		page.Post("/account/settings", page.Person, own.postSettings),
 		page.Post("/account/sessions/end", page.Person, own.postEndSession),
@@ -111,23 +138,5 @@ func (s *Server) Routes(site *page.Site) []page.Route {
 		page.Get("/account/export", page.Person, own.export),
 		page.Get("/account/delete", page.Person, own.showDelete),
 		page.Post("/account/delete", page.Person, own.postDelete),
-		page.Get("/forward-auth", page.AnyHost, here.forwardAuth),
-		page.Get("/healthz", page.AnyHost, func(c *fiber.Ctx) error { return c.SendString("ok\n") }),
-		page.Get("/readyz", page.AnyHost, here.ready),
 	}
-	for _, name := range append(s.Providers, accounts.OpenID) { // accounts.OpenID: any issuer, to which ids lead
-		if name != accounts.OpenID {
-			all = append(all, page.Get("/login/"+name, page.Anybody, in.provider(name, in.showProvider)))
-		}
-		all = append(all,
-			page.Get("/login/"+name+"/callback", page.Anybody, in.provider(name, in.showCallback)),
-			page.Post("/login/"+name+"/callback", page.AnyOrigin, in.provider(name, in.postCallback)))
-	}
-	if s.Mailbox != nil {
-		all = append(all, page.Get("/mailbox", page.ThisHost, here.showMailbox))
-	}
-	if s.Metrics != nil {
-		all = append(all, page.Get("/metrics", page.ThisHost, here.showMetrics))
-	}
-	return all
 }

@@ -298,6 +298,7 @@ func families(files map[string]*ast.File) map[string][]string {
 		"problem.id.*":                   constants(files["internal/accounts/discovery.go"], "Refusal"),
 		"history.event.*":                constants(files["internal/audit/audit.go"], "Event"),
 		"account.notice.*":               compared(files["internal/web/account.go"], "done"),
+		"language.*":                     {"auto", "en", "de"},
 		"implementation.*":               append(accounts.Discovery{Jabber: &accounts.JabberIDs{}, AnyIssuer: true}.Implementations(), accounts.OAuth),
 		"ago.*":                          units,
 		"in.*":                           slices.DeleteFunc(slices.Clone(units), func(u string) bool { return u == "days" }),

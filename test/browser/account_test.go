@@ -40,12 +40,12 @@ func TestSessionsEndOneByOneAndTogether(t *testing.T) {
 	all[0].visit("/account")
 	all[0].at("/account", 200)
 
-	b.press("End all others")
+	b.press("Sign out everywhere else")
 	b.at("/account/sessions/end-others", 200)
 	b.says("2 other browsers are signed in.")
 	b.arrive("end-others")
 	b.press("Keep them")
-	b.press("End all others")
+	b.press("Sign out everywhere else")
 	b.press("Yes, end them")
 	b.at("/account?done=others_ended", 200)
 	for _, gone := range all[:3] {
@@ -64,7 +64,7 @@ func TestHistoryTellsWhatHappened(t *testing.T) {
 	b.enter(wrong(code))
 	b.leave(chromedp.SendKeys(chromedp.ID("auth_code"), code+"\r"))
 	b.at("/account", 200)
-	b.press("See what happened in your account")
+	b.press("Activity")
 	b.at("/account/history", 200)
 	b.says("A code was sent", "A wrong code was typed", "Signed in with a code", "this machine")
 	b.arrive("history")

@@ -42,7 +42,7 @@ func TestTooManyAsksAreToldWhenAgain(t *testing.T) {
 	b.fill("id", "ben@people.example")
 	b.press("Send me a code")
 	b.at("/login", 429)
-	b.says("Wait a little", "You can try again in")
+	b.says("Too many requests for now", "Asking works again in")
 	b.arrive("error-429")
 }
 

@@ -94,6 +94,56 @@ func (b *browser) alerted(what, field string) {
 	}
 }
 
+func TestASlipOfTheFingerIsAskedAbout(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	b.visit("/login?next=/account/history")
+	b.fill("id", "ann@gmial.com")
+	b.press("Send me a code")
+	b.at("/login", 422)
+	b.alerted("Did you mean ann@gmail.com?", "id")
+	b.arrive("login-meant")
+	b.press("Yes, send it to ann@gmail.com")
+	b.at("/login/code", 200)
+	b.enter(p.mail.Next(t, "ann@gmail.com").Code())
+	b.at("/account/history", 200)
+	other := p.open()
+	other.visit("/login")
+	other.fill("id", "ann@gmial.com")
+	other.press("Send me a code")
+	other.press("No, to ann@gmial.com")
+	other.at("/login/code", 200)
+	p.mail.Next(t, "ann@gmial.com")
+}
+
+// The page is in the language of the browser, until another one is chosen at its foot.
+func TestALanguageIsChosenAtTheFootOfAPage(t *testing.T) {
+	p := newPlace(t, "BRAND_HELP=https://help.example.org/", "BRAND_PRIVACY=mailto:privacy@example.org")
+	b := p.open()
+	b.visit("/login")
+	b.says("Help", "Privacy")
+	b.leave(chromedp.Click(chromedp.Search(`//footer//button[@value="de"]`)))
+	b.at("/login", 200)
+	b.says("Anmelden", "Hilfe", "Datenschutz")
+	b.arrive("de-login-frame")
+	b.visit("/nowhere")
+	b.says("Zur Anmeldeseite")
+	b.leave(chromedp.Click(chromedp.Search(`//footer//button[@value="en"]`)))
+	b.at("/nowhere", 404)
+	b.says("Go to the sign-in page")
+}
+
+func TestWhoIsSignedInIsToldSoOnTheSignInPage(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	p.signIn(b, "ann@people.example")
+	b.visit("/login?next=/account/history")
+	b.says("You are signed in.")
+	b.arrive("login-signed-in")
+	b.press("Go on")
+	b.at("/account/history", 200)
+}
+
 // A phone's keyboard leaves 400 of 667 pixels.
 func TestAProblemAndItsFieldAreInViewAboveAPhonesKeyboard(t *testing.T) {
 	p := newPlace(t, "LIMITS_RESEND_EVERY=0")

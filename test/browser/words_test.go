@@ -92,7 +92,7 @@ func TestTheKeyboardAloneIsEnough(t *testing.T) {
 	b.leave(chromedp.KeyEvent(p.mail.Next(t, "ann@people.example").Code()))
 	b.at("/account", 200)
 	seen := b.tabThrough("account")
-	for _, want := range []string{"Sign out", "Save", "See what happened in your account", "Download your data (JSON)", "Delete your account"} {
+	for _, want := range []string{"Sign out", "Save", "Activity", "Download your data (JSON)", "Delete your account"} {
 		if !strings.Contains(strings.Join(seen, "\n"), want) {
 			t.Errorf("the keyboard does not reach %q, only %q", want, seen)
 		}

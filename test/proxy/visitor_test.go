@@ -113,7 +113,7 @@ func (v *visitor) signIn(address, id string) (lead string) {
 	return a.location
 }
 
-var usernameFact = regexp.MustCompile(`<dt>Username</dt><dd><bdi>([^<]+)<`)
+var usernameFact = regexp.MustCompile(`name="username" value="([^"]+)"`)
 
 // username is the visitor's, as the account page shows it.
 func (v *visitor) username() string {
