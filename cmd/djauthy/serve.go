@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/page"
+	"github.com/djauthy/djauthy/internal/resident"
 	"github.com/djauthy/djauthy/internal/ungleichotp"
 	"github.com/djauthy/djauthy/internal/web"
 )
@@ -96,7 +96,7 @@ func (h *app) serve(e *env) error {
 		g.Go(func() error { return h.serveMetrics(ctx, counters) })
 	}
 	g.Go(func() error { return front.Serve(l) })
-	go debug.FreeOSMemory() // starting uses more memory than serving
+	go resident.Release() // starting uses more memory than serving
 	g.Go(func() error {
 		<-ctx.Done()
 		h.log.Info("stopping: finishing requests and messages in progress")

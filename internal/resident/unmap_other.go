@@ -1,0 +1,6 @@
+//go:build !linux
+
+package resident
+
+// unmapProgram is for Linux alone.
+func unmapProgram() {}
