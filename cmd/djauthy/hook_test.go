@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -31,6 +32,25 @@ func smsGateway(t *testing.T, broken *atomic.Bool) (address string, arrived chan
 	}))
 	t.Cleanup(g.Close)
 	return g.URL + "/hidden-token/send", arrived
+}
+
+// Strangers with many networks cannot make a gateway send for more money than was set.
+func TestAHookHasALimitOverAllNetworks(t *testing.T) {
+	t.Parallel()
+	address, arrived := smsGateway(t, new(atomic.Bool))
+	s := start(t, "DJAUTHY_HOOK_0_NAME=sms", "DJAUTHY_HOOK_0_URL="+address, "DJAUTHY_HOOK_0_LIMIT=3/24h")
+	owner := s.browser(t)
+	owner.post("/login", "id", "sms:+41790000000").want(t, http.StatusSeeOther, "/login/code")
+	owner.submit(deliverytest.Next(t, arrived)["code"]).want(t, http.StatusSeeOther, "/account")
+	for n := range 6 { // each browser is at a network of its own
+		a := s.browser(t).post("/login", "id", fmt.Sprintf("sms:+4179111111%d", n))
+		if want := map[bool]int{true: http.StatusSeeOther, false: http.StatusTooManyRequests}[n < 3]; a.status != want {
+			t.Errorf("message %d: %d, want %d", n, a.status, want)
+		}
+	}
+	owner.post("/logout")
+	owner.post("/login", "id", "sms:+41790000000").want(t, http.StatusSeeOther, "/login/code") // a known browser
+	s.browser(t).post("/login", "id", anID()).want(t, http.StatusSeeOther, "/login/code")      // another channel
 }
 
 func TestACodeByHookSignsIn(t *testing.T) {

@@ -230,7 +230,10 @@ func (h *app) signinSettings() (signin.Settings, error) {
 		OpenSignup: c.OpenSignup, Admins: map[accounts.ID]bool{}, Tries: c.Code.Tries, Lives: c.Lives(),
 		SendPerID: c.Limits.SendPerID, SendPerIP: c.Limits.SendPerIP, SendPerIDPrefix: c.Limits.SendPerIDPrefix,
 		FetchPerIP: c.Limits.FetchPerIP, TriesPerID: c.Limits.TriesPerID, ResendEvery: c.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(),
-		Site: c.Brand.Name, PublicURL: c.PublicURL, Discovery: h.discovery,
+		Site: c.Brand.Name, PublicURL: c.PublicURL, Discovery: h.discovery, SendPerHook: map[string]config.Rates{},
+	}
+	for _, hook := range c.Hooks {
+		s.SendPerHook[hook.Name] = hook.Limit
 	}
 	for _, text := range c.Admins {
 		id, refusal := h.discovery.Find(text, "")

@@ -18,6 +18,7 @@ type Hook struct {
 	Body        string // a template; "": all values
 	IDs         string // a regular expression (RE2), or ""
 	Secret      string
+	Limit       Rates // of messages to all people together; none: as many as are asked for
 
 	Expiry time.Duration // how long a code that it sends is valid
 }
@@ -32,6 +33,7 @@ func (h *Hook) table() table {
 		text("body", &h.Body, "", "a template of Go's text/template over .To .Code .Text .Subject .Site .Minutes, which are escaped for the content type: in JSON write the quotation marks around each. Empty: all six", anyText).markSecret(),
 		text("ids", &h.IDs, "", "regular expression (RE2) of the ids that go to this hook without its name in front; it has to match all of the id", pattern),
 		text("secret", &h.Secret, "", "signs the body: X-Djauthy-Signature is t=UNIX,v1=HEX, the HMAC-SHA256 of UNIX.BODY", anyText).markSecret(),
+		optionalRates("limit", &h.Limit, "messages by this hook to all people together that browsers may ask for which have not signed in with the id before, such as 200/1h, 1000/24h; for gateways whose messages cost money. Empty: no limit"),
 	}}
 }
 

@@ -32,3 +32,17 @@ func rates(key string, at *Rates, std, help string) setting {
 		},
 	}
 }
+
+// optionalRates are rates that may be empty: no limit.
+func optionalRates(key string, at *Rates, help string) setting {
+	s := rates(key, at, "", help)
+	set := s.set
+	s.set = func(v string) error {
+		if v == "" {
+			*at = nil
+			return nil
+		}
+		return set(v)
+	}
+	return s
+}

@@ -72,6 +72,10 @@ func (s *Service) networkBudgets(a attempt, to string) []limit.Budget {
 	if a.isIPv6() {
 		all = append(all, s.perIDPrefix(a, to))
 	}
+	// Somebody with many networks could make a gateway send for much money.
+	if rates := s.Settings.SendPerHook[a.addr.Implementation]; len(rates) > 0 {
+		all = append(all, limit.Budget{Name: "send_per_hook", Key: a.addr.Implementation, Rates: rates, Cluster: "hook " + a.addr.Implementation})
+	}
 	return all
 }
 

@@ -52,7 +52,9 @@ type Settings struct {
 	ResendEvery                                       time.Duration
 	KeptSends                                         config.Rates // see func KeptSends
 	FetchPerIP                                        config.Rates
-	GivesBack                                         config.Rate // see func GivesBack
+	// SendPerHook bounds the messages of a hook to all people together, by its name.
+	SendPerHook map[string]config.Rates
+	GivesBack   config.Rate // see func GivesBack
 
 	Discovery accounts.Discovery
 	Site      string // the name of this site in messages
