@@ -159,6 +159,9 @@ func Of(tx *db.Tx, user UserID) ([]Account, error) {
 	return db.All(tx, (*Account).scan, `SELECT `+accountColumns+` FROM accounts a WHERE a.user_id = $1 ORDER BY a.id`, user)
 }
 
+// ErrAlias reports a user who was merged into another meanwhile.
+var ErrAlias = errors.New("the user is an alias of another")
+
 // RecordSuccess records that somebody has proved control of an account: it and its
 // user are active from now on, and every code made for it so far is void. The address
 // is where the code was sent; the first email address proved becomes the user's email.
@@ -172,6 +175,14 @@ func RecordSuccess(tx *db.Tx, s AccountStatus, id ID, address Address) error {
 	if email == "" && id.Implementation == Email {
 		email = id.Deliverable(address)
 	}
-	_, err = tx.Exec(`UPDATE users SET is_active = 1, last_login = $2, email = $3 WHERE id = $1 AND deactivated_at = 0`, s.User, tx.Millis(), email)
+	// An alias whose accounts have moved never comes to life by one that came back late.
+	n, err := tx.Exec(`UPDATE users SET is_active = 1, last_login = $2, email = $3 WHERE id = $1 AND deactivated_at = 0 AND merged_into = 0`, s.User, tx.Millis(), email)
+	if err != nil || n == 1 {
+		return err
+	}
+	u, err := GetUser(tx, s.User)
+	if err == nil && u.MergedInto != 0 {
+		err = ErrAlias
+	}
 	return err
 }

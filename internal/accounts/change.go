@@ -78,7 +78,7 @@ func Give(tx *db.Tx, a Account, to UserID) (Change, error) {
 		return Change{}, err
 	}
 	// The user whom asking for the code had made.
-	_, err := tx.Exec(`DELETE FROM users WHERE id = $1 AND is_active = 0 AND deactivated_at = 0 AND merged_into = 0 AND NOT EXISTS (SELECT 1 FROM accounts WHERE user_id = $1)`, a.User)
+	_, err := tx.Exec(`DELETE FROM users WHERE id = $1 AND is_active = 0 AND is_invited = 0 AND is_superuser = 0 AND deactivated_at = 0 AND merged_into = 0 AND NOT EXISTS (SELECT 1 FROM accounts WHERE user_id = $1)`, a.User)
 	if err != nil {
 		return Change{}, err
 	}
@@ -136,7 +136,7 @@ func Merge(tx *db.Tx, stays, goes UserID) (Change, error) {
 	if _, err := tx.Exec(`UPDATE users SET merged_into = $2 WHERE merged_into = $1`, goes, stays); err != nil {
 		return c, err
 	}
-	if err := changed(tx.Exec(`UPDATE users SET is_active = 0, merged_into = $2 WHERE id = $1 AND is_active = 1 AND deactivated_at = 0`, goes, stays)); err != nil {
+	if err := changed(tx.Exec(`UPDATE users SET is_active = 0, merged_into = $2 WHERE id = $1 AND (is_active = 1 OR is_invited = 1) AND deactivated_at = 0 AND merged_into = 0`, goes, stays)); err != nil {
 		return c, err
 	}
 	return c.record(tx)
@@ -183,7 +183,7 @@ func (c Change) takeBack(tx *db.Tx) error {
 // giveBack adds the address that was removed. It takes it from a user who has never proved
 // one, and from nobody else.
 func (c Change) giveBack(tx *db.Tx) error {
-	if _, err := GetUser(tx, c.User); err != nil {
+	if u, err := GetUser(tx, c.User); err != nil || u.MergedInto != 0 {
 		return errors.Join(ErrGone, err)
 	}
 	a, owner, err := Find(tx, c.Addr)
@@ -206,7 +206,7 @@ func (c Change) giveBack(tx *db.Tx) error {
 
 // split gives the user who was merged their accounts back.
 func (c Change) split(tx *db.Tx) error {
-	if err := changed(tx.Exec(`UPDATE users SET is_active = 1, merged_into = 0 WHERE id = $1 AND merged_into = $2`, c.Other, c.User)); err != nil {
+	if err := changed(tx.Exec(`UPDATE users SET merged_into = 0 WHERE id = $1 AND merged_into = $2`, c.Other, c.User)); err != nil {
 		return errors.Join(ErrGone, err)
 	}
 	for _, id := range c.Moved {

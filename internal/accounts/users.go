@@ -232,6 +232,16 @@ var ErrTaken = errors.New("that username is taken")
 func Named(tx *db.Tx, username string, id ID) (u User, err error) {
 	err = u.scan(tx.Get(`SELECT `+userColumns+` FROM users u WHERE u.username = $1`, username).Scan)
 	taken := err == nil
+	if errors.Is(err, db.ErrNotFound) {
+		var owner UserID
+		gone := tx.Get(`SELECT user_id FROM usernames_given_up WHERE username = $1`, username).Scan(&owner)
+		if gone == nil {
+			return u, ErrTaken
+		}
+		if !errors.Is(gone, db.ErrNotFound) {
+			return u, gone
+		}
+	}
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return u, err
 	}

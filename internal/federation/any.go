@@ -3,6 +3,8 @@ package federation
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -21,8 +23,8 @@ var ErrClosed = errors.New("the issuer takes no new clients")
 // ErrDead means that the issuer has forgotten this server. The next BeginAt registers it anew.
 var ErrDead = errors.New("the registration at the issuer is dead")
 
-// maxIssuers bounds the issuers whose metadata is kept. At the bound all are forgotten.
-const maxIssuers = 500
+// maxIssuers bounds the issuers whose metadata is kept. At the bound one is forgotten.
+const maxIssuers = 200
 
 // issuerAt returns an issuer that nobody configured.
 func (f *Service) issuerAt(url string) (*issuer, error) {
@@ -33,8 +35,14 @@ func (f *Service) issuerAt(url string) (*issuer, error) {
 	defer f.mu.Unlock()
 	i := f.issuers[url]
 	if i == nil {
-		if len(f.issuers) >= maxIssuers || f.issuers == nil {
+		if f.issuers == nil {
 			f.issuers = map[string]*issuer{}
+		}
+		for old := range f.issuers { // any one
+			if len(f.issuers) < maxIssuers {
+				break
+			}
+			delete(f.issuers, old)
 		}
 		i = newIssuer(url, f.strangers, f.now)
 		f.issuers[url] = i
@@ -84,11 +92,29 @@ func (f *Service) BeginAt(ctx context.Context, t Target, state, hint string) (st
 
 // at is an issuer that nobody configured, as people are led to it.
 func (f *Service) at(i *issuer, c client) *openID {
-	return &openID{issuer: i, client: c, callback: f.callback(anybody), now: f.now}
+	return &openID{issuer: i, client: c, callback: f.callbackOf(i.url), now: f.now}
+}
+
+// callbackOf is the callback of an issuer that nobody configured: one of its own, so that the
+// response of another issuer is known by where it comes to (mix-up, RFC 9700 4.4.2.2).
+func (f *Service) callbackOf(issuer string) string {
+	return f.callback(anybody) + "?" + IssuerParam + "=" + tagOf(issuer)
+}
+
+// IssuerParam is the parameter of a callback that says whose it is.
+const IssuerParam = "of"
+
+// tagOf tells issuers apart.
+func tagOf(issuer string) string {
+	sum := sha256.Sum256([]byte(issuer))
+	return hex.EncodeToString(sum[:16])
 }
 
 // finishAt checks the response of an issuer that nobody configured.
 func (f *Service) finishAt(ctx context.Context, p Pending, response url.Values) (Identity, error) {
+	if response.Get(IssuerParam) != tagOf(p.Issuer) {
+		return Identity{}, refused("the response is of another issuer")
+	}
 	i, err := f.issuerAt(p.Issuer)
 	if err != nil {
 		return Identity{}, err
@@ -151,7 +177,7 @@ func (f *Service) register(ctx context.Context, m metadata) (c client, expires t
 		method = "client_secret_post"
 	}
 	text, err := json.Marshal(map[string]any{
-		"client_name": f.settings.Client, "client_uri": f.settings.PublicURL, "redirect_uris": []string{f.callback(anybody)}, "response_types": []string{"code"},
+		"client_name": f.settings.Client, "client_uri": f.settings.PublicURL, "redirect_uris": []string{f.callbackOf(m.Issuer)}, "response_types": []string{"code"},
 		"grant_types": []string{"authorization_code"}, "application_type": "web", "token_endpoint_auth_method": method,
 		"id_token_signed_response_alg": m.algorithms()[0],
 	})
@@ -176,7 +202,7 @@ func (f *Service) register(ctx context.Context, m metadata) (c client, expires t
 	}
 	switch {
 	case page.Status/100 == 4:
-		return c, expires, errors.Join(ErrClosed, errors.New(string(page.Body[:min(len(page.Body), 200)])))
+		return c, expires, errors.Join(ErrClosed, errors.New(beginning(string(page.Body), maxSaid)))
 	case page.Status/100 != 2:
 		return c, expires, down("its registration answers with %d", page.Status)
 	case json.Unmarshal(page.Body, &said) != nil || said.ClientID == "" || len(said.ClientID) > 500 || len(said.ClientSecret) > 1000:

@@ -2,6 +2,7 @@ package federation_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -178,18 +179,13 @@ func TestWhatAHostSaysIsRememberedForAWhile(t *testing.T) {
 	}
 }
 
-// Most hosts of mail have no WebFinger: they are asked once for all their people.
-func TestAHostWithoutWebFingerIsAskedOnce(t *testing.T) {
+// A host that does not answer is not asked again for its other people.
+func TestAHostThatDoesNotAnswerIsAskedOnce(t *testing.T) {
 	var hits atomic.Int32
 	s, _ := service(t)
 	for name, answer := range map[string]http.HandlerFunc{
-		"a page": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/html")
-			w.WriteHeader(404)
-		},
-		"an error": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-		"drops":    func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"endless":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) },
+		"drops":   func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"endless": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) },
 	} {
 		hits.Store(0)
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { hits.Add(1); answer(w, r) }))
@@ -202,6 +198,86 @@ func TestAHostWithoutWebFingerIsAskedOnce(t *testing.T) {
 			t.Errorf("%s is asked %d times", name, n)
 		}
 		server.Close()
+	}
+}
+
+// Whoever asks for a user that a host does not have must not hide the others.
+func TestAnUnknownUserOfAHostHidesNobodyElse(t *testing.T) {
+	for _, status := range []int{404, 500, 302, 403} {
+		i := federationtest.New(t)
+		s, _ := service(t)
+		host := strings.TrimPrefix(i.URL, "http://")
+		i.WebFinger["acct:ann@"+host] = i.URL
+		i.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+			unknown := strings.HasPrefix(r.FormValue("resource"), "acct:nobody")
+			if unknown {
+				w.Header().Set("Content-Type", "text/html")
+				w.WriteHeader(status)
+			}
+			return unknown
+		}
+		if _, err := s.FindMail(t.Context(), "nobody@"+host, always); !errors.Is(err, federation.ErrNowhere) {
+			t.Fatal(err)
+		}
+		if target, err := s.FindMail(t.Context(), "ann@"+host, always); err != nil || target.Issuer != i.URL {
+			t.Errorf("after %d for somebody else: %v, %v", status, target, err)
+		}
+	}
+}
+
+// Row 65: what an issuer says fills no memory and no log.
+func TestRow65_AnIssuerOfStrangersFillsNothing(t *testing.T) {
+	i := federationtest.New(t)
+	s, c := service(t)
+	long := strings.Repeat("x", 100_000)
+	for name, change := range map[string]func(m map[string]any){
+		"issuer":   func(m map[string]any) { m["issuer"] = "https://a.example/" + long },
+		"endpoint": func(m map[string]any) { m["token_endpoint"] = "https://a.example/" + long },
+	} {
+		i.Metadata = change
+		c.ahead.Add(int64(time.Hour))
+		_, _, err := s.BeginAt(t.Context(), federation.Target{Issuer: i.URL}, "state", "")
+		if err == nil || len(err.Error()) > 1000 {
+			t.Errorf("%s: an error of %d bytes", name, len(fmt.Sprint(err)))
+		}
+	}
+	many := make([]string, 50_000)
+	i.Metadata = func(m map[string]any) {
+		m["id_token_signing_alg_values_supported"], m["token_endpoint_auth_methods_supported"] = append(many, "RS256"), append(many, "client_secret_basic")
+	}
+	c.ahead.Add(int64(time.Hour))
+	if n := federation.Remembered(s, i.URL); n > 4 {
+		t.Errorf("%d words are kept of its metadata", n)
+	}
+	i.Metadata = nil
+	i.Person["preferred_username"] = long + "\x00\u202e\x1b[31m"
+	i.Claims = func(c map[string]any) { c["exp"] = time.Now().Add(48 * time.Hour).Unix() }
+	other, _ := service(t)
+	who, err := at(t, other, federation.Target{Issuer: i.URL})
+	if err != nil || len(who.Name) > 110 || strings.ContainsAny(who.Name, "\x00\u202e\x1b") {
+		t.Errorf("a name of %d bytes, %v", len(who.Name), err)
+	}
+}
+
+// Row 53: the response of one issuer does not come to another's callback (mix-up).
+func TestRow53_EachIssuerThatNobodyConfiguredHasItsOwnCallback(t *testing.T) {
+	honest, evil := federationtest.New(t), federationtest.New(t)
+	s, _ := service(t)
+	address, pending, err := s.BeginAt(t.Context(), federation.Target{Issuer: evil.URL}, "state", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := visit(t, address)
+	address, _, err = s.BeginAt(t.Context(), federation.Target{Issuer: honest.URL}, "state", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := visit(t, address)
+	if ours.Get(federation.IssuerParam) == theirs.Get(federation.IssuerParam) {
+		t.Fatal("two issuers have one callback")
+	}
+	if who, err := s.Finish(t.Context(), pending, ours); !errors.Is(err, federation.ErrRefused) || evil.Hits("/token") != 0 {
+		t.Errorf("%+v, %v", who, err)
 	}
 }
 

@@ -175,19 +175,19 @@ func (f *Service) askWebFinger(ctx context.Context, base, resource string) (stri
 	return issuer, nil
 }
 
-// fetchWebFinger returns the issuer in a host's answer, or "". errNoHost is an answer that a
-// server of WebFinger does not give.
+// fetchWebFinger returns the issuer in a host's answer, or "". errNoHost means that the host
+// does not answer: another answer may be about this resource alone.
 func (f *Service) fetchWebFinger(ctx context.Context, base, resource string) (string, error) {
 	query := url.Values{"resource": {resource}, "rel": {issuerRel}}
 	page, err := fetch.Get(ctx, f.strangers, base+"/.well-known/webfinger?"+query.Encode(), "application/jrd+json, application/json")
+	if errors.Is(err, fetch.ErrBusy) {
+		return "", err
+	}
 	if err != nil {
 		return "", errNoHost
 	}
 	var said struct {
 		Links []struct{ Rel, Href string }
-	}
-	if isHTML := strings.Contains(page.Header.Get("Content-Type"), "html"); isHTML || page.Status/100 == 3 || page.Status/100 == 5 {
-		return "", errNoHost
 	}
 	if page.Status != http.StatusOK || json.Unmarshal(page.Body, &said) != nil {
 		return "", nil
@@ -205,6 +205,6 @@ func (f *Service) fetchWebFinger(ctx context.Context, base, resource string) (st
 // one's own. This server is none for itself.
 func (f *Service) mayBeIssuer(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && isWeb(address) && u.RawQuery == "" && u.Fragment == "" && !u.ForceQuery && len(address) <= 500 &&
+	return err == nil && isWeb(address) && u.RawQuery == "" && u.Fragment == "" && !u.ForceQuery && len(address) <= 500 && !strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }) &&
 		(u.Scheme == "https" || len(f.settings.Allow) > 0) && strings.TrimSuffix(address, "/") != f.settings.PublicURL
 }

@@ -20,3 +20,16 @@ var (
 	ReadHead = readHead
 	ReadXRDS = readXRDS
 )
+
+// Remembered is how many words a service keeps of an issuer's metadata.
+func Remembered(f *Service, url string) int {
+	i, err := f.issuerAt(url)
+	if err != nil {
+		return 0
+	}
+	m, err := i.metadata(context.Background())
+	if err != nil {
+		return 0
+	}
+	return cap(m.Algorithms) + cap(m.TokenMethods)
+}

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
@@ -205,7 +206,9 @@ func (f *Service) Finish(ctx context.Context, p Pending, response url.Values) (I
 		return f.finishOpenID2(ctx, *p.Claim, response)
 	}
 	if p.Issuer != "" {
-		return f.finishAt(ctx, p, response)
+		who, err := f.finishAt(ctx, p, response)
+		who.Name = label(who.Name)
+		return who, err
 	}
 	up, ok := f.configured[p.Provider]
 	if !ok {
@@ -215,18 +218,30 @@ func (f *Service) Finish(ctx context.Context, p Pending, response url.Values) (I
 	if err != nil {
 		return Identity{}, err
 	}
-	who.Provider = p.Provider
+	who.Provider, who.Name = p.Provider, label(who.Name)
 	if configured, ok := f.Provider(p.Provider); ok && who.Verified {
 		who.Mailbox = f.trusted(configured, who.Email)
 	}
 	return who, nil
 }
 
+// label is what a provider calls somebody, short and without characters that nobody sees.
+func label(name string) string {
+	const most = 100
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(name, ""))
+	return beginning(name, most)
+}
+
 // trusted is a verified address if the provider is trusted with its domain.
 func (f *Service) trusted(p Provider, email string) accounts.Found {
 	box, refusal := f.settings.Discovery.Resolve(email, accounts.Email)
 	_, domain, _ := strings.Cut(box.ID.Identifier, "@")
-	if refusal != "" || !slices.Contains(p.TrustEmail, domain) {
+	if refusal != "" || string(box.Address) != email || !slices.Contains(p.TrustEmail, domain) {
 		return accounts.Found{}
 	}
 	return box

@@ -70,6 +70,7 @@ type issuer struct {
 
 	keys      jose.JSONWebKeySet
 	keysAt    time.Time // of the last fetch
+	keysTried time.Time // and of one that failed
 	unknownAt time.Time // when keys were last fetched because of an unknown one
 }
 
@@ -113,11 +114,40 @@ func (i *issuer) discover(ctx context.Context) (m metadata, err error) {
 	if err := json.Unmarshal(page.Body, &m); err != nil {
 		return m, down("%s is no metadata: %w", page.URL, err)
 	}
+	m.forget()
 	if m.Issuer != i.url {
 		return m, fmt.Errorf("%w: %w", errOtherIssuer, down("%s is of the issuer %q", page.URL, m.Issuer))
 	}
 	return m, m.check()
 }
+
+// maxAddress bounds the addresses of endpoints.
+const maxAddress = 2000
+
+// forget drops what is not used, so that no issuer fills the memory.
+func (m *metadata) forget() {
+	m.Algorithms = slices.DeleteFunc(slices.Clone(m.Algorithms), func(a string) bool { return !slices.Contains(signatures, jose.SignatureAlgorithm(a)) })
+	m.Algorithms = slices.Clone(slices.Compact(slices.Sorted(slices.Values(m.Algorithms))))
+	var methods []string
+	for _, known := range []string{"client_secret_basic", "client_secret_post", "none"} {
+		if slices.Contains(m.TokenMethods, known) {
+			methods = append(methods, known)
+		}
+	}
+	if len(m.TokenMethods) > 0 && len(methods) == 0 {
+		methods = []string{"none"} // it takes another one, which this server does not have
+	}
+	m.TokenMethods = methods
+	for _, address := range []*string{&m.Issuer, &m.Authorization, &m.Token, &m.UserInfo, &m.Keys, &m.Registration} {
+		if len(*address) > maxAddress {
+			*address = ""
+		}
+		*address = strings.Clone(*address)
+	}
+}
+
+// maxKeys bounds the keys of an issuer.
+const maxKeys = 50
 
 // errOtherIssuer: metadata is of another issuer than was asked.
 var errOtherIssuer = errors.New("another issuer")
@@ -125,7 +155,10 @@ var errOtherIssuer = errors.New("another issuer")
 // check requires the endpoints, and https wherever the issuer has it.
 func (m metadata) check() error {
 	secure := strings.HasPrefix(m.Issuer, "https://")
-	for name, address := range map[string]string{"authorization_endpoint": m.Authorization, "token_endpoint": m.Token, "jwks_uri": m.Keys} {
+	for name, address := range map[string]string{"authorization_endpoint": m.Authorization, "token_endpoint": m.Token, "jwks_uri": m.Keys, "userinfo_endpoint": m.UserInfo} {
+		if address == "" && name == "userinfo_endpoint" {
+			continue
+		}
 		u, err := url.Parse(address)
 		if err != nil || !isWeb(address) || secure && u.Scheme != "https" {
 			return down("%s of %s is %q", name, m.Issuer, address)
@@ -148,6 +181,9 @@ func (i *issuer) VerifySignature(ctx context.Context, jwt string) ([]byte, error
 	defer i.mu.Unlock()
 	now := i.now()
 	if now.Sub(i.keysAt).Abs() >= keysFor {
+		if now.Sub(i.keysTried).Abs() < retryAfter {
+			return nil, down("its keys do not come")
+		}
 		if err := i.fetchKeys(ctx, now); err != nil {
 			return nil, err
 		}
@@ -187,6 +223,7 @@ func (i *issuer) verified(token *jose.JSONWebSignature) ([]byte, error) {
 
 // fetchKeys needs the lock.
 func (i *issuer) fetchKeys(ctx context.Context, now time.Time) error {
+	i.keysTried = now
 	page, err := fetch.Get(ctx, i.http, i.said.Keys, "application/jwk-set+json, application/json")
 	switch {
 	case err != nil:
@@ -204,7 +241,7 @@ func (i *issuer) fetchKeys(ctx context.Context, now time.Time) error {
 	i.keys, i.keysAt = jose.JSONWebKeySet{}, now
 	for _, text := range raw.Keys {
 		var key jose.JSONWebKey
-		if key.UnmarshalJSON(text) == nil && key.Valid() && key.IsPublic() {
+		if len(i.keys.Keys) < maxKeys && key.UnmarshalJSON(text) == nil && key.Valid() && key.IsPublic() {
 			i.keys.Keys = append(i.keys.Keys, key)
 		}
 	}

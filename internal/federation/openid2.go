@@ -77,6 +77,8 @@ func (f *Service) finishOpenID2(ctx context.Context, began Claim, r url.Values) 
 		return Identity{}, refused("the response is for %q", get("return_to"))
 	case get("op_endpoint") != began.Endpoint:
 		return Identity{}, refused("the response is of the provider %q", get("op_endpoint"))
+	case len(get("claimed_id")) > 500 || strings.ContainsFunc(get("claimed_id"), func(r rune) bool { return r <= ' ' || r > '~' }):
+		return Identity{}, refused("the claimed id is too long or no URL")
 	case err != nil || f.now().Sub(made).Abs() > nonceFor:
 		return Identity{}, refused("the response was made at another time: %q", nonce)
 	}
@@ -92,7 +94,7 @@ func (f *Service) finishOpenID2(ctx context.Context, began Claim, r url.Values) 
 		return Identity{}, err
 	}
 	claimed := get("claimed_id")
-	return Identity{ID: accounts.ID{Implementation: OpenID, Identifier: claimed}, Name: claimed}, nil
+	return Identity{ID: accounts.ID{Implementation: OpenID, Identifier: claimed}, Name: label(claimed)}, nil
 }
 
 // confirmClaim checks that the provider may speak for the claimed URL, and that the person

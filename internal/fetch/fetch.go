@@ -33,6 +33,8 @@ var (
 	ErrForbidden = errors.New("address is not allowed")
 	// ErrTooLarge: the body has more than MaxSize bytes.
 	ErrTooLarge = errors.New("response is too large")
+	// ErrBusy: too many requests of strangers were under way.
+	ErrBusy = errors.New("too many requests at once")
 )
 
 // Strangers is a client for addresses that strangers name. It reaches the public internet
@@ -103,7 +105,7 @@ func (b *byScheme) RoundTrip(r *http.Request) (*http.Response, error) {
 		case b.slots <- struct{}{}:
 			defer func() { <-b.slots }()
 		case <-r.Context().Done():
-			return nil, r.Context().Err()
+			return nil, ErrBusy
 		}
 	}
 	r = r.Clone(r.Context())

@@ -64,6 +64,11 @@ func (s *Service) mayAdd(ctx context.Context, by Requester) (id db.ID, ready boo
 // somebody else leads to the question whether the two users are one person.
 func (s *Service) add(tx *db.Tx, t ticket, by Requester, p Proved, label string) (out Entered, told []outbox.Queued, err error) {
 	sess, err := s.Sessions.Find(tx, by.Session)
+	if err == nil { // read again under the lock: the user may be merged or deleted meanwhile
+		if err = accounts.Lock(tx, sess.User.ID); err == nil {
+			sess, err = s.Sessions.Find(tx, by.Session)
+		}
+	}
 	if errors.Is(err, db.ErrNotFound) || err == nil && sess.ID != t.forSession {
 		return Entered{Verdict: Gone}, nil, nil
 	} else if err != nil {
@@ -74,7 +79,7 @@ func (s *Service) add(tx *db.Tx, t ticket, by Requester, p Proved, label string)
 	}
 	who, me := p.Account, sess.User.ID
 	out = Entered{Verdict: Added, Next: t.next, User: me}
-	if who.User != me && who.Active {
+	if who.User != me && (who.Active || who.Invited) {
 		out.Verdict = MergeAsked
 		out.Merge, err = s.sealMerge(tx, sess, who)
 		return out, nil, err

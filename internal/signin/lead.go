@@ -76,11 +76,17 @@ func (s *Service) lead(ctx context.Context, req Request, t trip, by Requester) (
 	if led.Direct = slices.Contains(s.Federation.Origins(), federation.Origin(led.URL)); !led.Direct {
 		t.URL = led.URL
 	}
+	if len(t.Next) > maxNext { // browsers drop cookies over 4 KB
+		t.Next = ""
+	}
 	led.Life = s.Settings.life(s.implementation(t.Pending))
 	t.Expires = db.ID(state.ID).Time().Add(led.Life)
 	led.Trip, err = s.sealTrip(t, by)
 	return led, err
 }
+
+// maxNext bounds the path that is kept during a sign-in at a provider, in bytes.
+const maxNext = 1000
 
 // hint is what tells an issuer who comes: an address at it (login_hint, OIDC Core 3.1.2.1).
 func hint(typed accounts.Address) string {

@@ -102,7 +102,7 @@ func (s *Service) mergeable(tx *db.Tx, sealed string, by Requester) (sess sessio
 	if errors.Is(err, db.ErrNotFound) {
 		return sess, m, false, nil
 	}
-	return sess, m, err == nil && a.User == m.User && u.Active && u.ID != sess.User.ID, err
+	return sess, m, err == nil && a.User == m.User && (u.Active || u.Invited) && u.Deactivated.IsZero() && u.ID != sess.User.ID, err
 }
 
 // Merge merges the user whom the person has proved to be into the one of the session, and

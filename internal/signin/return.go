@@ -25,6 +25,7 @@ type returning struct {
 	trip  trip
 	who   federation.Identity
 	out   Entered
+	isNew bool            // the account was made by this response
 	told  []outbox.Queued // messages about an account that was added
 }
 
@@ -116,6 +117,11 @@ func (r *returning) repeated(tx *db.Tx) error {
 // enter opens the session.
 func (r *returning) enter(tx *db.Tx) error {
 	r.out, r.told = Entered{}, nil
+	if r.trip.ForSession != 0 && r.trip.ForSession != db.ID(r.by.Session.ID) {
+		r.out.Verdict = Gone
+		return nil
+	}
+	r.isNew = false
 	who, account, err := r.account(tx)
 	if err != nil || !account {
 		r.out.Verdict = Refused
@@ -145,6 +151,7 @@ func (r *returning) enter(tx *db.Tx) error {
 // It locks it.
 func (r *returning) account(tx *db.Tx) (who accounts.AccountStatus, ok bool, err error) {
 	if who, err = accounts.StatusOf(tx, r.who.ID); errors.Is(err, db.ErrNotFound) {
+		r.isNew = true
 		who, ok, err = r.newAccount(tx)
 		if err != nil || !ok {
 			return who, false, err
@@ -154,6 +161,11 @@ func (r *returning) account(tx *db.Tx) (who accounts.AccountStatus, ok bool, err
 	}
 	if who, err = accounts.StatusForUpdate(tx, who.Account); err != nil {
 		return who, false, err
+	}
+	if !who.Active && !who.Invited && !who.Deactivated && r.trip.ForSession == 0 { // made by somebody who added it and did not go on
+		if ok, err = r.mayJoin(tx, r.who.ID); err != nil || !ok {
+			return who, false, err
+		}
 	}
 	return who, !who.Deactivated, nil
 }
@@ -224,7 +236,8 @@ func (r *returning) mayJoin(tx *db.Tx, id accounts.ID) (bool, error) {
 }
 
 func (r *returning) giveBack(tx *db.Tx) error {
-	if r.out.Verdict != Accepted && r.out.Verdict != Added || r.out.Verdict == Accepted && !r.out.givesBack {
+	// New accounts keep what they took: an issuer of a stranger's could make them without end.
+	if r.isNew && r.trip.Pending.Provider == "" || r.out.Verdict != Accepted && r.out.Verdict != Added || r.out.Verdict == Accepted && !r.out.givesBack {
 		return nil
 	}
 	return limit.GiveBack(tx, limit.Amount{Budget: r.s.fetchBudget(r.by), N: 1})

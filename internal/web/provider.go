@@ -121,7 +121,10 @@ const maxResponse = 8 << 10
 // Mode). The browser sends no cookie along with a POST from another site, so that it comes
 // back by a GET.
 func (s *signIn) postCallback(c *fiber.Ctx, name string) error {
-	response := url.Values{}
+	response, err := url.ParseQuery(page.Query(c)) // an issuer that nobody configured has a callback of its own
+	if err != nil {
+		return door.Fail(http.StatusBadRequest)
+	}
 	for key, value := range c.Request().PostArgs().All() {
 		response.Add(string(key), string(value))
 	}

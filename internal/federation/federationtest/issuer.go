@@ -186,7 +186,13 @@ func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
 	if i.Respond != nil {
 		i.Respond(response)
 	}
-	http.Redirect(w, r, r.FormValue("redirect_uri")+"?"+response.Encode(), http.StatusFound)
+	to := r.FormValue("redirect_uri")
+	if strings.Contains(to, "?") {
+		to += "&" + response.Encode()
+	} else {
+		to += "?" + response.Encode()
+	}
+	http.Redirect(w, r, to, http.StatusFound)
 }
 
 func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
