@@ -30,6 +30,9 @@ type Account struct {
 	CodeGeneration Generation
 	// Label is what the person is called where the account is, "" if nobody says so.
 	Label string
+	// Joined is when the account came to its user by being added or merged; zero: it was there
+	// from the start.
+	Joined time.Time
 }
 
 // Shown is the account as people write it: its address, or what they are called at their
@@ -49,11 +52,11 @@ func (a Account) Masked() string {
 	return a.Addr.Masked()
 }
 
-const accountColumns = `a.id, a.user_id, a.implementation, a.identifier, a.is_active, a.activated_at, a.last_used_at, a.code_generation, a.label`
+const accountColumns = `a.id, a.user_id, a.implementation, a.identifier, a.is_active, a.activated_at, a.last_used_at, a.code_generation, a.label, a.joined_at`
 
 // columns is where accountColumns are scanned to.
 func (a *Account) columns() []any {
-	return []any{&a.ID, &a.User, &a.Addr.Implementation, &a.Addr.Identifier, &a.Active, &a.Activated, &a.LastUsed, &a.CodeGeneration, &a.Label}
+	return []any{&a.ID, &a.User, &a.Addr.Implementation, &a.Addr.Identifier, &a.Active, &a.Activated, &a.LastUsed, &a.CodeGeneration, &a.Label, &a.Joined}
 }
 
 func (a *Account) scan(scan db.Scan) error { return scan(a.columns()...) }
@@ -142,7 +145,11 @@ func Add(tx *db.Tx, id ID) (Account, User, error) {
 
 // AddTo adds an inactive account to a user.
 func AddTo(tx *db.Tx, user UserID, id ID) (Account, error) {
-	a := Account{ID: AccountID(tx.NewID()), User: user, Addr: id}
+	return addAs(tx, AccountID(tx.NewID()), user, id)
+}
+
+func addAs(tx *db.Tx, account AccountID, user UserID, id ID) (Account, error) {
+	a := Account{ID: account, User: user, Addr: id}
 	_, err := tx.Exec(`INSERT INTO accounts (id, user_id, implementation, identifier) VALUES ($1, $2, $3, $4)`,
 		a.ID, a.User, id.Implementation, id.Identifier)
 	return a, err

@@ -27,11 +27,17 @@ type Change struct {
 	ID     db.ID
 	Kind   ChangeKind
 	User   UserID
-	Other  UserID // who was merged, or 0
-	Addr   ID     // what was added or removed
-	Label  string // what the person is called there
-	Moved  []AccountID
+	Other  UserID    // who was merged, or 0
+	Addr   ID        // what was added or removed
+	Label  string    // what the person is called there
+	Moved  []Moved   // the accounts that were merged or removed
 	Undone time.Time // zero: it is not
+}
+
+// Moved is an account before a change.
+type Moved struct {
+	Account AccountID
+	Joined  time.Time
 }
 
 const changeColumns = `id, kind, user_id, other_user_id, implementation, identifier, label, moved, undone_at`
@@ -74,7 +80,7 @@ func SweepChanges(tx *db.Tx, before time.Time, limit int) (int64, error) {
 // Give moves an account that its owner has proved to a user: from nobody, or from a user who
 // has never proved any. It is for addresses that are added.
 func Give(tx *db.Tx, a Account, to UserID) (Change, error) {
-	if _, err := tx.Exec(`UPDATE accounts SET user_id = $2 WHERE id = $1`, a.ID, to); err != nil {
+	if _, err := tx.Exec(`UPDATE accounts SET user_id = $2, joined_at = $3 WHERE id = $1`, a.ID, to, tx.Now); err != nil {
 		return Change{}, err
 	}
 	// The user whom asking for the code had made.
@@ -107,7 +113,7 @@ func Remove(tx *db.Tx, user UserID, id AccountID) (Change, error) {
 	if _, err := tx.Exec(`DELETE FROM accounts WHERE id = $1`, id); err != nil {
 		return Change{}, err
 	}
-	return Change{Kind: Removed, User: user, Addr: all[at].Addr, Label: all[at].Label}.record(tx)
+	return Change{Kind: Removed, User: user, Addr: all[at].Addr, Label: all[at].Label, Moved: []Moved{{id, all[at].Joined}}}.record(tx)
 }
 
 // Merge makes a user an alias of another, who gets all accounts. The caller has ended the
@@ -127,9 +133,9 @@ func Merge(tx *db.Tx, stays, goes UserID) (Change, error) {
 	}
 	c := Change{Kind: Merged, User: stays, Other: goes}
 	for _, a := range all {
-		c.Moved = append(c.Moved, a.ID)
+		c.Moved = append(c.Moved, Moved{a.ID, a.Joined})
 	}
-	if _, err := tx.Exec(`UPDATE accounts SET user_id = $2 WHERE user_id = $1`, goes, stays); err != nil {
+	if _, err := tx.Exec(`UPDATE accounts SET user_id = $2, joined_at = $3 WHERE user_id = $1`, goes, stays, tx.Now); err != nil {
 		return c, err
 	}
 	// Whoever was merged into the one who goes follows.
@@ -165,19 +171,50 @@ func Undo(tx *db.Tx, c Change) (err error) {
 	return changed(tx.Exec(`UPDATE changes SET undone_at = $2 WHERE id = $1`, c.ID, tx.Now))
 }
 
-// takeBack removes the address that was added, unless it is the only one left.
+// takeBack removes the address that was added. Addresses that were removed since then come
+// back first: whoever added one may have removed those of the owner.
 func (c Change) takeBack(tx *db.Tx) error {
 	a, _, err := Find(tx, c.Addr)
-	if errors.Is(err, db.ErrNotFound) || err == nil && a.User != c.User {
+	if errors.Is(err, db.ErrNotFound) {
 		return nil // it is gone already
 	}
 	if err != nil {
+		return err
+	}
+	if a.User != c.User {
+		return ErrGone // it was merged away, which is to be undone first
+	}
+	if err := c.restoreRemoved(tx, c.User, func(Change) bool { return true }); err != nil {
 		return err
 	}
 	if _, err = Remove(tx, c.User, a.ID); errors.Is(err, ErrLastAddress) {
 		return ErrGone
 	}
 	return err
+}
+
+// restoreRemoved gives a user back the addresses that were removed since the change, but for
+// those that are somebody else's by now.
+func (c Change) restoreRemoved(tx *db.Tx, to UserID, which func(removed Change) bool) error {
+	all, err := c.removedSince(tx)
+	if err != nil {
+		return err
+	}
+	for _, removed := range all {
+		if !which(removed) {
+			continue
+		}
+		removed.User = to
+		if err := removed.giveBack(tx); errors.Is(err, ErrGone) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`UPDATE changes SET undone_at = $2 WHERE id = $1`, removed.ID, tx.Now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // giveBack adds the address that was removed. It takes it from a user who has never proved
@@ -189,10 +226,10 @@ func (c Change) giveBack(tx *db.Tx) error {
 	a, owner, err := Find(tx, c.Addr)
 	switch {
 	case errors.Is(err, db.ErrNotFound):
-		a, err = AddTo(tx, c.User, c.Addr)
+		a, err = c.again(tx)
 	case err == nil && a.User == c.User:
 		return nil
-	case err == nil && (owner.Active || !owner.Deactivated.IsZero()):
+	case err == nil && (owner.Active || owner.Invited || !owner.Deactivated.IsZero()):
 		return ErrGone
 	case err == nil:
 		_, err = tx.Exec(`UPDATE accounts SET user_id = $2 WHERE id = $1`, a.ID, c.User)
@@ -200,25 +237,116 @@ func (c Change) giveBack(tx *db.Tx) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`UPDATE accounts SET is_active = 1, label = $2, activated_at = $3 WHERE id = $1`, a.ID, c.Label, tx.Now)
+	_, err = tx.Exec(`UPDATE accounts SET is_active = 1, label = $2, activated_at = $3, joined_at = $4 WHERE id = $1`, a.ID, c.Label, tx.Now, c.joined())
 	return err
 }
 
-// split gives the user who was merged their accounts back.
+// again adds the account that was removed, under its id, by which messages know it.
+func (c Change) again(tx *db.Tx) (Account, error) {
+	if len(c.Moved) == 0 {
+		return AddTo(tx, c.User, c.Addr)
+	}
+	return addAs(tx, c.Moved[0].Account, c.User, c.Addr)
+}
+
+// removedSince returns the changes that removed an address of the user after this one, and
+// are not undone.
+func (c Change) removedSince(tx *db.Tx) ([]Change, error) {
+	return db.All(tx, (*Change).scan, `SELECT `+changeColumns+` FROM changes WHERE user_id = $1 AND kind = 'removed' AND id > $2 AND undone_at = 0 ORDER BY id`, c.User, c.ID)
+}
+
+// joined is when the address that was removed had come to its user.
+func (c Change) joined() time.Time {
+	if len(c.Moved) == 0 {
+		return time.Time{}
+	}
+	return c.Moved[0].Joined
+}
+
+// split gives the user who was merged their accounts back, those too that were removed since.
 func (c Change) split(tx *db.Tx) error {
 	if err := changed(tx.Exec(`UPDATE users SET merged_into = 0 WHERE id = $1 AND merged_into = $2`, c.Other, c.User)); err != nil {
 		return errors.Join(ErrGone, err)
 	}
-	for _, id := range c.Moved {
-		if _, err := tx.Exec(`UPDATE accounts SET user_id = $2 WHERE id = $1 AND user_id = $3`, id, c.Other, c.User); err != nil {
+	for _, m := range c.Moved {
+		if _, err := tx.Exec(`UPDATE accounts SET user_id = $2, joined_at = $4 WHERE id = $1 AND user_id = $3`, m.Account, c.Other, c.User, m.Joined); err != nil {
 			return err
 		}
 	}
-	left, err := Of(tx, c.User)
-	if err == nil && !slices.ContainsFunc(left, func(a Account) bool { return a.Active }) {
-		return ErrGone
+	err := c.restoreRemoved(tx, c.Other, func(removed Change) bool {
+		return len(removed.Moved) > 0 && slices.ContainsFunc(c.Moved, func(m Moved) bool { return m.Account == removed.Moved[0].Account })
+	})
+	if err != nil {
+		return err
 	}
+	for _, user := range []UserID{c.User, c.Other} {
+		left, err := Of(tx, user)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(left, func(a Account) bool { return a.Active }) {
+			return ErrGone
+		}
+	}
+	_, err = tx.Exec(`UPDATE users SET is_active = 1 WHERE id = $1`, c.Other)
 	return err
+}
+
+// Settled is the time at which an account came to its user, for comparison: one that has been
+// there for UndoFor counts as one that was there from the start.
+func (a Account) Settled(now time.Time) time.Time {
+	if now.Sub(a.Joined) > UndoFor {
+		return time.Time{}
+	}
+	return a.Joined
+}
+
+// Undoers are the accounts whose owners may undo a change: of those that the user has, the
+// ones that are there longest, so that nobody who has just come outvotes the owner; of a
+// merge, all; and the address that was removed, if none that is left was there longer.
+func (c Change) Undoers(tx *db.Tx) (all []AccountID, err error) {
+	held, err := Of(tx, c.User)
+	if err != nil {
+		return nil, err
+	}
+	held = slices.DeleteFunc(held, func(a Account) bool { return !a.Active || a.Addr == c.Addr })
+	// Whoever made the change may have removed the owner's addresses since.
+	gone, err := c.removedSince(tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, removed := range gone {
+		if c.Kind != Merged && len(removed.Moved) > 0 {
+			held = append(held, Account{ID: removed.Moved[0].Account, Joined: removed.joined()})
+		}
+	}
+	if len(held) == 0 && c.Kind != Removed { // all were merged into another user
+		u, err := GetUser(tx, c.User)
+		if err != nil || u.MergedInto == 0 {
+			return nil, err
+		}
+		c.User = u.MergedInto
+		return c.Undoers(tx)
+	}
+	if c.Kind == Merged {
+		for _, a := range held {
+			all = append(all, a.ID)
+		}
+		return all, nil
+	}
+	if len(held) == 0 {
+		return nil, nil
+	}
+	first := slices.MinFunc(held, func(a, b Account) int { return a.Settled(tx.Now).Compare(b.Settled(tx.Now)) }).Settled(tx.Now)
+	for _, a := range held {
+		if a.Settled(tx.Now).Equal(first) {
+			all = append(all, a.ID)
+		}
+	}
+	if c.Kind == Removed && !(Account{Joined: c.joined()}).Settled(tx.Now).After(first) {
+		all = append(all, c.Moved[0].Account)
+	}
+	return all, nil
 }
 
 // LastMerge returns the merge that made a user an alias, or db.ErrNotFound.

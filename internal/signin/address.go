@@ -80,6 +80,14 @@ func (s *Service) add(tx *db.Tx, t ticket, by Requester, p Proved, label string)
 	who, me := p.Account, sess.User.ID
 	out = Entered{Verdict: Added, Next: t.next, User: me}
 	if who.User != me && (who.Active || who.Invited) {
+		a, _, err := accounts.Get(tx, who.Account)
+		if err != nil {
+			return out, nil, err
+		}
+		if !a.Settled(tx.Now).IsZero() { // who has it for days only must not take the other user over with it
+			out.Verdict = MergeYoung
+			return out, nil, nil
+		}
 		out.Verdict = MergeAsked
 		out.Merge, err = s.sealMerge(tx, sess, who)
 		return out, nil, err

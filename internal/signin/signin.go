@@ -124,6 +124,7 @@ const (
 	Refused                   // who they are at their provider may not sign in here
 	Added                     // the address is the person's now
 	MergeAsked                // it is another user's: are the two one person?
+	MergeYoung                // it came to another user days ago only, which proves too little
 	LedAgain                  // the provider has to be asked once more
 )
 

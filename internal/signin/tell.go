@@ -25,6 +25,9 @@ func (s *Service) tell(tx *db.Tx, c accounts.Change, by Requester, but ...accoun
 	if err != nil {
 		return nil, err
 	}
+	if c.Kind == accounts.Removed { // whose owner must hear of it, whoever has removed it
+		known = append(known, accounts.Account{ID: c.Moved[0].Account, Addr: c.Addr, Active: true})
+	}
 	l := by.Words
 	for _, a := range known {
 		if !a.Active || accounts.Redirects(a.Addr.Implementation) || slices.Contains(but, a.Addr) {
@@ -39,7 +42,7 @@ func (s *Service) tell(tx *db.Tx, c accounts.Change, by Requester, but ...accoun
 			Text: delivery.Text{
 				Site: s.Settings.Site, Host: s.Settings.host(), Address: accounts.Account{Addr: c.Addr, Label: c.Label}.Masked(),
 				Browser: l.Browser(by.Client.Agent), Place: l.Place(by.Client.Prefix), At: tx.Now.Format("15:04 MST"),
-				NotMe: s.Settings.PublicURL + "/account/undo/" + s.undoToken(c.ID).String(),
+				NotMe: s.Settings.PublicURL + "/account/undo/" + s.undoToken(c.ID, a.ID).String(),
 			},
 		}
 		q, err := s.Outbox.Enqueue(tx, m.Job(tx.Now.Add(tellFor)), false)
@@ -68,7 +71,8 @@ func (s *Service) deliver(all []outbox.Queued, by Requester) {
 	}
 }
 
-// undoToken is derived from the change's id (a MAC), so that nothing is stored for it.
-func (s *Service) undoToken(c db.ID) seal.Token {
-	return seal.Token{ID: int64(c), Secret: [32]byte(s.undo.Sum(db.Bytes(c)))}
+// undoToken is derived from the change and the account that is told of it (a MAC), so that
+// nothing is stored for it.
+func (s *Service) undoToken(c db.ID, told accounts.AccountID) seal.Token {
+	return seal.Token{ID: int64(c), Secret: [32]byte(s.undo.Sum(db.Bytes(c), db.Bytes(db.ID(told))))}
 }

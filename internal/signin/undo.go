@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -19,45 +20,70 @@ type Undoable struct {
 	Masked string // the address that was added or removed
 	At     time.Time
 	Undone bool
-	// Late: it cannot be undone any more.
+	// Late: it cannot be undone any more. Everybody is signed out all the same.
 	Late bool
 }
 
 // Undo reads a change that a message told of. With confirmed set it undoes it and ends all
 // sessions of those whom it concerned: whoever made the change is in one of them.
 func (s *Service) Undo(ctx context.Context, t seal.Token, confirmed bool, by Requester) (u Undoable, err error) {
-	if t.ID == 0 || !seal.Equal(t.Secret[:], s.undo.Sum(db.Bytes(db.ID(t.ID)))) {
-		return u, nil
+	var c accounts.Change
+	read := func(tx *db.Tx, lock string) (err error) {
+		var ok bool
+		c, ok, err = s.undoable(tx, t, lock)
+		u = Undoable{}
+		if ok {
+			u = Undoable{Found: true, Kind: c.Kind, Masked: accounts.Account{Addr: c.Addr, Label: c.Label}.Masked(), At: c.ID.Time(), Undone: !c.Undone.IsZero()}
+		}
+		return err
 	}
 	if !confirmed {
-		err = s.DB.View(ctx, func(tx *db.Tx) error {
-			c, err := accounts.GetChange(tx, db.ID(t.ID), "")
-			u = undoable(c, err)
-			return notFound(err)
-		})
-		return u, err
+		return u, s.DB.View(ctx, func(tx *db.Tx) error { return read(tx, "") })
 	}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		c, err := accounts.GetChange(tx, db.ID(t.ID), tx.ForUpdate())
-		if u = undoable(c, err); err != nil || u.Undone {
-			return notFound(err)
+		if err := read(tx, tx.ForUpdate()); err != nil || !u.Found || u.Undone {
+			return err
 		}
-		return s.undoChange(tx, c, by)
+		if err := accounts.Undo(tx, c); err != nil {
+			return err
+		}
+		return s.signOutAll(tx, c, by)
 	})
 	if errors.Is(err, accounts.ErrGone) {
-		u.Late, err = true, nil
-	} else {
-		u.Undone = u.Found
+		u.Late = true
+		return u, s.DB.Update(ctx, func(tx *db.Tx) error { return s.signOutAll(tx, c, by) })
 	}
+	u.Undone = u.Found
 	return u, err
 }
 
-// undoChange undoes a change.
-func (s *Service) undoChange(tx *db.Tx, c accounts.Change, by Requester) error {
-	if err := accounts.Undo(tx, c); err != nil {
+// undoable returns the change of a token, if its receiver may still undo it.
+func (s *Service) undoable(tx *db.Tx, t seal.Token, lock string) (c accounts.Change, ok bool, err error) {
+	c, err = accounts.GetChange(tx, db.ID(t.ID), lock)
+	if errors.Is(err, db.ErrNotFound) {
+		return c, false, nil
+	}
+	if err != nil {
+		return c, false, err
+	}
+	undoers, err := c.Undoers(tx)
+	if !c.Undone.IsZero() { // those who were told see that it is done
+		for _, m := range c.Moved {
+			undoers = append(undoers, m.Account)
+		}
+	}
+	return c, slices.ContainsFunc(undoers, func(a accounts.AccountID) bool {
+		return seal.Equal(t.Secret[:], s.undo.Sum(db.Bytes(c.ID), db.Bytes(db.ID(a))))
+	}), err
+}
+
+// signOutAll ends all sessions of the users whom a change concerned.
+func (s *Service) signOutAll(tx *db.Tx, c accounts.Change, by Requester) error {
+	u, err := accounts.GetUser(tx, c.User)
+	if err != nil {
 		return err
 	}
-	for _, user := range []accounts.UserID{c.User, c.Other} {
+	for _, user := range []accounts.UserID{c.User, c.Other, u.MergedInto} {
 		if user == 0 {
 			continue
 		}
@@ -69,19 +95,4 @@ func (s *Service) undoChange(tx *db.Tx, c accounts.Change, by Requester) error {
 		}
 	}
 	return nil
-}
-
-func undoable(c accounts.Change, err error) Undoable {
-	if err != nil {
-		return Undoable{}
-	}
-	return Undoable{Found: true, Kind: c.Kind, Masked: accounts.Account{Addr: c.Addr, Label: c.Label}.Masked(), At: c.ID.Time(), Undone: !c.Undone.IsZero()}
-}
-
-// notFound is nil for db.ErrNotFound.
-func notFound(err error) error {
-	if errors.Is(err, db.ErrNotFound) {
-		return nil
-	}
-	return err
 }

@@ -88,6 +88,8 @@ func (s *signIn) entered(c *fiber.Ctx, e signin.Entered) error {
 	switch e.Verdict {
 	case signin.Added:
 		return c.Redirect("/account?done=added", http.StatusSeeOther)
+	case signin.MergeYoung:
+		return s.Say(c.Status(http.StatusUnprocessableEntity), "merge.young", "/account", "account.title")
 	case signin.MergeAsked:
 		s.Door.SetCookie(c, door.MergeCookie, e.Merge, mergeLife)
 		return c.Redirect("/account/merge", http.StatusSeeOther)

@@ -4,6 +4,9 @@ ALTER TABLE attempts ADD COLUMN for_session INTEGER NOT NULL DEFAULT 0;
 -- A user who was merged into another one is an alias of it. Its accounts belong to the other.
 ALTER TABLE users ADD COLUMN merged_into INTEGER NOT NULL DEFAULT 0;
 
+-- When an account came to its user by being added or merged; 0: it was there from the start.
+ALTER TABLE accounts ADD COLUMN joined_at INTEGER NOT NULL DEFAULT 0;
+
 -- What was changed about how a person signs in, to be undone within seven days.
 CREATE TABLE changes (
     id             INTEGER PRIMARY KEY,
@@ -16,6 +19,8 @@ CREATE TABLE changes (
     moved          TEXT NOT NULL,
     undone_at      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+
+CREATE INDEX changes_user ON changes (user_id);
 
 -- A username that was given up is never given to anybody else.
 CREATE TABLE usernames_given_up (
