@@ -62,6 +62,7 @@ func TestAnAddressIsAddedAndRemovedOnTheAccountPage(t *testing.T) {
 			t.Error("the address still signs in, or the wrong browser is signed out")
 		}
 		undo := s.mail.next(t, id).undoPath(t)
+		s.mail.next(t, work).undoPath(t) // the address that went is told, too
 		stranger := s.browser(t)
 		if page := stranger.get(undo).want(t, http.StatusOK, ""); !strings.Contains(page.body, "was removed from your account") {
 			t.Errorf("%s", seen(page.body))
