@@ -78,7 +78,7 @@ func (s *Service) add(tx *db.Tx, t ticket, by Requester, p Proved, label string)
 		return Entered{Verdict: Used}, nil, err
 	}
 	who, me := p.Account, sess.User.ID
-	out = Entered{Verdict: Added, Next: t.next, User: me}
+	out = Entered{Verdict: Added, Next: t.next, User: me, usedBy: sess.ID}
 	if who.User != me && (who.Active || who.Invited) {
 		a, _, err := accounts.Get(tx, who.Account)
 		if err != nil {

@@ -41,6 +41,21 @@ func TestACommitThatIsNotHeardOfLosesNoSignIn(t *testing.T) {
 	}
 }
 
+func TestACommitThatIsNotHeardOfAddsTheAddress(t *testing.T) {
+	way := dbtest.NewLossy(t, dbtest.URL(t, "postgres"))
+	h := machine(t, way.URL, started())
+	h.DB.Rehearse = false
+	b := h.Browser("192.0.2.1")
+	want(t, b.Types(t, b.Gets(t, addr(t, "ann@example.org")).Code).Verdict, signin.Accepted)
+	m := adds(t, h, b, addr(t, "ann@work.example"))
+	way.LoseAnswer(2) // the first counts the try
+	e, err := h.Signin.SubmitCode(t.Context(), m.Code, b.By)
+	check(t, err)
+	want(t, e.Verdict, signin.Added)
+	_, user := h.Account(t, addr(t, "ann@work.example"))
+	want(t, h.User(t, b), user.ID)
+}
+
 // A sign-in whose commit never reached the database is reported as failed, and the code
 // still works.
 func TestACommitThatNeverCameIsNoSignIn(t *testing.T) {

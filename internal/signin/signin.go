@@ -142,5 +142,6 @@ type Entered struct {
 	Merge     string        // after MergeAsked: what the browser keeps until the button is pressed
 	Wait      time.Duration // after Spent of a provider's response: until another has a chance
 
-	givesBack bool // what the attempt took from limits is to be returned
+	usedBy    db.ID // the session that the attempt is marked with, 0 if it was not used
+	givesBack bool  // what the attempt took from limits is to be returned
 }

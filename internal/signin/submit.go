@@ -59,7 +59,7 @@ const lookupLimit = 3 * time.Second
 // returned an error, as when the connection to the database breaks before the reply. Then
 // the code is used up, and only this request knows the session's token.
 func (s *Service) committed(ctx context.Context, attempt db.ID, out Entered) bool {
-	if out.Verdict != Accepted {
+	if out.usedBy == 0 {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupLimit)
@@ -68,7 +68,7 @@ func (s *Service) committed(ctx context.Context, attempt db.ID, out Entered) boo
 	err := s.DB.Read(ctx, func(tx *db.Tx) error {
 		return tx.Get(`SELECT session_id FROM attempts WHERE id = $1`, attempt).Scan(&session)
 	})
-	return err == nil && session == db.ID(out.Session.ID)
+	return err == nil && session == out.usedBy
 }
 
 // count counts the try durably before anything is compared: in the attempt and, if it
