@@ -65,13 +65,13 @@ func (f *Service) ProviderOf(issuer string) string {
 
 // BeginAt leads to a target of Find, like Begin. It registers this server there if that is
 // needed.
-func (f *Service) BeginAt(ctx context.Context, t Target, state, hint string) (string, Pending, error) {
+func (f *Service) BeginAt(ctx context.Context, t Target, state, hint string, fresh bool) (string, Pending, error) {
 	if t.Claim != nil {
 		address, p := f.beginOpenID2(*t.Claim, state)
 		return address, p, nil
 	}
 	if name := f.ProviderOf(t.Issuer); name != "" {
-		return f.Begin(ctx, name, state, hint)
+		return f.Begin(ctx, name, state, hint, fresh)
 	}
 	i, err := f.issuerAt(t.Issuer)
 	if err != nil {
@@ -85,7 +85,7 @@ func (f *Service) BeginAt(ctx context.Context, t Target, state, hint string) (st
 	if err != nil {
 		return "", Pending{}, err
 	}
-	p := Pending{Issuer: t.Issuer, ClientID: c.id}
+	p := Pending{Issuer: t.Issuer, ClientID: c.id, Fresh: fresh}
 	address, err := f.at(i, c).begin(ctx, &p, state, hint)
 	return address, p, err
 }

@@ -36,7 +36,7 @@ func toIssuer(t *testing.T, s *federation.Service, typed string) (federation.Ide
 
 func at(t *testing.T, s *federation.Service, target federation.Target) (federation.Identity, error) {
 	t.Helper()
-	address, pending, err := s.BeginAt(t.Context(), target, "state", "")
+	address, pending, err := s.BeginAt(t.Context(), target, "state", "", false)
 	if err != nil {
 		return federation.Identity{}, err
 	}
@@ -236,7 +236,7 @@ func TestRow65_AnIssuerOfStrangersFillsNothing(t *testing.T) {
 	} {
 		i.Metadata = change
 		c.ahead.Add(int64(time.Hour))
-		_, _, err := s.BeginAt(t.Context(), federation.Target{Issuer: i.URL}, "state", "")
+		_, _, err := s.BeginAt(t.Context(), federation.Target{Issuer: i.URL}, "state", "", false)
 		if err == nil || len(err.Error()) > 1000 {
 			t.Errorf("%s: an error of %d bytes", name, len(fmt.Sprint(err)))
 		}
@@ -263,12 +263,12 @@ func TestRow65_AnIssuerOfStrangersFillsNothing(t *testing.T) {
 func TestRow53_EachIssuerThatNobodyConfiguredHasItsOwnCallback(t *testing.T) {
 	honest, evil := federationtest.New(t), federationtest.New(t)
 	s, _ := service(t)
-	address, pending, err := s.BeginAt(t.Context(), federation.Target{Issuer: evil.URL}, "state", "")
+	address, pending, err := s.BeginAt(t.Context(), federation.Target{Issuer: evil.URL}, "state", "", false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	theirs := visit(t, address)
-	address, _, err = s.BeginAt(t.Context(), federation.Target{Issuer: honest.URL}, "state", "")
+	address, _, err = s.BeginAt(t.Context(), federation.Target{Issuer: honest.URL}, "state", "", false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,6 +65,7 @@ type Pending struct {
 	Provider string // the name of a configured one, or ""
 	Issuer   string // of any issuer, or ""
 	ClientID string // at that issuer
+	Fresh    bool   // the person has to prove anew who they are
 	Nonce    string // of the ID token
 	Verifier string // of PKCE (RFC 7636 4.1)
 	Session  string // of a driver
@@ -184,12 +185,13 @@ func (f *Service) callback(name string) string {
 
 // Begin leads to a configured provider. It returns the address for the browser and what has
 // to be kept. state comes back with the response (RFC 6749 4.1.1).
-func (f *Service) Begin(ctx context.Context, name, state, hint string) (string, Pending, error) {
+// fresh asks the provider not to rest on an earlier sign-in there.
+func (f *Service) Begin(ctx context.Context, name, state, hint string, fresh bool) (string, Pending, error) {
 	up, ok := f.configured[name]
 	if !ok {
 		return "", Pending{}, ErrUnknown
 	}
-	p := Pending{Provider: name}
+	p := Pending{Provider: name, Fresh: fresh}
 	address, err := up.begin(ctx, &p, state, hint)
 	if err != nil {
 		return "", p, err

@@ -24,7 +24,7 @@ func TestAPersonIsWhoTheirOAuthProviderSays(t *testing.T) {
 	if origins := s.Origins(); len(origins) != 1 || origins[0] != o.URL {
 		t.Errorf("the origins are %v", origins)
 	}
-	address, pending, err := s.Begin(t.Context(), "corp", "the-state", "")
+	address, pending, err := s.Begin(t.Context(), "corp", "the-state", "", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestAnOAuthProviderThatMisbehavesEndsTheSignIn(t *testing.T) {
 		}
 	}
 	o.Answers(nil)
-	address, pending, err := s.Begin(t.Context(), "corp", "state", "")
+	address, pending, err := s.Begin(t.Context(), "corp", "state", "", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestOAuth1BindsTheResponseByItsAddress(t *testing.T) {
 	o.Person = map[string]any{"id_str": "99", "screen_name": "ann", "name": "Ann", "description": "", "profile_image_url": "", "location": ""}
 	s, _ := service(t, federation.Provider{Name: "bird", Kind: federation.OAuth, Driver: "twitter", ClientID: "k", ClientSecret: "hunter2hunter2"})
 	begin := func() (url.Values, federation.Pending) {
-		address, pending, err := s.Begin(t.Context(), "bird", "the-state", "")
+		address, pending, err := s.Begin(t.Context(), "bird", "the-state", "", false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +176,7 @@ func TestEveryDriverOfGothCanBeNamed(t *testing.T) {
 	for name := range federation.Drivers {
 		p := federation.Provider{Name: "corp", Kind: federation.OAuth, Driver: name, ClientID: "id", ClientSecret: "secret", Issuer: "https://own.example"}
 		s, _ := service(t, p)
-		address, pending, err := s.Begin(t.Context(), "corp", "the-state", "")
+		address, pending, err := s.Begin(t.Context(), "corp", "the-state", "", false)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -86,7 +86,7 @@ func visit(t *testing.T, address string) url.Values {
 // signIn goes to the provider and back.
 func signIn(t *testing.T, s *federation.Service) (federation.Identity, error) {
 	t.Helper()
-	address, pending, err := s.Begin(t.Context(), "corp", "state", "")
+	address, pending, err := s.Begin(t.Context(), "corp", "state", "", false)
 	if err != nil {
 		return federation.Identity{}, err
 	}
@@ -116,7 +116,7 @@ func TestAPersonIsWhoTheirIssuerSays(t *testing.T) {
 func TestTheRequestIsThatOfTheCodeFlow(t *testing.T) {
 	i := federationtest.New(t)
 	s, _ := service(t, corp(i))
-	address, pending, err := s.Begin(t.Context(), "corp", "the state", "ann@corp.example")
+	address, pending, err := s.Begin(t.Context(), "corp", "the state", "ann@corp.example", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +135,33 @@ func TestTheRequestIsThatOfTheCodeFlow(t *testing.T) {
 	}
 	if strings.Contains(address, pending.Verifier) || strings.Contains(address, "hunter2") || len(pending.Nonce) < 22 || len(pending.Verifier) < 43 {
 		t.Errorf("%s, %+v", address, pending)
+	}
+}
+
+func TestAFreshSignInDoesNotRestOnAnEarlierOne(t *testing.T) {
+	i := federationtest.New(t)
+	s, _ := service(t, corp(i))
+	for _, c := range []struct {
+		fresh   bool
+		maxAge  string
+		ago     time.Duration
+		refused bool
+	}{
+		{fresh: false, maxAge: "2592000", ago: 8 * time.Hour},
+		{fresh: true, maxAge: "300", ago: 8 * time.Hour, refused: true},
+		{fresh: true, maxAge: "300", ago: time.Minute},
+	} {
+		address, pending, err := s.Begin(t.Context(), "corp", "state", "", c.fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "max_age=" + c.maxAge; !strings.Contains(address, want+"&") {
+			t.Errorf("fresh %v: %s has no %s", c.fresh, address, want)
+		}
+		i.Claims = func(claims map[string]any) { claims["auth_time"] = time.Now().Add(-c.ago).Unix() }
+		if _, err = s.Finish(t.Context(), pending, visit(t, address)); errors.Is(err, federation.ErrRefused) != c.refused || err != nil && !c.refused {
+			t.Errorf("fresh %v, a sign-in of %s ago: %v", c.fresh, c.ago, err)
+		}
 	}
 }
 
@@ -179,7 +206,7 @@ func TestAProviderThatIsDownSaysSoAndIsTriedAgain(t *testing.T) {
 	}
 	status = http.StatusServiceUnavailable
 	for range 3 {
-		if _, _, err := s.Begin(t.Context(), "corp", "state", ""); !errors.Is(err, federation.ErrDown) {
+		if _, _, err := s.Begin(t.Context(), "corp", "state", "", false); !errors.Is(err, federation.ErrDown) {
 			t.Fatal(err)
 		}
 	}
@@ -193,7 +220,7 @@ func TestAProviderThatIsDownSaysSoAndIsTriedAgain(t *testing.T) {
 	}
 	status = http.StatusServiceUnavailable
 	c.ahead.Store(int64(time.Hour))
-	if _, _, err := s.Begin(t.Context(), "corp", "state", ""); err != nil {
+	if _, _, err := s.Begin(t.Context(), "corp", "state", "", false); err != nil {
 		t.Errorf("what it said before is used meanwhile: %v", err)
 	}
 }
@@ -211,7 +238,7 @@ func TestMetadataThatDoesNotFitIsNotUsed(t *testing.T) {
 	} {
 		i.Metadata = change
 		s, _ := service(t, corp(i))
-		if address, _, err := s.Begin(t.Context(), "corp", "state", ""); !errors.Is(err, federation.ErrDown) {
+		if address, _, err := s.Begin(t.Context(), "corp", "state", "", false); !errors.Is(err, federation.ErrDown) {
 			t.Errorf("%s: %s, %v", name, address, err)
 		}
 	}
@@ -278,7 +305,7 @@ func TestTheClientShowsItsSecretInTheWayTheProviderTakes(t *testing.T) {
 
 func TestAProviderThatIsNotConfiguredIsUnknown(t *testing.T) {
 	s, _ := service(t)
-	if _, _, err := s.Begin(t.Context(), "corp", "state", ""); !errors.Is(err, federation.ErrUnknown) {
+	if _, _, err := s.Begin(t.Context(), "corp", "state", "", false); !errors.Is(err, federation.ErrUnknown) {
 		t.Error(err)
 	}
 	if _, err := s.Finish(t.Context(), federation.Pending{Provider: "corp"}, url.Values{}); !errors.Is(err, federation.ErrUnknown) {

@@ -111,3 +111,23 @@ func TestAProofEndsWithItsTimeAndWithItsSession(t *testing.T) {
 		want(t, len(proofs(t, d, db.ID(other.ID))), 1)
 	})
 }
+
+func TestAProofIsAsOldAsTheSignInItRestsOn(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		s := store(d)
+		for ago, verified := range map[time.Duration]time.Duration{3 * time.Hour: 3 * time.Hour, -time.Minute: 0} {
+			var token seal.Token
+			at := clock.Now().Truncate(time.Second)
+			update(t, d, func(tx *db.Tx) error {
+				token = session.NewToken(tx)
+				_, err := s.Open(tx, token, 7, session.Proof{Factor: "openid", Account: 8, Upstream: session.Upstream{AuthTime: at.Add(-ago)}}, audit.Client{})
+				return err
+			})
+			all := proofs(t, d, db.ID(token.ID))
+			want(t, len(all), 1)
+			if off := all[0].Verified.Sub(at.Add(-verified)).Abs(); off > time.Second {
+				t.Errorf("after a sign-in there %s ago the proof is of %s", ago, all[0].Verified)
+			}
+		}
+	})
+}

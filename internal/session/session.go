@@ -66,6 +66,9 @@ func NewToken(tx *db.Tx) seal.Token { return seal.NewToken(int64(tx.NewID())) }
 // moment. The proof expires with the session.
 func (s *Store) Open(tx *db.Tx, t seal.Token, user accounts.UserID, p Proof, c audit.Client) (Opened, error) {
 	p.Verified, p.Expires = tx.Now, tx.Now.Add(s.Settings.Absolute)
+	if at := p.Upstream.AuthTime; !at.IsZero() && at.Before(p.Verified) {
+		p.Verified = at // a provider may rest on a sign-in of hours ago, which is no fresh proof
+	}
 	_, err := tx.Exec(`INSERT INTO sessions (id, secret_hash, user_id, account_id, last_seen_at, expires_at, prefix, agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		t.ID, t.Hash(), user, p.Account, tx.Now, p.Expires, c.Prefix, c.Agent)
 	if err != nil {

@@ -66,9 +66,9 @@ func (s *Service) lead(ctx context.Context, req Request, t trip, by Requester) (
 	}
 	t.StateHash, led.Name = state.Hash(), tripName(state)
 	if req.Provider != "" {
-		led.URL, t.Pending, err = s.Federation.Begin(ctx, req.Provider, state.String(), string(req.Typed))
+		led.URL, t.Pending, err = s.Federation.Begin(ctx, req.Provider, state.String(), string(req.Typed), req.Fresh)
 	} else {
-		led.URL, t.Pending, err = s.Federation.BeginAt(ctx, target, state.String(), hint(req.Typed))
+		led.URL, t.Pending, err = s.Federation.BeginAt(ctx, target, state.String(), hint(req.Typed), req.Fresh)
 	}
 	if err != nil {
 		return Led{}, err

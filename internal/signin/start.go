@@ -21,6 +21,7 @@ type Request struct {
 	Next       string           // a local path, or ""
 	AdminToken string           // the first administrator's token, or ""
 	Provider   string           // the name of a configured provider that is to be used, or ""
+	Fresh      bool             // a provider has to ask anew, and not to rest on an earlier sign-in
 	Issuer     string           // the issuer that is to be used, which nobody has configured, or ""
 }
 

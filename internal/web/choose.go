@@ -82,7 +82,7 @@ func (s *signIn) refuse(c *fiber.Ctx, p loginPage, refusal accounts.Refusal) err
 // goWay sends a code, or leads to a provider.
 func (s *signIn) goWay(c *fiber.Ctx, p loginPage, w signin.Way, adminToken string, by signin.Requester) error {
 	req := w.Request()
-	req.Next, req.AdminToken = p.Next, adminToken
+	req.Next, req.AdminToken, req.Fresh = p.Next, adminToken, page.Form(c, "fresh") != ""
 	if accounts.Redirects(w.ID.Implementation) {
 		return s.leadFromForm(c, p, w, req)
 	}
