@@ -102,6 +102,24 @@ func TestTheAccountIsDeletedAfterAProofAtTheProvider(t *testing.T) {
 	}
 }
 
+func TestRow16_ALinkOfAnotherSiteSignsNobodyInAnew(t *testing.T) {
+	t.Parallel()
+	s, i := startCorp(t)
+	b := s.browser(t)
+	from := func(site string) answer {
+		return b.do(http.MethodGet, "/login/corp?next=/account/history", "", "", map[string]string{"Sec-Fetch-Site": site})
+	}
+	b.get(b.provided(from("cross-site"))).want(t, http.StatusSeeOther, "/account/history") // a portal may link here
+	for _, site := range []string{"cross-site", "same-site"} {
+		from(site).want(t, http.StatusSeeOther, "/login?next=%2Faccount%2Fhistory")
+	}
+	for _, site := range []string{"same-origin", "none"} {
+		if a := from(site).want(t, http.StatusSeeOther, ""); !strings.HasPrefix(a.header.Get("Location"), i.URL) {
+			t.Errorf("%s: leads to %s", site, a.header.Get("Location"))
+		}
+	}
+}
+
 func TestAProviderMayPostItsResponse(t *testing.T) {
 	t.Parallel()
 	s, _ := startCorp(t)

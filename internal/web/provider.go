@@ -36,8 +36,18 @@ func (s *signIn) provider(name string, handle func(c *fiber.Ctx, name string) er
 	return func(c *fiber.Ctx) error { return handle(c, name) }
 }
 
-// showProvider leads to a configured provider.
+// showProvider leads to a configured provider. A link on another site does not sign in anew
+// who is signed in here: they choose that on the sign-in page, which says who they are.
 func (s *signIn) showProvider(c *fiber.Ctx, name string) error {
+	if from := c.Get("Sec-Fetch-Site"); from == "cross-site" || from == "same-site" {
+		sess, err := s.Session(c)
+		if err != nil {
+			return err
+		}
+		if sess.ID != 0 {
+			return c.Redirect(page.LoginFor(s.WayBack(c, door.RequestedNext(page.Query(c)))), http.StatusSeeOther)
+		}
+	}
 	req := signin.Request{Provider: name, Next: s.WayBack(c, door.RequestedNext(page.Query(c)))}
 	led, err := s.lead(c, req)
 	if err != nil {
