@@ -135,6 +135,20 @@ func TestWhoseProviderIsDownMayGoAnotherWay(t *testing.T) {
 	b.submit(s.mail.next(t, "ann@corp.example").code()).want(t, http.StatusSeeOther, "/account/history")
 }
 
+// A step-up that asks for the way stays a step-up.
+func TestAFreshSignInStaysFreshWhenItsWayIsChosen(t *testing.T) {
+	t.Parallel()
+	s, _ := startCorp(t)
+	for fresh, age := range map[string]string{"": "2592000", "1": "300"} {
+		b := s.browser(t)
+		b.post("/login", "id", "ann@corp.example", "fresh", fresh)
+		a := b.post("/login/choose", "implementation", "corp").want(t, http.StatusSeeOther, "")
+		if !strings.Contains(a.header.Get("Location"), "max_age="+age+"&") {
+			t.Errorf("fresh %q leads to %s", fresh, a.header.Get("Location"))
+		}
+	}
+}
+
 func TestDiscoverShowsWhatTheBoxWouldDo(t *testing.T) {
 	t.Parallel()
 	s, i := startCorp(t)

@@ -94,8 +94,20 @@ func TestTheAccountIsDeletedAfterAProofAtTheProvider(t *testing.T) {
 		t.Fatalf("%s", page.body)
 	}
 	b.post("/account/delete").want(t, http.StatusForbidden, "")
-	a := b.post("/login", "id", i.URL, "next", "/account/delete").want(t, http.StatusSeeOther, "")
-	b.get(b.provided(a)).want(t, http.StatusSeeOther, "/account/delete")
+	if !strings.Contains(page.body, `name="fresh" value="1"`) {
+		t.Error("the form does not ask for a fresh proof")
+	}
+	again := func(ago time.Duration) answer {
+		i.Claims = func(c map[string]any) { c["auth_time"] = s.clock.Now().Add(-ago).Unix() }
+		a := b.post("/login", "id", i.URL, "next", "/account/delete", "fresh", "1").want(t, http.StatusSeeOther, "")
+		if !strings.Contains(a.header.Get("Location"), "max_age=300&") {
+			t.Errorf("leads to %s", a.header.Get("Location"))
+		}
+		return b.get(b.provided(a))
+	}
+	again(time.Hour).want(t, http.StatusUnprocessableEntity, "") // the provider did not ask
+	b.post("/account/delete").want(t, http.StatusForbidden, "")
+	again(0).want(t, http.StatusSeeOther, "/account/delete")
 	b.post("/account/delete").want(t, http.StatusOK, "")
 	if b.in() {
 		t.Error("still signed in")

@@ -39,7 +39,7 @@ func (s *signIn) discover(c *fiber.Ctx, p loginPage, adminToken string) error {
 	if refusal != "" {
 		return s.refuse(c, p, refusal)
 	}
-	asked := signin.Asked{Text: p.ID, Next: p.Next, AdminToken: adminToken}
+	asked := signin.Asked{Text: p.ID, Next: p.Next, AdminToken: adminToken, Fresh: page.Form(c, "fresh") != ""}
 	if !choice.Clear() {
 		return s.ask(c, asked, by)
 	}
@@ -54,7 +54,7 @@ func (s *signIn) discover(c *fiber.Ctx, p loginPage, adminToken string) error {
 			return s.Write(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
 		}
 	}
-	return s.goWay(c, p, choice[0], adminToken, by)
+	return s.goWay(c, p, choice[0], asked, by)
 }
 
 // ask lets a person choose between ways that fit equally well.
@@ -80,9 +80,9 @@ func (s *signIn) refuse(c *fiber.Ctx, p loginPage, refusal accounts.Refusal) err
 }
 
 // goWay sends a code, or leads to a provider.
-func (s *signIn) goWay(c *fiber.Ctx, p loginPage, w signin.Way, adminToken string, by signin.Requester) error {
+func (s *signIn) goWay(c *fiber.Ctx, p loginPage, w signin.Way, a signin.Asked, by signin.Requester) error {
 	req := w.Request()
-	req.Next, req.AdminToken, req.Fresh = p.Next, adminToken, page.Form(c, "fresh") != ""
+	req.Next, req.AdminToken, req.Fresh = a.Next, a.AdminToken, a.Fresh
 	if accounts.Redirects(w.ID.Implementation) {
 		return s.leadFromForm(c, p, w, req)
 	}
@@ -150,5 +150,5 @@ func (s *signIn) postChoose(c *fiber.Ctx) error {
 	}
 	p := s.loginPage(c, "/login")
 	p.ID, p.Next = a.Text, a.Next
-	return s.goWay(c, p, choice[at], a.AdminToken, by)
+	return s.goWay(c, p, choice[at], a, by)
 }
