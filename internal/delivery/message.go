@@ -106,7 +106,7 @@ type wording struct {
 type kind struct{ subject, text, html words.Precompiled }
 
 // newWording makes mail/*.{subject.txt,txt,html} of files into precompiled texts, once for
-// each language.
+// each language. What they share is in mail/frame.{txt,html}.
 func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
 	w := &wording{texts, map[string]kind{}}
 	names, err := fs.Glob(files, "mail/*.subject.txt")
@@ -127,11 +127,11 @@ func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
 }
 
 func parseKind(files fs.FS, base string, l *words.Language) (k kind, err error) {
-	plain, err := texttemplate.ParseFS(files, base+".subject.txt", base+".txt")
+	plain, err := texttemplate.ParseFS(files, base+".subject.txt", base+".txt", "mail/frame.txt")
 	if err != nil {
 		return k, err
 	}
-	rich, err := htmltemplate.ParseFS(files, base+".html")
+	rich, err := htmltemplate.ParseFS(files, base+".html", "mail/frame.html")
 	if err != nil {
 		return k, err
 	}
@@ -144,7 +144,7 @@ func parseKind(files fs.FS, base string, l *words.Language) (k kind, err error) 
 	if err := plain.ExecuteTemplate(&text, name+".txt", marked); err != nil {
 		return k, err
 	}
-	if err := rich.Execute(&page, marked); err != nil {
+	if err := rich.ExecuteTemplate(&page, "frame", marked); err != nil {
 		return k, err
 	}
 	n := len(marked.values())
