@@ -92,6 +92,13 @@ func (d Discovery) Resolve(text, implementation string) (Found, Refusal) {
 	return all[0].Found, ""
 }
 
+// IsSpelling reports whether an email address is a spelling of an id. A message goes to the
+// address that was proved, as the id's folded spelling may be another mailbox.
+func (d Discovery) IsSpelling(email string, id ID) bool {
+	found, refusal := d.Resolve(email, Email)
+	return refusal == "" && found.ID == id
+}
+
 // Candidate is one way to understand an id.
 type Candidate struct {
 	Found

@@ -14,6 +14,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/directory"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/signin/signintest"
 )
@@ -23,7 +24,7 @@ func TestDeletingTakesAFreshProof(t *testing.T) {
 		ann := signintest.Addr(t, "ann@example.org")
 		b := h.Browser("192.0.2.1")
 		b.SignsIn(t, ann)
-		h.Clock.Advance(directory.FreshFor + time.Millisecond)
+		h.Clock.Advance(session.FreshFor + time.Millisecond)
 		ok, err := h.Directory.DeleteOwn(t.Context(), b.Owner())
 		dbtest.Check(t, err)
 		dbtest.Want(t, ok, false)
@@ -35,7 +36,7 @@ func TestDeletingTakesAFreshProof(t *testing.T) {
 		ok, err = h.Directory.DeleteOwn(t.Context(), b.Owner())
 		dbtest.Check(t, err)
 		dbtest.Want(t, ok, false)
-		h.Clock.Advance(directory.FreshFor)
+		h.Clock.Advance(session.FreshFor)
 		ok, err = h.Directory.DeleteOwn(t.Context(), other.Owner())
 		dbtest.Check(t, err)
 		dbtest.Want(t, ok, true)

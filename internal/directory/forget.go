@@ -27,7 +27,7 @@ func (d *Directory) Delete(ctx context.Context, by Actor, text string, options .
 	return u, err
 }
 
-// DeleteOwn removes the person, if they have a proof no older than FreshFor; else ok is
+// DeleteOwn removes the person, if they have a proof no older than session.FreshFor; else ok is
 // false. It returns accounts.ErrLastSuperuser for the last superuser.
 func (d *Directory) DeleteOwn(ctx context.Context, own Owner) (ok bool, err error) {
 	err = d.DB.Update(ctx, func(tx *db.Tx) error {
@@ -37,7 +37,7 @@ func (d *Directory) DeleteOwn(ctx context.Context, own Owner) (ok bool, err erro
 			return err
 		}
 		proofs, err := session.Proofs(tx, sess.ID)
-		if err != nil || !session.Fresh(tx.Now, FreshFor).MetBy(proofs) {
+		if err != nil || !session.Fresh(tx.Now, session.FreshFor).MetBy(proofs) {
 			return err
 		}
 		ok = true

@@ -118,6 +118,3 @@ func (d *Directory) History(ctx context.Context, user accounts.UserID, before db
 	})
 	return lines, next, err
 }
-
-// FreshFor is how old a proof may be for an action that cannot be undone.
-const FreshFor = 5 * time.Minute

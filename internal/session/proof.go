@@ -67,6 +67,10 @@ type Want struct {
 	Until time.Time // proofs later than this do not count; zero: any
 }
 
+// FreshFor is how old a proof may be for an action that cannot be undone, or that changes how
+// a person signs in.
+const FreshFor = 5 * time.Minute
+
 // Fresh requires a proof no older than age. A proof from the future, by a clock that was
 // ahead, does not count: it would be fresh for as long as that clock was ahead.
 func Fresh(now time.Time, age time.Duration) Want {

@@ -3,7 +3,6 @@ package signin
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
@@ -12,11 +11,8 @@ import (
 	"github.com/djauthy/djauthy/internal/session"
 )
 
-// FreshFor is how old the proof of a session may be that changes how its person signs in.
-const FreshFor = 5 * time.Minute
-
 // owner returns the session of a cookie. It returns fresh false if its proof is older than
-// FreshFor, and found false if there is none.
+// session.FreshFor, and found false if there is none.
 func (s *Service) owner(tx *db.Tx, by Requester) (sess session.Session, found, fresh bool, err error) {
 	sess, err = s.Sessions.Find(tx, by.Session)
 	if errors.Is(err, db.ErrNotFound) {
@@ -26,7 +22,7 @@ func (s *Service) owner(tx *db.Tx, by Requester) (sess session.Session, found, f
 		return sess, false, false, err
 	}
 	proofs, err := session.Proofs(tx, sess.ID)
-	return sess, true, Next(proofs, session.Fresh(tx.Now, FreshFor)) == Done, err
+	return sess, true, Next(proofs, session.Fresh(tx.Now, session.FreshFor)) == Done, err
 }
 
 // StartAdding is Start for an address that the person who is signed in wants to add. What it

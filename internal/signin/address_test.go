@@ -138,7 +138,7 @@ func TestAddingNeedsAFreshProofAndTheSameSession(t *testing.T) {
 		e, err := h.Signin.SubmitCode(t.Context(), m.Code, thief.By)
 		check(t, err)
 		want(t, e.Verdict, signin.Gone)
-		h.Clock.Advance(signin.FreshFor + time.Second)
+		h.Clock.Advance(session.FreshFor + time.Second)
 		for _, by := range []*browser{b, nobody} {
 			started, err := h.Signin.StartAdding(t.Context(), signin.Request{ID: addr(t, "more@example.org")}, by.By)
 			check(t, err)

@@ -6,8 +6,8 @@ import (
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
-	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -121,7 +121,7 @@ func TestAProofOfAClockThatWasAheadIsNotFresh(t *testing.T) {
 		b.SignsIn(t, addr(t, "ann@example.org"))
 		h.Clock.Advance(-23 * time.Hour)
 		want(t, b.IsIn(t), true)
-		fresh, err := h.Signin.Fresh(t.Context(), db.ID(b.By.Session.ID), directory.FreshFor)
+		fresh, err := h.Signin.Fresh(t.Context(), db.ID(b.By.Session.ID), session.FreshFor)
 		check(t, err)
 		want(t, fresh, false)
 		ok, err := h.Directory.DeleteOwn(t.Context(), b.Owner())

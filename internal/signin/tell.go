@@ -34,7 +34,7 @@ func (s *Service) tell(tx *db.Tx, c accounts.Change, by Requester, but ...accoun
 			continue
 		}
 		to := accounts.Address(a.Addr.Identifier)
-		if a.Addr.Implementation == accounts.Email && s.isSpelling(u.Email, a.Addr) {
+		if s.Settings.Discovery.IsSpelling(u.Email, a.Addr) {
 			to = accounts.Address(u.Email)
 		}
 		m := delivery.Message{
@@ -52,12 +52,6 @@ func (s *Service) tell(tx *db.Tx, c accounts.Change, by Requester, but ...accoun
 		all = append(all, q)
 	}
 	return all, nil
-}
-
-// isSpelling reports whether an email address is a spelling of an id.
-func (s *Service) isSpelling(email string, id accounts.ID) bool {
-	found, refusal := s.Settings.Discovery.Resolve(email, accounts.Email)
-	return refusal == "" && found.ID == id
 }
 
 // deliver begins messages once the response has been written.

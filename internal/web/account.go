@@ -285,7 +285,7 @@ func (s *account) showDelete(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	fresh, err := s.signin.Fresh(c.UserContext(), sess.ID, directory.FreshFor)
+	fresh, err := s.signin.Fresh(c.UserContext(), sess.ID, session.FreshFor)
 	if err != nil {
 		return err
 	}
@@ -300,13 +300,6 @@ func (s *account) writeDelete(c *fiber.Ctx, sess session.Session, fresh bool) er
 	p := deletePage{Base: s.Base(c), Fresh: fresh, proof: s.proofBy(profile.User, used(profile.Accounts, sess.Account))}
 	door.AllowFormTo(c, s.signin.Federation.Origins())
 	return s.Write(c, "account/delete.html", p)
-}
-
-// isAddress reports whether an email address is a spelling of an id. The one that was proved
-// is better than the id, whose folded spelling may be another mailbox.
-func (s *account) isAddress(email string, id accounts.ID) bool {
-	found, refusal := s.discovery.Find(email, "")
-	return refusal == "" && found == id
 }
 
 // used is the account with which the person signed in.

@@ -24,7 +24,7 @@ type proof struct {
 // proofBy is the proof by one of a person's accounts.
 func (s *account) proofBy(u accounts.User, a accounts.Account) proof {
 	p := proof{Identifier: a.Shown(), ID: a.Addr.Typed(), Provider: accounts.Redirects(a.Addr.Implementation)}
-	if s.isAddress(u.Email, a.Addr) {
+	if s.discovery.IsSpelling(u.Email, a.Addr) {
 		p.Identifier, p.ID = u.Email, u.Email
 	}
 	return p
