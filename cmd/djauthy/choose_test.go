@@ -50,7 +50,10 @@ func TestAnIDSignsInAtTheIssuerThatItNames(t *testing.T) {
 	}
 	i.Forget() // the issuer has lost its clients
 	b := s.browser(t)
-	again := b.get(b.provided(b.leaves(b.post("/login", "id", i.URL))))
+	again := b.get(b.provided(b.leaves(b.post("/login", "id", i.URL, "fresh", "1"))))
+	if to := again.header.Get("Location"); !strings.Contains(to, "max_age=300&") {
+		t.Errorf("asked once more, it does not ask anew: %s", to)
+	}
 	b.get(b.provided(again)).want(t, http.StatusSeeOther, "/account")
 	if n := i.Hits("/register"); n != 2 {
 		t.Errorf("registered %d times", n)

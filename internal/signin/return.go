@@ -66,7 +66,7 @@ func (s *Service) Return(ctx context.Context, provider, sealed string, response 
 // again leads to the issuer once more, which had forgotten this server.
 func (r *returning) again(ctx context.Context) (Entered, error) {
 	t := trip{Typed: r.trip.Typed, Next: r.trip.Next, AdminHash: r.trip.AdminHash, ForSession: r.trip.ForSession, Again: true}
-	led, err := r.s.lead(ctx, Request{Typed: t.Typed, Issuer: r.trip.Pending.Issuer}, t, r.by)
+	led, err := r.s.lead(ctx, Request{Typed: t.Typed, Issuer: r.trip.Pending.Issuer, Fresh: r.trip.Pending.Fresh}, t, r.by)
 	return Entered{Verdict: LedAgain, Led: led}, err
 }
 
