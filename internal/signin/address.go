@@ -152,6 +152,9 @@ func (s *Service) RemoveAddress(ctx context.Context, id accounts.AccountID, by R
 		told, err = s.tell(tx, c, by)
 		return err
 	})
+	if err != nil {
+		return out, err
+	}
 	s.deliver(told, by)
-	return out, err
+	return out, nil
 }

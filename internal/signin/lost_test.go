@@ -56,6 +56,26 @@ func TestACommitThatIsNotHeardOfAddsTheAddress(t *testing.T) {
 	want(t, h.User(t, b), user.ID)
 }
 
+func TestNobodyIsToldOfAChangeThatNeverCame(t *testing.T) {
+	way := dbtest.NewLossy(t, dbtest.URL(t, "postgres"))
+	h := machine(t, way.URL, started())
+	h.DB.Rehearse = false
+	b := h.Browser("192.0.2.1")
+	want(t, b.Types(t, b.Gets(t, addr(t, "ann@example.org")).Code).Verdict, signin.Accepted)
+	gains(t, h, b, addr(t, "ann@work.example"))
+	told(t, h, "ann@example.org")
+	a, _ := h.Account(t, addr(t, "ann@work.example"))
+	way.LoseCommit(1)
+	if _, err := h.Signin.RemoveAddress(t.Context(), a.ID, b.By); !db.Unavailable(err) {
+		t.Fatal(err)
+	}
+	removes(t, h, b, addr(t, "ann@work.example"))
+	heard := toldAll(t, h, "ann@example.org", "ann@work.example")
+	if u := undoes(t, h, heard["ann@example.org"], false); !u.Found { // who is there longest may undo
+		t.Error("the first message tells of a change that never came")
+	}
+}
+
 // A sign-in whose commit never reached the database is reported as failed, and the code
 // still works.
 func TestACommitThatNeverCameIsNoSignIn(t *testing.T) {

@@ -135,6 +135,9 @@ func (s *Service) Merge(ctx context.Context, sealed string, by Requester) (out M
 		told, err = s.tell(tx, c, by)
 		return err
 	})
+	if err != nil {
+		return out, err
+	}
 	s.deliver(told, by)
-	return out, err
+	return out, nil
 }
