@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -41,7 +42,7 @@ var (
 // by https, and the networks of allow also by http.
 func Strangers(allow []netip.Prefix) *http.Client {
 	return client(&byScheme{
-		slots:  make(chan struct{}, atOnce),
+		slots:  &slots{},
 		secure: transport(func(ip netip.Addr) bool { return IsPublic(ip) || contains(allow, ip) }),
 		plain:  transport(func(ip netip.Addr) bool { return contains(allow, ip) }),
 	})
@@ -82,14 +83,10 @@ func transport(may func(netip.Addr) bool) *http.Transport {
 	}
 }
 
-// atOnce is how many requests of strangers are under way at once: hosts that stall hold no
-// more connections.
-const atOnce = 64
-
 // byScheme bounds responses and has a transport for each scheme.
 type byScheme struct {
 	secure, plain http.RoundTripper
-	slots         chan struct{} // nil: as many as there are
+	slots         *slots // nil: as many as there are
 }
 
 func (b *byScheme) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -100,12 +97,11 @@ func (b *byScheme) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme == "http" {
 		via = b.plain
 	}
+	give := func() {}
 	if b.slots != nil {
-		select {
-		case b.slots <- struct{}{}:
-			defer func() { <-b.slots }()
-		case <-r.Context().Done():
-			return nil, ErrBusy
+		var err error
+		if give, err = b.slots.take(r.Context(), r.URL.Hostname()); err != nil {
+			return nil, err
 		}
 	}
 	r = r.Clone(r.Context())
@@ -113,20 +109,28 @@ func (b *byScheme) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Accept-Encoding", "identity")
 	resp, err := via.RoundTrip(r)
 	if err != nil {
+		give()
 		return nil, err
 	}
+	resp.Body = &bounded{ReadCloser: resp.Body, left: MaxSize, give: sync.OnceFunc(give)}
 	if resp.Header.Get("Content-Encoding") != "" || resp.ContentLength > MaxSize {
 		_ = resp.Body.Close()
 		return nil, ErrTooLarge
 	}
-	resp.Body = &bounded{resp.Body, MaxSize}
 	return resp, nil
 }
 
-// bounded is a body that ends with ErrTooLarge after left bytes.
+// bounded is a body that ends with ErrTooLarge after left bytes. Its request is over when it
+// is closed.
 type bounded struct {
 	io.ReadCloser
 	left int
+	give func()
+}
+
+func (b *bounded) Close() error {
+	defer b.give()
+	return b.ReadCloser.Close()
 }
 
 func (b *bounded) Read(p []byte) (int, error) {

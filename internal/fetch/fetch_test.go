@@ -85,20 +85,14 @@ func allowed(t *testing.T, network string) *http.Client {
 
 func TestARedirectIsCheckedLikeTheFirstAddress(t *testing.T) {
 	url, hits := canary(t) // at 127.0.0.1
-	l, err := net.Listen("tcp", "127.0.0.2:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.RedirectHandler(url, http.StatusFound), ReadHeaderTimeout: time.Second}}
-	s.Start()
-	defer s.Close()
-	if _, err := Get(t.Context(), allowed(t, "127.0.0.2/32"), s.URL, "*/*"); !errors.Is(err, ErrForbidden) {
+	at := serveAt(t, "127.0.0.2", http.RedirectHandler(url, http.StatusFound).ServeHTTP)
+	if _, err := Get(t.Context(), allowed(t, "127.0.0.2/32"), at, "*/*"); !errors.Is(err, ErrForbidden) {
 		t.Errorf("a redirect to a local address: %v", err)
 	}
 	if hits.Load() != 0 {
 		t.Fatal("the canary was reached")
 	}
-	if page, err := Get(t.Context(), allowed(t, "127.0.0.0/8"), s.URL, "*/*"); err != nil || string(page.Body) != "secret" || page.URL != url {
+	if page, err := Get(t.Context(), allowed(t, "127.0.0.0/8"), at, "*/*"); err != nil || string(page.Body) != "secret" || page.URL != url {
 		t.Errorf("an allowed one: %v, %v", page, err)
 	}
 }

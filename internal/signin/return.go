@@ -11,6 +11,7 @@ import (
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/federation"
+	"github.com/djauthy/djauthy/internal/fetch"
 	"github.com/djauthy/djauthy/internal/limit"
 	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
@@ -48,7 +49,7 @@ func (s *Service) Return(ctx context.Context, provider, sealed string, response 
 		return r.out, err
 	}
 	var err error
-	r.who, err = s.Federation.Finish(ctx, r.trip.Pending, response)
+	r.who, err = s.Federation.Finish(fetch.CausedBy(ctx, by.Network), r.trip.Pending, response)
 	if errors.Is(err, federation.ErrDead) && !r.trip.Again {
 		return r.again(ctx)
 	}
