@@ -90,14 +90,21 @@ func TestChangingAddressesNeedsAFreshProof(t *testing.T) {
 	s := start(t)
 	b, id := s.person(t)
 	s.clock.advance(6 * time.Minute)
-	b.post("/account/add", "id", anID()).want(t, http.StatusSeeOther, "/step-up?next=/account")
-	page := b.get("/step-up?next=/account").want(t, http.StatusOK, "")
-	if !strings.Contains(page.body, `name="id" value="`+id+`"`) || !strings.Contains(page.body, `name="next" value="/account"`) {
+	more := anID()
+	b.post("/account/add", "id", more).want(t, http.StatusSeeOther, "/step-up?next=/account/add")
+	page := b.get("/step-up?next=/account/add").want(t, http.StatusOK, "")
+	if !strings.Contains(page.body, `name="id" value="`+id+`"`) || !strings.Contains(page.body, `name="next" value="/account/add"`) {
 		t.Errorf("the page is\n%s", page.body)
 	}
 	b.post("/account/remove", "account", "1").want(t, http.StatusSeeOther, "/step-up?next=/account")
-	b.post("/login", "id", id, "next", "/account").want(t, http.StatusSeeOther, "/login/code")
-	b.submit(s.mail.next(t, id).code()).want(t, http.StatusSeeOther, "/account")
+	b.post("/login", "id", id, "next", "/account/add").want(t, http.StatusSeeOther, "/login/code")
+	b.submit(s.mail.next(t, id).code()).want(t, http.StatusSeeOther, "/account/add")
+	if form := b.get("/account/add"); !strings.Contains(form.body, `value="`+more+`"`) {
+		t.Errorf("what was typed is lost:\n%s", seen(form.body))
+	}
+	if form := b.get("/account/add"); strings.Contains(form.body, more) {
+		t.Error("what was typed is shown twice")
+	}
 	b.post("/account/add", "id", anID()).want(t, http.StatusSeeOther, "/login/code")
 	s.browser(t).get("/step-up").want(t, http.StatusSeeOther, "/login?next=%2Fstep-up")
 	b.get("/step-up?next=//evil.example").want(t, http.StatusOK, "")

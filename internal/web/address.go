@@ -20,8 +20,15 @@ type addPage struct {
 	Buttons []button
 }
 
-// showAdd is the form that adds an address, on a page of its own.
-func (s *signIn) showAdd(c *fiber.Ctx) error { return s.writeAdd(c, "", "") }
+// showAdd is the form that adds an address, on a page of its own. It holds what was typed
+// before the person had to prove who they are.
+func (s *signIn) showAdd(c *fiber.Ctx) error {
+	kept, ok := s.signin.OpenAsked(s.Door.Cookie(c, door.AddCookie), s.requester(c))
+	if ok {
+		s.Door.DropCookie(c, door.AddCookie)
+	}
+	return s.writeAdd(c, kept.Text, "")
+}
 
 func (s *signIn) writeAdd(c *fiber.Ctx, id, problem string) error {
 	p := addPage{Base: s.Base(c).WithField(), ID: id, Buttons: s.addButtons()}
@@ -61,7 +68,7 @@ func (s *signIn) addWay(c *fiber.Ctx, id string, w signin.Way, by signin.Request
 	if accounts.Redirects(w.ID.Implementation) {
 		led, ready, err := s.signin.LeadAdding(c.UserContext(), w.Request(), by)
 		if err == nil && !ready {
-			return toStepUp(c)
+			return s.proveToAdd(c, id, by)
 		}
 		return s.led(c, led, err, s.placeOf(w), func() error {
 			return s.writeAdd(c.Status(http.StatusUnprocessableEntity), id, s.nowhere(c, w))
@@ -72,7 +79,7 @@ func (s *signIn) addWay(c *fiber.Ctx, id string, w signin.Way, by signin.Request
 	case err != nil:
 		return err
 	case started.Stale:
-		return toStepUp(c)
+		return s.proveToAdd(c, id, by)
 	case started.Closed:
 		l := s.Language(c)
 		return s.writeAdd(c.Status(http.StatusServiceUnavailable), id, l.T("problem.id.closed", "Channel", l.Way(w.ID.Implementation)))
@@ -80,8 +87,20 @@ func (s *signIn) addWay(c *fiber.Ctx, id string, w signin.Way, by signin.Request
 	return s.started(c, started, by)
 }
 
-// toStepUp asks for a fresh proof.
-func toStepUp(c *fiber.Ctx) error { return c.Redirect("/step-up?next=/account", http.StatusSeeOther) }
+// proveToAdd asks for a fresh proof. The browser keeps the address meanwhile.
+func (s *signIn) proveToAdd(c *fiber.Ctx, id string, by signin.Requester) error {
+	sealed, err := s.signin.SealAsked(signin.Asked{Text: id, Adding: true}, by)
+	if err != nil {
+		return err
+	}
+	s.Door.SetCookie(c, door.AddCookie, sealed, askedLife)
+	return toStepUp(c, "/account/add")
+}
+
+// toStepUp asks for a fresh proof, and leads back to where it was missing.
+func toStepUp(c *fiber.Ctx, next string) error {
+	return c.Redirect("/step-up?next="+next, http.StatusSeeOther)
+}
 
 // entered responds to a proof that was right: of a sign-in, or of an address that was added.
 func (s *signIn) entered(c *fiber.Ctx, e signin.Entered) error {
@@ -147,7 +166,7 @@ func (s *signIn) postRemove(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	case out == signin.RemovedStale:
-		return toStepUp(c)
+		return toStepUp(c, "/account")
 	case out == signin.RemovedLast:
 		b := s.Base(c)
 		return s.WriteMessage(c.Status(http.StatusUnprocessableEntity), page.Message{

@@ -203,11 +203,16 @@ func TestAnAddressIsAddedMergedAndUndone(t *testing.T) {
 	p.age(t)
 	b.do(chromedp.SendKeys(chromedp.ID("id"), "more@people.example"))
 	b.press("Add it")
-	b.at("/step-up?next=/account", 200)
+	b.at("/step-up?next=/account/add", 200)
 	b.arrive("step-up")
 	b.press("Send me a code")
 	b.enter(p.mail.Next(t, "ann@people.example").Code())
-	b.at("/account", 200)
+	b.at("/account/add", 200)
+	b.arrive("add-after-step-up")
+	b.press("Add it")
+	b.at("/login/code", 200)
+	b.enter(p.mail.Next(t, "more@people.example").Code())
+	b.at("/account?done=added", 200)
 }
 
 // undoOf is the path that undoes what a message tells of.
