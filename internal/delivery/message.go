@@ -99,7 +99,14 @@ type Worded struct {
 // wording turns messages into text in every language.
 type wording struct {
 	texts *words.Catalogue
-	kinds map[string]kind // by language and name: "en/code"
+	kinds map[kindName]kind
+}
+
+// kindName is the name of a kind of message. Messages without "it was not me" have a text of
+// their own.
+type kindName struct {
+	lang, kind string
+	notMe      bool
 }
 
 // kind is a kind of message in one language.
@@ -108,7 +115,7 @@ type kind struct{ subject, text, html words.Precompiled }
 // newWording makes mail/*.{subject.txt,txt,html} of files into precompiled texts, once for
 // each language. What they share is in mail/frame.{txt,html}.
 func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
-	w := &wording{texts, map[string]kind{}}
+	w := &wording{texts, map[kindName]kind{}}
 	names, err := fs.Glob(files, "mail/*.subject.txt")
 	if err != nil {
 		return nil, err
@@ -116,17 +123,19 @@ func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
 	for _, name := range names {
 		base := strings.TrimSuffix(name, ".subject.txt")
 		for _, code := range words.Languages {
-			k, err := parseKind(files, base, texts.Get(code))
-			if err != nil {
-				return nil, err
+			for _, notMe := range []bool{false, true} {
+				k, err := parseKind(files, base, notMe, texts.Get(code))
+				if err != nil {
+					return nil, err
+				}
+				w.kinds[kindName{code, strings.TrimPrefix(base, "mail/"), notMe}] = k
 			}
-			w.kinds[code+"/"+strings.TrimPrefix(base, "mail/")] = k
 		}
 	}
 	return w, nil
 }
 
-func parseKind(files fs.FS, base string, l *words.Language) (k kind, err error) {
+func parseKind(files fs.FS, base string, notMe bool, l *words.Language) (k kind, err error) {
 	plain, err := texttemplate.ParseFS(files, base+".subject.txt", base+".txt", "mail/frame.txt")
 	if err != nil {
 		return k, err
@@ -137,6 +146,9 @@ func parseKind(files fs.FS, base string, l *words.Language) (k kind, err error) 
 	}
 	name, marked := path.Base(base), Text{}.in(l)
 	marked.values().Mark()
+	if !notMe {
+		marked.NotMe = ""
+	}
 	var subject, text, page bytes.Buffer
 	if err := plain.ExecuteTemplate(&subject, name+".subject.txt", marked); err != nil {
 		return k, err
@@ -153,7 +165,7 @@ func parseKind(files fs.FS, base string, l *words.Language) (k kind, err error) 
 
 func (w *wording) word(m Message) (Worded, error) {
 	l := w.texts.Get(m.Lang)
-	k, ok := w.kinds[l.Lang+"/"+m.Kind]
+	k, ok := w.kinds[kindName{l.Lang, m.Kind, m.Text.NotMe != ""}]
 	if !ok {
 		return Worded{}, fmt.Errorf("message of unknown kind %q", m.Kind)
 	}

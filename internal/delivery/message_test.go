@@ -246,3 +246,17 @@ func TestAnAddressBeyondASCIIIsReached(t *testing.T) {
 	stop()
 	check(t, deliverytest.Next(t, ended))
 }
+
+func TestAChangeIsUndoneByALinkOrElsewhere(t *testing.T) {
+	for _, notMe := range []string{"", link("/account/undo/")} {
+		for lang, elsewhere := range map[string]string{"en": "by the message at the address that you have used here for longest", "de": "mit der Nachricht an die Adresse, die Sie hier am längsten haben"} {
+			m := delivery.Message{To: accounts.ID{Implementation: accounts.Email, Identifier: "ann@example.net"}, Kind: "removed", Lang: lang, Text: delivery.Text{Site: "Example", Address: "b…b@example.org", NotMe: notMe}}
+			bodies, _ := parts(t, parse(t, sent(t, m)))
+			for kind, body := range bodies {
+				if strings.Contains(body, elsewhere) == (notMe != "") || strings.Contains(body, "/account/undo/") != (notMe != "") || strings.Contains(body, `href=""`) {
+					t.Errorf("%s %s, %q:\n%s", lang, kind, notMe, body)
+				}
+			}
+		}
+	}
+}

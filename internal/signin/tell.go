@@ -14,44 +14,74 @@ import (
 // tellFor is how long a message about a change is tried to be sent.
 const tellFor = 24 * time.Hour
 
-// tell queues a message about a change to every address of its user, but for some. It has a
-// link that undoes the change: whoever made it in the person's name had no say over these.
-func (s *Service) tell(tx *db.Tx, c accounts.Change, by Requester, but ...accounts.ID) (all []outbox.Queued, err error) {
-	known, err := accounts.Of(tx, c.User)
+// telling queues messages about a change.
+type telling struct {
+	s      *Service
+	tx     *db.Tx
+	change accounts.Change
+	by     Requester
+	queued []outbox.Queued
+}
+
+// tell queues a message about a change to every address of its user, but for some. For those
+// who may undo it, it has a link that does.
+func (s *Service) tell(tx *db.Tx, c accounts.Change, by Requester, but ...accounts.ID) ([]outbox.Queued, error) {
+	u, known, err := owned(tx, c.User)
 	if err != nil {
 		return nil, err
 	}
-	u, err := accounts.GetUser(tx, c.User)
+	undoers, err := c.Undoers(tx)
 	if err != nil {
 		return nil, err
 	}
 	if c.Kind == accounts.Removed { // whose owner must hear of it, whoever has removed it
 		known = append(known, accounts.Account{ID: c.Moved[0].Account, Addr: c.Addr, Active: true})
 	}
-	l := by.Words
+	t := telling{s: s, tx: tx, change: c, by: by}
 	for _, a := range known {
-		if !a.Active || accounts.Redirects(a.Addr.Implementation) || slices.Contains(but, a.Addr) {
+		if slices.Contains(but, a.Addr) {
 			continue
 		}
-		to := accounts.Address(a.Addr.Identifier)
-		if s.Settings.Discovery.IsSpelling(u.Email, a.Addr) {
-			to = accounts.Address(u.Email)
+		notMe := ""
+		if slices.Contains(undoers, a.ID) {
+			notMe = s.Settings.PublicURL + "/account/undo/" + s.undoToken(c.ID, a.ID).String()
 		}
-		m := delivery.Message{
-			To: accounts.ID{Implementation: a.Addr.Implementation, Identifier: a.Addr.Deliverable(to)}, Kind: string(c.Kind), Lang: l.Lang,
-			Text: delivery.Text{
-				Site: s.Settings.Site, Host: s.Settings.host(), Address: accounts.Account{Addr: c.Addr, Label: c.Label}.Masked(),
-				Browser: l.Browser(by.Client.Agent), Place: l.Place(by.Client.Prefix), At: tx.Now.Format("15:04 MST"),
-				NotMe: s.Settings.PublicURL + "/account/undo/" + s.undoToken(c.ID, a.ID).String(),
-			},
-		}
-		q, err := s.Outbox.Enqueue(tx, m.Job(tx.Now.Add(tellFor)), false)
-		if err != nil {
+		if err := t.to(u, a, string(c.Kind), notMe); err != nil {
 			return nil, err
 		}
-		all = append(all, q)
 	}
-	return all, nil
+	return t.queued, nil
+}
+
+// owned is a user and the accounts that the user has.
+func owned(tx *db.Tx, id accounts.UserID) (u accounts.User, all []accounts.Account, err error) {
+	if all, err = accounts.Of(tx, id); err != nil {
+		return u, nil, err
+	}
+	u, err = accounts.GetUser(tx, id)
+	return u, all, err
+}
+
+// to queues a message for one account of a user, if it is proved and takes messages.
+func (t *telling) to(u accounts.User, a accounts.Account, kind, notMe string) error {
+	if !a.Active || accounts.Redirects(a.Addr.Implementation) {
+		return nil
+	}
+	to := accounts.Address(a.Addr.Identifier)
+	if t.s.Settings.Discovery.IsSpelling(u.Email, a.Addr) {
+		to = accounts.Address(u.Email)
+	}
+	l := t.by.Words
+	m := delivery.Message{
+		To: accounts.ID{Implementation: a.Addr.Implementation, Identifier: a.Addr.Deliverable(to)}, Kind: kind, Lang: l.Lang,
+		Text: delivery.Text{
+			Site: t.s.Settings.Site, Host: t.s.Settings.host(), Address: accounts.Account{Addr: t.change.Addr, Label: t.change.Label}.Masked(),
+			Browser: l.Browser(t.by.Client.Agent), Place: l.Place(t.by.Client.Prefix), At: t.tx.Now.Format("15:04 MST"), NotMe: notMe,
+		},
+	}
+	q, err := t.s.Outbox.Enqueue(t.tx, m.Job(t.tx.Now.Add(tellFor)), false)
+	t.queued = append(t.queued, q)
+	return err
 }
 
 // deliver begins messages once the response has been written.
