@@ -313,17 +313,17 @@ func (s *jabberSender) connect(ctx context.Context) (net.Conn, error) {
 func (s *jabberSender) serve(session *xmpp.Session, conn *boundedConn) *jabberStream {
 	conn.left.Store(stanzaLimit)
 	over, end := context.WithCancelCause(context.Background())
-	now := &jabberStream{Session: session, conn: conn, over: over, waiting: map[string]chan string{}}
+	now := &jabberStream{Session: session, conn: conn, over: over, closed: make(chan struct{}), waiting: map[string]chan string{}}
 	go func() {
 		err := session.Serve(xmpp.HandlerFunc(func(r xmlstream.TokenReadEncoder, e *xml.StartElement) error {
 			conn.left.Store(stanzaLimit)
 			return s.arrived(now, r, e)
 		}))
-		_ = conn.Close()
 		if err == nil {
 			err = io.EOF
 		}
 		end(err)
+		now.drain()
 	}()
 	return now
 }

@@ -60,6 +60,18 @@ func TestAMessageArrivesByJabberFromAClientAndAComponent(t *testing.T) {
 	}
 }
 
+// Several streams of a component get what comes back by turns.
+func TestACheckTakesNothingThatComesBackToAComponent(t *testing.T) {
+	h := deliverytest.OpenEjabberd(t, "login")
+	s := newJabber(t, h.AsComponent())
+	for n := range 30 {
+		check(t, newJabber(t, h.AsComponent()).Check(t.Context()))
+		nobody := chat(n)
+		nobody.To = "nobody@localhost"
+		want(t, refusal(t, send(t.Context(), s, nobody)).Said, "service-unavailable")
+	}
+}
+
 func TestAMessageThatComesBackIsARefusalWithoutTheAddress(t *testing.T) {
 	p := deliverytest.OpenProsody(t, "login")
 	for _, j := range []delivery.Jabber{p.Client(), p.AsComponent()} {

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ type jabberStream struct {
 	conn    *boundedConn
 	over    context.Context // done when the stream has ended; its cause says why
 	mu      sync.Mutex
+	closed  chan struct{}          // the connection is
 	waiting map[string]chan string // for messages that come back, by their id
 }
 
@@ -47,11 +49,22 @@ func (c *boundedConn) Read(b []byte) (int, error) {
 // lives reports whether there is a stream that has not ended.
 func (s *jabberStream) lives() bool { return s != nil && s.over.Err() == nil }
 
-// end says goodbye and closes the connection.
+// end says goodbye and waits until the server has closed the connection, so that it hands
+// nothing to this stream any more.
 func (s *jabberStream) end() {
-	_ = s.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	defer func() { _ = s.conn.Close() }()
+	_ = s.conn.SetDeadline(time.Now().Add(time.Second))
 	_ = s.Close()
-	_ = s.conn.Close()
+	<-s.closed
+}
+
+// drain reads until the server has closed the connection, which it may do only after the end
+// of the stream.
+func (s *jabberStream) drain() {
+	defer close(s.closed)
+	defer func() { _ = s.conn.Close() }()
+	_ = s.conn.SetDeadline(time.Now().Add(time.Second))
+	_, _ = io.Copy(io.Discard, s.conn)
 }
 
 // expect returns where tell hands what comes back for an id, until forget.
