@@ -20,7 +20,7 @@ type Message struct {
 	// To is the recipient: the channel, and the identifier there in the spelling to which
 	// the message is delivered.
 	To   accounts.ID
-	Kind string // the templates mail/KIND.*: "code", "test", "added", "removed", "merged"
+	Kind string // the templates mail/KIND.*: "code", "test", "added", "removed", "merged", "undone"
 	Lang string
 	Text Text
 }

@@ -53,6 +53,30 @@ func (s *Service) tell(tx *db.Tx, c accounts.Change, by Requester, but ...accoun
 	return t.queued, nil
 }
 
+// tellUndone queues a message that a change was undone, to every address that it concerned:
+// who has undone it may be anybody who reads one address.
+func (s *Service) tellUndone(tx *db.Tx, c accounts.Change, by Requester) ([]outbox.Queued, error) {
+	t := telling{s: s, tx: tx, change: c, by: by}
+	for _, user := range []accounts.UserID{c.User, c.Other} {
+		if user == 0 {
+			continue
+		}
+		u, all, err := owned(tx, user)
+		if err != nil {
+			return nil, err
+		}
+		if c.Kind == accounts.Added && user == c.User {
+			all = append(all, accounts.Account{Addr: c.Addr, Active: true})
+		}
+		for _, a := range all {
+			if err := t.to(u, a, "undone", ""); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return t.queued, nil
+}
+
 // owned is a user and the accounts that the user has.
 func owned(tx *db.Tx, id accounts.UserID) (u accounts.User, all []accounts.Account, err error) {
 	if all, err = accounts.Of(tx, id); err != nil {
@@ -76,7 +100,8 @@ func (t *telling) to(u accounts.User, a accounts.Account, kind, notMe string) er
 		To: accounts.ID{Implementation: a.Addr.Implementation, Identifier: a.Addr.Deliverable(to)}, Kind: kind, Lang: l.Lang,
 		Text: delivery.Text{
 			Site: t.s.Settings.Site, Host: t.s.Settings.host(), Address: accounts.Account{Addr: t.change.Addr, Label: t.change.Label}.Masked(),
-			Browser: l.Browser(t.by.Client.Agent), Place: l.Place(t.by.Client.Prefix), At: t.tx.Now.Format("15:04 MST"), NotMe: notMe,
+			Browser: l.Browser(t.by.Client.Agent), Place: l.Place(t.by.Client.Prefix), At: t.tx.Now.Format("15:04 MST"),
+			NotMe: notMe, Link: t.s.Settings.PublicURL + "/account",
 		},
 	}
 	q, err := t.s.Outbox.Enqueue(t.tx, m.Job(t.tx.Now.Add(tellFor)), false)

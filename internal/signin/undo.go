@@ -9,6 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/session"
 )
@@ -40,18 +41,28 @@ func (s *Service) Undo(ctx context.Context, t seal.Token, confirmed bool, by Req
 	if !confirmed {
 		return u, s.DB.View(ctx, func(tx *db.Tx) error { return read(tx, "") })
 	}
+	var told []outbox.Queued
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		told = nil
 		if err := read(tx, tx.ForUpdate()); err != nil || !u.Found || u.Undone {
 			return err
 		}
 		if err := accounts.Undo(tx, c); err != nil {
 			return err
 		}
-		return s.signOutAll(tx, c, by)
+		if err := s.signOutAll(tx, c, by); err != nil {
+			return err
+		}
+		var err error
+		told, err = s.tellUndone(tx, c, by)
+		return err
 	})
 	if errors.Is(err, accounts.ErrGone) {
 		u.Late = true
 		return u, s.DB.Update(ctx, func(tx *db.Tx) error { return s.signOutAll(tx, c, by) })
+	}
+	if err == nil {
+		s.deliver(told, by)
 	}
 	u.Undone = u.Found
 	return u, err

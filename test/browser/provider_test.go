@@ -196,6 +196,9 @@ func TestAnAddressIsAddedMergedAndUndone(t *testing.T) {
 	other.press("It was not me: undo it")
 	other.says("It is undone")
 	other.arrive("undo-done")
+	if m := p.mail.Next(t, "ann@people.example"); !strings.Contains(m.Text, "was undone") {
+		t.Errorf("ann is told\n%s", m.Text)
+	}
 	b.visit("/account")
 	b.at("/login?next=%2Faccount", 200)
 

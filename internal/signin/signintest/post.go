@@ -31,7 +31,7 @@ func (p *post) Failed(string, bool)         { p.recorded <- errors.New("message 
 
 // Mail is a message as its reader sees it.
 type Mail struct {
-	To, Code          string
+	To, Subject, Code string
 	Link, NotMe, Undo seal.Token
 }
 
@@ -39,7 +39,7 @@ var links = regexp.MustCompile(`/(login/link|login/not-me|account/undo)/(\S+)`)
 
 func read(t testing.TB, w delivery.Worded) Mail {
 	t.Helper()
-	m := Mail{To: w.To}
+	m := Mail{To: w.To, Subject: w.Subject}
 	m.Code, _, _ = strings.Cut(w.Text, "\n")
 	for _, found := range links.FindAllStringSubmatch(w.Text, -1) {
 		token, ok := seal.ParseToken(found[2])
