@@ -49,6 +49,8 @@ type Jabber struct {
 	// Bounced is told that a message came back after Send had returned: the ID of the
 	// Worded, and the condition (RFC 6120 8.3.3).
 	Bounced func(id, condition string)
+	// Answered is told that the recipient has answered the question of a message.
+	Answered func(q Question, yes bool)
 }
 
 // jabberSender keeps one stream.
@@ -61,6 +63,8 @@ type jabberSender struct {
 	pause   time.Duration // after the last dial, which failed
 	again   time.Time     // when to dial again
 	failed  error         // why the last dial failed
+
+	questions questions
 }
 
 // NewJabber returns the sender of the jabber channel. It dials at the first message. Its
@@ -100,7 +104,10 @@ func (s *jabberSender) Send(ctx context.Context, w Worded) (said string, err err
 	}
 	id := s.stanzaID(w.ID, to)
 	bounce := now.expect(id)
-	m := jabberMessage{stanza.Message{ID: id, To: to, From: s.from(), Type: stanza.ChatMessage}, w.Subject, w.Text}
+	if w.Question != nil {
+		s.questions.keep(to, *w.Question, time.Now().Add(time.Duration(w.Minutes)*time.Minute))
+	}
+	m := jabberMessage{stanza.Message{ID: id, To: to, From: s.from(), Type: stanza.ChatMessage}, w.Subject, w.Text, w.Question.onWire()}
 	err = now.within(ctx, func(ctx context.Context) error {
 		if err := now.Encode(ctx, m); err != nil {
 			return err
@@ -376,4 +383,5 @@ type jabberMessage struct {
 	stanza.Message
 	Subject string `xml:"subject,omitempty"`
 	Body    string `xml:"body"`
+	Confirm *confirm
 }

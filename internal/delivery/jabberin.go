@@ -13,25 +13,31 @@ import (
 	"mellium.im/xmpp/stanza"
 )
 
-// arrived looks for messages that come back. It must not use the session, which is locked
+// arrived looks for answers and for messages that come back. It must not use the session, which is locked
 // meanwhile.
 func (s *jabberSender) arrived(now *jabberStream, r xmlstream.TokenReadEncoder, start *xml.StartElement) error {
 	if start.Name.Local == "iq" {
 		return s.asked(now, r, start)
 	}
 	m, err := stanza.NewMessage(*start)
-	if err != nil || start.Name.Local != "message" || m.Type != stanza.ErrorMessage {
+	if err != nil || start.Name.Local != "message" {
 		return nil
 	}
-	e, err := stanza.UnmarshalError(xmlstream.Inner(r))
-	if err != nil {
-		return nil //nolint:nilerr // it is no bounce of ours
+	var said struct {
+		Confirm *confirm
+		Error   stanza.Error `xml:"error"`
+	}
+	if err := xml.NewTokenDecoder(xmlstream.Wrap(xmlstream.Inner(r), *start)).Decode(&said); err != nil {
+		return nil //nolint:nilerr // it is nothing of ours
+	}
+	if s.answered(m, said.Confirm, said.Error.Condition) || m.Type != stanza.ErrorMessage {
+		return nil
 	}
 	id, _, _ := strings.Cut(m.ID, ".")
 	if m.ID != s.stanzaID(id, m.From) { // somebody else made it up
 		return nil
 	}
-	condition := known(string(e.Condition))
+	condition := known(string(said.Error.Condition))
 	if !now.tell(m.ID, condition) && s.Bounced != nil {
 		s.Bounced(id, condition)
 	}

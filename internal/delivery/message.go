@@ -94,6 +94,8 @@ type Worded struct {
 	Date    time.Time
 	Code    string // alone; "" in messages without one
 	Minutes int    // how long the code is valid
+	// Question is for channels on which people can answer; nil: there is none.
+	Question *Question
 }
 
 // wording turns messages into text in every language.

@@ -83,6 +83,7 @@ import asyncio, ssl, sys, json, slixmpp
 class Ann(slixmpp.ClientXMPP):
     def __init__(self):
         super().__init__(sys.argv[3], sys.argv[2])
+        self.register_plugin("xep_0070")
         self.add_event_handler("session_start", self.begin)
         self.add_event_handler("message", self.got)
         self.ssl_context.check_hostname = False
@@ -92,7 +93,14 @@ class Ann(slixmpp.ClientXMPP):
         await self.get_roster()
         print(json.dumps({"here": True}), flush=True)
     def got(self, m):
-        print(json.dumps({"id": m["id"], "from": str(m["from"].bare), "type": m["type"], "subject": m["subject"], "body": m["body"], "full": str(m["from"])}), flush=True)
+        asked = m["confirm"]["id"] # XEP-0070, as the library reads it
+        print(json.dumps({"id": m["id"], "from": str(m["from"].bare), "type": m["type"], "subject": m["subject"], "body": m["body"], "full": str(m["from"]),
+            "confirm": asked, "url": m["confirm"]["url"]}), flush=True)
+        answer = "<message id='%s' to='%s' type='%%s'><confirm xmlns='http://jabber.org/protocol/http-auth' id='%s' method='GET' url='%s'/>%%s</message>" % (m["id"], m["from"], asked, m["confirm"]["url"])
+        if asked and self.boundjid.resource == "yes":
+            self.send_raw(answer % ("normal", ""))
+        if asked and self.boundjid.resource == "no":
+            self.send_raw(answer % ("error", "<error code='401' type='auth'><not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"))
         if self.boundjid.resource == "\u1100": # asks back, from an address that not everybody takes
             self.send_raw("<iq type='get' id='x' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>" % m["from"])
 ann = Ann()
@@ -105,6 +113,7 @@ type Chat struct {
 	Here                          bool
 	ID, From, Type, Subject, Body string
 	Full                          string // From with its resource
+	Confirm, URL                  string // of a question (XEP-0070)
 }
 
 // Listen signs ann in and returns what arrives.
@@ -114,7 +123,7 @@ func (h *JabberHost) Listen(t *testing.T) <-chan Chat {
 }
 
 // ListenAs is Listen for somebody else. With the resource U+1100 they ask back at each
-// message.
+// message, with the resource yes or no they answer questions.
 func (h *JabberHost) ListenAs(t *testing.T, id string) <-chan Chat {
 	t.Helper()
 	return Lines[Chat](t, exec.Command("/usr/bin/python3", "-c", receiver, fmt.Sprint(h.port), Secret, id))
