@@ -19,6 +19,7 @@ const (
 	CodeSent         Event = "code_sent"
 	SignedIn         Event = "signed_in"
 	SignedInLink     Event = "signed_in_link"
+	SignedInAnswer   Event = "signed_in_answer"
 	SignedInProvider Event = "signed_in_provider"
 	AddressAdded     Event = "address_added"
 	AddressRemoved   Event = "address_removed"

@@ -65,6 +65,8 @@ type Text struct {
 	Link    string
 	NotMe   string
 	Address string // that was added or removed, masked
+	// Question is asked beside the code where the channel can; nil: none is.
+	Question *Question `json:",omitempty"`
 }
 
 // shown is Text as the templates of all kinds see it.
@@ -95,7 +97,7 @@ type Worded struct {
 	Code    string // alone; "" in messages without one
 	Minutes int    // how long the code is valid
 	// Question is for channels on which people can answer; nil: there is none.
-	Question *Question
+	Question *Question `json:",omitempty"`
 }
 
 // wording turns messages into text in every language.
@@ -172,5 +174,5 @@ func (w *wording) word(m Message) (Worded, error) {
 		return Worded{}, fmt.Errorf("message of unknown kind %q", m.Kind)
 	}
 	values := m.Text.in(l).values()
-	return Worded{To: m.To.Identifier, Subject: k.subject.Text(values), Text: k.text.Text(values), HTML: k.html.HTML(values), Code: m.Text.Code, Minutes: m.Text.Minutes}, nil
+	return Worded{To: m.To.Identifier, Subject: k.subject.Text(values), Text: k.text.Text(values), HTML: k.html.HTML(values), Code: m.Text.Code, Minutes: m.Text.Minutes, Question: m.Text.Question}, nil
 }

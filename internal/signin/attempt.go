@@ -59,6 +59,7 @@ type codeState struct {
 	kept       int // how many of the sends were kept sends (KeptSends)
 	sent       time.Time
 	expires    time.Time // of its latest code
+	answer     []byte    // "yes" to its question: the link's secret; read by loadStatus alone
 }
 
 // attempt is a row of attempts.
@@ -111,8 +112,9 @@ func loadStatus(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
 	if t.ID == 0 {
 		return a, false, nil
 	}
-	err = tx.Get(`SELECT secret_hash, implementation, identifier, typed, next, for_session, has_short, tries, sends, sent_at, expires_at, used_at, voided_at FROM attempts WHERE id = $1`, t.ID).
-		Scan(&a.secretHash, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.next, &a.forSession, &a.short, &a.tries, &a.sends, &a.sent, &a.expires, &a.used, &a.voided)
+	a.id = db.ID(t.ID)
+	err = tx.Get(`SELECT secret_hash, implementation, identifier, typed, next, for_session, is_known, answer, has_short, tries, sends, sent_at, expires_at, used_at, voided_at FROM attempts WHERE id = $1`, t.ID).
+		Scan(&a.secretHash, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.next, &a.forSession, &a.known, &a.answer, &a.short, &a.tries, &a.sends, &a.sent, &a.expires, &a.used, &a.voided)
 	return a.ifMatches(t, err)
 }
 
@@ -211,7 +213,9 @@ type Waiting struct {
 	ResendIn time.Duration // 0: at once
 	Resent   bool          // another code was sent within the last resentFor
 	Channel  string
-	Adding   bool // the address is added to the person of a session
+	Adding   bool   // the address is added to the person of a session
+	Question string // the ID of the message's question, "" if it has none
+	Answered bool   // somebody has said yes to it
 	Now      time.Time
 }
 
@@ -220,6 +224,9 @@ func (s *Service) wait(now time.Time, a attempt) Waiting {
 	w := Waiting{
 		Verdict: Accepted, Typed: string(a.address()), Masked: a.addr.Masked(), Next: a.next, Expires: a.expires, Channel: a.addr.Implementation, Adding: a.forSession != 0, Now: now,
 		Digits: s.Codes.Digits && a.short, Long: !a.short, Length: s.Codes.Length,
+	}
+	if a.asks() {
+		w.Question, w.Answered = s.questionID(a.id), len(a.answer) > 0
 	}
 	if w.Long {
 		w.Length = multifactor.LongLength

@@ -36,6 +36,7 @@ type Service struct {
 	browser *seal.Box
 	trips   *seal.Box
 	undo    *seal.MAC
+	asked   *seal.MAC
 	known   *seal.MAC
 	log     *slog.Logger
 }
@@ -66,7 +67,7 @@ func New(d *db.DB, out *outbox.Outbox, codes *multifactor.Codes, sessions *sessi
 	return &Service{
 		DB: d, Outbox: out, Codes: codes, Sessions: sessions, Federation: led, Settings: s,
 		notMe: keys.MAC("not me"), browser: keys.Box("browser"), known: keys.MAC("browser knows"), trips: keys.Box("sign-in at a provider"), undo: keys.MAC("undo a change"),
-		log: log,
+		asked: keys.MAC("question"), log: log,
 	}
 }
 
@@ -126,6 +127,7 @@ const (
 	MergeAsked                // it is another user's: are the two one person?
 	MergeYoung                // it came to another user days ago only, which proves too little
 	LedAgain                  // the provider has to be asked once more
+	Unanswered                // the question of the message has no answer yet
 )
 
 // Entered is the result of a submitted code or link.

@@ -269,7 +269,7 @@ func (st *starting) findAccount(tx *db.Tx) (who accounts.AccountStatus, mute boo
 
 func (st *starting) message(tx *db.Tx, a attempt, code string, link seal.Token) delivery.Message {
 	l, s := st.by.Words, st.s.Settings
-	return delivery.Message{
+	m := delivery.Message{
 		To: accounts.ID{Implementation: a.addr.Implementation, Identifier: a.addr.Deliverable(a.address())}, Kind: "code", Lang: l.Lang,
 		Text: delivery.Text{
 			Code: code, Site: s.Site, Host: s.host(),
@@ -279,6 +279,8 @@ func (st *starting) message(tx *db.Tx, a attempt, code string, link seal.Token) 
 			NotMe:   s.PublicURL + "/login/not-me/" + st.s.notMeToken(a.id).String(),
 		},
 	}
+	m.Text.Question = st.s.question(a.ticket, m.Text)
+	return m
 }
 
 // Wait returns the state of the browser's attempt, for the code page.

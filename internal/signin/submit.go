@@ -20,8 +20,8 @@ type submit struct {
 	by    Requester
 	typed string
 
-	byLink bool // with a link instead of a code
-	link   seal.Token
+	way  way
+	link seal.Token // byLink
 
 	code    string // in what was typed; "" cannot be the code by its shape
 	shape   multifactor.Shape
@@ -32,6 +32,15 @@ type submit struct {
 	told    []outbox.Queued // messages about an address that was added
 }
 
+// way is how an attempt is proved.
+type way int
+
+const (
+	byCode way = iota
+	byLink
+	byAnswer
+)
+
 // SubmitCode submits what was typed as the code of the browser's attempt.
 func (s *Service) SubmitCode(ctx context.Context, code string, by Requester) (Entered, error) {
 	return (&submit{s: s, by: by, typed: code}).run(ctx)
@@ -40,7 +49,7 @@ func (s *Service) SubmitCode(ctx context.Context, code string, by Requester) (En
 // SubmitLink submits a mailed link. It works in the browser of the attempt only; a recovery
 // link works in any.
 func (s *Service) SubmitLink(ctx context.Context, link seal.Token, by Requester) (Entered, error) {
-	return (&submit{s: s, by: by, byLink: true, link: link}).run(ctx)
+	return (&submit{s: s, by: by, way: byLink, link: link}).run(ctx)
 }
 
 func (sub *submit) run(ctx context.Context) (Entered, error) {
@@ -73,10 +82,11 @@ func (s *Service) committed(ctx context.Context, attempt db.ID, out Entered) boo
 
 // count counts the try durably before anything is compared: in the attempt and, if it
 // counts there, in the id's budget. Text without the shape of a code is no try. A link is
-// not counted: it has 256 bits, which nobody guesses.
+// not counted: it has 256 bits, which nobody guesses. Neither is an answer, which nobody here
+// can make up.
 func (sub *submit) count(tx *db.Tx) error {
 	sub.tries, sub.counted, sub.code = 0, false, ""
-	if sub.byLink {
+	if sub.way != byCode {
 		return nil
 	}
 	codes := sub.s.Codes
@@ -100,8 +110,11 @@ func (sub *submit) count(tx *db.Tx) error {
 // and the user, so that concurrent submissions are decided one after the other.
 func (sub *submit) decide(tx *db.Tx) error {
 	sub.out, sub.told = Entered{}, nil
-	if sub.byLink {
-		return sub.decideLink(tx)
+	switch sub.way {
+	case byLink:
+		return sub.decideLink(tx, audit.SignedInLink)
+	case byAnswer:
+		return sub.decideAnswer(tx)
 	}
 	var found bool
 	var err error
@@ -183,7 +196,7 @@ func (s *Service) repeatedIn(tx *db.Tx, t ticket, by Requester, out *Entered) er
 }
 
 // decideLink opens the session for a link, in the browser of the attempt.
-func (sub *submit) decideLink(tx *db.Tx) (err error) {
+func (sub *submit) decideLink(tx *db.Tx, via audit.Event) (err error) {
 	if sub.a, err = loadAttempt(tx, db.ID(sub.link.ID), tx.ForUpdate()); errors.Is(err, db.ErrNotFound) {
 		return nil
 	} else if err != nil {
@@ -209,7 +222,7 @@ func (sub *submit) decideLink(tx *db.Tx) (err error) {
 	case !code.Open || sub.a.silent || who.Deactivated:
 		sub.out.Verdict = Expired
 	default:
-		return sub.accept(tx, who, audit.SignedInLink)
+		return sub.accept(tx, who, via)
 	}
 	return nil
 }

@@ -154,7 +154,7 @@ func (s *signIn) enter(c *fiber.Ctx, e signin.Entered) error {
 var verdicts = map[signin.Verdict]string{
 	signin.Gone: "gone", signin.Accepted: "accepted", signin.Again: "again", signin.Wrong: "wrong", signin.Misshapen: "misshapen", signin.Expired: "expired",
 	signin.Used: "used", signin.Stopped: "stopped", signin.Exhausted: "exhausted", signin.Spent: "spent", signin.Foreign: "foreign", signin.Refused: "refused",
-	signin.Added: "added", signin.MergeAsked: "merge_asked", signin.MergeYoung: "merge_young", signin.LedAgain: "led_again",
+	signin.Added: "added", signin.MergeAsked: "merge_asked", signin.MergeYoung: "merge_young", signin.LedAgain: "led_again", signin.Unanswered: "unanswered",
 }
 
 type endedPage struct {

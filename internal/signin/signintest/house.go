@@ -69,7 +69,7 @@ func Furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *House {
 	h.Words, err = words.Load()
 	dbtest.Check(t, err)
 	log := slog.New(slog.DiscardHandler)
-	channels, err := delivery.New(templates.FS, h.Words, map[string]delivery.Sender{accounts.Email: h.post})
+	channels, err := delivery.New(templates.FS, h.Words, map[string]delivery.Sender{accounts.Email: h.post, accounts.Jabber: h.post})
 	dbtest.Check(t, err)
 	queue := outbox.New(d, h.keys, channels.Handlers(), h.post, log)
 	queue.Linger = 0 // Mail waits for each to be recorded

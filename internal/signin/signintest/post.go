@@ -33,13 +33,14 @@ func (p *post) Failed(string, bool)         { p.recorded <- errors.New("message 
 type Mail struct {
 	To, Subject, Code string
 	Link, NotMe, Undo seal.Token
+	Question          *delivery.Question // nil: none
 }
 
 var links = regexp.MustCompile(`/(login/link|login/not-me|account/undo)/(\S+)`)
 
 func read(t testing.TB, w delivery.Worded) Mail {
 	t.Helper()
-	m := Mail{To: w.To, Subject: w.Subject}
+	m := Mail{To: w.To, Subject: w.Subject, Question: w.Question}
 	m.Code, _, _ = strings.Cut(w.Text, "\n")
 	for _, found := range links.FindAllStringSubmatch(w.Text, -1) {
 		token, ok := seal.ParseToken(found[2])

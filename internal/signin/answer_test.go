@@ -1,0 +1,150 @@
+package signin_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+var annsJabber = accounts.ID{Implementation: accounts.Jabber, Identifier: "ann@chat.example"}
+
+// asked is a browser that has signed in by Jabber before and asks again, and the question of
+// the message.
+func asked(t *testing.T, h *house) (b *browser, m mail) {
+	t.Helper()
+	h.Freely()
+	b = h.Browser("192.0.2.1")
+	first := b.Gets(t, annsJabber)
+	if first.Question != nil {
+		t.Fatalf("a browser that is not known asks: %+v", first.Question)
+	}
+	e, err := h.Signin.SubmitCode(t.Context(), first.Code, b.By)
+	check(t, err)
+	want(t, e.Verdict, signin.Accepted)
+	b.By.Browser, _ = h.Signin.ReadBrowser(e.Browser)
+	m = b.Gets(t, annsJabber)
+	if m.Question == nil {
+		t.Fatal("nothing is asked")
+	}
+	return b, m
+}
+
+func answers(t *testing.T, h *house, q *delivery.Question, yes bool) {
+	t.Helper()
+	check(t, h.Signin.Answer(t.Context(), *q, yes))
+}
+
+// submits is what the button of the code page does.
+func submits(t *testing.T, h *house, b *browser) signin.Entered {
+	t.Helper()
+	e, err := h.Signin.SubmitAnswer(t.Context(), b.By)
+	check(t, err)
+	return e
+}
+
+func waits(t *testing.T, h *house, b *browser) signin.Waiting {
+	t.Helper()
+	w, err := h.Signin.Wait(t.Context(), b.By)
+	check(t, err)
+	return w
+}
+
+func TestYesLetsTheBrowserInThatAsked(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b, m := asked(t, h)
+		want(t, waits(t, h, b).Question, m.Question.ID)
+		want(t, waits(t, h, b).Answered, false)
+		want(t, submits(t, h, b).Verdict, signin.Unanswered)
+		answers(t, h, m.Question, true)
+		want(t, waits(t, h, b).Answered, true)
+		other := h.Browser("198.51.100.1")
+		want(t, submits(t, h, other).Verdict, signin.Gone)
+		e := submits(t, h, b)
+		want(t, e.Verdict, signin.Accepted)
+		all := h.Events(t, e.User)
+		want(t, all[len(all)-1], audit.SignedInAnswer)
+		b.By.Session = e.Session
+		want(t, submits(t, h, b).Verdict, signin.Again) // a double click
+		b.By.Session = other.By.Session
+		want(t, submits(t, h, b).Verdict, signin.Used)
+		answers(t, h, m.Question, true)
+		want(t, submits(t, h, b).Verdict, signin.Used)
+	})
+}
+
+func TestNoStopsTheAttempt(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b, m := asked(t, h)
+		answers(t, h, m.Question, false)
+		want(t, submits(t, h, b).Verdict, signin.Stopped)
+		answers(t, h, m.Question, true) // too late
+		want(t, submits(t, h, b).Verdict, signin.Stopped)
+		e, err := h.Signin.SubmitCode(t.Context(), m.Code, b.By)
+		check(t, err)
+		want(t, e.Verdict, signin.Stopped)
+	})
+}
+
+// An answer is worth what the code is worth.
+func TestYesLetsNobodyInWhomTheCodeDoesNot(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, h *house, b *browser, m mail){
+		"expired": func(_ *testing.T, h *house, _ *browser, _ mail) { h.Clock.Advance(11 * time.Minute) },
+		"another success voids it": func(t *testing.T, h *house, _ *browser, _ mail) {
+			h.Browser("198.51.100.9").SignsIn(t, annsJabber)
+		},
+		"deactivated": func(t *testing.T, h *house, b *browser, _ mail) {
+			h.Exec(t, `UPDATE users SET deactivated_at = 1`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, h *house) {
+				b, m := asked(t, h)
+				answers(t, h, m.Question, true)
+				spoil(t, h, b, m)
+				if v := submits(t, h, b).Verdict; v == signin.Accepted || v == signin.Unanswered {
+					t.Errorf("verdict %v", v)
+				}
+			})
+		})
+	}
+}
+
+// Who cannot have the message cannot make up an answer to it.
+func TestAnAnswerNeedsTheMessagesLink(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b, m := asked(t, h)
+		for _, link := range []string{"", "x", m.Question.NotMe, "https://login.example.org/login/link/" + h.Signin.UndoToken(1, 1).String()} {
+			check(t, h.Signin.Answer(t.Context(), delivery.Question{ID: m.Question.ID, Link: link}, true))
+		}
+		want(t, submits(t, h, b).Verdict != signin.Accepted, true)
+		check(t, h.Signin.Answer(t.Context(), delivery.Question{ID: m.Question.ID, NotMe: m.Question.Link}, false))
+		want(t, waits(t, h, b).Verdict, signin.Accepted)
+	})
+}
+
+func TestOnlyJabberAsksAndOnlyToSignIn(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.Freely()
+		b := h.Browser("192.0.2.1")
+		ann := addr(t, "ann@example.org")
+		e, err := h.Signin.SubmitCode(t.Context(), b.Gets(t, ann).Code, b.By)
+		check(t, err)
+		b.By.Browser, _ = h.Signin.ReadBrowser(e.Browser)
+		if m := b.Gets(t, ann); m.Question != nil {
+			t.Errorf("mail asks %+v", m.Question)
+		}
+		want(t, waits(t, h, b).Question, "")
+		want(t, submits(t, h, b).Verdict, signin.Gone)
+		a, m := asked(t, h)
+		want(t, m.Question.URL, "https://login.example.org/login")
+		want(t, len(m.Question.ID), 6)
+		a.By.Session = e.Session
+		if m := adds(t, h, a, annsJabber); m.Question != nil {
+			t.Errorf("adding asks %+v", m.Question)
+		}
+	})
+}
