@@ -31,6 +31,8 @@ var uses = map[string]use{
 	"POST /login":                       {anyone, "/login"},
 	"GET /login/code":                   {anyone, "/login/code"},
 	"POST /login/code":                  {anyone, "/login/code"},
+	"GET /login/code/answer":            {anyone, "/login/code/answer"},
+	"POST /login/code/answer":           {anyone, "/login/code/answer"},
 	"POST /login/resend":                {anyone, "/login/resend"},
 	"GET /login/link/:token":            {anyone, "/login/link/" + aToken},
 	"GET /login/link":                   {anyone, "/login/link"},

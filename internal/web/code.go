@@ -17,9 +17,9 @@ import (
 type codePage struct {
 	page.Base
 	codeForm
-	Soon bool // another code was requested too soon
+	Aside string // what did not work, apart from the code
 
-	Typed, Login, ExpiresIn, Until, ResendIn, ResendWords, Usually string // numbers are seconds
+	Typed, Question, Login, ExpiresIn, Until, ResendIn, ResendWords, Usually string // numbers are seconds
 }
 
 // codeForm is what decides about the structure of the page, apart from language and values.
@@ -31,30 +31,31 @@ type codeForm struct {
 	ChannelDown, Mailbox bool
 	Email                bool // it was sent by email
 	Adding               bool // the address is added to the person who is signed in
+	Asks                 bool // the message has a question, too
 }
 
 // values are the fields that differ from browser to browser.
 func (p *codePage) values() words.Values {
-	return words.Values{&p.Typed, &p.Login, &p.ExpiresIn, &p.Until, &p.ResendIn, &p.ResendWords, &p.Usually}
+	return words.Values{&p.Typed, &p.Question, &p.Login, &p.ExpiresIn, &p.Until, &p.ResendIn, &p.ResendWords, &p.Usually}
 }
 
 func (s *signIn) showCode(c *fiber.Ctx) error {
 	if s.Door.Cookie(c, door.AttemptCookie) == "" {
 		return s.withoutAttempt(c)
 	}
-	return s.codePage(c, s.requester(c), "", false)
+	return s.codePage(c, s.requester(c), "", "")
 }
 
 // codePage shows the state of the browser's attempt: the field for the code, or that the
-// attempt has ended. problem is what was wrong with a submitted code; soon means that
-// another code was requested too soon.
-func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem string, soon bool) error {
+// attempt has ended. problem is what was wrong with a submitted code; aside is what else did
+// not work, or "".
+func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem, aside string) error {
 	w, err := s.signin.Wait(c.UserContext(), by)
 	if err != nil {
 		return err
 	}
-	if w.Verdict == signin.Exhausted && (problem != "" || soon) {
-		w.Verdict = signin.Accepted // the last try is shown as a wrong one, and soon as a countdown
+	if w.Verdict == signin.Exhausted && (problem != "" || aside != "") {
+		w.Verdict = signin.Accepted // the last try is shown as a wrong one, and what was too soon as a countdown
 	}
 	if w.Verdict != signin.Accepted {
 		if sess, err := s.Session(c); err != nil || sess.ID != 0 && w.Verdict == signin.Used {
@@ -66,21 +67,24 @@ func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem string, soo
 		door.AllowFormRedirects(c)
 	}
 	resend, usual := door.Seconds(w.ResendIn), s.signin.Outbox.Usual(c.UserContext())
-	p := codePage{Base: s.Base(c).WithField(), Soon: soon, codeForm: codeForm{
+	p := codePage{Base: s.Base(c).WithField(), codeForm: codeForm{
 		Digits: w.Digits, Long: w.Long, Length: w.Length, Waits: resend > 0, Usual: usual > 0,
-		ChannelDown: s.signin.Outbox.Down(w.Channel), Email: w.Channel == accounts.Email, Adding: w.Adding, Mailbox: s.mailbox && w.Channel == accounts.Email,
+		ChannelDown: s.signin.Outbox.Down(w.Channel), Email: w.Channel == accounts.Email, Adding: w.Adding, Mailbox: s.mailbox && w.Channel == accounts.Email, Asks: w.Question != "",
 	}}
-	p.Typed, p.Login, p.Until = w.Typed, page.LoginFor(w.Next), p.Clock(w.Expires)
+	if p.Asks {
+		door.AllowFetch(c)
+	}
+	p.Typed, p.Question, p.Login, p.Until = w.Typed, w.Question, page.LoginFor(w.Next), p.Clock(w.Expires)
 	if w.Adding {
 		p.Login = "/account/add"
 	}
 	p.ExpiresIn, p.ResendIn = strconv.Itoa(door.Seconds(w.Expires.Sub(w.Now))), strconv.Itoa(resend)
 	p.ResendWords, p.Usually = p.N("code.resend_in", resend), p.N("code.usually", max(1, door.Seconds(usual)))
-	p.Problem = problem
-	if problem == "" && !soon && w.Resent {
+	p.Problem, p.Aside = problem, aside
+	if problem == "" && aside == "" && w.Resent {
 		p.Notice = p.T("code.notice.resent")
 	}
-	if p.Problem != "" || p.Notice != "" || soon {
+	if p.Problem != "" || p.Notice != "" || aside != "" {
 		return s.Write(c, "signin/code.html", p)
 	}
 	return s.freshCode(c, p)
@@ -104,25 +108,52 @@ func (s *signIn) postCode(c *fiber.Ctx) error {
 	by := s.requester(c)
 	code := page.Form(c, "auth_code")
 	if by.Attempt.ID != 0 && code == "" {
-		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, s.Language(c).T("problem.code.empty"), false)
+		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, s.Language(c).T("problem.code.empty"), "")
 	}
 	e, err := s.signin.SubmitCode(c.UserContext(), code, by)
 	if err != nil {
 		return err
 	}
+	return s.decided(c, e, by)
+}
+
+// postAnswer signs in a person who has answered the message's question.
+func (s *signIn) postAnswer(c *fiber.Ctx) error {
+	by := s.requester(c)
+	e, err := s.signin.SubmitAnswer(c.UserContext(), by)
+	if err != nil {
+		return err
+	}
+	return s.decided(c, e, by)
+}
+
+// showAnswer tells the page whether to submit that the question was answered: 204 if there
+// is no answer yet.
+func (s *signIn) showAnswer(c *fiber.Ctx) error {
+	w, err := s.signin.Wait(c.UserContext(), s.requester(c))
+	if err == nil && w.Verdict == signin.Accepted && !w.Answered {
+		c.Status(http.StatusNoContent)
+	}
+	return err
+}
+
+// decided responds to a code or an answer that was submitted.
+func (s *signIn) decided(c *fiber.Ctx, e signin.Entered, by signin.Requester) error {
 	s.submitted(verdicts[e.Verdict])
 	switch e.Verdict {
 	case signin.Accepted, signin.Again, signin.Added, signin.MergeAsked, signin.MergeYoung:
 		return s.entered(c, e)
+	case signin.Unanswered:
+		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, "", s.Language(c).T("code.unanswered"))
 	case signin.Misshapen:
-		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, shapeProblem(s.Language(c), e.Shape), false)
+		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, shapeProblem(s.Language(c), e.Shape), "")
 	case signin.Wrong:
 		l := s.Language(c)
 		problem := l.T("problem.code.wrong")
 		if e.TriesLeft <= 3 {
 			problem += " " + l.N("code.tries_left", e.TriesLeft)
 		}
-		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, problem, false)
+		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, problem, "")
 	}
 	w, err := s.signin.Wait(c.UserContext(), by)
 	if err != nil {

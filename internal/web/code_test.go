@@ -50,14 +50,14 @@ func TestThePrecompiledCodePageIsTheTemplates(t *testing.T) {
 		b := site.Base(first)
 		app.ReleaseCtx(first)
 		for _, masked := range []string{"a…@example.org", `"<b>&'"@example.org`, "xqMarkOfValue3qx"} {
-			for form := range 64 {
+			for form := range 128 {
 				bit := func(n int) bool { return form>>n&1 == 1 }
 				p := codePage{Base: b, codeForm: codeForm{
-					Digits: bit(1), Long: bit(2), Waits: bit(3), Usual: bit(4), ChannelDown: bit(5), Mailbox: bit(5), Length: 6,
+					Digits: bit(1), Long: bit(2), Waits: bit(3), Usual: bit(4), ChannelDown: bit(5), Mailbox: bit(5), Asks: bit(6), Length: 6,
 				}}
 				p.SignedIn = bit(0)
 				for i, v := range p.values() {
-					*v = []string{masked, page.LoginFor("/a?b=c d&e=+%" + masked), "599", "12:34 UTC", "29", "in 29 seconds", "usually at once"}[i]
+					*v = []string{masked, "KQRTUV", page.LoginFor("/a?b=c d&e=+%" + masked), "599", "12:34 UTC", "29", "in 29 seconds", "usually at once"}[i]
 				}
 				write := func(fn func(c *fiber.Ctx, p codePage) error) string {
 					c := app.AcquireCtx(&fasthttp.RequestCtx{})
@@ -69,7 +69,7 @@ func TestThePrecompiledCodePageIsTheTemplates(t *testing.T) {
 				}
 				want := write(func(c *fiber.Ctx, p codePage) error { return site.Write(c, "signin/code.html", p) })
 				if got := write(in.freshCode); got != want {
-					t.Fatalf("%s %06b: the page is\n%s\nwant\n%s", lang, form, got, want)
+					t.Fatalf("%s %07b: the page is\n%s\nwant\n%s", lang, form, got, want)
 				}
 			}
 		}

@@ -132,11 +132,11 @@ func (s *signIn) started(c *fiber.Ctx, started signin.Started, by signin.Request
 	case started.Gone:
 		return s.ended(c, signin.Waiting{Verdict: signin.Gone})
 	case started.Closed:
-		return s.codePage(c.Status(http.StatusServiceUnavailable), by, "", false)
+		return s.codePage(c.Status(http.StatusServiceUnavailable), by, "", "")
 	case started.Soon:
 		c.Status(http.StatusTooManyRequests)
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(door.Seconds(started.Wait)))
-		return s.codePage(c, by, "", true)
+		return s.codePage(c, by, "", s.Language(c).T("code.resend_soon"))
 	case started.Wait > 0:
 		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: started.Wait}
 	}

@@ -81,6 +81,8 @@ func (s *Server) Routes(site *page.Site) []page.Route {
 		page.Post("/login", page.Anybody, in.postLogin),
 		page.Get("/login/code", page.Anybody, in.showCode),
 		page.Post("/login/code", page.Anybody, in.postCode),
+		page.Get("/login/code/answer", page.Anybody, in.showAnswer),
+		page.Post("/login/code/answer", page.Anybody, in.postAnswer),
 		page.Post("/login/resend", page.Anybody, in.postResend),
 		page.Get("/login/link/:token", page.Anybody, in.openLink),
 		page.Get("/login/link", page.Anybody, in.showLink),
