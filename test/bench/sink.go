@@ -151,18 +151,17 @@ func readData(r *bufio.Reader, message []byte) ([]byte, error) {
 
 func (s *sink) deliver(to string, message []byte) {
 	s.mu.Lock()
-	c := s.waiting[to]
-	delete(s.waiting, to)
+	waited := s.waiting[to] != nil
 	s.length = len(message)
 	s.mu.Unlock()
-	if c == nil {
+	if !waited {
 		return
 	}
 	code, err := firstLine(message)
 	if err != nil {
 		code = ""
 	}
-	c <- code
+	s.hand(to, code)
 }
 
 // errNoText reports a message in which no code can be found.
