@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/markbates/goth"
+	oauth1 "github.com/mrjones/oauth"
 	"golang.org/x/oauth2"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -73,13 +74,25 @@ func (o *oauth) driver(callback, verifier string) goth.Provider {
 	if verifier != "" {
 		c.Transport = withVerifier{c.Transport, verifier}
 	}
+	speakBy(d, &c)
+	return d
+}
+
+// speakBy makes a driver use a client. Drivers of OAuth 2 have an exported field for it.
+// Those of OAuth 1.0a keep a consumer for themselves, which has one.
+func speakBy(d goth.Provider, c *http.Client) {
 	at := reflect.Indirect(reflect.ValueOf(d))
-	if at.Kind() == reflect.Struct {
-		if field := at.FieldByName("HTTPClient"); field.IsValid() && field.CanSet() && field.Type() == reflect.TypeFor[*http.Client]() {
-			field.Set(reflect.ValueOf(&c))
+	if at.Kind() != reflect.Struct {
+		return
+	}
+	for _, field := range at.Fields() {
+		switch {
+		case field.Type() == reflect.TypeFor[*http.Client]() && field.CanSet():
+			field.Set(reflect.ValueOf(c))
+		case field.Type() == reflect.TypeFor[*oauth1.Consumer]():
+			(*oauth1.Consumer)(field.UnsafePointer()).HttpClient = c
 		}
 	}
-	return d
 }
 
 func (o *oauth) begin(ctx context.Context, p *Pending, state, _ string) (string, error) {

@@ -3,14 +3,17 @@ package federation_test
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/federation"
 	"github.com/djauthy/djauthy/internal/federation/federationtest"
+	"github.com/djauthy/djauthy/internal/fetch"
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
@@ -127,19 +130,37 @@ func (t rerouted) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.RoundTripper.RoundTrip(r)
 }
 
-// reroute sends what the drivers of OAuth 1.0a send, by the default transport, to o.
-func reroute(t *testing.T, o *federationtest.OAuth) {
+// rerouting is a service that sends everything to url.
+func rerouting(t *testing.T, url string, p federation.Provider) *federation.Service {
 	t.Helper()
-	usual := http.DefaultTransport
-	http.DefaultTransport = rerouted{usual, strings.TrimPrefix(o.URL, "http://")}
-	t.Cleanup(func() { http.DefaultTransport = usual })
+	c := fetch.Configured()
+	c.Transport = rerouted{c.Transport, strings.TrimPrefix(url, "http://")}
+	return serviceBy(t, dbtest.Open(t, dbtest.Ready(t, "sqlite")), federation.Settings{Own: c, Providers: []federation.Provider{p}})
+}
+
+// A driver of OAuth 1.0a has a client of its own, without bounds, if nobody gives it one.
+func TestAStalledProviderOfOAuth1HoldsNoConnection(t *testing.T) {
+	gone := make(chan struct{})
+	stalled := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done() // the connection is closed
+		close(gone)
+	}))
+	defer stalled.Close()
+	s := rerouting(t, stalled.URL, federation.Provider{Name: "bird", Kind: federation.OAuth, Driver: "twitter", ClientID: "k", ClientSecret: "hunter2hunter2"})
+	if _, _, err := s.Begin(t.Context(), "bird", "the-state", "", false); !errors.Is(err, federation.ErrDown) {
+		t.Errorf("%v", err)
+	}
+	select {
+	case <-gone:
+	case <-time.After(20 * time.Second):
+		t.Error("the connection stays")
+	}
 }
 
 func TestOAuth1BindsTheResponseByItsAddress(t *testing.T) {
 	o := federationtest.NewOAuth(t)
-	reroute(t, o)
 	o.Person = map[string]any{"id_str": "99", "screen_name": "ann", "name": "Ann", "description": "", "profile_image_url": "", "location": ""}
-	s, _ := service(t, federation.Provider{Name: "bird", Kind: federation.OAuth, Driver: "twitter", ClientID: "k", ClientSecret: "hunter2hunter2"})
+	s := rerouting(t, o.URL, federation.Provider{Name: "bird", Kind: federation.OAuth, Driver: "twitter", ClientID: "k", ClientSecret: "hunter2hunter2"})
 	begin := func() (url.Values, federation.Pending) {
 		address, pending, err := s.Begin(t.Context(), "bird", "the-state", "", false)
 		if err != nil {
@@ -172,10 +193,9 @@ func TestOAuth1BindsTheResponseByItsAddress(t *testing.T) {
 // Every driver begins, so that a name of goth that cannot work is found before people find it.
 func TestEveryDriverOfGothCanBeNamed(t *testing.T) {
 	o := federationtest.NewOAuth(t)
-	reroute(t, o)
 	for name := range federation.Drivers {
 		p := federation.Provider{Name: "corp", Kind: federation.OAuth, Driver: name, ClientID: "id", ClientSecret: "secret", Issuer: "https://own.example"}
-		s, _ := service(t, p)
+		s := rerouting(t, o.URL, p)
 		address, pending, err := s.Begin(t.Context(), "corp", "the-state", "", false)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

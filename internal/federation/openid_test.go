@@ -45,13 +45,18 @@ func serviceFor(t testing.TB, allow []netip.Prefix) *federation.Service {
 
 func serviceOn(t testing.TB, d *db.DB, allow []netip.Prefix, providers ...federation.Provider) *federation.Service {
 	t.Helper()
+	return serviceBy(t, d, federation.Settings{Providers: providers, Allow: allow})
+}
+
+// serviceBy is a service with the test's name and URL.
+func serviceBy(t testing.TB, d *db.DB, settings federation.Settings) *federation.Service {
+	t.Helper()
 	keys, err := seal.New(make([]byte, seal.KeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := federation.New(federation.Settings{
-		Providers: providers, PublicURL: publicURL, Client: "djauthy", Allow: allow, Discovery: accounts.Discovery{FoldLocalPart: true},
-	}, d, keys, slog.New(slog.DiscardHandler))
+	settings.PublicURL, settings.Client, settings.Discovery = publicURL, "djauthy", accounts.Discovery{FoldLocalPart: true}
+	s, err := federation.New(settings, d, keys, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
