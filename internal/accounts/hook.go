@@ -33,7 +33,7 @@ var hookForm = form{
 	shown:       func(identifier string) string { return identifier },
 	masked:      maskedName,
 	domain:      func(id ID) string { return id.Implementation },
-	budgetKey:   letters,
+	budgetKey:   subscriber,
 }
 
 func (h HookIDs) resolve(_ Discovery, text string) (Found, Refusal) {
@@ -86,6 +86,20 @@ func dialled(text string) string {
 
 // foreignDigit reports a digit of another script, which some gateways read as one of ours.
 func foreignDigit(r rune) bool { return unicode.IsDigit(r) && (r < '0' || r > '9') }
+
+// sharedDigits are the last digits of a telephone number that its spellings have in common:
+// of all countries' numbers without the prefixes, few are shorter.
+const sharedDigits = 8
+
+// subscriber is the part of an identifier that its spellings share: +41791234567 and
+// 079 123 45 67 are one telephone. Different numbers that end alike share limits, too.
+func subscriber(identifier string) string {
+	key := letters(identifier)
+	if len(key) > sharedDigits && strings.Trim(key, "0123456789") == "" {
+		return key[len(key)-sharedDigits:]
+	}
+	return key
+}
 
 // letters are the letters and digits of an identifier in lower case: spellings that differ
 // in nothing else may reach one person, and share limits.

@@ -59,9 +59,13 @@ func TestWhatNoHookTakesIsRefused(t *testing.T) {
 
 func TestSpellingsOfOneNumberShareLimitsAndNothingElseIsShown(t *testing.T) {
 	id := accounts.ID{Implementation: "sms", Identifier: "+41791234567"}
-	other := accounts.ID{Implementation: "sms", Identifier: "4179/123.45.67"}
-	if id.BudgetKey() != other.BudgetKey() || id == other {
-		t.Errorf("%q and %q", id.BudgetKey(), other.BudgetKey())
+	for spelling, same := range map[string]bool{
+		"4179/123.45.67": true, "0791234567": true, "079 123 45 67": true, "0041791234567": true, "791234567": true, "+41791234568": false, "+41791234567x": false, "ann": false,
+	} {
+		other := accounts.ID{Implementation: "sms", Identifier: spelling}
+		if (id.BudgetKey() == other.BudgetKey()) != same || id == other {
+			t.Errorf("%q and %q", id.BudgetKey(), other.BudgetKey())
+		}
 	}
 	if got := id.Deliverable("+41 79 123 45 67"); got != "+41791234567" {
 		t.Errorf("a message goes to %q", got)
