@@ -114,6 +114,14 @@ func TestTheSamePersonAtTheProviderIsTheSameUser(t *testing.T) {
 	})
 }
 
+// another is a letter that is not the one.
+func another(one string) string {
+	if one == "A" {
+		return "B"
+	}
+	return "A"
+}
+
 // Rows 16 and 53.
 func TestRow53_AResponseCountsOnceAndInItsBrowser(t *testing.T) {
 	provided(t, func(t *testing.T, h *house, i *federationtest.Issuer) {
@@ -122,7 +130,7 @@ func TestRow53_AResponseCountsOnceAndInItsBrowser(t *testing.T) {
 		want(t, a.returns(t, h, thief).Verdict, signin.Gone)
 		for name, change := range map[string]func(v *away){
 			"no trip":        func(v *away) { v.led.Trip = "" },
-			"a changed trip": func(v *away) { v.led.Trip = v.led.Trip[:len(v.led.Trip)-2] + "AA" },
+			"a changed trip": func(v *away) { v.led.Trip = another(v.led.Trip[:1]) + v.led.Trip[1:] },
 			"another trip":   func(v *away) { v.led.Trip = goes(t, h, b, signin.Request{}).led.Trip },
 			"no state":       func(v *away) { v.response = url.Values{"code": v.response["code"]} },
 			"another state": func(v *away) {
