@@ -33,6 +33,7 @@ var uses = map[string]use{
 	"POST /login/code":                  {anyone, "/login/code"},
 	"GET /login/code/answer":            {anyone, "/login/code/answer"},
 	"POST /login/code/answer":           {anyone, "/login/code/answer"},
+	"POST /login/code/other":            {anyone, "/login/code/other"},
 	"POST /login/resend":                {anyone, "/login/resend"},
 	"GET /login/link/:token":            {anyone, "/login/link/" + aToken},
 	"GET /login/link":                   {anyone, "/login/link"},

@@ -113,8 +113,8 @@ func loadStatus(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
 		return a, false, nil
 	}
 	a.id = db.ID(t.ID)
-	err = tx.Get(`SELECT secret_hash, implementation, identifier, typed, next, for_session, is_known, answer, has_short, tries, sends, sent_at, expires_at, used_at, voided_at FROM attempts WHERE id = $1`, t.ID).
-		Scan(&a.secretHash, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.next, &a.forSession, &a.known, &a.answer, &a.short, &a.tries, &a.sends, &a.sent, &a.expires, &a.used, &a.voided)
+	err = tx.Get(`SELECT secret_hash, implementation, identifier, typed, next, for_session, account_id, is_known, answer, has_short, tries, sends, sent_at, expires_at, used_at, voided_at FROM attempts WHERE id = $1`, t.ID).
+		Scan(&a.secretHash, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.next, &a.forSession, &a.account, &a.known, &a.answer, &a.short, &a.tries, &a.sends, &a.sent, &a.expires, &a.used, &a.voided)
 	return a.ifMatches(t, err)
 }
 
@@ -216,7 +216,9 @@ type Waiting struct {
 	Adding   bool   // the address is added to the person of a session
 	Question string // the ID of the message's question, "" if it has none
 	Answered bool   // somebody has said yes to it
-	Now      time.Time
+	// Others are other ways in, for a known browser.
+	Others []accounts.Account
+	Now    time.Time
 }
 
 // wait describes an attempt for the code page.

@@ -77,7 +77,7 @@ func TestWhoIsShutOutIsAnsweredLikeAnybody(t *testing.T) {
 					want(t, got.Typed, ann.Identifier)
 					want(t, other.Typed, eve.Identifier)
 					got.Typed = other.Typed
-					if got != other {
+					if !reflect.DeepEqual(got, other) {
 						t.Errorf("the page shows %+v, to others %+v", got, other)
 					}
 				}

@@ -292,7 +292,8 @@ func (s *Service) Wait(ctx context.Context, by Requester) (w Waiting, err error)
 			return err
 		}
 		w = s.wait(tx.Now, a)
-		return nil
+		w.Others, err = a.others(tx)
+		return err
 	})
 	return w, err
 }

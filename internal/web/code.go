@@ -19,6 +19,8 @@ type codePage struct {
 	codeForm
 	Aside string // what did not work, apart from the code
 
+	OtherWays []otherRow
+
 	Typed, Question, Login, ExpiresIn, Until, ResendIn, ResendWords, Usually string // numbers are seconds
 }
 
@@ -63,8 +65,11 @@ func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem, aside stri
 		}
 		return s.ended(c, w)
 	}
-	if s.LeadsOut(w.Next) {
+	switch {
+	case s.LeadsOut(w.Next):
 		door.AllowFormRedirects(c)
+	case len(w.Others) > 0:
+		door.AllowFormTo(c, s.signin.Federation.Origins())
 	}
 	resend, usual := door.Seconds(w.ResendIn), s.signin.Outbox.Usual(c.UserContext())
 	p := codePage{Base: s.Base(c).WithField(), codeForm: codeForm{
@@ -74,6 +79,7 @@ func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem, aside stri
 	if p.Asks {
 		door.AllowFetch(c)
 	}
+	p.OtherWays = s.others(p.Base, w.Others)
 	p.Typed, p.Question, p.Login, p.Until = w.Typed, w.Question, page.LoginFor(w.Next), p.Clock(w.Expires)
 	if w.Adding {
 		p.Login = "/account/add"
@@ -84,7 +90,7 @@ func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem, aside stri
 	if problem == "" && aside == "" && w.Resent {
 		p.Notice = p.T("code.notice.resent")
 	}
-	if p.Problem != "" || p.Notice != "" || aside != "" {
+	if p.Problem != "" || p.Notice != "" || aside != "" || len(p.OtherWays) > 0 {
 		return s.Write(c, "signin/code.html", p)
 	}
 	return s.freshCode(c, p)

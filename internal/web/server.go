@@ -83,6 +83,7 @@ func (s *Server) Routes(site *page.Site) []page.Route {
 		page.Post("/login/code", page.Anybody, in.postCode),
 		page.Get("/login/code/answer", page.Anybody, in.showAnswer),
 		page.Post("/login/code/answer", page.Anybody, in.postAnswer),
+		page.Post("/login/code/other", page.Anybody, in.postOther),
 		page.Post("/login/resend", page.Anybody, in.postResend),
 		page.Get("/login/link/:token", page.Anybody, in.openLink),
 		page.Get("/login/link", page.Anybody, in.showLink),

@@ -108,6 +108,26 @@ func TestPeopleSignInWithOpenID2(t *testing.T) {
 	b.says(o.URL + "/page/ann")
 }
 
+// Who waits for mail in a browser that is known may sign in at their provider instead.
+func TestAKnownBrowserShowsAnotherWayIn(t *testing.T) {
+	p, i := led(t)
+	b := p.open().knows(i.URL)
+	p.signIn(b, "ann@people.example")
+	b.visit("/account/add")
+	b.press("Add Example Corp")
+	b.at("/account?done=added", 200)
+	b.press("Sign out")
+	b.visit("/login")
+	b.fill("id", "ann@people.example")
+	b.leave(chromedp.KeyEvent(kb.Enter))
+	b.at("/login/code", 200)
+	b.do(chromedp.Click(words("Another way in")))
+	b.arrive("code-others")
+	b.press("Sign in with Example Corp")
+	b.at("/account", 200)
+	b.says("ann (127.0.0.1")
+}
+
 // A provider's page posts the response: the browser sends it without our cookies.
 func TestAProviderPostsItsResponse(t *testing.T) {
 	p, i := led(t)

@@ -1,0 +1,68 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/page"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+// otherRow is a button on the code page: another account of the person, and what it does.
+type otherRow struct{ ID, Text string }
+
+// others are the buttons of accounts whose way is still configured.
+func (s *signIn) others(b page.Base, all []accounts.Account) (rows []otherRow) {
+	for _, a := range all {
+		text := b.T("code.to_other", "Masked", a.Masked())
+		if accounts.Redirects(a.Addr.Implementation) {
+			text = b.T("login.with", "Provider", s.placeOf(s.wayTo(a.Addr)))
+		}
+		if s.works(a.Addr) {
+			rows = append(rows, otherRow{strconv.FormatInt(int64(a.ID), 10), text})
+		}
+	}
+	return rows
+}
+
+// wayTo is the way to a provider's account.
+func (s *signIn) wayTo(id accounts.ID) signin.Way {
+	w := signin.Way{}
+	if id.Implementation == accounts.OAuth {
+		w.Provider = strings.TrimSuffix(id.Typed(), ":")
+		return w
+	}
+	w.Issuer = id.Typed()
+	w.Provider = s.signin.Federation.ProviderOf(w.Issuer)
+	return w
+}
+
+// works reports an account whose provider or channel is configured.
+func (s *signIn) works(id accounts.ID) bool {
+	name := id.Implementation
+	if accounts.Redirects(name) {
+		name = cmp.Or(s.wayTo(id).Provider, name)
+	}
+	return slices.Contains(s.discovery.Implementations(), name)
+}
+
+// postOther signs in by another account of the person whom a known browser's attempt is for.
+func (s *signIn) postOther(c *fiber.Ctx) error {
+	id, _ := strconv.ParseInt(page.Form(c, "account"), 10, 64) // 0 is nobody's
+	addr, next, ok, err := s.signin.Other(c.UserContext(), accounts.AccountID(id), s.requester(c))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return c.Redirect("/login/code", http.StatusSeeOther)
+	}
+	p := s.loginPage(c, "/login")
+	p.ID, p.Next = addr.Typed(), next
+	return s.discover(c, p, "")
+}
