@@ -199,7 +199,7 @@ func (h *app) jabber() (delivery.Sender, error) {
 	}
 	return delivery.NewJabber(delivery.Jabber{ID: c.ID, Secret: c.Password, Server: c.Server, CA: ca, Bounced: func(id, condition string) {
 		delivery.Bounced(h.outbox, accounts.Jabber, id, condition)
-	}, Answered: func(q delivery.Question, yes bool) { h.signin.Answered(q, yes) }})
+	}, Answered: func(q delivery.Question, yes bool) { h.signin.RecordAnswerLater(q, yes) }})
 }
 
 // sender is the way to send mail: the configured server, or the local mailbox.

@@ -12,9 +12,8 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
-// asks reports an attempt whose messages carry a question beside the code. Only a browser
-// that has signed in with the id before gets one: or strangers could ask people until one
-// says "yes" by mistake.
+// asks reports whether an attempt's messages carry a question beside the code. Only known
+// browsers may ask, against push bombing (MFA fatigue).
 func (t ticket) asks() bool {
 	return t.known && t.addr.Implementation == accounts.Jabber && t.forSession == 0
 }
@@ -32,15 +31,15 @@ func (s *Service) question(t ticket, text delivery.Text) *delivery.Question {
 func (s *Service) questionID(attempt db.ID) string {
 	const letters, length = "ABCDEFGHJKLMNPQRTUVWXY", 6
 	id := make([]byte, length)
-	for i, b := range s.asked.Sum(db.Bytes(attempt))[:length] {
+	for i, b := range s.questions.Sum(db.Bytes(attempt))[:length] {
 		id[i] = letters[int(b)%len(letters)]
 	}
 	return string(id)
 }
 
-// Answer takes the answer to the question of a message. "Yes" lets the attempt's own browser
-// in, as the message's link would; "no" disowns the attempt.
-func (s *Service) Answer(ctx context.Context, q delivery.Question, yes bool) error {
+// RecordAnswer stores the "yes" to the question of a message: it lets the attempt's own
+// browser in, as the message's link would. "No" disowns the attempt.
+func (s *Service) RecordAnswer(ctx context.Context, q delivery.Question, yes bool) error {
 	if !yes {
 		notMe, _ := seal.ParseToken(path.Base(q.NotMe))
 		_, err := s.NotMe(ctx, notMe, true, Requester{})
@@ -51,51 +50,54 @@ func (s *Service) Answer(ctx context.Context, q delivery.Question, yes bool) err
 		return nil
 	}
 	return s.DB.Update(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(`UPDATE attempts SET answer = $2 WHERE id = $1 AND used_at = 0 AND voided_at = 0`, link.ID, link.Secret[:])
+		sealed := s.answers.Seal(link.Secret[:], db.Bytes(db.ID(link.ID)))
+		_, err := tx.Exec(`UPDATE attempts SET answer = $2 WHERE id = $1 AND used_at = 0 AND voided_at = 0`, link.ID, sealed)
 		return err
 	})
 }
 
-// Answered is Answer for a channel, which must not wait.
-func (s *Service) Answered(q delivery.Question, yes bool) {
+// RecordAnswerLater runs RecordAnswer beside the caller, which reads a stream and must not
+// wait. An error is logged; the code still works.
+func (s *Service) RecordAnswerLater(q delivery.Question, yes bool) {
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), answeredFor)
+		ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
 		defer cancel()
-		if err := s.Answer(ctx, q, yes); err != nil {
+		if err := s.RecordAnswer(ctx, q, yes); err != nil {
 			s.log.Error("cannot take the answer to a message", "err", err)
 		}
 	}()
 }
 
-// answeredFor bounds how long Answered tries.
-const answeredFor = 30 * time.Second
+// recordTimeout bounds RecordAnswerLater.
+const recordTimeout = 30 * time.Second
 
 // SubmitAnswer submits that the question of the browser's attempt was answered.
 func (s *Service) SubmitAnswer(ctx context.Context, by Requester) (Entered, error) {
-	return (&submit{s: s, by: by, way: byAnswer}).run(ctx)
+	return (&submit{s: s, by: by, proof: byAnswer}).run(ctx)
 }
 
-// decideAnswer opens the session for a "yes": the answer is the message's link.
+// decideAnswer opens the session for a "yes". The stored answer is the secret of the message's
+// link, so decideLink verifies it.
 func (sub *submit) decideAnswer(tx *db.Tx) error {
 	a, found, err := attemptOf(tx, sub.by.Attempt, tx.ForUpdate())
 	if err != nil || !found || !a.asks() {
 		return err
 	}
-	if sub.a = a; !a.voided.IsZero() {
+	sub.a = a
+	switch {
+	case !a.voided.IsZero():
 		sub.out.Verdict = Stopped
 		return nil
-	}
-	if !a.used.IsZero() {
+	case !a.used.IsZero():
 		return sub.s.repeatedIn(tx, a.ticket, sub.by, &sub.out)
-	}
-	var answer []byte
-	if err := tx.Get(`SELECT answer FROM attempts WHERE id = $1`, a.id).Scan(&answer); err != nil {
-		return err
-	}
-	if len(answer) == 0 {
+	case len(a.answer) == 0:
 		sub.out.Verdict = Unanswered
 		return nil
 	}
-	sub.link = seal.Token{ID: int64(a.id), Secret: [32]byte(answer)}
+	secret, err := sub.s.answers.Open(a.answer, db.Bytes(a.id))
+	if err != nil {
+		return err
+	}
+	sub.link = seal.Token{ID: int64(a.id), Secret: [32]byte(secret)}
 	return sub.decideLink(tx, audit.SignedInAnswer)
 }

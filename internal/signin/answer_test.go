@@ -1,6 +1,8 @@
 package signin_test
 
 import (
+	"encoding/hex"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +37,7 @@ func asked(t *testing.T, h *house) (b *browser, m mail) {
 
 func answers(t *testing.T, h *house, q *delivery.Question, yes bool) {
 	t.Helper()
-	check(t, h.Signin.Answer(t.Context(), *q, yes))
+	check(t, h.Signin.RecordAnswer(t.Context(), *q, yes))
 }
 
 // submits is what the button of the code page does.
@@ -118,10 +120,10 @@ func TestAnAnswerNeedsTheMessagesLink(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		b, m := asked(t, h)
 		for _, link := range []string{"", "x", m.Question.NotMe, "https://login.example.org/login/link/" + h.Signin.UndoToken(1, 1).String()} {
-			check(t, h.Signin.Answer(t.Context(), delivery.Question{ID: m.Question.ID, Link: link}, true))
+			check(t, h.Signin.RecordAnswer(t.Context(), delivery.Question{ID: m.Question.ID, Link: link}, true))
 		}
 		want(t, submits(t, h, b).Verdict != signin.Accepted, true)
-		check(t, h.Signin.Answer(t.Context(), delivery.Question{ID: m.Question.ID, NotMe: m.Question.Link}, false))
+		check(t, h.Signin.RecordAnswer(t.Context(), delivery.Question{ID: m.Question.ID, NotMe: m.Question.Link}, false))
 		want(t, waits(t, h, b).Verdict, signin.Accepted)
 	})
 }
@@ -145,6 +147,23 @@ func TestOnlyJabberAsksAndOnlyToSignIn(t *testing.T) {
 		a.By.Session = e.Session
 		if m := adds(t, h, a, annsJabber); m.Question != nil {
 			t.Errorf("adding asks %+v", m.Question)
+		}
+	})
+}
+
+func TestAnAnswerStandsSealedInTheDatabase(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		_, m := asked(t, h)
+		answers(t, h, m.Question, true)
+		for table, rows := range h.Dump(t) {
+			for _, row := range rows {
+				if strings.Contains(row, string(m.Link.Secret[:])) || strings.Contains(row, hex.EncodeToString(m.Link.Secret[:])) {
+					t.Errorf("the link stands in %s", table)
+				}
+			}
+		}
+		if n := h.Count(t, `SELECT count(*) FROM attempts WHERE length(answer) > 0`); n != 1 {
+			t.Errorf("%d answers are stored", n)
 		}
 	})
 }

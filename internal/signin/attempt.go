@@ -59,7 +59,7 @@ type codeState struct {
 	kept       int // how many of the sends were kept sends (KeptSends)
 	sent       time.Time
 	expires    time.Time // of its latest code
-	answer     []byte    // "yes" to its question: the link's secret; read by loadStatus alone
+	answer     []byte    // the sealed secret of the link whose question was answered "yes"; empty: no answer
 }
 
 // attempt is a row of attempts.
@@ -83,12 +83,12 @@ func (t ticket) address() accounts.Address {
 }
 
 const attemptColumns = `id, secret_hash, purpose, browser, implementation, identifier, typed, account_id, is_known, first_hash, next, network, prefix, agent,
-	used_at, voided_at, session_id, for_session, codes, is_silent, has_short, tries, tries_taken, sends, kept, sent_at, expires_at`
+	used_at, voided_at, session_id, for_session, answer, codes, is_silent, has_short, tries, tries_taken, sends, kept, sent_at, expires_at`
 
 func (a *attempt) scan(scan db.Scan) error {
 	return scan(&a.id, &a.secretHash, &a.purpose, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.account, &a.known, &a.adminHash,
 		&a.next, &a.network, &a.client.Prefix, &a.client.Agent, &a.used, &a.voided, &a.session, &a.forSession,
-		(*[]byte)(&a.codes), &a.silent, &a.short, &a.tries, &a.triesTaken, &a.sends, &a.kept, &a.sent, &a.expires)
+		&a.answer, (*[]byte)(&a.codes), &a.silent, &a.short, &a.tries, &a.triesTaken, &a.sends, &a.kept, &a.sent, &a.expires)
 }
 
 func loadAttempt(tx *db.Tx, id db.ID, lock string) (a attempt, err error) {

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 )
 
-// Asked is what a person typed who is asked which way they mean. The browser keeps it,
-// sealed, because no address belongs into a URL.
+// Asked is what a person typed, kept while they choose a way or prove again who they are. The
+// browser keeps it, sealed, because no address belongs into a URL.
 type Asked struct {
 	Text       string
 	Next       string // a local path, or ""

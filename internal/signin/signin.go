@@ -32,13 +32,14 @@ type Service struct {
 	Federation *federation.Service
 	Settings   Settings
 
-	notMe   *seal.MAC
-	browser *seal.Box
-	trips   *seal.Box
-	undo    *seal.MAC
-	asked   *seal.MAC
-	known   *seal.MAC
-	log     *slog.Logger
+	notMe     *seal.MAC
+	browser   *seal.Box
+	trips     *seal.Box
+	undo      *seal.MAC
+	questions *seal.MAC
+	answers   *seal.Box
+	known     *seal.MAC
+	log       *slog.Logger
 }
 
 // Settings are the operator's settings of sign-ins.
@@ -67,7 +68,7 @@ func New(d *db.DB, out *outbox.Outbox, codes *multifactor.Codes, sessions *sessi
 	return &Service{
 		DB: d, Outbox: out, Codes: codes, Sessions: sessions, Federation: led, Settings: s,
 		notMe: keys.MAC("not me"), browser: keys.Box("browser"), known: keys.MAC("browser knows"), trips: keys.Box("sign-in at a provider"), undo: keys.MAC("undo a change"),
-		asked: keys.MAC("question"), log: log,
+		questions: keys.MAC("question"), answers: keys.Box("answer"), log: log,
 	}
 }
 

@@ -14,14 +14,14 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
-// submit is the state of one submitted code or link in the parts of its sequence.
+// submit is the state of one submitted code, link or answer in the parts of its sequence.
 type submit struct {
 	s     *Service
 	by    Requester
 	typed string
 
-	way  way
-	link seal.Token // byLink
+	proof proofBy
+	link  seal.Token // for byLink; byAnswer: as stored
 
 	code    string // in what was typed; "" cannot be the code by its shape
 	shape   multifactor.Shape
@@ -32,11 +32,11 @@ type submit struct {
 	told    []outbox.Queued // messages about an address that was added
 }
 
-// way is how an attempt is proved.
-type way int
+// proofBy is what an attempt is proved by.
+type proofBy int
 
 const (
-	byCode way = iota
+	byCode proofBy = iota
 	byLink
 	byAnswer
 )
@@ -49,7 +49,7 @@ func (s *Service) SubmitCode(ctx context.Context, code string, by Requester) (En
 // SubmitLink submits a mailed link. It works in the browser of the attempt only; a recovery
 // link works in any.
 func (s *Service) SubmitLink(ctx context.Context, link seal.Token, by Requester) (Entered, error) {
-	return (&submit{s: s, by: by, way: byLink, link: link}).run(ctx)
+	return (&submit{s: s, by: by, proof: byLink, link: link}).run(ctx)
 }
 
 func (sub *submit) run(ctx context.Context) (Entered, error) {
@@ -82,11 +82,11 @@ func (s *Service) committed(ctx context.Context, attempt db.ID, out Entered) boo
 
 // count counts the try durably before anything is compared: in the attempt and, if it
 // counts there, in the id's budget. Text without the shape of a code is no try. A link is
-// not counted: it has 256 bits, which nobody guesses. Neither is an answer, which nobody here
-// can make up.
+// not counted: it has 256 bits, which nobody guesses. Neither is an answer: it comes
+// from the channel, and a browser cannot forge it.
 func (sub *submit) count(tx *db.Tx) error {
 	sub.tries, sub.counted, sub.code = 0, false, ""
-	if sub.way != byCode {
+	if sub.proof != byCode {
 		return nil
 	}
 	codes := sub.s.Codes
@@ -110,7 +110,7 @@ func (sub *submit) count(tx *db.Tx) error {
 // and the user, so that concurrent submissions are decided one after the other.
 func (sub *submit) decide(tx *db.Tx) error {
 	sub.out, sub.told = Entered{}, nil
-	switch sub.way {
+	switch sub.proof {
 	case byLink:
 		return sub.decideLink(tx, audit.SignedInLink)
 	case byAnswer:
@@ -227,7 +227,7 @@ func (sub *submit) decideLink(tx *db.Tx, via audit.Event) (err error) {
 	return nil
 }
 
-// accept signs in the person whose code or link was right.
+// accept signs in the person whose proof was right.
 func (sub *submit) accept(tx *db.Tx, who accounts.AccountStatus, via audit.Event) (err error) {
 	p := Proved{Account: who, Factor: sub.a.addr.Implementation, Via: via}
 	if sub.a.purpose == forAdding {

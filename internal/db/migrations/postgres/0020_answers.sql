@@ -1,2 +1,2 @@
--- The link of a message whose recipient has answered "yes" (its secret); empty: no answer.
+-- The link of a message whose recipient has answered "yes" (its secret, sealed); empty: no answer.
 ALTER TABLE attempts ADD COLUMN answer BYTEA NOT NULL DEFAULT '';
