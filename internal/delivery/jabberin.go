@@ -13,11 +13,11 @@ import (
 	"mellium.im/xmpp/stanza"
 )
 
-// arrived looks for answers and for messages that come back. It must not use the session, which is locked
-// meanwhile.
+// arrived handles answers to questions and messages that come back. It must not use the
+// session, which is locked meanwhile.
 func (s *jabberSender) arrived(now *jabberStream, r xmlstream.TokenReadEncoder, start *xml.StartElement) error {
 	if start.Name.Local == "iq" {
-		return s.asked(now, r, start)
+		return s.handleIQ(now, r, start)
 	}
 	m, err := stanza.NewMessage(*start)
 	if err != nil || start.Name.Local != "message" {
@@ -30,7 +30,7 @@ func (s *jabberSender) arrived(now *jabberStream, r xmlstream.TokenReadEncoder, 
 	if err := xml.NewTokenDecoder(xmlstream.Wrap(xmlstream.Inner(r), *start)).Decode(&said); err != nil {
 		return nil //nolint:nilerr // it is nothing of ours
 	}
-	if s.answered(m, said.Confirm, said.Error.Condition) || m.Type != stanza.ErrorMessage {
+	if s.handleAnswer(m, said.Confirm, said.Error.Condition) || m.Type != stanza.ErrorMessage {
 		return nil
 	}
 	id, _, _ := strings.Cut(m.ID, ".")
@@ -44,10 +44,10 @@ func (s *jabberSender) arrived(now *jabberStream, r xmlstream.TokenReadEncoder, 
 	return nil
 }
 
-// asked takes a component's ping to itself, as it was sent or refused, and refuses all other
+// handleIQ takes a component's ping to itself, as it was sent or refused, and refuses all other
 // questions of a client. The library would do that, too, but ends the stream over an address
 // that it does not take and some servers do.
-func (s *jabberSender) asked(now *jabberStream, r xmlstream.TokenReadEncoder, start *xml.StartElement) error {
+func (s *jabberSender) handleIQ(now *jabberStream, r xmlstream.TokenReadEncoder, start *xml.StartElement) error {
 	id := attribute(start, "id")
 	if kind := attribute(start, "type"); s.isComponent() || kind != "get" && kind != "set" {
 		now.tell(id, "")

@@ -17,8 +17,8 @@ type jabberStream struct {
 	*xmpp.Session
 	conn    *boundedConn
 	over    context.Context // done when the stream has ended; its cause says why
+	closed  chan struct{}   // closed when the connection is
 	mu      sync.Mutex
-	closed  chan struct{}          // the connection is
 	waiting map[string]chan string // for messages that come back, by their id
 }
 
@@ -49,10 +49,9 @@ func (c *boundedConn) Read(b []byte) (int, error) {
 // lives reports whether there is a stream that has not ended.
 func (s *jabberStream) lives() bool { return s != nil && s.over.Err() == nil }
 
-// end says goodbye and waits until the server has closed the connection, so that it hands
-// nothing to this stream any more.
+// end closes the stream and waits, at most a second, until the server has closed the
+// connection: until then it may route messages to this stream.
 func (s *jabberStream) end() {
-	defer func() { _ = s.conn.Close() }()
 	_ = s.conn.SetDeadline(time.Now().Add(time.Second))
 	_ = s.Close()
 	<-s.closed

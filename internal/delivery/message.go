@@ -103,12 +103,12 @@ type Worded struct {
 // wording turns messages into text in every language.
 type wording struct {
 	texts *words.Catalogue
-	kinds map[kindName]kind
+	kinds map[templateKey]kind
 }
 
-// kindName is the name of a kind of message. Messages without "it was not me" have a text of
-// their own.
-type kindName struct {
+// templateKey selects a text. Whether it has a link for "it was not me" changes its structure,
+// which a placeholder cannot express.
+type templateKey struct {
 	lang, kind string
 	notMe      bool
 }
@@ -116,10 +116,10 @@ type kindName struct {
 // kind is a kind of message in one language.
 type kind struct{ subject, text, html words.Precompiled }
 
-// newWording makes mail/*.{subject.txt,txt,html} of files into precompiled texts, once for
-// each language. What they share is in mail/frame.{txt,html}.
+// newWording makes mail/*.{subject.txt,txt,html} of files into precompiled texts, for each
+// language, with and without a link for "it was not me". What they share is in mail/frame.{txt,html}.
 func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
-	w := &wording{texts, map[kindName]kind{}}
+	w := &wording{texts, map[templateKey]kind{}}
 	names, err := fs.Glob(files, "mail/*.subject.txt")
 	if err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
 				if err != nil {
 					return nil, err
 				}
-				w.kinds[kindName{code, strings.TrimPrefix(base, "mail/"), notMe}] = k
+				w.kinds[templateKey{code, strings.TrimPrefix(base, "mail/"), notMe}] = k
 			}
 		}
 	}
@@ -169,7 +169,7 @@ func parseKind(files fs.FS, base string, notMe bool, l *words.Language) (k kind,
 
 func (w *wording) word(m Message) (Worded, error) {
 	l := w.texts.Get(m.Lang)
-	k, ok := w.kinds[kindName{l.Lang, m.Kind, m.Text.NotMe != ""}]
+	k, ok := w.kinds[templateKey{l.Lang, m.Kind, m.Text.NotMe != ""}]
 	if !ok {
 		return Worded{}, fmt.Errorf("message of unknown kind %q", m.Kind)
 	}
