@@ -249,7 +249,7 @@ func TestAnAddressBeyondASCIIIsReached(t *testing.T) {
 
 func TestAChangeIsUndoneByALinkOrElsewhere(t *testing.T) {
 	for _, notMe := range []string{"", link("/account/undo/")} {
-		for lang, elsewhere := range map[string]string{"en": "by the message at the address that you have used here for longest", "de": "mit der Nachricht an die Adresse, die Sie hier am längsten haben"} {
+		for lang, elsewhere := range map[string]string{"en": "open the message that we sent to your oldest address here", "de": "Öffnen Sie die Nachricht an Ihre älteste Adresse hier"} {
 			m := delivery.Message{To: accounts.ID{Implementation: accounts.Email, Identifier: "ann@example.net"}, Kind: "removed", Lang: lang, Text: delivery.Text{Site: "Example", Address: "b…b@example.org", NotMe: notMe}}
 			bodies, _ := parts(t, parse(t, sent(t, m)))
 			for kind, body := range bodies {

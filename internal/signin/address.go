@@ -102,7 +102,7 @@ func (s *Service) add(tx *db.Tx, t ticket, by Requester, p Proved, label string)
 	if err := audit.Write(tx, db.ID(me), audit.Person(db.ID(me)), audit.AddressAdded, by.Client); err != nil {
 		return out, nil, err
 	}
-	told, err = s.tell(tx, c, by, t.addr)
+	told, err = s.notify(tx, c, by, t.addr)
 	return out, told, err
 }
 
@@ -149,7 +149,7 @@ func (s *Service) RemoveAddress(ctx context.Context, id accounts.AccountID, by R
 		if err := audit.Write(tx, me, audit.Person(me), audit.AddressRemoved, by.Client); err != nil {
 			return err
 		}
-		told, err = s.tell(tx, c, by)
+		told, err = s.notify(tx, c, by)
 		return err
 	})
 	if err != nil {

@@ -132,7 +132,7 @@ func (s *Service) Merge(ctx context.Context, sealed string, by Requester) (out M
 			}
 		}
 		out = MergedUsers
-		told, err = s.tell(tx, c, by)
+		told, err = s.notify(tx, c, by)
 		return err
 	})
 	if err != nil {

@@ -98,12 +98,7 @@ func (st *starting) run(ctx context.Context) (Started, error) {
 	if err != nil {
 		return Started{}, err
 	}
-	deliver := func() { st.s.Outbox.Deliver(st.queued) }
-	if st.by.AfterResponse == nil {
-		deliver()
-	} else {
-		st.by.AfterResponse(deliver)
-	}
+	st.s.deliver([]outbox.Queued{st.queued}, st.by)
 	return st.started, nil
 }
 
@@ -268,17 +263,14 @@ func (st *starting) findAccount(tx *db.Tx) (who accounts.AccountStatus, mute boo
 }
 
 func (st *starting) message(tx *db.Tx, a attempt, code string, link seal.Token) delivery.Message {
-	l, s := st.by.Words, st.s.Settings
+	s := st.s.Settings
 	m := delivery.Message{
-		To: accounts.ID{Implementation: a.addr.Implementation, Identifier: a.addr.Deliverable(a.address())}, Kind: "code", Lang: l.Lang,
-		Text: delivery.Text{
-			Code: code, Site: s.Site, Host: s.host(),
-			Browser: l.Browser(st.by.Client.Agent), Place: l.Place(st.by.Client.Prefix), At: tx.Now.Format("15:04 MST"),
-			Minutes: int(st.s.Settings.life(a.addr.Implementation).Round(time.Minute) / time.Minute),
-			Link:    s.PublicURL + "/login/link/" + link.String(),
-			NotMe:   s.PublicURL + "/login/not-me/" + st.s.notMeToken(a.id).String(),
-		},
+		To: accounts.ID{Implementation: a.addr.Implementation, Identifier: a.addr.Deliverable(a.address())}, Kind: "code", Lang: st.by.Words.Lang,
+		Text: st.s.text(tx.Now, st.by),
 	}
+	m.Text.Code, m.Text.Minutes = code, int(s.life(a.addr.Implementation).Round(time.Minute)/time.Minute)
+	m.Text.Link = s.PublicURL + "/login/link/" + link.String()
+	m.Text.NotMe = s.PublicURL + "/login/not-me/" + st.s.notMeToken(a.id).String()
 	m.Text.Question = st.s.question(a.ticket, m.Text)
 	return m
 }

@@ -120,7 +120,7 @@ func TestUndoingAMergeBringsBackWhatWasRemovedSince(t *testing.T) {
 		toldAll(t, h, "ann@example.org", "bob@example.org")
 		want(t, undoes(t, h, merged["bob@example.org"], true).Found, false) // it is not theirs any more
 		want(t, undoes(t, h, merged["ann@example.org"], true).Undone, true)
-		toldUndone(t, h, "ann@example.org", "bob@example.org")
+		toldUndone(t, h, "", "ann@example.org", "bob@example.org")
 		want(t, ownerOf(t, h, addr(t, "bob@example.org")), goes)
 		bob.SignsIn(t, addr(t, "bob@example.org"))
 		want(t, h.User(t, bob), goes)

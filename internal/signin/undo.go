@@ -54,7 +54,7 @@ func (s *Service) Undo(ctx context.Context, t seal.Token, confirmed bool, by Req
 			return err
 		}
 		var err error
-		told, err = s.tellUndone(tx, c, by)
+		told, err = s.notifyUndone(tx, c, by)
 		return err
 	})
 	if errors.Is(err, accounts.ErrGone) {
@@ -88,16 +88,21 @@ func (s *Service) undoable(tx *db.Tx, t seal.Token, lock string) (c accounts.Cha
 	}), err
 }
 
+// concerned are the users of a change: its own, the other one of a merge, and into whom its
+// own was merged since.
+func concerned(tx *db.Tx, c accounts.Change) ([]accounts.UserID, error) {
+	u, err := accounts.GetUser(tx, c.User)
+	all := []accounts.UserID{c.User, c.Other, u.MergedInto}
+	return slices.DeleteFunc(all, func(id accounts.UserID) bool { return id == 0 }), err
+}
+
 // signOutAll ends all sessions of the users whom a change concerned.
 func (s *Service) signOutAll(tx *db.Tx, c accounts.Change, by Requester) error {
-	u, err := accounts.GetUser(tx, c.User)
+	users, err := concerned(tx, c)
 	if err != nil {
 		return err
 	}
-	for _, user := range []accounts.UserID{c.User, c.Other, u.MergedInto} {
-		if user == 0 {
-			continue
-		}
+	for _, user := range users {
 		if _, err := session.EndAll(tx, user, 0); err != nil {
 			return err
 		}

@@ -42,9 +42,9 @@ func TestPeopleSignInByJabberAndThenByAnAnswer(t *testing.T) {
 	signsOut()
 
 	m := asks(arrived)
-	b.says("Or say yes in your Jabber client, if it asks you about " + m.Confirm)
+	b.says("Or answer yes in your Jabber client, if it shows the same letters: " + m.Confirm)
 	b.arrive("code-question")
-	b.press("I have said yes")
+	b.press("I have answered yes")
 	b.at("/login/code/answer", 422)
 	b.says("We have no answer yet.")
 	b.arrive("code-unanswered")
@@ -55,7 +55,7 @@ func TestPeopleSignInByJabberAndThenByAnAnswer(t *testing.T) {
 		b.scripts(script)
 		asks(answering)
 		for !script && b.path() != "/account" { // until the answer is there
-			b.press("I have said yes")
+			b.press("I have answered yes")
 		}
 		b.awaitPath("/account")
 		signsOut()

@@ -121,7 +121,7 @@ func TestAKnownBrowserShowsAnotherWayIn(t *testing.T) {
 	b.fill("id", "ann@people.example")
 	b.leave(chromedp.KeyEvent(kb.Enter))
 	b.at("/login/code", 200)
-	b.do(chromedp.Click(words("Another way in")))
+	b.do(chromedp.Click(words("Sign in another way")))
 	b.arrive("code-others")
 	b.press("Sign in with Example Corp")
 	b.at("/account", 200)
