@@ -111,7 +111,7 @@
     });
   }
 
-  // The answer to the question of the message comes by itself.
+  // Poll for the answer to the question of the message, then submit the form.
   const answer = $("answer");
   if (answer) {
     const ask = setInterval(async () => {

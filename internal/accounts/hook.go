@@ -33,7 +33,7 @@ var hookForm = form{
 	shown:       func(identifier string) string { return identifier },
 	masked:      maskedName,
 	domain:      func(id ID) string { return id.Implementation },
-	budgetKey:   subscriber,
+	budgetKey:   hookBudgetKey,
 }
 
 func (h HookIDs) resolve(_ Discovery, text string) (Found, Refusal) {
@@ -87,13 +87,14 @@ func dialled(text string) string {
 // foreignDigit reports a digit of another script, which some gateways read as one of ours.
 func foreignDigit(r rune) bool { return unicode.IsDigit(r) && (r < '0' || r > '9') }
 
-// sharedDigits are the last digits of a telephone number that its spellings have in common:
-// of all countries' numbers without the prefixes, few are shorter.
+// sharedDigits is how many last digits of a telephone number all its spellings have in common:
+// few national numbers, without their trunk prefix, are shorter.
 const sharedDigits = 8
 
-// subscriber is the part of an identifier that its spellings share: +41791234567 and
-// 079 123 45 67 are one telephone. Different numbers that end alike share limits, too.
-func subscriber(identifier string) string {
+// hookBudgetKey is the key under which limits count an identifier. A telephone number counts by
+// its last digits, so that +41791234567 and 079 123 45 67 share limits; other numbers that end
+// alike share them, too.
+func hookBudgetKey(identifier string) string {
 	key := letters(identifier)
 	if len(key) > sharedDigits && strings.Trim(key, "0123456789") == "" {
 		return key[len(key)-sharedDigits:]

@@ -17,7 +17,7 @@ const (
 	BrowserCookie = "djauthy_browser"
 	AskedCookie   = "djauthy_asked"
 	MergeCookie   = "djauthy_merge"
-	// AddCookie is the address that somebody wants to add who has to prove first who they are.
+	// AddCookie keeps the address to add during a step-up.
 	AddCookie = "djauthy_add"
 	// LanguageCookie is the language that was chosen in the browser.
 	LanguageCookie = "djauthy_language"

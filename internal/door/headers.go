@@ -28,7 +28,7 @@ func AllowFormTo(c *fiber.Ctx, origins []string) {
 	}
 }
 
-// AllowFetch lets the page's script speak to this server.
+// AllowFetch lets the page's script make requests to this origin (CSP connect-src).
 func AllowFetch(c *fiber.Ctx) {
 	h := &c.Response().Header
 	h.Set(fiber.HeaderContentSecurityPolicy, string(h.Peek(fiber.HeaderContentSecurityPolicy))+"; connect-src 'self'")

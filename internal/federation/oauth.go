@@ -74,13 +74,13 @@ func (o *oauth) driver(callback, verifier string) goth.Provider {
 	if verifier != "" {
 		c.Transport = withVerifier{c.Transport, verifier}
 	}
-	speakBy(d, &c)
+	setClient(d, &c)
 	return d
 }
 
-// speakBy makes a driver use a client. Drivers of OAuth 2 have an exported field for it.
+// setClient makes one of goth's drivers use c. Drivers of OAuth 2 have an exported field for it.
 // Those of OAuth 1.0a keep a consumer for themselves, which has one.
-func speakBy(d goth.Provider, c *http.Client) {
+func setClient(d goth.Provider, c *http.Client) {
 	at := reflect.Indirect(reflect.ValueOf(d))
 	if at.Kind() != reflect.Struct {
 		return

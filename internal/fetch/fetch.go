@@ -86,7 +86,7 @@ func transport(may func(netip.Addr) bool) *http.Transport {
 // byScheme bounds responses and has a transport for each scheme.
 type byScheme struct {
 	secure, plain http.RoundTripper
-	slots         *slots // nil: as many as there are
+	slots         *slots // nil: no limit
 }
 
 func (b *byScheme) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -97,10 +97,10 @@ func (b *byScheme) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme == "http" {
 		via = b.plain
 	}
-	give := func() {}
+	release := func() {}
 	if b.slots != nil {
 		var err error
-		if give, err = b.slots.take(r.Context(), r.URL.Hostname()); err != nil {
+		if release, err = b.slots.take(r.Context(), r.URL.Hostname()); err != nil {
 			return nil, err
 		}
 	}
@@ -109,10 +109,10 @@ func (b *byScheme) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Accept-Encoding", "identity")
 	resp, err := via.RoundTrip(r)
 	if err != nil {
-		give()
+		release()
 		return nil, err
 	}
-	resp.Body = &bounded{ReadCloser: resp.Body, left: MaxSize, give: sync.OnceFunc(give)}
+	resp.Body = &bounded{ReadCloser: resp.Body, left: MaxSize, release: sync.OnceFunc(release)}
 	if resp.Header.Get("Content-Encoding") != "" || resp.ContentLength > MaxSize {
 		_ = resp.Body.Close()
 		return nil, ErrTooLarge
@@ -120,16 +120,16 @@ func (b *byScheme) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// bounded is a body that ends with ErrTooLarge after left bytes. Its request is over when it
-// is closed.
+// bounded is a body that ends with ErrTooLarge after left bytes. Closing it releases
+// the slot of its request.
 type bounded struct {
 	io.ReadCloser
-	left int
-	give func()
+	left    int
+	release func()
 }
 
 func (b *bounded) Close() error {
-	defer b.give()
+	defer b.release()
 	return b.ReadCloser.Close()
 }
 

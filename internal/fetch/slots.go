@@ -8,47 +8,48 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// How many requests of strangers are under way at once: hosts that stall hold no more
-// connections. Few of them are caused by one network or go to hosts of one domain, so that
-// neither keeps the others out.
+// At most atOnce requests of strangers are in flight, perNetwork of them caused by one network
+// and perDomain to one registrable domain, so that no network and no stalled host blocks the
+// others.
 const (
 	atOnce     = 64
 	perNetwork = 12
 	perDomain  = 12
 )
 
-type causedBy struct{}
+type networkKey struct{}
 
-// CausedBy says which network causes the requests that are made with the context.
-func CausedBy(ctx context.Context, network string) context.Context {
-	return context.WithValue(ctx, causedBy{}, network)
+// WithNetwork names the network that causes the requests of a context. Requests without one
+// share the limit of one network.
+func WithNetwork(ctx context.Context, network string) context.Context {
+	return context.WithValue(ctx, networkKey{}, network)
 }
 
 // slots are requests under way: of each network, to each domain, and altogether. The zero
 // value is ready.
 type slots struct {
 	mu  sync.Mutex
-	all map[string]*slot
+	all map[string]*semaphore
 }
 
-// slot counts the requests under one key.
-type slot struct {
+// semaphore bounds the requests of one key.
+type semaphore struct {
 	key   string
 	taken chan struct{}
 	users int // hold it or wait for it; without any it is forgotten
 }
 
 // take waits until a request to the host may be made, and returns what to call when it is
-// over. The error is ErrBusy when the context ends before. What is scarce is taken last, so
-// that who waits for the others does not hold it.
-func (s *slots) take(ctx context.Context, host string) (give func(), err error) {
-	var taken []*slot
-	give = func() {
+// over. The error is ErrBusy when the context ends before. The slot among all is
+// taken last: a request that waits for its network or domain does not hold it.
+func (s *slots) take(ctx context.Context, host string) (release func(), err error) {
+	var taken []*semaphore
+	release = func() {
 		for _, one := range taken {
-			s.give(one)
+			s.release(one)
 		}
 	}
-	network, _ := ctx.Value(causedBy{}).(string)
+	network, _ := ctx.Value(networkKey{}).(string)
 	for _, k := range []struct {
 		key  string
 		most int
@@ -58,23 +59,23 @@ func (s *slots) take(ctx context.Context, host string) (give func(), err error) 
 		case one.taken <- struct{}{}:
 			taken = append(taken, one)
 		case <-ctx.Done():
-			s.leave(one)
-			give()
+			s.unref(one)
+			release()
 			return nil, ErrBusy
 		}
 	}
-	return give, nil
+	return release, nil
 }
 
-// get returns the slot of a key, which leave or give lets go.
-func (s *slots) get(key string, most int) *slot {
+// get returns the semaphore of a key, which unref or release lets go.
+func (s *slots) get(key string, most int) *semaphore {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one := s.all[key]
 	if one == nil {
-		one = &slot{key: key, taken: make(chan struct{}, most)}
+		one = &semaphore{key: key, taken: make(chan struct{}, most)}
 		if s.all == nil {
-			s.all = map[string]*slot{}
+			s.all = map[string]*semaphore{}
 		}
 		s.all[key] = one
 	}
@@ -82,13 +83,13 @@ func (s *slots) get(key string, most int) *slot {
 	return one
 }
 
-// give is leave for who has taken the slot.
-func (s *slots) give(one *slot) {
+// release frees a slot that was taken.
+func (s *slots) release(one *semaphore) {
 	<-one.taken
-	s.leave(one)
+	s.unref(one)
 }
 
-func (s *slots) leave(one *slot) {
+func (s *slots) unref(one *semaphore) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if one.users--; one.users == 0 {
@@ -96,8 +97,8 @@ func (s *slots) leave(one *slot) {
 	}
 }
 
-// domain is what one owner has registered: subdomains cost nothing. Of a host without one,
-// such as an IP address, it is the host.
+// domain is the registrable domain of a host (public suffix and one label), because subdomains
+// are free to create. Of an IP address or a bare suffix it is the host itself.
 func domain(host string) string {
 	if registered, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil && net.ParseIP(host) == nil {
 		return registered

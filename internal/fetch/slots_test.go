@@ -58,12 +58,12 @@ func TestNeitherOneNetworkNorOneHostKeepsOthersOut(t *testing.T) {
 				defer all.Wait()
 				defer cancel()
 				for i := range 3 * atOnce {
-					all.Go(func() { _, _ = Get(CausedBy(ctx, c.network(i)), client, slow, "*/*") })
+					all.Go(func() { _, _ = Get(WithNetwork(ctx, c.network(i)), client, slow, "*/*") })
 				}
 				for range c.most {
 					<-came
 				}
-				if _, err := Get(CausedBy(t.Context(), "203.0.113.0/24"), client, quick, "*/*"); err != nil {
+				if _, err := Get(WithNetwork(t.Context(), "203.0.113.0/24"), client, quick, "*/*"); err != nil {
 					t.Errorf("somebody else: %v", err)
 				}
 				if n := len(came); n > 0 {

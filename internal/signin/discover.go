@@ -112,7 +112,7 @@ func (s *Service) Discover(ctx context.Context, text, implementation string, by 
 
 // published is the issuer that the host of an email address names for it, or "".
 func (s *Service) published(ctx context.Context, mail Way, by Requester) (string, error) {
-	ctx, cancel := context.WithTimeout(fetch.CausedBy(ctx, by.Network), networkTime)
+	ctx, cancel := context.WithTimeout(fetch.WithNetwork(ctx, by.Network), networkTime)
 	defer cancel()
 	f := &fetching{s: s, by: by}
 	target, err := s.Federation.FindMail(ctx, mail.ID.Identifier, f.may(ctx))

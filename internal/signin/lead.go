@@ -55,7 +55,7 @@ func (s *Service) Lead(ctx context.Context, req Request, by Requester) (Led, err
 
 // lead begins a trip.
 func (s *Service) lead(ctx context.Context, req Request, t trip, by Requester) (led Led, err error) {
-	ctx = fetch.CausedBy(ctx, by.Network)
+	ctx = fetch.WithNetwork(ctx, by.Network)
 	target := federation.Target{Issuer: req.Issuer}
 	if req.Provider == "" && req.Issuer == "" {
 		if target, led.Wait, err = s.target(ctx, req.ID, by); err != nil || led.Wait > 0 {

@@ -49,7 +49,7 @@ func (s *Service) Return(ctx context.Context, provider, sealed string, response 
 		return r.out, err
 	}
 	var err error
-	r.who, err = s.Federation.Finish(fetch.CausedBy(ctx, by.Network), r.trip.Pending, response)
+	r.who, err = s.Federation.Finish(fetch.WithNetwork(ctx, by.Network), r.trip.Pending, response)
 	if errors.Is(err, federation.ErrDead) && !r.trip.Again {
 		return r.again(ctx)
 	}

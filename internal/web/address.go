@@ -87,7 +87,7 @@ func (s *signIn) addWay(c *fiber.Ctx, id string, w signin.Way, by signin.Request
 	return s.started(c, started, by)
 }
 
-// proveToAdd asks for a fresh proof. The browser keeps the address meanwhile.
+// proveToAdd keeps the address in a cookie and leads to a step-up.
 func (s *signIn) proveToAdd(c *fiber.Ctx, id string, by signin.Requester) error {
 	sealed, err := s.signin.SealAsked(signin.Asked{Text: id, Adding: true}, by)
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *signIn) proveToAdd(c *fiber.Ctx, id string, by signin.Requester) error 
 	return toStepUp(c, "/account/add")
 }
 
-// toStepUp asks for a fresh proof, and leads back to where it was missing.
+// toStepUp leads to a step-up, which leads back to next.
 func toStepUp(c *fiber.Ctx, next string) error {
 	return c.Redirect("/step-up?next="+next, http.StatusSeeOther)
 }

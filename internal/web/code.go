@@ -17,7 +17,7 @@ import (
 type codePage struct {
 	page.Base
 	codeForm
-	Aside string // what did not work, apart from the code
+	Aside string // a second problem, which stands above the form
 
 	OtherWays []otherRow
 
@@ -57,7 +57,7 @@ func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem, aside stri
 		return err
 	}
 	if w.Verdict == signin.Exhausted && (problem != "" || aside != "") {
-		w.Verdict = signin.Accepted // the last try is shown as a wrong one, and what was too soon as a countdown
+		w.Verdict = signin.Accepted // the last try is shown as a wrong one, or the countdown, not that the attempt has ended
 	}
 	if w.Verdict != signin.Accepted {
 		if sess, err := s.Session(c); err != nil || sess.ID != 0 && w.Verdict == signin.Used {
@@ -79,7 +79,7 @@ func (s *signIn) codePage(c *fiber.Ctx, by signin.Requester, problem, aside stri
 	if p.Asks {
 		door.AllowFetch(c)
 	}
-	p.OtherWays = s.others(p.Base, w.Others)
+	p.OtherWays = s.otherRows(p.Base, w.Others)
 	p.Typed, p.Question, p.Login, p.Until = w.Typed, w.Question, page.LoginFor(w.Next), p.Clock(w.Expires)
 	if w.Adding {
 		p.Login = "/account/add"
@@ -133,8 +133,8 @@ func (s *signIn) postAnswer(c *fiber.Ctx) error {
 	return s.decided(c, e, by)
 }
 
-// showAnswer tells the page whether to submit that the question was answered: 204 if there
-// is no answer yet.
+// showAnswer is polled by the code page's script: 204 while there is no answer, 200 when the
+// form is to be submitted (there is one, or the attempt has ended).
 func (s *signIn) showAnswer(c *fiber.Ctx) error {
 	w, err := s.signin.Wait(c.UserContext(), s.requester(c))
 	if err == nil && w.Verdict == signin.Accepted && !w.Answered {

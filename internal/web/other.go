@@ -17,14 +17,14 @@ import (
 // otherRow is a button on the code page: another account of the person, and what it does.
 type otherRow struct{ ID, Text string }
 
-// others are the buttons of accounts whose way is still configured.
-func (s *signIn) others(b page.Base, all []accounts.Account) (rows []otherRow) {
+// otherRows are the buttons of accounts whose way is still configured.
+func (s *signIn) otherRows(b page.Base, all []accounts.Account) (rows []otherRow) {
 	for _, a := range all {
 		text := b.T("code.to_other", "Masked", a.Masked())
 		if accounts.Redirects(a.Addr.Implementation) {
 			text = b.T("login.with", "Provider", s.placeOf(s.wayTo(a.Addr)))
 		}
-		if s.works(a.Addr) {
+		if s.configured(a.Addr) {
 			rows = append(rows, otherRow{strconv.FormatInt(int64(a.ID), 10), text})
 		}
 	}
@@ -33,7 +33,7 @@ func (s *signIn) others(b page.Base, all []accounts.Account) (rows []otherRow) {
 
 // wayTo is the way to a provider's account.
 func (s *signIn) wayTo(id accounts.ID) signin.Way {
-	w := signin.Way{}
+	w := signin.Way{Candidate: accounts.Candidate{Found: accounts.Found{ID: id}}}
 	if id.Implementation == accounts.OAuth {
 		w.Provider = strings.TrimSuffix(id.Typed(), ":")
 		return w
@@ -43,8 +43,8 @@ func (s *signIn) wayTo(id accounts.ID) signin.Way {
 	return w
 }
 
-// works reports an account whose provider or channel is configured.
-func (s *signIn) works(id accounts.ID) bool {
+// configured reports an account whose provider or channel is configured.
+func (s *signIn) configured(id accounts.ID) bool {
 	name := id.Implementation
 	if accounts.Redirects(name) {
 		name = cmp.Or(s.wayTo(id).Provider, name)
