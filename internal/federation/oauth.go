@@ -78,8 +78,9 @@ func (o *oauth) driver(callback, verifier string) goth.Provider {
 	return d
 }
 
-// setClient makes one of goth's drivers use c. Drivers of OAuth 2 have an exported field for it.
-// Those of OAuth 1.0a keep a consumer for themselves, which has one.
+// setClient makes one of goth's drivers use c. Those of OAuth 2 export a field for it. Those of
+// OAuth 1.0a keep a consumer, whose own client has no bounds, in a field that they do not
+// export: reflection gives its pointer, but not its value.
 func setClient(d goth.Provider, c *http.Client) {
 	at := reflect.Indirect(reflect.ValueOf(d))
 	if at.Kind() != reflect.Struct {

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// reachRow is whole sign-ins by the channels beside mail, by turns with mailed ones at the
+// channelsRow is whole sign-ins by the channels beside mail, by turns with mailed ones at the
 // same server.
-func reachRow(b *bench) (r *result, err error) {
+func channelsRow(b *bench) (r *result, err error) {
 	hook, err := openHook(b.sink)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (b *bench) signInByWorker(s *server, prefix, host string) func() (*worker, 
 const (
 	othersRate   = 300
 	discoverRate = 10
-	// discoverAtMost is how much longer others may wait meanwhile.
+	// discoverAtMost is the limit of the p99 during discovery, as a multiple of that without.
 	discoverAtMost = 1.1
 )
 
@@ -87,12 +87,12 @@ func discoverRow(b *bench) (r *result, err error) {
 	defer func() { err = errors.Join(err, s.stop()) }()
 	delays := []time.Duration{-1, 0, 50 * time.Millisecond, 5 * time.Second} // -1: nobody asks
 	samples := make([][]sample, len(delays))
-	if _, err := b.others(s, -1); err != nil { // a warm-up
+	if _, err := b.signInsDuringDiscovery(s, -1); err != nil { // a warm-up
 		return nil, err
 	}
 	for range b.rounds {
 		for i, after := range delays {
-			m, err := b.others(s, after)
+			m, err := b.signInsDuringDiscovery(s, after)
 			if err != nil {
 				return nil, err
 			}
@@ -111,10 +111,10 @@ func discoverRow(b *bench) (r *result, err error) {
 	return r, nil
 }
 
-// others is other people's sign-ins while ids are discovered whose host answers after a time.
-func (b *bench) others(s *server, after time.Duration) (m sample, err error) {
+// signInsDuringDiscovery is other people's sign-ins while ids are discovered whose host answers after a time.
+func (b *bench) signInsDuringDiscovery(s *server, after time.Duration) (m sample, err error) {
 	if after < 0 {
-		return sampleOf(s, b.arrivingOthers())
+		return sampleOf(s, b.arrivingSignIns())
 	}
 	host, err := openHost(after)
 	if err != nil {
@@ -131,11 +131,11 @@ func (b *bench) others(s *server, after time.Duration) (m sample, err error) {
 			if err != nil {
 				return nil, err
 			}
-			return &worker{close: br.close, do: func() error { return br.isNowhere(host.id) }}, nil
+			return &worker{close: br.close, do: func() error { return br.expectNoProvider(host.id) }}, nil
 		})
 	})
 	time.Sleep(time.Second) // until requests are under way
-	m, err = sampleOf(s, b.arrivingOthers())
+	m, err = sampleOf(s, b.arrivingSignIns())
 	close(done)
 	all.Wait()
 	if askedErr == nil && asked.failed > 0 {
@@ -144,21 +144,21 @@ func (b *bench) others(s *server, after time.Duration) (m sample, err error) {
 	return m, errors.Join(err, askedErr)
 }
 
-func (b *bench) arrivingOthers() load {
+func (b *bench) arrivingSignIns() load {
 	return func(s *server) (*outcome, error) {
 		return openLoop(b.ctx, checkers, othersRate, b.part, nil, b.signInWorker(s, freshAddress, nil))
 	}
 }
 
-// isNowhere asks to sign in with an id whose host knows no provider.
-func (b *browser) isNowhere(id string) error {
+// expectNoProvider asks to sign in with an id whose host knows no provider.
+func (b *browser) expectNoProvider(id string) error {
 	clear(b.cookies)
 	return b.want(422, "", "POST", "/login", "id="+url.QueryEscape(id+strconv.FormatUint(rand.Uint64(), 36)))
 }
 
-// jabberRow is the memory while 200 messages by Jabber are under way: the server takes them
+// jabberMemoryRow is the memory while 200 messages by Jabber are under way: the server takes them
 // and does not answer.
-func jabberRow(b *bench) (r *result, err error) {
+func jabberMemoryRow(b *bench) (r *result, err error) {
 	const messages = 200
 	jabber, err := openJabber(b.sink, true)
 	if err != nil {
@@ -182,7 +182,7 @@ func jabberRow(b *bench) (r *result, err error) {
 				return err
 			}
 		}
-		time.Sleep(8 * time.Second) // what is slow makes room for others after five seconds
+		time.Sleep(8 * time.Second) // after five seconds a slow job makes room for the next one (outbox/slots.go)
 		return nil
 	})
 	b.say("  %d messages are at the Jabber server", jabber.taken.Load())

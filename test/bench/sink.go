@@ -161,7 +161,7 @@ func (s *sink) deliver(to string, message []byte) {
 	if err != nil {
 		code = ""
 	}
-	s.hand(to, code)
+	s.deliverCode(to, code)
 }
 
 // errNoText reports a message in which no code can be found.

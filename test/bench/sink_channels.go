@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// hand gives a code to the browser that waits for it.
-func (s *sink) hand(to, code string) {
+// deliverCode gives a code to the browser that waits for it.
+func (s *sink) deliverCode(to, code string) {
 	s.mu.Lock()
 	c := s.waiting[to]
 	delete(s.waiting, to)
@@ -41,7 +41,7 @@ func openHook(codes *sink) (*hookSink, error) {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		codes.hand(m.To, m.Code)
+		codes.deliverCode(m.To, m.Code)
 	})}}
 	go func() { _ = h.Serve(l) }()
 	return h, nil
@@ -121,7 +121,7 @@ func (j *jabberSink) message(d *xml.Decoder, start xml.StartElement) error {
 	}
 	j.taken.Add(1)
 	code, _, _ := strings.Cut(m.Body, "\n")
-	j.codes.hand(m.To, code)
+	j.codes.deliverCode(m.To, code)
 	return nil
 }
 
