@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/federation"
 	"github.com/djauthy/djauthy/internal/federation/federationtest"
+	"github.com/djauthy/djauthy/internal/fetch"
 )
 
 func always() bool { return true }
@@ -41,6 +43,40 @@ func at(t *testing.T, s *federation.Service, target federation.Target) (federati
 		return federation.Identity{}, err
 	}
 	return s.Finish(t.Context(), pending, visit(t, address))
+}
+
+// crowded is a transport without a free slot, at the paths for which full is true.
+type crowded struct {
+	http.RoundTripper
+	full func(path string) bool
+}
+
+func (c crowded) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.full(r.URL.Path) {
+		return nil, fetch.ErrBusy
+	}
+	return c.RoundTripper.RoundTrip(r)
+}
+
+// What others cause is not remembered of an issuer.
+func TestALackOfSlotsIsOverAtOnce(t *testing.T) {
+	i := federationtest.New(t)
+	host := strings.TrimPrefix(i.URL, "http://")
+	i.WebFinger["acct:ann@"+host] = i.URL
+	for _, path := range []string{"/.well-known/webfinger", "/.well-known/openid-configuration", "/register", "/token", "/jwks"} {
+		full := false
+		strangers := fetch.Strangers(loopback)
+		strangers.Transport = crowded{strangers.Transport, func(at string) bool { return full && at == path }}
+		s := serviceBy(t, dbtest.Open(t, dbtest.Ready(t, "sqlite")), federation.Settings{Strangers: strangers, Allow: loopback})
+		full = true
+		if who, err := toIssuer(t, s, "acct:ann@"+host); err == nil {
+			t.Errorf("%s: no slot is needed: %+v", path, who)
+		}
+		full = false
+		if who, err := toIssuer(t, s, "acct:ann@"+host); err != nil || who.ID.Identifier != i.URL+" 1234" {
+			t.Errorf("%s, then: %+v, %v", path, who, err)
+		}
+	}
 }
 
 func TestAnIDLeadsToItsIssuerWhichNobodyConfigured(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -112,6 +113,9 @@ func (f *Service) isIssuer(ctx context.Context, address string) (string, error) 
 		if err == nil {
 			return url, nil
 		}
+		if errors.Is(err, fetch.ErrBusy) {
+			return "", err
+		}
 		if !errors.Is(err, errOtherIssuer) {
 			break
 		}
@@ -162,6 +166,9 @@ func (f *Service) askWebFinger(ctx context.Context, base, resource string) (stri
 	issuer, err := f.fetchWebFinger(ctx, base, resource)
 	now, key := f.now(), base+" "+resource
 	switch {
+	case errors.Is(err, errLate):
+		f.fingers.remember(base, "", now.Add(nowhereFor))
+		return "", nil
 	case errors.Is(err, errNoHost):
 		f.fingers.remember(base, "", now.Add(hostFor))
 		return "", nil
@@ -176,12 +183,16 @@ func (f *Service) askWebFinger(ctx context.Context, base, resource string) (stri
 }
 
 // fetchWebFinger returns the issuer in a host's answer, or "". errNoHost means that the host
-// does not answer: another answer may be about this resource alone.
+// has no WebFinger server, errLate that it was too slow: another answer may be about this
+// resource alone.
 func (f *Service) fetchWebFinger(ctx context.Context, base, resource string) (string, error) {
 	query := url.Values{"resource": {resource}, "rel": {issuerRel}}
 	page, err := fetch.Get(ctx, f.strangers, base+"/.well-known/webfinger?"+query.Encode(), "application/jrd+json, application/json")
 	if errors.Is(err, fetch.ErrBusy) {
 		return "", err
+	}
+	if network := net.Error(nil); errors.As(err, &network) && network.Timeout() {
+		return "", errLate
 	}
 	if err != nil {
 		return "", errNoHost

@@ -89,7 +89,7 @@ func (i *issuer) metadata(ctx context.Context) (metadata, error) {
 	}
 	if now.Sub(i.triedAt).Abs() >= retryAfter {
 		m, err := i.discover(ctx)
-		if ctx.Err() != nil && err != nil {
+		if err != nil && (ctx.Err() != nil || errors.Is(err, fetch.ErrBusy)) {
 			return m, err // of this request, and none of the issuer's
 		}
 		i.triedAt, i.failed = now, err
@@ -190,9 +190,12 @@ func (i *issuer) VerifySignature(ctx context.Context, jwt string) ([]byte, error
 	}
 	payload, err := i.verified(token)
 	if errors.Is(err, errUnknownKey) && now.Sub(i.unknownAt).Abs() >= keysEvery {
-		i.unknownAt = now
-		if err := i.fetchKeys(ctx, now); err != nil {
-			return nil, err
+		fetched := i.fetchKeys(ctx, now)
+		if !errors.Is(fetched, fetch.ErrBusy) {
+			i.unknownAt = now
+		}
+		if fetched != nil {
+			return nil, fetched
 		}
 		payload, err = i.verified(token)
 	}
@@ -223,8 +226,10 @@ func (i *issuer) verified(token *jose.JSONWebSignature) ([]byte, error) {
 
 // fetchKeys needs the lock.
 func (i *issuer) fetchKeys(ctx context.Context, now time.Time) error {
-	i.keysTried = now
 	page, err := fetch.Get(ctx, i.http, i.said.Keys, "application/jwk-set+json, application/json")
+	if !errors.Is(err, fetch.ErrBusy) {
+		i.keysTried = now
+	}
 	switch {
 	case err != nil:
 		return down("its keys: %w", err)

@@ -61,5 +61,8 @@ func (m *memo) ask(ctx context.Context, key string, ask func(ctx context.Context
 	}
 }
 
-// errNoHost is ErrNowhere for every id of a host: it has no WebFinger.
-var errNoHost = errors.New("the host names no issuers")
+// Reasons for ErrNowhere that hold for every id of a host.
+var (
+	errNoHost = errors.New("the host names no issuers")
+	errLate   = errors.New("the host does not answer in time")
+)

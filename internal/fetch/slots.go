@@ -3,18 +3,24 @@ package fetch
 import (
 	"context"
 	"net"
+	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/net/publicsuffix"
 )
 
 // At most atOnce requests of strangers are in flight, perNetwork of them caused by one network
 // and perDomain to one registrable domain, so that no network and no stalled host blocks the
-// others.
+// others. One network has perBoth to one domain: it must not keep others from an issuer.
 const (
 	atOnce     = 64
 	perNetwork = 12
 	perDomain  = 12
+	perBoth    = 4
+	// slotWait is how long a request waits for its slot. It is short beside Timeout, so that
+	// a request that begins has time left, and no lack of slots looks like a slow host.
+	slotWait = time.Second
 )
 
 type networkKey struct{}
@@ -40,7 +46,7 @@ type semaphore struct {
 }
 
 // take waits until a request to the host may be made, and returns what to call when it is
-// over. The error is ErrBusy when the context ends before. The slot among all is
+// over. The error is ErrBusy after slotWait, or when the context ends before. The slot among all is
 // taken last: a request that waits for its network or domain does not hold it.
 func (s *slots) take(ctx context.Context, host string) (release func(), err error) {
 	var taken []*semaphore
@@ -49,11 +55,13 @@ func (s *slots) take(ctx context.Context, host string) (release func(), err erro
 			s.release(one)
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, slotWait)
+	defer cancel()
 	network, _ := ctx.Value(networkKey{}).(string)
 	for _, k := range []struct {
 		key  string
 		most int
-	}{{"network " + network, perNetwork}, {"domain " + domain(host), perDomain}, {"all", atOnce}} {
+	}{{"both " + network + " " + domain(host), perBoth}, {"network " + network, perNetwork}, {"domain " + domain(host), perDomain}, {"all", atOnce}} {
 		one := s.get(k.key, k.most)
 		select {
 		case one.taken <- struct{}{}:
@@ -100,6 +108,7 @@ func (s *slots) unref(one *semaphore) {
 // domain is the registrable domain of a host (public suffix and one label), because subdomains
 // are free to create. Of an IP address or a bare suffix it is the host itself.
 func domain(host string) string {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if registered, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil && net.ParseIP(host) == nil {
 		return registered
 	}

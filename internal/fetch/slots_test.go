@@ -46,7 +46,7 @@ func TestNeitherOneNetworkNorOneHostKeepsOthersOut(t *testing.T) {
 		network func(i int) string
 		most    int
 	}{
-		"one network": {func(int) string { return "198.51.100.0/24" }, perNetwork},
+		"one network": {func(int) string { return "198.51.100.0/24" }, perBoth},
 		"one host":    {func(i int) string { return fmt.Sprint("network ", i) }, perDomain},
 	} {
 		for _, headers := range []bool{false, true} {
@@ -71,6 +71,62 @@ func TestNeitherOneNetworkNorOneHostKeepsOthersOut(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// One network holds some of a domain's slots, on whatever port, and never all.
+func TestOneNetworkDoesNotKeepOthersFromAHost(t *testing.T) {
+	slow, came := stalling(t, "127.0.0.1", false)
+	quick := serveAt(t, "127.0.0.1", func(http.ResponseWriter, *http.Request) {})
+	client := allowed(t, "127.0.0.0/8")
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	for range 3 * perDomain {
+		all.Go(func() { _, _ = Get(WithNetwork(ctx, "198.51.100.0/24"), client, slow, "*/*") })
+	}
+	for range perBoth {
+		<-came
+	}
+	if _, err := Get(WithNetwork(t.Context(), "203.0.113.0/24"), client, quick, "*/*"); err != nil {
+		t.Errorf("somebody else: %v", err)
+	}
+	if _, err := Get(WithNetwork(t.Context(), "198.51.100.0/24"), client, quick, "*/*"); !errors.Is(err, ErrBusy) {
+		t.Errorf("the network itself: %v", err)
+	}
+}
+
+// One network reaches many hosts, but not with all slots.
+func TestOneNetworkHoldsAPartOfAllSlots(t *testing.T) {
+	client := allowed(t, "127.0.0.0/8")
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	var hosts []chan struct{}
+	for i := range perNetwork/perBoth + 2 {
+		slow, came := stalling(t, fmt.Sprintf("127.0.0.%d", 10+i), false)
+		hosts = append(hosts, came)
+		for range perBoth {
+			all.Go(func() { _, _ = Get(WithNetwork(ctx, "198.51.100.0/24"), client, slow, "*/*") })
+		}
+	}
+	under := func() (n int) {
+		for _, came := range hosts {
+			n += len(came)
+		}
+		return n
+	}
+	for end := time.Now().Add(10 * time.Second); under() < perNetwork && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	quick := serveAt(t, "127.0.0.2", func(http.ResponseWriter, *http.Request) {})
+	if _, err := Get(WithNetwork(t.Context(), "198.51.100.0/24"), client, quick, "*/*"); !errors.Is(err, ErrBusy) {
+		t.Errorf("the network itself: %v", err)
+	}
+	if n := under(); n != perNetwork {
+		t.Errorf("%d are under way", n)
 	}
 }
 
@@ -101,7 +157,7 @@ func TestARequestThatIsOverMakesRoom(t *testing.T) {
 func TestSubdomainsAreOfOneDomain(t *testing.T) {
 	for host, want := range map[string]string{
 		"example.org": "example.org", "a.b.example.org": "example.org", "a.example.co.uk": "example.co.uk", "anna.github.io": "anna.github.io",
-		"127.0.0.1": "127.0.0.1", "2606:2800::1": "2606:2800::1", "localhost": "localhost", "": "",
+		"127.0.0.1": "127.0.0.1", "a.eXample.ORG": "example.org", "a.example.org.": "example.org", "A.Example.CO.UK": "example.co.uk", "2606:2800::1": "2606:2800::1", "localhost": "localhost", "": "",
 	} {
 		if got := domain(host); got != want {
 			t.Errorf("%s: %s", host, got)
