@@ -29,6 +29,9 @@ func TestAKnownBrowserMayGoAnotherWay(t *testing.T) {
 		t.Fatalf("%v:\n%s", found, page)
 	}
 	b.post("/login/code/other", "account", found[0][1]).want(t, http.StatusSeeOther, "/login/code")
+	if page := b.get("/login/code").body; strings.Contains(page, work) || !strings.Contains(page, "p***n@people.example") {
+		t.Errorf("the page shows\n%s", page)
+	}
 	b.submit(s.mail.next(t, work).code()).want(t, http.StatusSeeOther, "/account/history")
 
 	stranger := s.browser(t)

@@ -81,7 +81,8 @@ type AccountStatus struct {
 	CodeGeneration Generation
 	// GivenBackTo is the state of a rate (limit.Spend), in microseconds since 1970. The
 	// rate bounds how often a success returns to the limits what its attempt took.
-	GivenBackTo int64
+	GivenBackTo  int64
+	BrowserEpoch int64 // the user's
 }
 
 // StatusOf returns the status of an id's account, or db.ErrNotFound.
@@ -105,9 +106,9 @@ func Lock(tx *db.Tx, user UserID) error {
 
 func status(tx *db.Tx, where string, args ...any) (s AccountStatus, err error) {
 	var deactivated time.Time
-	err = tx.Get(`SELECT a.id, a.user_id, a.is_active, a.code_generation, a.given_back_to, u.email, u.is_active, u.is_invited, u.deactivated_at
+	err = tx.Get(`SELECT a.id, a.user_id, a.is_active, a.code_generation, a.given_back_to, u.email, u.is_active, u.is_invited, u.deactivated_at, u.browser_epoch
 		FROM accounts a JOIN users u ON u.id = a.user_id WHERE `+where, args...).
-		Scan(&s.Account, &s.User, &s.Proved, &s.CodeGeneration, &s.GivenBackTo, &s.Email, &s.Active, &s.Invited, &deactivated)
+		Scan(&s.Account, &s.User, &s.Proved, &s.CodeGeneration, &s.GivenBackTo, &s.Email, &s.Active, &s.Invited, &deactivated, &s.BrowserEpoch)
 	s.Deactivated = !deactivated.IsZero()
 	if errors.Is(err, db.ErrNotFound) {
 		s.CodeGeneration = NoGeneration

@@ -38,13 +38,15 @@ type User struct {
 	Deactivated time.Time // zero: not
 	MergedInto  UserID    // whose alias the user is, or 0
 	Requested   time.Time // the last request to sign in before any account was proved; zero: none
+	// BrowserEpoch is part of what a browser keeps of a user as whom somebody signed in there.
+	BrowserEpoch int64
 }
 
 // Name is the user's full name, or "" if none was given.
 func (u User) Name() string { return strings.TrimSpace(u.FirstName + " " + u.LastName) }
 
 const userColumns = `u.id, u.username, u.first_name, u.last_name, u.email, u.language, u.is_active, u.is_staff,
-	u.is_superuser, u.is_invited, u.date_joined, u.last_login, u.deactivated_at, u.merged_into, u.asked_at`
+	u.is_superuser, u.is_invited, u.date_joined, u.last_login, u.deactivated_at, u.merged_into, u.asked_at, u.browser_epoch`
 
 // scan reads userColumns.
 func (u *User) scan(scan db.Scan) error { return u.scanAfter(nil, scan) }
@@ -52,7 +54,7 @@ func (u *User) scan(scan db.Scan) error { return u.scanAfter(nil, scan) }
 // scanAfter reads userColumns that follow other columns, which are scanned to before.
 func (u *User) scanAfter(before []any, scan db.Scan) error {
 	return scan(append(before, &u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Language, &u.Active,
-		&u.Staff, &u.Superuser, &u.Invited, &u.Joined, &u.LastLogin, &u.Deactivated, &u.MergedInto, &u.Requested)...)
+		&u.Staff, &u.Superuser, &u.Invited, &u.Joined, &u.LastLogin, &u.Deactivated, &u.MergedInto, &u.Requested, &u.BrowserEpoch)...)
 }
 
 // For queries of other packages that read a row together with its user.
@@ -114,6 +116,12 @@ func LookupAlias(tx *db.Tx, d Discovery, text string) (User, error) {
 // were made.
 func List(tx *db.Tx, after UserID, limit int) ([]User, error) {
 	return db.All(tx, (*User).scan, `SELECT `+userColumns+` FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2`, after, limit)
+}
+
+// ForgetBrowsers ends the trust in all browsers in which a user has signed in.
+func ForgetBrowsers(tx *db.Tx, user UserID) error {
+	_, err := tx.Exec(`UPDATE users SET browser_epoch = browser_epoch + 1 WHERE id = $1`, user)
+	return err
 }
 
 // addUser makes an inactive user without name or address.

@@ -25,21 +25,22 @@ type Export struct {
 }
 
 type exportUser struct {
-	ID          accounts.UserID `json:"id,string"`
-	Username    string          `json:"username"`
-	FirstName   string          `json:"first_name"`
-	LastName    string          `json:"last_name"`
-	Email       string          `json:"email"`
-	Language    string          `json:"language"`
-	Active      bool            `json:"is_active"`
-	Staff       bool            `json:"is_staff"`
-	Superuser   bool            `json:"is_superuser"`
-	Invited     bool            `json:"is_invited"`
-	Joined      time.Time       `json:"date_joined"`
-	LastLogin   *time.Time      `json:"last_login"`
-	Deactivated *time.Time      `json:"deactivated_at"`
-	Requested   *time.Time      `json:"asked_at"`
-	MergedInto  accounts.UserID `json:"merged_into,string"`
+	ID           accounts.UserID `json:"id,string"`
+	Username     string          `json:"username"`
+	FirstName    string          `json:"first_name"`
+	LastName     string          `json:"last_name"`
+	Email        string          `json:"email"`
+	Language     string          `json:"language"`
+	Active       bool            `json:"is_active"`
+	Staff        bool            `json:"is_staff"`
+	Superuser    bool            `json:"is_superuser"`
+	Invited      bool            `json:"is_invited"`
+	Joined       time.Time       `json:"date_joined"`
+	LastLogin    *time.Time      `json:"last_login"`
+	Deactivated  *time.Time      `json:"deactivated_at"`
+	Requested    *time.Time      `json:"asked_at"`
+	BrowserEpoch int64           `json:"browser_epoch"`
+	MergedInto   accounts.UserID `json:"merged_into,string"`
 }
 
 type exportAccount struct {
@@ -114,7 +115,7 @@ func (e *Export) read(tx *db.Tx, user accounts.UserID, d *Directory) error {
 	e.User = exportUser{
 		ID: u.ID, Username: u.Username, FirstName: u.FirstName, LastName: u.LastName, Email: u.Email, Language: u.Language,
 		Active: u.Active, Staff: u.Staff, Superuser: u.Superuser, Invited: u.Invited,
-		Joined: u.Joined, LastLogin: maybe(u.LastLogin), Deactivated: maybe(u.Deactivated), Requested: maybe(u.Requested), MergedInto: u.MergedInto,
+		Joined: u.Joined, LastLogin: maybe(u.LastLogin), Deactivated: maybe(u.Deactivated), Requested: maybe(u.Requested), BrowserEpoch: u.BrowserEpoch, MergedInto: u.MergedInto,
 	}
 	for _, a := range p.Accounts {
 		e.Accounts = append(e.Accounts, exportAccount{

@@ -41,6 +41,9 @@ func EndByID(tx *db.Tx, id db.ID) error {
 
 // EndAll ends all sessions of a user but one (0: all) and returns how many.
 func EndAll(tx *db.Tx, user accounts.UserID, but db.ID) (int64, error) {
+	if err := accounts.ForgetBrowsers(tx, user); err != nil {
+		return 0, err
+	}
 	// Sessions are locked in the order of their ids everywhere.
 	if _, err := db.All(tx, db.One[db.ID], `SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 ORDER BY id`+tx.ForUpdate(), user, but); err != nil {
 		return 0, err

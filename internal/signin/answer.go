@@ -12,15 +12,16 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
-// asks reports whether an attempt's messages carry a question beside the code. Only known
-// browsers may ask, against push bombing (MFA fatigue).
-func (t ticket) asks() bool {
+// takesQuestions reports whether an attempt's messages may carry a question beside the code.
+func (t ticket) takesQuestions() bool {
 	return t.known && t.addr.Implementation == accounts.Jabber && t.forSession == 0
 }
 
-// question is what an attempt asks by a message with this code's link.
-func (s *Service) question(t ticket, text delivery.Text) *delivery.Question {
-	if !t.asks() {
+// question is what an attempt asks by a message with this code's link. Only trusted browsers
+// ask, against push bombing (MFA fatigue).
+func (st *starting) question(t ticket, text delivery.Text) *delivery.Question {
+	s := st.s
+	if !t.takesQuestions() || !s.trusts(st.by.Browser, st.who.User, st.who.BrowserEpoch) {
 		return nil
 	}
 	return &delivery.Question{ID: s.questionID(t.id), URL: s.Settings.PublicURL + "/login", Link: text.Link, NotMe: text.NotMe}
@@ -80,7 +81,7 @@ func (s *Service) SubmitAnswer(ctx context.Context, by Requester) (Entered, erro
 // link, so decideLink verifies it.
 func (sub *submit) decideAnswer(tx *db.Tx) error {
 	a, found, err := attemptOf(tx, sub.by.Attempt, tx.ForUpdate())
-	if err != nil || !found || !a.asks() {
+	if err != nil || !found {
 		return err
 	}
 	sub.a = a

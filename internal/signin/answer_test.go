@@ -9,6 +9,8 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/directory"
+	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -78,6 +80,83 @@ func TestYesLetsTheBrowserInThatAsked(t *testing.T) {
 	})
 }
 
+// An answer is to the message that asked: the next one asks anew.
+func TestAnotherMessageNeedsAnotherAnswer(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b, m := asked(t, h)
+		answers(t, h, m.Question, true)
+		h.Clock.Advance(11 * time.Minute)
+		b.Resends(t)
+		again := h.Mail(t)
+		want(t, waits(t, h, b).Answered, false)
+		want(t, submits(t, h, b).Verdict, signin.Unanswered)
+		answers(t, h, again.Question, true)
+		want(t, submits(t, h, b).Verdict, signin.Accepted)
+	})
+}
+
+// A browser that knows an id may be that of a former owner, or of a thief.
+func TestABrowserIsTrustedUntilTheOwnerEndsThat(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, h *house, owner *browser, m mail){
+		"everywhere else signed out": func(t *testing.T, h *house, owner *browser, _ mail) {
+			check(t, h.Directory.EndOthers(t.Context(), directory.Owner{Session: owner.By.Session}))
+		},
+		"it was not me": func(t *testing.T, h *house, _ *browser, m mail) {
+			_, err := h.Signin.NotMe(t.Context(), m.NotMe, true, h.Browser("198.51.100.7").By)
+			check(t, err)
+		},
+		"the id is somebody else's": func(t *testing.T, h *house, owner *browser, _ mail) {
+			h.Exec(t, `UPDATE accounts SET user_id = (SELECT max(id) FROM users) WHERE implementation = 'jabber'`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, h *house) {
+				b, m := asked(t, h)
+				owner := h.Browser("198.51.100.1")
+				owner.SignsIn(t, annsJabber)
+				gains(t, h, owner, addr(t, "private@example.org"))
+				h.Mail(t) // of the change
+				want(t, len(waits(t, h, b).Others), 1)
+				h.Browser("198.51.100.2").SignsIn(t, addr(t, "ben@example.org"))
+				end(t, h, owner, m)
+				b.By.Attempt = seal.Token{}
+				if name == "it was not me" { // else nothing is sent to this browser
+					h.Exec(t, `DELETE FROM budgets`)
+				}
+				if m := b.Gets(t, annsJabber); m.Question != nil {
+					t.Error("it asks")
+				}
+				w := waits(t, h, b)
+				want(t, len(w.Others), 0)
+				want(t, w.Question, "")
+			})
+		})
+	}
+}
+
+func TestAnAddressThatNobodyTypedIsMasked(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		b, _ := asked(t, h)
+		owner := h.Browser("198.51.100.1")
+		owner.SignsIn(t, annsJabber)
+		gains(t, h, owner, addr(t, "private@example.org"))
+		h.Mail(t)
+		others := waits(t, h, b).Others
+		want(t, len(others), 1)
+		req, ok, err := h.Signin.Other(t.Context(), others[0].ID, b.By)
+		check(t, err)
+		want(t, ok, true)
+		b.Asks(t, req)
+		h.Mail(t)
+		b.Resends(t)
+		h.Mail(t)
+		w := waits(t, h, b)
+		want(t, w.Typed, w.Masked)
+		b.Asks(t, signin.Request{ID: addr(t, "private@example.org"), Typed: "private@example.org"}) // who types it may see it
+		want(t, waits(t, h, b).Typed, "private@example.org")
+	})
+}
+
 func TestNoStopsTheAttempt(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		b, m := asked(t, h)
@@ -140,7 +219,7 @@ func TestOnlyJabberAsksAndOnlyToSignIn(t *testing.T) {
 			t.Errorf("mail asks %+v", m.Question)
 		}
 		want(t, waits(t, h, b).Question, "")
-		want(t, submits(t, h, b).Verdict, signin.Gone)
+		want(t, submits(t, h, b).Verdict, signin.Unanswered)
 		a, m := asked(t, h)
 		want(t, m.Question.URL, "https://login.example.org/login")
 		want(t, len(m.Question.ID), 6)

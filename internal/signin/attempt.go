@@ -37,6 +37,7 @@ type ticket struct {
 	addr       accounts.ID
 	typed      accounts.Address   // where its messages go; "" in rows without one: the identifier
 	account    accounts.AccountID // 0: sign-up is closed and the id unknown
+	masked     bool               // the person has not typed the address
 	known      bool               // the browser had signed in with this id before
 	adminHash  []byte             // of the first administrator's token that it began with, or empty
 	next       string
@@ -82,11 +83,11 @@ func (t ticket) address() accounts.Address {
 	return t.typed
 }
 
-const attemptColumns = `id, secret_hash, purpose, browser, implementation, identifier, typed, account_id, is_known, first_hash, next, network, prefix, agent,
+const attemptColumns = `id, secret_hash, purpose, browser, implementation, identifier, typed, is_masked, account_id, is_known, first_hash, next, network, prefix, agent,
 	used_at, voided_at, session_id, for_session, answer, codes, is_silent, has_short, tries, tries_taken, sends, kept, sent_at, expires_at`
 
 func (a *attempt) scan(scan db.Scan) error {
-	return scan(&a.id, &a.secretHash, &a.purpose, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.account, &a.known, &a.adminHash,
+	return scan(&a.id, &a.secretHash, &a.purpose, &a.browser, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.masked, &a.account, &a.known, &a.adminHash,
 		&a.next, &a.network, &a.client.Prefix, &a.client.Agent, &a.used, &a.voided, &a.session, &a.forSession,
 		&a.answer, (*[]byte)(&a.codes), &a.silent, &a.short, &a.tries, &a.triesTaken, &a.sends, &a.kept, &a.sent, &a.expires)
 }
@@ -113,8 +114,8 @@ func loadStatus(tx *db.Tx, t seal.Token) (a attempt, found bool, err error) {
 		return a, false, nil
 	}
 	a.id = db.ID(t.ID)
-	err = tx.Get(`SELECT secret_hash, implementation, identifier, typed, next, for_session, account_id, is_known, answer, has_short, tries, sends, sent_at, expires_at, used_at, voided_at FROM attempts WHERE id = $1`, t.ID).
-		Scan(&a.secretHash, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.next, &a.forSession, &a.account, &a.known, &a.answer, &a.short, &a.tries, &a.sends, &a.sent, &a.expires, &a.used, &a.voided)
+	err = tx.Get(`SELECT secret_hash, implementation, identifier, typed, is_masked, next, for_session, account_id, is_known, answer, has_short, tries, sends, sent_at, expires_at, used_at, voided_at FROM attempts WHERE id = $1`, t.ID).
+		Scan(&a.secretHash, &a.addr.Implementation, &a.addr.Identifier, &a.typed, &a.masked, &a.next, &a.forSession, &a.account, &a.known, &a.answer, &a.short, &a.tries, &a.sends, &a.sent, &a.expires, &a.used, &a.voided)
 	return a.ifMatches(t, err)
 }
 
@@ -153,10 +154,10 @@ func (a attempt) ifMatches(t seal.Token, err error) (attempt, bool, error) {
 
 func (a attempt) insert(tx *db.Tx) error {
 	_, err := tx.Exec(`INSERT INTO attempts (id, secret_hash, purpose, browser, implementation, identifier, typed, account_id, is_known, first_hash,
-		next, network, prefix, agent, codes, is_silent, has_short, sends, kept, sent_at, expires_at, for_session)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
+		next, network, prefix, agent, codes, is_silent, has_short, sends, kept, sent_at, expires_at, for_session, is_masked)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
 		a.id, a.secretHash, a.purpose, a.browser, a.addr.Implementation, a.addr.Identifier, a.typed, a.account, db.Int(a.known), append([]byte{}, a.adminHash...),
-		a.next, a.network, a.client.Prefix, a.client.Agent, []byte(a.codes), db.Int(a.silent), db.Int(a.short), a.sends, a.kept, a.sent, a.expires, a.forSession)
+		a.next, a.network, a.client.Prefix, a.client.Agent, []byte(a.codes), db.Int(a.silent), db.Int(a.short), a.sends, a.kept, a.sent, a.expires, a.forSession, db.Int(a.masked))
 	return err
 }
 
@@ -171,8 +172,8 @@ func (a attempt) claim(tx *db.Tx) (first bool, err error) {
 
 // resent stores an attempt after one more code.
 func (a attempt) resent(tx *db.Tx) error {
-	_, err := tx.Exec(`UPDATE attempts SET sends = $2, sent_at = $3, expires_at = $4, is_silent = $5, account_id = $6, has_short = $7, typed = $8, kept = $9, codes = $10 WHERE id = $1`,
-		a.id, a.sends, a.sent, a.expires, db.Int(a.silent), a.account, db.Int(a.short), a.typed, a.kept, []byte(a.codes))
+	_, err := tx.Exec(`UPDATE attempts SET sends = $2, sent_at = $3, expires_at = $4, is_silent = $5, account_id = $6, has_short = $7, typed = $8, kept = $9, codes = $10, is_masked = $11, answer = $12 WHERE id = $1`,
+		a.id, a.sends, a.sent, a.expires, db.Int(a.silent), a.account, db.Int(a.short), a.typed, a.kept, []byte(a.codes), db.Int(a.masked), []byte{})
 	return err
 }
 
@@ -227,8 +228,8 @@ func (s *Service) wait(now time.Time, a attempt) Waiting {
 		Verdict: Accepted, Typed: string(a.address()), Masked: a.addr.Masked(), Next: a.next, Expires: a.expires, Channel: a.addr.Implementation, Adding: a.forSession != 0, Now: now,
 		Digits: s.Codes.Digits && a.short, Long: !a.short, Length: s.Codes.Length,
 	}
-	if a.asks() {
-		w.Question, w.Answered = s.questionID(a.id), len(a.answer) > 0
+	if a.masked {
+		w.Typed = w.Masked
 	}
 	if w.Long {
 		w.Length = multifactor.LongLength

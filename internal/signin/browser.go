@@ -2,6 +2,7 @@ package signin
 
 import (
 	"encoding/base64"
+	"fmt"
 	"slices"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -11,7 +12,7 @@ import (
 const (
 	browserIDSize = 16
 	tagSize       = 8
-	maxKnown      = 16
+	maxKnown      = 24
 )
 
 // Browser is one browser, identified by a sealed cookie that outlives sessions. The cookie
@@ -54,6 +55,17 @@ func (s *Service) tag(b Browser, id accounts.ID) [tagSize]byte {
 
 // knows reports whether the browser has signed in with id before.
 func (s *Service) knows(b Browser, id accounts.ID) bool { return s.lastKnown(b, id) >= 0 }
+
+// trusts reports whether the browser has signed in as the user since trust in browsers ended
+// last (accounts.ForgetBrowsers). One that knows an id may be that of a former owner.
+func (s *Service) trusts(b Browser, user accounts.UserID, epoch int64) bool {
+	return s.knows(b, asUser(user, epoch))
+}
+
+// asUser stands, in a browser's cookie, for a user as whom the browser has signed in.
+func asUser(user accounts.UserID, epoch int64) accounts.ID {
+	return accounts.ID{Implementation: "user", Identifier: fmt.Sprint(int64(user), " ", epoch)}
+}
 
 // lastKnown is how many ids the browser has signed in with since it did with id, or -1.
 func (s *Service) lastKnown(b Browser, id accounts.ID) int {

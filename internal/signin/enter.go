@@ -49,6 +49,6 @@ func (s *Service) enter(tx *db.Tx, t ticket, by Requester, p Proved) (Entered, e
 	}
 	return Entered{
 		Verdict: Accepted, Session: opened.Token, Expires: opened.Expires, Next: t.next, User: who.User,
-		Browser: s.Cookie(s.remember(by.Browser, t.addr)), givesBack: givesBack, usedBy: db.ID(token.ID),
+		Browser: s.Cookie(s.remember(s.remember(by.Browser, asUser(who.User, who.BrowserEpoch)), t.addr)), givesBack: givesBack, usedBy: db.ID(token.ID),
 	}, nil
 }

@@ -69,6 +69,13 @@ func (s *Service) disown(tx *db.Tx, a attempt, by Requester) error {
 	if _, err := tx.Exec(`UPDATE attempts SET voided_at = $2 WHERE id = $1`, a.id, tx.Millis()); err != nil {
 		return err
 	}
+	account, _, err := accounts.Get(tx, a.account)
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return err
+	}
+	if err := accounts.ForgetBrowsers(tx, account.User); err != nil { // before sessions: the order of locks
+		return err
+	}
 	if a.session != 0 {
 		if err := session.EndByID(tx, a.session); err != nil {
 			return err
@@ -77,11 +84,8 @@ func (s *Service) disown(tx *db.Tx, a attempt, by Requester) error {
 	if err := limit.Block(tx, notMeBlock, blockKey(a.browser, a.addr), tx.Now.Add(s.Settings.life(a.addr.Implementation))); err != nil {
 		return err
 	}
-	account, _, err := accounts.Get(tx, a.account)
-	if errors.Is(err, db.ErrNotFound) {
+	if account.User == 0 {
 		return nil
-	} else if err != nil {
-		return err
 	}
 	return audit.Write(tx, db.ID(account.User), audit.Visitor, audit.NotMe, by.Client)
 }

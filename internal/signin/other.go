@@ -9,31 +9,35 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 )
 
-// others are the other proved accounts of the person whom an attempt is for, as another way
-// in. Only a browser that has signed in with the attempt's id before gets them: everybody
-// else would learn who has an account.
-func (t ticket) others(tx *db.Tx) ([]accounts.Account, error) {
-	if !t.known || t.forSession != 0 {
-		return nil, nil
+// offer adds what only a trusted browser is shown: the other proved accounts of the person
+// whom the attempt is for, as another way in, and the question of the message. Anybody else
+// would learn who has an account.
+func (s *Service) offer(tx *db.Tx, a attempt, by Requester, w *Waiting) error {
+	if !a.known || a.forSession != 0 {
+		return nil
 	}
-	a, _, err := accounts.Get(tx, t.account)
-	if errors.Is(err, db.ErrNotFound) {
-		return nil, nil
+	account, u, err := accounts.Get(tx, a.account)
+	if errors.Is(err, db.ErrNotFound) || err == nil && !s.trusts(by.Browser, u.ID, u.BrowserEpoch) {
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	all, err := accounts.Of(tx, a.User)
-	return slices.DeleteFunc(all, func(a accounts.Account) bool { return !a.Active || a.ID == t.account }), err
+	if a.takesQuestions() {
+		w.Question, w.Answered = s.questionID(a.id), len(a.answer) > 0
+	}
+	all, err := accounts.Of(tx, account.User)
+	w.Others = slices.DeleteFunc(all, func(o accounts.Account) bool { return !o.Active || o.ID == a.account })
+	return err
 }
 
-// Other returns another account of the person whom the browser's attempt is for, and where
-// they want to go; ok is false if the browser may not choose it.
-func (s *Service) Other(ctx context.Context, id accounts.AccountID, by Requester) (addr accounts.ID, next string, ok bool, err error) {
+// Other returns the request to sign in by another account of the person whom the browser's
+// attempt is for; ok is false if the browser may not choose it.
+func (s *Service) Other(ctx context.Context, id accounts.AccountID, by Requester) (req Request, ok bool, err error) {
 	w, err := s.Wait(ctx, by)
 	at := slices.IndexFunc(w.Others, func(a accounts.Account) bool { return a.ID == id })
 	if err != nil || at < 0 {
-		return addr, "", false, err
+		return req, false, err
 	}
-	return w.Others[at].Addr, w.Next, true, nil
+	return Request{ID: w.Others[at].Addr, Next: w.Next, Masked: true}, true, nil
 }

@@ -23,6 +23,7 @@ type Request struct {
 	Provider   string           // the name of a configured provider that is to be used, or ""
 	Fresh      bool             // a provider has to ask anew, and not to rest on an earlier sign-in
 	Issuer     string           // the issuer that is to be used, which nobody has configured, or ""
+	Masked     bool             // the person has not typed the address, and is not shown it in full
 }
 
 // Started is the result of a Request. If Wait is 0, a code is on its way, as far as the
@@ -52,7 +53,8 @@ type starting struct {
 
 	started Started
 	a       attempt
-	goesOn  bool // a is an open attempt of this browser for this id
+	who     accounts.AccountStatus // whom the code is for
+	goesOn  bool                   // a is an open attempt of this browser for this id
 	long    bool
 	kept    bool // its message is a kept send (KeptSends)
 	queued  outbox.Queued
@@ -86,7 +88,7 @@ func (s *Service) Resend(ctx context.Context, by Requester) (Started, error) {
 		return Started{Gone: true}, err
 	}
 	return (&starting{
-		s: s, request: Request{ID: a.addr, Typed: a.typed, Next: a.next}, by: by, adminHash: a.adminHash, purpose: a.purpose, forSession: a.forSession,
+		s: s, request: Request{ID: a.addr, Typed: a.typed, Masked: a.masked, Next: a.next}, by: by, adminHash: a.adminHash, purpose: a.purpose, forSession: a.forSession,
 	}).run(ctx)
 }
 
@@ -148,12 +150,12 @@ func (st *starting) current(tx *db.Tx, lock string) (a attempt, goesOn bool, err
 	}
 	if found && a.open() && a.addr == st.request.ID && a.tries < st.s.Settings.Tries && st.request.AdminToken == "" && a.purpose == st.purpose && a.forSession == st.forSession &&
 		tx.Now.Sub(a.id.Time()) < attemptLife {
-		a.typed = st.request.Typed
+		a.typed, a.masked = st.request.Typed, st.request.Masked
 		return a, true, nil
 	}
 	by := st.by
 	return attempt{ticket: ticket{
-		purpose: st.purpose, forSession: st.forSession, browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.request.ID), addr: st.request.ID, typed: st.request.Typed, adminHash: st.adminHash,
+		purpose: st.purpose, forSession: st.forSession, browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.request.ID), addr: st.request.ID, typed: st.request.Typed, masked: st.request.Masked, adminHash: st.adminHash,
 		next: st.request.Next, network: by.Network, client: by.Client,
 	}}, false, nil
 }
@@ -179,6 +181,7 @@ func (st *starting) begin(tx *db.Tx) error {
 	if err != nil {
 		return err
 	}
+	st.who = who
 	a := st.a
 	if st.goesOn {
 		st.started.Attempt = st.by.Attempt
@@ -271,7 +274,7 @@ func (st *starting) message(tx *db.Tx, a attempt, code string, link seal.Token) 
 	m.Text.Code, m.Text.Minutes = code, int(s.life(a.addr.Implementation).Round(time.Minute)/time.Minute)
 	m.Text.Link = s.PublicURL + "/login/link/" + link.String()
 	m.Text.NotMe = s.PublicURL + "/login/not-me/" + st.s.notMeToken(a.id).String()
-	m.Text.Question = st.s.question(a.ticket, m.Text)
+	m.Text.Question = st.question(a.ticket, m.Text)
 	return m
 }
 
@@ -284,8 +287,7 @@ func (s *Service) Wait(ctx context.Context, by Requester) (w Waiting, err error)
 			return err
 		}
 		w = s.wait(tx.Now, a)
-		w.Others, err = a.others(tx)
-		return err
+		return s.offer(tx, a, by, &w)
 	})
 	return w, err
 }

@@ -86,12 +86,17 @@ func (s *signIn) goWay(c *fiber.Ctx, p loginPage, w signin.Way, a signin.Asked, 
 	if accounts.Redirects(w.ID.Implementation) {
 		return s.leadFromForm(c, p, w, req)
 	}
+	return s.send(c, p, req, by)
+}
+
+// send sends a code. p is the page for a channel that does not work.
+func (s *signIn) send(c *fiber.Ctx, p loginPage, req signin.Request, by signin.Requester) error {
 	started, err := s.signin.Start(c.UserContext(), req, by)
 	if err != nil {
 		return err
 	}
 	if started.Closed {
-		p.Problem = p.T("problem.id.closed", "Channel", p.Way(w.ID.Implementation))
+		p.Problem = p.T("problem.id.closed", "Channel", p.Way(req.ID.Implementation))
 		return s.Write(c.Status(http.StatusServiceUnavailable), "signin/login.html", p)
 	}
 	return s.started(c, started, by)

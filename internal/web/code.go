@@ -137,7 +137,7 @@ func (s *signIn) postAnswer(c *fiber.Ctx) error {
 // form is to be submitted (there is one, or the attempt has ended).
 func (s *signIn) showAnswer(c *fiber.Ctx) error {
 	w, err := s.signin.Wait(c.UserContext(), s.requester(c))
-	if err == nil && w.Verdict == signin.Accepted && !w.Answered {
+	if err == nil && !w.Answered && (w.Verdict == signin.Accepted || w.Verdict == signin.Exhausted) { // the page says which
 		c.Status(http.StatusNoContent)
 	}
 	return err

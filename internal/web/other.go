@@ -55,7 +55,8 @@ func (s *signIn) configured(id accounts.ID) bool {
 // postOther signs in by another account of the person whom a known browser's attempt is for.
 func (s *signIn) postOther(c *fiber.Ctx) error {
 	id, _ := strconv.ParseInt(page.Form(c, "account"), 10, 64) // 0 is nobody's
-	addr, next, ok, err := s.signin.Other(c.UserContext(), accounts.AccountID(id), s.requester(c))
+	by := s.requester(c)
+	req, ok, err := s.signin.Other(c.UserContext(), accounts.AccountID(id), by)
 	if err != nil {
 		return err
 	}
@@ -63,6 +64,11 @@ func (s *signIn) postOther(c *fiber.Ctx) error {
 		return c.Redirect("/login/code", http.StatusSeeOther)
 	}
 	p := s.loginPage(c, "/login")
-	p.ID, p.Next = addr.Typed(), next
-	return s.discover(c, p, "")
+	p.Next = req.Next
+	if accounts.Redirects(req.ID.Implementation) {
+		w := s.wayTo(req.ID)
+		req.Provider, req.Issuer = w.Provider, w.Issuer
+		return s.leadFromForm(c, p, w, req)
+	}
+	return s.send(c, p, req, by)
 }
