@@ -112,6 +112,13 @@ func TestChangingAddressesNeedsAFreshProof(t *testing.T) {
 	if form := b.get("/account/add"); strings.Contains(form.body, more) {
 		t.Error("what was typed is shown twice")
 	}
+	s.clock.advance(6 * time.Minute)
+	b.post("/account/add", "id", more).want(t, http.StatusSeeOther, "/step-up?next=/account/add")
+	b.signIn(anID()) // somebody else, in the same browser
+	if form := b.get("/account/add"); strings.Contains(form.body, more) {
+		t.Error("what somebody else has typed is shown")
+	}
+	b.signIn(id)
 	b.post("/account/add", "id", anID()).want(t, http.StatusSeeOther, "/login/code")
 	s.browser(t).get("/step-up").want(t, http.StatusSeeOther, "/login?next=%2Fstep-up")
 	b.get("/step-up?next=//evil.example").want(t, http.StatusOK, "")

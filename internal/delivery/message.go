@@ -64,7 +64,9 @@ type Text struct {
 	Minutes int    // how long the code is valid
 	Link    string
 	NotMe   string
-	Address string // that was added or removed, masked
+	// Elsewhere: without NotMe, the message to another address has it.
+	Elsewhere bool   `json:",omitempty"`
+	Address   string // that was added or removed, masked
 	// Question is asked beside the code where the channel can; nil: none is.
 	Question *Question `json:",omitempty"`
 }
@@ -73,6 +75,8 @@ type Text struct {
 type shown struct {
 	*words.Language
 	Code, Site, Host, Browser, Place, At, Life, Link, NotMe, Address string
+
+	Elsewhere bool
 }
 
 func (t Text) in(l *words.Language) *shown {
@@ -106,18 +110,37 @@ type wording struct {
 	kinds map[templateKey]kind
 }
 
-// templateKey selects a text. Whether it has a link for "it was not me" changes its structure,
+// templateKey selects a text. How its reader can say "it was not me" changes its structure,
 // which a placeholder cannot express.
 type templateKey struct {
 	lang, kind string
-	notMe      bool
+	undo       undo
+}
+
+// undo is how the reader of a message can say "it was not me".
+type undo int
+
+const (
+	nowhere   undo = iota // but to the administrator
+	elsewhere             // by the message to another address
+	byLink
+)
+
+func (t Text) undo() undo {
+	switch {
+	case t.NotMe != "":
+		return byLink
+	case t.Elsewhere:
+		return elsewhere
+	}
+	return nowhere
 }
 
 // kind is a kind of message in one language.
 type kind struct{ subject, text, html words.Precompiled }
 
 // newWording makes mail/*.{subject.txt,txt,html} of files into precompiled texts, for each
-// language, with and without a link for "it was not me". What they share is in mail/frame.{txt,html}.
+// language, and each way to say "it was not me". What they share is in mail/frame.{txt,html}.
 func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
 	w := &wording{texts, map[templateKey]kind{}}
 	names, err := fs.Glob(files, "mail/*.subject.txt")
@@ -127,19 +150,19 @@ func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
 	for _, name := range names {
 		base := strings.TrimSuffix(name, ".subject.txt")
 		for _, code := range words.Languages {
-			for _, notMe := range []bool{false, true} {
-				k, err := parseKind(files, base, notMe, texts.Get(code))
+			for _, undo := range []undo{nowhere, elsewhere, byLink} {
+				k, err := parseKind(files, base, undo, texts.Get(code))
 				if err != nil {
 					return nil, err
 				}
-				w.kinds[templateKey{code, strings.TrimPrefix(base, "mail/"), notMe}] = k
+				w.kinds[templateKey{code, strings.TrimPrefix(base, "mail/"), undo}] = k
 			}
 		}
 	}
 	return w, nil
 }
 
-func parseKind(files fs.FS, base string, notMe bool, l *words.Language) (k kind, err error) {
+func parseKind(files fs.FS, base string, u undo, l *words.Language) (k kind, err error) {
 	plain, err := texttemplate.ParseFS(files, base+".subject.txt", base+".txt", "mail/frame.txt")
 	if err != nil {
 		return k, err
@@ -150,9 +173,10 @@ func parseKind(files fs.FS, base string, notMe bool, l *words.Language) (k kind,
 	}
 	name, marked := path.Base(base), Text{}.in(l)
 	marked.values().Mark()
-	if !notMe {
+	if u != byLink {
 		marked.NotMe = ""
 	}
+	marked.Elsewhere = u == elsewhere
 	var subject, text, page bytes.Buffer
 	if err := plain.ExecuteTemplate(&subject, name+".subject.txt", marked); err != nil {
 		return k, err
@@ -169,7 +193,7 @@ func parseKind(files fs.FS, base string, notMe bool, l *words.Language) (k kind,
 
 func (w *wording) word(m Message) (Worded, error) {
 	l := w.texts.Get(m.Lang)
-	k, ok := w.kinds[templateKey{l.Lang, m.Kind, m.Text.NotMe != ""}]
+	k, ok := w.kinds[templateKey{l.Lang, m.Kind, m.Text.undo()}]
 	if !ok {
 		return Worded{}, fmt.Errorf("message of unknown kind %q", m.Kind)
 	}

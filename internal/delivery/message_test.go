@@ -247,14 +247,29 @@ func TestAnAddressBeyondASCIIIsReached(t *testing.T) {
 	check(t, deliverytest.Next(t, ended))
 }
 
-func TestAChangeIsUndoneByALinkOrElsewhere(t *testing.T) {
-	for _, notMe := range []string{"", link("/account/undo/")} {
-		for lang, elsewhere := range map[string]string{"en": "open the message that we sent to your oldest address here", "de": "Öffnen Sie die Nachricht an Ihre älteste Adresse hier"} {
-			m := delivery.Message{To: accounts.ID{Implementation: accounts.Email, Identifier: "ann@example.net"}, Kind: "removed", Lang: lang, Text: delivery.Text{Site: "Example", Address: "b…b@example.org", NotMe: notMe}}
+func TestAChangeIsUndoneByALinkElsewhereOrByTheAdministrator(t *testing.T) {
+	all := map[string][]string{
+		"link":      {"undo it, within seven days", "Machen Sie es rückgängig"},
+		"elsewhere": {"open the message that we sent to your oldest address here", "Öffnen Sie die Nachricht an Ihre älteste Adresse hier"},
+		"nowhere":   {"not you: ask the administrator of this site", "nicht waren: Fragen Sie die Administration dieser Seite"},
+	}
+	for way, says := range all {
+		for i, lang := range []string{"en", "de"} {
+			text := delivery.Text{Site: "Example", Address: "b…b@example.org", Elsewhere: way == "elsewhere"}
+			if way == "link" {
+				text.NotMe = link("/account/undo/")
+			}
+			m := delivery.Message{To: accounts.ID{Implementation: accounts.Email, Identifier: "ann@example.net"}, Kind: "removed", Lang: lang, Text: text}
 			bodies, _ := parts(t, parse(t, sent(t, m)))
 			for kind, body := range bodies {
-				if strings.Contains(body, elsewhere) == (notMe != "") || strings.Contains(body, "/account/undo/") != (notMe != "") || strings.Contains(body, `href=""`) {
-					t.Errorf("%s %s, %q:\n%s", lang, kind, notMe, body)
+				plain := strings.NewReplacer("<strong>", "", "</strong>", "").Replace(body)
+				if !strings.Contains(plain, says[i]) || strings.Contains(body, "/account/undo/") != (way == "link") || strings.Contains(body, `href=""`) {
+					t.Errorf("%s %s, %s:\n%s", lang, kind, way, body)
+				}
+				for other, texts := range all {
+					if other != way && strings.Contains(plain, texts[i]) {
+						t.Errorf("%s %s, %s says %q", lang, kind, way, texts[i])
+					}
 				}
 			}
 		}

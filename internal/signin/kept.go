@@ -3,16 +3,19 @@ package signin
 import (
 	"encoding/base64"
 	"encoding/json"
+
+	"github.com/djauthy/djauthy/internal/accounts"
 )
 
 // Asked is what a person typed, kept while they choose a way or prove again who they are. The
 // browser keeps it, sealed, because no address belongs into a URL.
 type Asked struct {
 	Text       string
-	Next       string // a local path, or ""
-	AdminToken string // the first administrator's token, or ""
-	Fresh      bool   // a provider has to ask anew
-	Adding     bool   // the address is to be added to the person who is signed in
+	Next       string          // a local path, or ""
+	AdminToken string          // the first administrator's token, or ""
+	Fresh      bool            // a provider has to ask anew
+	Adding     bool            // the address is to be added to the person who is signed in
+	User       accounts.UserID // who wants to add it, if they have to prove first who they are
 }
 
 // keepsAsked tells what is sealed here from what else a browser keeps.

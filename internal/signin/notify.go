@@ -21,6 +21,8 @@ type notifier struct {
 	change accounts.Change
 	by     Requester
 	queued []outbox.Queued
+	// elsewhere: somebody gets the message with the link that undoes the change.
+	elsewhere bool
 }
 
 // notify queues a message about a change for every account of its user, except those in but.
@@ -38,6 +40,7 @@ func (s *Service) notify(tx *db.Tx, c accounts.Change, by Requester, but ...acco
 		known = append(known, accounts.Account{ID: c.Moved[0].Account, Addr: c.Addr, Active: true})
 	}
 	n := notifier{s: s, tx: tx, change: c, by: by}
+	n.elsewhere = slices.ContainsFunc(known, func(a accounts.Account) bool { return slices.Contains(undoers, a.ID) && takesMessages(a) })
 	for _, a := range known {
 		if slices.Contains(but, a.Addr) {
 			continue
@@ -89,9 +92,14 @@ func userWithAccounts(tx *db.Tx, id accounts.UserID) (u accounts.User, all []acc
 	return u, all, err
 }
 
+// takesMessages reports a proved account to which messages can be sent.
+func takesMessages(a accounts.Account) bool {
+	return a.Active && !accounts.Redirects(a.Addr.Implementation)
+}
+
 // enqueue queues a message for one account of a user, if it is proved and takes messages.
 func (n *notifier) enqueue(u accounts.User, a accounts.Account, kind, notMe string) error {
-	if !a.Active || accounts.Redirects(a.Addr.Implementation) {
+	if !takesMessages(a) {
 		return nil
 	}
 	to := accounts.Address(a.Addr.Identifier)
@@ -103,7 +111,7 @@ func (n *notifier) enqueue(u accounts.User, a accounts.Account, kind, notMe stri
 		Text: n.s.text(n.tx.Now, n.by),
 	}
 	m.Text.Address = accounts.Account{Addr: n.change.Addr, Label: n.change.Label}.Masked()
-	m.Text.NotMe, m.Text.Link = notMe, n.s.Settings.PublicURL+"/account"
+	m.Text.NotMe, m.Text.Elsewhere, m.Text.Link = notMe, n.elsewhere, n.s.Settings.PublicURL+"/account"
 	q, err := n.s.Outbox.Enqueue(n.tx, m.Job(n.tx.Now.Add(notifyFor)), false)
 	n.queued = append(n.queued, q)
 	return err

@@ -24,8 +24,16 @@ type addPage struct {
 // before the person had to prove who they are.
 func (s *signIn) showAdd(c *fiber.Ctx) error {
 	kept, ok := s.signin.OpenAsked(s.Door.Cookie(c, door.AddCookie), s.requester(c))
-	if ok {
-		s.Door.DropCookie(c, door.AddCookie)
+	if !ok {
+		return s.writeAdd(c, "", "")
+	}
+	s.Door.DropCookie(c, door.AddCookie)
+	sess, err := s.Session(c)
+	if err != nil {
+		return err
+	}
+	if sess.User.ID != kept.User { // somebody else's
+		kept.Text = ""
 	}
 	return s.writeAdd(c, kept.Text, "")
 }
@@ -89,7 +97,11 @@ func (s *signIn) addWay(c *fiber.Ctx, id string, w signin.Way, by signin.Request
 
 // proveToAdd keeps the address in a cookie and leads to a step-up.
 func (s *signIn) proveToAdd(c *fiber.Ctx, id string, by signin.Requester) error {
-	sealed, err := s.signin.SealAsked(signin.Asked{Text: id, Adding: true}, by)
+	sess, err := s.Session(c)
+	if err != nil {
+		return err
+	}
+	sealed, err := s.signin.SealAsked(signin.Asked{Text: id, Adding: true, User: sess.User.ID}, by)
 	if err != nil {
 		return err
 	}
