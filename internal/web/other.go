@@ -38,8 +38,9 @@ func (s *signIn) wayTo(id accounts.ID) signin.Way {
 		w.Provider = strings.TrimSuffix(id.Typed(), ":")
 		return w
 	}
-	w.Issuer = id.Typed()
-	w.Provider = s.signin.Federation.ProviderOf(w.Issuer)
+	if issuer, _, ok := strings.Cut(id.Identifier, " "); ok { // else a URL of OpenID 2.0, which leads there itself
+		w.Issuer, w.Provider = issuer, s.signin.Federation.ProviderOf(issuer)
+	}
 	return w
 }
 
