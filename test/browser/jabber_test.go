@@ -15,12 +15,12 @@ import (
 func TestPeopleSignInByJabberAndThenByAnAnswer(t *testing.T) {
 	p := deliverytest.OpenProsody(t, "login", "ann")
 	j := p.AsComponent()
-	s := newPlace(t, "LIMITS_RESEND_EVERY=0", "JABBER_JID="+j.ID, "JABBER_PASSWORD="+j.Secret, "JABBER_SERVER="+j.Server)
+	s := newPlace(t, "LIMITS_RESEND_EVERY=0", "JABBER_DOMAINS=localhost", "JABBER_JID="+j.ID, "JABBER_PASSWORD="+j.Secret, "JABBER_SERVER="+j.Server)
 	b := s.open()
-	asks := func(arrived <-chan deliverytest.Chat) deliverytest.Chat {
+	asks := func(arrived <-chan deliverytest.Chat, typed string) deliverytest.Chat {
 		t.Helper()
 		b.visit("/login")
-		b.fill("id", "xmpp:ann@localhost")
+		b.fill("id", typed)
 		b.leave(chromedp.KeyEvent(kb.Enter))
 		return deliverytest.Next(t, arrived)
 	}
@@ -32,7 +32,7 @@ func TestPeopleSignInByJabberAndThenByAnAnswer(t *testing.T) {
 
 	arrived := p.Listen(t)
 	deliverytest.Next(t, arrived)
-	first := asks(arrived)
+	first := asks(arrived, "xmpp:ann@localhost/phone")
 	if first.Confirm != "" {
 		t.Errorf("a fresh browser asks: %+v", first)
 	}
@@ -41,7 +41,7 @@ func TestPeopleSignInByJabberAndThenByAnAnswer(t *testing.T) {
 	b.at("/account", 200)
 	signsOut()
 
-	m := asks(arrived)
+	m := asks(arrived, "Ann@localhost")
 	b.says("Or answer yes in your Jabber client, if it shows the same letters: " + m.Confirm)
 	b.arrive("code-question")
 	b.press("I have answered yes")
@@ -53,7 +53,7 @@ func TestPeopleSignInByJabberAndThenByAnAnswer(t *testing.T) {
 	deliverytest.Next(t, answering)
 	for _, script := range []bool{true, false} {
 		b.scripts(script)
-		asks(answering)
+		asks(answering, "xmpp:ann@localhost")
 		for !script && b.path() != "/account" { // until the answer is there
 			b.press("I have answered yes")
 		}
