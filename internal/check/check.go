@@ -15,6 +15,7 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/words"
 )
 
@@ -38,6 +39,7 @@ type House struct {
 	Config    *config.Config
 	DB        *db.DB
 	Channels  *delivery.Channels
+	Outbox    *outbox.Outbox
 	Discovery accounts.Discovery
 	Words     *words.Catalogue
 	Provider  func(ctx context.Context, name string) (note string, err error)
@@ -190,9 +192,40 @@ func (h House) trySend(ctx context.Context, text string, works map[string]bool) 
 		go func() { _ = h.Mailbox(ctx) }()
 	}
 	defer time.AfterFunc(patientFor, h.Waiting).Stop()
-	said, err := h.Channels.Send(ctx, delivery.Message{
+	m := delivery.Message{
 		To: accounts.ID{Implementation: channel, Identifier: found.ID.Deliverable(found.Address)}, Kind: "test", Lang: "en",
 		Text: delivery.Text{Site: h.Config.Brand.Name, Host: h.Config.PublicHost()},
-	}, h.DB.Now())
+	}
+	said, err := h.Channels.Send(ctx, m, h.DB.Now())
+	if e := (*outbox.Error)(nil); errors.As(err, &e) && e.Occupied {
+		return h.leave(ctx, m)
+	}
 	return h.sendNote(channel, said), err
+}
+
+// lookEvery is how often leave looks what became of its message.
+const lookEvery = 200 * time.Millisecond
+
+// leave has the server send a message that holds the channel's only connection.
+func (h House) leave(ctx context.Context, m delivery.Message) (note string, err error) {
+	number, err := h.Outbox.Leave(ctx, m.Job(h.DB.Now().Add(sendFor)))
+	if err != nil {
+		return "", err
+	}
+	for {
+		select {
+		case <-time.After(lookEvery):
+		case <-ctx.Done():
+			return "", fmt.Errorf("the message waits for the server that holds the connection: see djauthy messages show %d", number)
+		}
+		e, err := h.Outbox.Find(ctx, number)
+		switch {
+		case err != nil:
+			return "", err
+		case e.State == "sent":
+			return "handed over by the server that runs", nil
+		case e.State != "waiting":
+			return "", fmt.Errorf("%s: %s %s", e.State, e.Reason, e.Said)
+		}
+	}
 }

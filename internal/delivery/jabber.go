@@ -346,7 +346,7 @@ func (s *jabberSender) unreached(err error) *outbox.Error {
 	case refusedLogIn(err), errors.Is(err, stream.NotAuthorized):
 		e.Lasting, e.Reason = true, "the Jabber server refuses the log-in: check jabber.jid and jabber.password"
 	case errors.Is(err, stream.Conflict):
-		e.Reason = "the component is connected already, as by a server that runs: its settings are right, and only that server can send"
+		e.Occupied, e.Reason = true, "the component is connected already, as by a server that runs: its settings are right, and only that server can send"
 	case errors.As(err, &dns):
 		e.Reason = fmt.Sprintf("the name service knows no Jabber server of %s: set jabber.server", s.address.Domainpart())
 	case timeout(err), errors.Is(err, context.DeadlineExceeded):

@@ -50,6 +50,8 @@ type Error struct {
 	Down bool
 	// Lasting: Down does not pass by itself, as when a password is wrong.
 	Lasting bool
+	// Occupied: another process of djauthy holds the only connection there may be.
+	Occupied bool
 	// Unknown: the receiver has the whole job and did not say whether it accepts it, so
 	// that another try may deliver it twice.
 	Unknown bool

@@ -224,6 +224,20 @@ func (o *Outbox) poll(ctx context.Context) (left []Queued) {
 	}
 }
 
+// Leave queues a job for another process, which may hold what this one cannot have. It returns
+// the job's number.
+func (o *Outbox) Leave(ctx context.Context, j Job) (number int64, err error) {
+	err = o.db.Update(ctx, func(tx *db.Tx) error {
+		q, err := o.Enqueue(tx, j, false)
+		if err != nil {
+			return err
+		}
+		number = Number(q.job.ID)
+		return unclaim(tx, q.job.ID)
+	})
+	return number, err
+}
+
 // release ends the leases of jobs that were not begun, those in left and all that are ready,
 // so that another process can claim them at once.
 func (o *Outbox) release(left []Queued) {
