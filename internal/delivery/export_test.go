@@ -38,3 +38,13 @@ func StuckAfter(s Sender, d time.Duration) { s.(*smtpSender).stuckAfter = d }
 
 // RoomLimit changes how long a message waits for room at the server.
 func RoomLimit(s Sender, d time.Duration) { s.(*smtpSender).roomLimit = d }
+
+// Made is the request that a hook makes of a message: its address and its body.
+func Made(s Sender, to, code, text string) (address string, body []byte, err error) {
+	h, v := s.(*hookSender), hookValues{To: to, Code: code, Text: text}
+	if address, err = h.address(v); err != nil {
+		return "", nil, err
+	}
+	body, err = h.content(v)
+	return address, body, err
+}

@@ -249,3 +249,32 @@ func TestRow54_ATokenEndpointThatMisbehavesEndsTheSignIn(t *testing.T) {
 		t.Error("the secret was sent to where a redirect leads")
 	}
 }
+
+// Nobody gets in by a response that no provider has made, whatever its query.
+func FuzzCallback(f *testing.F) {
+	i, o := federationtest.New(f), federationtest.NewOAuth(f)
+	git := gitea(o)
+	git.Name = "git"
+	s, _ := service(f, corp(i), git)
+	trips := []federation.Pending{
+		{Provider: "corp", Nonce: "n", Verifier: "v"},
+		{Provider: "git", Session: "{}", Verifier: "v"},
+		{Provider: "git"},
+		{Issuer: i.URL, ClientID: "c", Nonce: "n"},
+		{Claim: &federation.Claim{Claimed: o.URL + "/ann", Endpoint: o.URL + "/op"}},
+		{Provider: "nobody"},
+		{},
+	}
+	for _, query := range []string{"", "code=a&state=b", "error=access_denied&error_description=x", "oauth_token=a&oauth_verifier=b", "openid.mode=id_res&openid.ns=http://specs.openid.net/auth/2.0", "code=a&code=b&iss=" + i.URL} {
+		f.Add(query, uint8(len(query)))
+	}
+	f.Fuzz(func(t *testing.T, query string, n uint8) {
+		response, err := url.ParseQuery(query)
+		if err != nil || len(query) > 4000 {
+			return
+		}
+		if who, err := s.Finish(t.Context(), trips[int(n)%len(trips)], response); err == nil {
+			t.Fatalf("%+v gets in by %q", who, query)
+		}
+	})
+}
