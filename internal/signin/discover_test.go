@@ -10,6 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/federation/federationtest"
+	"github.com/djauthy/djauthy/internal/fetch"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -125,5 +126,22 @@ func TestFetchingHasABudget(t *testing.T) {
 		if led.Wait <= 0 || led.URL != "" {
 			t.Errorf("a URL is looked for beyond the budget: %+v", led)
 		}
+	})
+}
+
+// crowded is a transport without a free slot.
+type crowded struct{}
+
+func (crowded) RoundTrip(*http.Request) (*http.Response, error) { return nil, fetch.ErrBusy }
+
+// Whoever finds all slots for requests to others taken is told to wait, and not that there is
+// no provider.
+func TestALackOfSlotsIsAWait(t *testing.T) {
+	run(t, func(t *testing.T, h *house) {
+		h.LeadsBy(t, &http.Client{Transport: crowded{}})
+		b := h.Browser("192.0.2.1")
+		led, err := h.Signin.Lead(t.Context(), signin.Request{ID: accounts.ID{Implementation: accounts.OpenID, Identifier: "https://op.example"}}, b.By)
+		check(t, err)
+		want(t, led.Wait > 0, true)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,9 +54,19 @@ func (s *Service) Lead(ctx context.Context, req Request, by Requester) (Led, err
 	return s.lead(ctx, req, t, by)
 }
 
-// lead begins a trip.
+// busyFor is how long to wait where too many requests to others were in flight.
+const busyFor = 5 * time.Second
+
+// lead begins a trip. A lack of slots for requests to others is a wait, too.
 func (s *Service) lead(ctx context.Context, req Request, t trip, by Requester) (led Led, err error) {
-	ctx = fetch.WithNetwork(ctx, by.Network)
+	led, err = s.begin(fetch.WithNetwork(ctx, by.Network), req, t, by)
+	if errors.Is(err, fetch.ErrBusy) {
+		return Led{Wait: busyFor}, nil
+	}
+	return led, err
+}
+
+func (s *Service) begin(ctx context.Context, req Request, t trip, by Requester) (led Led, err error) {
 	target := federation.Target{Issuer: req.Issuer}
 	if req.Provider == "" && req.Issuer == "" {
 		if target, led.Wait, err = s.target(ctx, req.ID, by); err != nil || led.Wait > 0 {
