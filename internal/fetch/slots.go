@@ -58,10 +58,11 @@ func (s *slots) take(ctx context.Context, host string) (release func(), err erro
 	ctx, cancel := context.WithTimeout(ctx, slotWait)
 	defer cancel()
 	network, _ := ctx.Value(networkKey{}).(string)
+	at := domain(host)
 	for _, k := range []struct {
 		key  string
 		most int
-	}{{"both " + network + " " + domain(host), perBoth}, {"network " + network, perNetwork}, {"domain " + domain(host), perDomain}, {"all", atOnce}} {
+	}{{"both " + network + " " + at, perBoth}, {"network " + network, perNetwork}, {"domain " + at, perDomain}, {"all", atOnce}} {
 		one := s.get(k.key, k.most)
 		select {
 		case one.taken <- struct{}{}:

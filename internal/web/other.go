@@ -33,7 +33,7 @@ func (s *signIn) otherRows(b page.Base, all []accounts.Account) (rows []otherRow
 
 // wayTo is the way to a provider's account.
 func (s *signIn) wayTo(id accounts.ID) signin.Way {
-	w := signin.Way{Candidate: accounts.Candidate{Found: accounts.Found{ID: id}}}
+	w := signin.Way{Candidate: accounts.Candidate{Found: accounts.Found{ID: id, Address: accounts.Address(id.Typed())}}}
 	if id.Implementation == accounts.OAuth {
 		w.Provider = strings.TrimSuffix(id.Typed(), ":")
 		return w

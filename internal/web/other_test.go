@@ -16,7 +16,7 @@ func TestAnAccountLeadsToItsProvider(t *testing.T) {
 		{Implementation: accounts.OpenID, Identifier: "https://op.example/a b c1"}: {issuer: "https://op.example/a"},
 		{Implementation: accounts.OpenID, Identifier: "https://ann.example/me"}:    {}, // OpenID 2.0: the URL is asked
 	} {
-		if w := s.wayTo(id); w.ID != id || w.Provider != want.provider || w.Issuer != want.issuer {
+		if w := s.wayTo(id); w.ID != id || w.Address == "" || w.Provider != want.provider || w.Issuer != want.issuer {
 			t.Errorf("%v: %+v", id, w)
 		}
 	}
