@@ -217,7 +217,7 @@ type Waiting struct {
 	Adding   bool   // the address is added to the person of a session
 	Question string // the ID of the message's question, "" if it has none
 	Answered bool   // somebody has said yes to it
-	// Others are other ways in, for a known browser.
+	// Others are other ways in, for a trusted browser.
 	Others []accounts.Account
 	Now    time.Time
 }

@@ -53,7 +53,7 @@ func (s *signIn) configured(id accounts.ID) bool {
 	return slices.Contains(s.discovery.Implementations(), name)
 }
 
-// postOther signs in by another account of the person whom a known browser's attempt is for.
+// postOther signs in by another account of the person whom a trusted browser's attempt is for.
 func (s *signIn) postOther(c *fiber.Ctx) error {
 	id, _ := strconv.ParseInt(page.Form(c, "account"), 10, 64) // 0 is nobody's
 	by := s.requester(c)
