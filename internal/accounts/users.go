@@ -30,7 +30,6 @@ type User struct {
 	Email       string // the first mail address that was proved
 	Language    string // "": the browser's
 	Active      bool   // has proved an account, and is not deactivated
-	Staff       bool
 	Superuser   bool
 	Invited     bool // may sign in also when sign-up is closed, never swept
 	Joined      time.Time
@@ -45,7 +44,7 @@ type User struct {
 // Name is the user's full name, or "" if none was given.
 func (u User) Name() string { return strings.TrimSpace(u.FirstName + " " + u.LastName) }
 
-const userColumns = `u.id, u.username, u.first_name, u.last_name, u.email, u.language, u.is_active, u.is_staff,
+const userColumns = `u.id, u.username, u.first_name, u.last_name, u.email, u.language, u.is_active,
 	u.is_superuser, u.is_invited, u.date_joined, u.last_login, u.deactivated_at, u.merged_into, u.asked_at, u.browser_epoch`
 
 // scan reads userColumns.
@@ -54,7 +53,7 @@ func (u *User) scan(scan db.Scan) error { return u.scanAfter(nil, scan) }
 // scanAfter reads userColumns that follow other columns, which are scanned to before.
 func (u *User) scanAfter(before []any, scan db.Scan) error {
 	return scan(append(before, &u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Language, &u.Active,
-		&u.Staff, &u.Superuser, &u.Invited, &u.Joined, &u.LastLogin, &u.Deactivated, &u.MergedInto, &u.Requested, &u.BrowserEpoch)...)
+		&u.Superuser, &u.Invited, &u.Joined, &u.LastLogin, &u.Deactivated, &u.MergedInto, &u.Requested, &u.BrowserEpoch)...)
 }
 
 // For queries of other packages that read a row together with its user.
@@ -62,12 +61,12 @@ const (
 	// JoinUser joins a table's user as u, by its column user_id.
 	JoinUser = `JOIN users u ON u.id = user_id`
 	// BriefColumns are what a page or an app may show of a user, in the order of Brief.
-	BriefColumns = `u.id, u.username, u.first_name, u.last_name, u.email, u.language, u.is_active, u.is_staff, u.is_superuser`
+	BriefColumns = `u.id, u.username, u.first_name, u.last_name, u.email, u.language, u.is_active, u.is_superuser`
 )
 
 // Brief is where BriefColumns are scanned to.
 func (u *User) Brief() []any {
-	return []any{&u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Language, &u.Active, &u.Staff, &u.Superuser}
+	return []any{&u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Language, &u.Active, &u.Superuser}
 }
 
 // GetUser returns a user, or db.ErrNotFound.
@@ -150,7 +149,7 @@ func SetSuperuser(tx *db.Tx, id UserID, is bool, options ...Option) error {
 			return err
 		}
 	}
-	return changed(tx.Exec(`UPDATE users SET is_superuser = $2, is_staff = $2 WHERE id = $1`, id, db.Int(is)))
+	return changed(tx.Exec(`UPDATE users SET is_superuser = $2 WHERE id = $1`, id, db.Int(is)))
 }
 
 // Invite allows a user to sign in also when sign-up is closed.

@@ -40,6 +40,10 @@ const (
 	Exported         Event = "exported"
 	Invited          Event = "invited"
 	LinkMade         Event = "link_made"
+	GroupJoined      Event = "group_joined"
+	GroupLeft        Event = "group_left"
+	Granted          Event = "granted" // a permission
+	Revoked          Event = "revoked"
 )
 
 // Client is where a request came from: never the whole address.

@@ -20,6 +20,9 @@ type Export struct {
 	User     exportUser      `json:"user"`
 	Accounts []exportAccount `json:"accounts"`
 	Sessions []exportSession `json:"sessions"`
+	Groups   []string        `json:"groups"`
+	// Permissions are those that the user was granted, by themselves or by a group.
+	Permissions []string `json:"permissions"`
 
 	db *db.DB
 }
@@ -114,8 +117,17 @@ func (e *Export) read(tx *db.Tx, user accounts.UserID, d *Directory) error {
 	u := p.User
 	e.User = exportUser{
 		ID: u.ID, Username: u.Username, FirstName: u.FirstName, LastName: u.LastName, Email: u.Email, Language: u.Language,
-		Active: u.Active, Staff: u.Staff, Superuser: u.Superuser, Invited: u.Invited,
+		Active: u.Active, Superuser: u.Superuser, Invited: u.Invited,
 		Joined: u.Joined, LastLogin: maybe(u.LastLogin), Deactivated: maybe(u.Deactivated), Requested: maybe(u.Requested), BrowserEpoch: u.BrowserEpoch, MergedInto: u.MergedInto,
+	}
+	if e.User.Staff, err = u.Staff(tx); err != nil {
+		return err
+	}
+	if e.Groups, err = accounts.GroupsOf(tx, u.ID); err != nil {
+		return err
+	}
+	if e.Permissions, err = accounts.PermissionsOf(tx, u.ID); err != nil {
+		return err
 	}
 	for _, a := range p.Accounts {
 		e.Accounts = append(e.Accounts, exportAccount{

@@ -35,7 +35,7 @@ func Dump(t testing.TB, d *db.DB) map[string][]string {
 				err := scan(into...)
 				rows[table] = append(rows[table], line(names, values))
 				return err
-			}, `SELECT `+strings.Join(names, ", ")+` FROM `+table+` ORDER BY 1, 2`))
+			}, `SELECT `+strings.Join(names, ", ")+` FROM `+table+` ORDER BY `+strings.Join(names[:min(2, len(names))], ", ")))
 		}
 		return err
 	}); err != nil {
