@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"internal/signin", "internal/directory", "internal/check"},
 	{"internal/door", "internal/sweep"},
 	{"internal/page", "internal/ungleichotp", "internal/bus"},
-	{"internal/web"},
+	{"internal/web", "internal/command"},
 	{"client/otp"},
 	{"client/otp/fiberotp", "client/otp/bus"},
 	{"cmd/djauthy"},

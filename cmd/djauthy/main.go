@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/djauthy/djauthy/internal/command"
 )
 
 // version is set by the build: -ldflags "-X main.version=v1.2.3".
@@ -34,7 +36,7 @@ type cli struct {
 	Serve           serveCmd           `cmd:"" default:"1" help:"Run the server. This is what djauthy does without a command."`
 	Check           checkCmd           `cmd:"" help:"Try everything that is configured and say what is wrong."`
 	Sweep           sweepCmd           `cmd:"" help:"Remove expired rows, once; for cron."`
-	Users           usersCmd           `cmd:"" help:"List, show and change users. ID is a username, a user's id, or any address."`
+	Users           command.Users      `cmd:"" help:"List, show and change users. ID is a username, a user's id, or any address."`
 	Discover        discoverCmd        `cmd:"" help:"What the sign-in box would do with an address, and why."`
 	Services        servicesCmd        `cmd:"" help:"Micro services: their triples (name, realm, seed) and realms."`
 	Messages        messagesCmd        `cmd:"" help:"The outbox: what was sent, to whom, and what the mail server said."`
@@ -88,14 +90,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitOK
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "djauthy: %v\nTry: %s --help\n", err, command(err))
+		fmt.Fprintf(stderr, "djauthy: %v\nTry: %s --help\n", err, called(err))
 		return exitUsage
 	}
 	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, environ: environ, config: c.Config, json: c.JSON}
-	if err := parsed.Run(e); err != nil {
+	if err := parsed.Run(e, e.commands()); err != nil {
 		fmt.Fprintln(stderr, "djauthy:", err)
-		var u usageError
-		if errors.As(err, &u) {
+		if errors.As(err, new(usageError)) || errors.As(err, new(command.UsageError)) {
 			return exitUsage
 		}
 		return exitFailed
@@ -103,8 +104,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitOK
 }
 
-// command is the part of the command line that was parsed before the error.
-func command(err error) string {
+// called is the part of the command line that was parsed before the error.
+func called(err error) string {
 	name := "djauthy"
 	if wrong := (*kong.ParseError)(nil); errors.As(err, &wrong) && wrong.Context != nil {
 		for _, p := range wrong.Context.Path {

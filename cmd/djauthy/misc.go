@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/djauthy/djauthy/internal/command"
 	"github.com/djauthy/djauthy/internal/terminal"
 )
 
@@ -20,6 +21,20 @@ func (e *env) print(v any) error { return e.out().Print(v) }
 
 // table prints rows under a head, for people.
 func (e *env) table(head []string, rows [][]string) error { return e.out().Table(head, rows) }
+
+// note prints a remark on standard error, beside the command's output.
+func (e *env) note(text string) { fmt.Fprintln(e.stderr, "djauthy:", terminal.Printable(text)) }
+
+// commands is the environment of commands of package command.
+func (e *env) commands() *command.Env {
+	return &command.Env{Ctx: e.ctx, Out: e.out(), Note: e.note, Open: func() (*command.House, error) {
+		h, err := e.open()
+		if err != nil {
+			return nil, err
+		}
+		return &command.House{Directory: h.directory, Signin: h.signin, Words: h.words, PublicURL: h.cfg.PublicURL, Close: h.close}, nil
+	}}
+}
 
 type versionCmd struct{}
 

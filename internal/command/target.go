@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"errors"
@@ -7,7 +7,6 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/directory"
-	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 // target is the user that a command is about.
@@ -16,12 +15,12 @@ type target struct {
 }
 
 // explain turns an error about the user into one that says what to do.
-func (t target) explain(e *env, h *app, err error) error {
+func (t target) explain(e *Env, h *House, err error) error {
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		return fmt.Errorf("no user has the username, id or address %q; `djauthy users list` shows all", t.ID)
 	case errors.Is(err, accounts.ErrLastSuperuser):
-		u, _ := h.directory.Find(e.ctx, t.ID)
+		u, _ := h.Directory.Find(e.Ctx, t.ID)
 		return fmt.Errorf("%s is the last superuser: %w. `djauthy users promote ID` makes another; --force does it all the same", u.Username, err)
 	}
 	return err
@@ -40,30 +39,27 @@ func (f forced) options() []accounts.Option {
 }
 
 // with opens the program and runs fn, whose error it explains.
-func (t target) with(e *env, fn func(h *app) error) error {
-	h, err := e.open()
+func (t target) with(e *Env, fn func(h *House) error) error {
+	h, err := e.Open()
 	if err != nil {
 		return err
 	}
-	return errors.Join(t.explain(e, h, fn(h)), h.close())
+	return errors.Join(t.explain(e, h, fn(h)), h.Close())
 }
 
 // change makes a change of the user and shows the user. already is the note for a user who
 // was in that state before.
-func (t target) change(e *env, already string, do func(d *directory.Directory) (directory.Changed, error)) error {
+func (t target) change(e *Env, already string, do func(d *directory.Directory) (directory.Changed, error)) error {
 	var out directory.Changed
-	err := t.with(e, func(h *app) (err error) {
-		out, err = do(h.directory)
+	err := t.with(e, func(h *House) (err error) {
+		out, err = do(h.Directory)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	if out.Already {
-		e.note(out.Username + " " + already)
+		e.Note(out.Username + " " + already)
 	}
 	return toJSON(out.Person).show(e)
 }
-
-// note prints a remark on standard error, beside the command's output.
-func (e *env) note(text string) { fmt.Fprintln(e.stderr, "djauthy:", terminal.Printable(text)) }

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"bufio"
@@ -13,19 +13,20 @@ import (
 	"github.com/djauthy/djauthy/internal/terminal"
 )
 
-type usersCmd struct {
-	List       usersListCmd       `cmd:"" help:"List users."`
-	Show       usersShowCmd       `cmd:"" help:"Show a user."`
-	Add        usersAddCmd        `cmd:"" help:"Invite a user: never swept, may sign in also when sign-up is closed."`
-	Activate   usersActivateCmd   `cmd:"" help:"Let a deactivated user sign in again."`
-	Deactivate usersDeactivateCmd `cmd:"" help:"Keep a user from signing in and end their sessions."`
-	Promote    usersPromoteCmd    `cmd:"" help:"Make a user a superuser."`
-	Demote     usersDemoteCmd     `cmd:"" help:"Make a superuser an ordinary user."`
-	Rename     usersRenameCmd     `cmd:"" help:"Give a user another username. The old one is never given to anybody else."`
-	Unmerge    usersUnmergeCmd    `cmd:"" help:"Undo the merge that made a user an alias of another."`
-	Link       usersLinkCmd       `cmd:"" help:"Print a one-time link that signs the user in in any browser."`
-	Export     usersExportCmd     `cmd:"" help:"Print all data about a user, as JSON."`
-	Delete     usersDeleteCmd     `cmd:"" help:"Remove a user and all data about them."`
+// Users are the commands on users.
+type Users struct {
+	List       usersList       `cmd:"" help:"List users."`
+	Show       usersShow       `cmd:"" help:"Show a user."`
+	Add        usersAdd        `cmd:"" help:"Invite a user: never swept, may sign in also when sign-up is closed."`
+	Activate   usersActivate   `cmd:"" help:"Let a deactivated user sign in again."`
+	Deactivate usersDeactivate `cmd:"" help:"Keep a user from signing in and end their sessions."`
+	Promote    usersPromote    `cmd:"" help:"Make a user a superuser."`
+	Demote     usersDemote     `cmd:"" help:"Make a superuser an ordinary user."`
+	Rename     usersRename     `cmd:"" help:"Give a user another username. The old one is never given to anybody else."`
+	Unmerge    usersUnmerge    `cmd:"" help:"Undo the merge that made a user an alias of another."`
+	Link       usersLink       `cmd:"" help:"Print a one-time link that signs the user in in any browser."`
+	Export     usersExport     `cmd:"" help:"Print all data about a user, as JSON."`
+	Delete     usersDelete     `cmd:"" help:"Remove a user and all data about them."`
 }
 
 // userJSON is a user as commands print it.
@@ -77,11 +78,11 @@ func (j userJSON) lastLogin() string {
 	return j.LastLogin.Format("2006-01-02 15:04")
 }
 
-func (j userJSON) show(e *env) error {
-	if e.json {
-		return e.print(j)
+func (j userJSON) show(e *Env) error {
+	if e.Out.JSON {
+		return e.Out.Print(j)
 	}
-	return e.table([]string{"USERNAME", j.Username}, [][]string{
+	return e.Out.Table([]string{"USERNAME", j.Username}, [][]string{
 		{"ID", fmt.Sprint(j.ID)},
 		{"NAME", j.Name},
 		{"STATE", j.state()},
@@ -91,18 +92,18 @@ func (j userJSON) show(e *env) error {
 	})
 }
 
-type usersListCmd struct{}
+type usersList struct{}
 
 // Run lists all users.
-func (usersListCmd) Run(e *env) error {
-	h, err := e.open()
+func (usersList) Run(e *Env) error {
+	h, err := e.Open()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = h.close() }()
+	defer func() { _ = h.Close() }()
 	head := []string{"USERNAME", "STATE", "EMAIL", "NAME", "LAST SIGN-IN"}
-	return terminal.List(e.out(), head, func(after accounts.UserID) (lines []terminal.Line, next accounts.UserID, more bool, err error) {
-		some, err := h.directory.List(e.ctx, after, terminal.Size)
+	return terminal.List(e.Out, head, func(after accounts.UserID) (lines []terminal.Line, next accounts.UserID, more bool, err error) {
+		some, err := h.Directory.List(e.Ctx, after, terminal.Size)
 		for _, u := range some {
 			j := toJSON(directory.Person{User: u})
 			lines = append(lines, terminal.Row(j, j.Username, j.state(), j.Email, j.Name, j.lastLogin()))
@@ -112,13 +113,13 @@ func (usersListCmd) Run(e *env) error {
 	})
 }
 
-type usersShowCmd struct{ target }
+type usersShow struct{ target }
 
 // Run shows a user.
-func (c usersShowCmd) Run(e *env) error {
+func (c usersShow) Run(e *Env) error {
 	var p directory.Person
-	if err := c.with(e, func(h *app) (err error) {
-		p, err = h.directory.Show(e.ctx, c.ID)
+	if err := c.with(e, func(h *House) (err error) {
+		p, err = h.Directory.Show(e.Ctx, c.ID)
 		return err
 	}); err != nil {
 		return err
@@ -126,158 +127,158 @@ func (c usersShowCmd) Run(e *env) error {
 	return toJSON(p).show(e)
 }
 
-type usersAddCmd struct {
+type usersAdd struct {
 	Address string `arg:"" name:"id" help:"The address to invite, such as ann@example.org."`
 }
 
 // Run invites a user. Somebody who is invited already stays so.
-func (c usersAddCmd) Run(e *env) error {
-	h, err := e.open()
+func (c usersAdd) Run(e *Env) error {
+	h, err := e.Open()
 	if err != nil {
 		return err
 	}
 	out, err := h.invite(e, c.Address)
-	if err = errors.Join(err, h.close()); err != nil {
+	if err = errors.Join(err, h.Close()); err != nil {
 		return err
 	}
 	switch {
 	case !out.Deactivated.IsZero():
-		e.note(fmt.Sprintf("%s is deactivated; `djauthy users activate %s` lets them in again", out.Username, out.Username))
+		e.Note(fmt.Sprintf("%s is deactivated; `djauthy users activate %s` lets them in again", out.Username, out.Username))
 	case out.Already:
-		e.note(out.Username + " is invited already")
+		e.Note(out.Username + " is invited already")
 	}
 	return toJSON(out.Person).show(e)
 }
 
 // invite makes sure that an address has an invited user.
-func (h *app) invite(e *env, address string) (directory.Changed, error) {
-	id, refusal := h.discovery.Find(address, "")
+func (h *House) invite(e *Env, address string) (directory.Changed, error) {
+	id, refusal := h.Directory.Discovery.Find(address, "")
 	if refusal != "" {
-		return directory.Changed{}, usageError{fmt.Errorf("%q: %s", address, h.words.Get("en").T("problem.id."+string(refusal)))}
+		return directory.Changed{}, UsageError{fmt.Errorf("%q: %s", address, h.Words.Get("en").T("problem.id."+string(refusal)))}
 	}
-	return h.directory.Invite(e.ctx, directory.Command(), id)
+	return h.Directory.Invite(e.Ctx, directory.Command(), id)
 }
 
-type usersActivateCmd struct{ target }
+type usersActivate struct{ target }
 
 // Run reactivates a user.
-func (c usersActivateCmd) Run(e *env) error {
+func (c usersActivate) Run(e *Env) error {
 	return c.change(e, "can sign in already", func(d *directory.Directory) (directory.Changed, error) {
-		return d.Activate(e.ctx, directory.Command(), c.ID)
+		return d.Activate(e.Ctx, directory.Command(), c.ID)
 	})
 }
 
-type usersDeactivateCmd struct {
+type usersDeactivate struct {
 	target
 	forced
 }
 
 // Run deactivates a user.
-func (c usersDeactivateCmd) Run(e *env) error {
+func (c usersDeactivate) Run(e *Env) error {
 	return c.change(e, "is deactivated already", func(d *directory.Directory) (directory.Changed, error) {
-		return d.Deactivate(e.ctx, directory.Command(), c.ID, c.options()...)
+		return d.Deactivate(e.Ctx, directory.Command(), c.ID, c.options()...)
 	})
 }
 
-type usersPromoteCmd struct{ target }
+type usersPromote struct{ target }
 
 // Run makes a superuser.
-func (c usersPromoteCmd) Run(e *env) error {
+func (c usersPromote) Run(e *Env) error {
 	return c.change(e, "is a superuser already", func(d *directory.Directory) (directory.Changed, error) {
-		return d.Promote(e.ctx, directory.Command(), c.ID)
+		return d.Promote(e.Ctx, directory.Command(), c.ID)
 	})
 }
 
-type usersDemoteCmd struct {
+type usersDemote struct {
 	target
 	forced
 }
 
 // Run makes a superuser an ordinary user.
-func (c usersDemoteCmd) Run(e *env) error {
+func (c usersDemote) Run(e *Env) error {
 	return c.change(e, "is no superuser", func(d *directory.Directory) (directory.Changed, error) {
-		return d.Demote(e.ctx, directory.Command(), c.ID, c.options()...)
+		return d.Demote(e.Ctx, directory.Command(), c.ID, c.options()...)
 	})
 }
 
-type usersRenameCmd struct {
+type usersRename struct {
 	target
 	Username string `arg:"" help:"The new username: 3 to 30 small letters, digits, dots, hyphens and underscores."`
 }
 
 // Run gives a user another username.
-func (c usersRenameCmd) Run(e *env) error {
+func (c usersRename) Run(e *Env) error {
 	return c.change(e, "has that username already", func(d *directory.Directory) (directory.Changed, error) {
-		return d.Rename(e.ctx, directory.Command(), c.ID, c.Username)
+		return d.Rename(e.Ctx, directory.Command(), c.ID, c.Username)
 	})
 }
 
-type usersUnmergeCmd struct{ target }
+type usersUnmerge struct{ target }
 
 // Run undoes a merge.
-func (c usersUnmergeCmd) Run(e *env) error {
+func (c usersUnmerge) Run(e *Env) error {
 	return c.change(e, "is nobody's alias", func(d *directory.Directory) (directory.Changed, error) {
-		return d.Unmerge(e.ctx, directory.Command(), c.ID)
+		return d.Unmerge(e.Ctx, directory.Command(), c.ID)
 	})
 }
 
-type usersLinkCmd struct{ target }
+type usersLink struct{ target }
 
 // Run prints a one-time link.
-func (c usersLinkCmd) Run(e *env) error {
+func (c usersLink) Run(e *Env) error {
 	var url string
-	if err := c.with(e, func(h *app) error {
-		u, err := h.directory.Find(e.ctx, c.ID)
+	if err := c.with(e, func(h *House) error {
+		u, err := h.Directory.Find(e.Ctx, c.ID)
 		if err != nil {
 			return err
 		}
-		link, err := h.signin.MakeLink(e.ctx, u.ID)
+		link, err := h.Signin.MakeLink(e.Ctx, u.ID)
 		if errors.Is(err, signin.ErrDeactivated) {
 			return fmt.Errorf("%s is deactivated; `djauthy users activate %s` lets them in again", u.Username, u.Username)
 		}
-		url = h.cfg.PublicURL + "/login/link/" + link.String()
+		url = h.PublicURL + "/login/link/" + link.String()
 		return err
 	}); err != nil {
 		return err
 	}
-	if e.json {
-		return e.print(map[string]string{"url": url})
+	if e.Out.JSON {
+		return e.Out.Print(map[string]string{"url": url})
 	}
-	_, err := fmt.Fprintln(e.stdout, url)
+	_, err := fmt.Fprintln(e.Out.W, url)
 	return err
 }
 
-type usersExportCmd struct{ target }
+type usersExport struct{ target }
 
 // Run prints all data about a user.
-func (c usersExportCmd) Run(e *env) error {
-	return c.with(e, func(h *app) error {
-		x, err := h.directory.Export(e.ctx, directory.Command(), c.ID)
+func (c usersExport) Run(e *Env) error {
+	return c.with(e, func(h *House) error {
+		x, err := h.Directory.Export(e.Ctx, directory.Command(), c.ID)
 		if err != nil {
 			return err
 		}
-		w := bufio.NewWriter(e.stdout)
-		return errors.Join(x.Write(e.ctx, w), w.Flush())
+		w := bufio.NewWriter(e.Out.W)
+		return errors.Join(x.Write(e.Ctx, w), w.Flush())
 	})
 }
 
-type usersDeleteCmd struct {
+type usersDelete struct {
 	target
 	forced
 }
 
 // Run removes a user.
-func (c usersDeleteCmd) Run(e *env) error {
+func (c usersDelete) Run(e *Env) error {
 	var u accounts.User
-	if err := c.with(e, func(h *app) (err error) {
-		u, err = h.directory.Delete(e.ctx, directory.Command(), c.ID, c.options()...)
+	if err := c.with(e, func(h *House) (err error) {
+		u, err = h.Directory.Delete(e.Ctx, directory.Command(), c.ID, c.options()...)
 		return err
 	}); err != nil {
 		return err
 	}
-	if e.json {
-		return e.print(map[string]string{"deleted": u.Username})
+	if e.Out.JSON {
+		return e.Out.Print(map[string]string{"deleted": u.Username})
 	}
-	_, err := fmt.Fprintln(e.stdout, "Deleted", u.Username)
+	_, err := fmt.Fprintln(e.Out.W, "Deleted", u.Username)
 	return err
 }

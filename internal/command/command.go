@@ -1,0 +1,53 @@
+// Package command holds the commands of administrators on people and their rights: users,
+// groups, permissions. Each is a skin over one method of directory or signin.
+//
+// It reads what was typed, calls the method, and prints what came of it. It does not know
+// how the program is wired, nor the server: cmd/djauthy gives it both, and has the other
+// commands.
+package command
+
+import (
+	"context"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/directory"
+	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/terminal"
+	"github.com/djauthy/djauthy/internal/words"
+)
+
+// Env is the environment of a command.
+type Env struct {
+	Ctx context.Context
+	Out terminal.Out
+	// Note prints a remark on standard error, beside the command's output.
+	Note func(text string)
+	// Open opens the program on a database that exists and is up to date. The caller closes
+	// what it returns.
+	Open func() (*House, error)
+}
+
+// House is what commands use of the program.
+type House struct {
+	Directory *directory.Directory
+	Signin    *signin.Service
+	Words     *words.Catalogue
+	PublicURL string
+	Close     func() error
+}
+
+// UsageError is a mistake in how a command was called.
+type UsageError struct{ Err error }
+
+func (e UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the mistake.
+func (e UsageError) Unwrap() error { return e.Err }
+
+// pointer returns nil, JSON's null, for the zero time.
+func pointer(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
