@@ -33,22 +33,24 @@ type cli struct {
 	Config string `help:"Settings as a TOML file; without it defaults and the environment." env:"DJAUTHY_CONFIG" placeholder:"FILE" type:"path"`
 	JSON   bool   `name:"json" help:"Print JSON, for programs."`
 
-	Serve           serveCmd           `cmd:"" default:"1" help:"Run the server. This is what djauthy does without a command."`
-	Check           checkCmd           `cmd:"" help:"Try everything that is configured and say what is wrong."`
-	Sweep           sweepCmd           `cmd:"" help:"Remove expired rows, once; for cron."`
-	Users           command.Users      `cmd:"" help:"List, show and change users. ID is a username, a user's id, or any address."`
-	Discover        discoverCmd        `cmd:"" help:"What the sign-in box would do with an address, and why."`
-	Services        servicesCmd        `cmd:"" help:"Micro services: their triples (name, realm, seed) and realms."`
-	Messages        messagesCmd        `cmd:"" help:"The outbox: what was sent, to whom, and what the mail server said."`
-	Createsuperuser createSuperuserCmd `cmd:"" help:"Make a superuser."`
-	Client          clientCmd          `cmd:"" name:"ungleichotpclient" help:"Act as a micro service: create, list, delete or verify entries."`
-	Backup          backupCmd          `cmd:"" help:"Write all rows into one file, beside a running server."`
-	Restore         restoreCmd         `cmd:"" help:"Fill an empty database with the rows of a backup."`
-	Copy            copyCmd            `cmd:"" help:"Copy all rows into an empty database, also from SQLite to PostgreSQL and back."`
-	Migrate         migrateCmd         `cmd:"" help:"Make the database, or bring it up to date. The server does so when it starts, too."`
-	Health          healthCmd          `cmd:"" help:"Exit 0 if the server answers; for containers."`
-	ConfigCmd       configCmd          `cmd:"" name:"config" help:"Print the settings in force, secrets hidden."`
-	Version         versionCmd         `cmd:"" help:"Print the version."`
+	Serve           serveCmd            `cmd:"" default:"1" help:"Run the server. This is what djauthy does without a command."`
+	Check           checkCmd            `cmd:"" help:"Try everything that is configured and say what is wrong."`
+	Sweep           sweepCmd            `cmd:"" help:"Remove expired rows, once; for cron."`
+	Users           command.Users       `cmd:"" help:"List, show and change users. ID is a username, a user's id, or any address."`
+	Groups          command.Groups      `cmd:"" help:"Groups of users."`
+	Permissions     command.Permissions `cmd:"" help:"Permissions of groups and users."`
+	Discover        discoverCmd         `cmd:"" help:"What the sign-in box would do with an address, and why."`
+	Services        servicesCmd         `cmd:"" help:"Micro services: their triples (name, realm, seed) and realms."`
+	Messages        messagesCmd         `cmd:"" help:"The outbox: what was sent, to whom, and what the mail server said."`
+	Createsuperuser createSuperuserCmd  `cmd:"" help:"Make a superuser."`
+	Client          clientCmd           `cmd:"" name:"ungleichotpclient" help:"Act as a micro service: create, list, delete or verify entries."`
+	Backup          backupCmd           `cmd:"" help:"Write all rows into one file, beside a running server."`
+	Restore         restoreCmd          `cmd:"" help:"Fill an empty database with the rows of a backup."`
+	Copy            copyCmd             `cmd:"" help:"Copy all rows into an empty database, also from SQLite to PostgreSQL and back."`
+	Migrate         migrateCmd          `cmd:"" help:"Make the database, or bring it up to date. The server does so when it starts, too."`
+	Health          healthCmd           `cmd:"" help:"Exit 0 if the server answers; for containers."`
+	ConfigCmd       configCmd           `cmd:"" name:"config" help:"Print the settings in force, secrets hidden."`
+	Version         versionCmd          `cmd:"" help:"Print the version."`
 }
 
 // env is the commands' environment: streams, variables and flags. Tests pass their own.

@@ -8,6 +8,8 @@ package command
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/directory"
@@ -34,6 +36,29 @@ type House struct {
 	Words     *words.Catalogue
 	PublicURL string
 	Close     func() error
+}
+
+// with opens the program and runs fn, whose error it explains.
+func (e *Env) with(fn func(h *House) error) error {
+	h, err := e.Open()
+	if err != nil {
+		return err
+	}
+	err = fn(h)
+	var unknown directory.Unknown
+	if errors.As(err, &unknown) {
+		err = fmt.Errorf("%w; `djauthy %ss list` shows all", unknown, unknown.Kind)
+	}
+	return errors.Join(err, h.Close())
+}
+
+// say prints what was done: a value for programs, a sentence for people.
+func (e *Env) say(value any, sentence string) error {
+	if e.Out.JSON {
+		return e.Out.Print(value)
+	}
+	_, err := fmt.Fprintln(e.Out.W, terminal.Printable(sentence))
+	return err
 }
 
 // UsageError is a mistake in how a command was called.
