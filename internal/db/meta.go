@@ -92,3 +92,9 @@ func (d *DB) Empty(ctx context.Context) (empty bool, err error) {
 	})
 	return empty, err
 }
+
+// MetaColumn is a column of a query that brings the fact under a key along, "" if there is
+// none.
+func MetaColumn(key string) string {
+	return `coalesce((SELECT value FROM meta WHERE key = '` + key + `'), '')`
+}

@@ -3,6 +3,7 @@ package multifactor
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -174,6 +175,41 @@ type Level struct {
 	// the proof lives.
 	Valid map[Factor]Span `json:"valid"`
 	For   Guards          `json:"for"`
+}
+
+// Normal returns the level as it is stored and printed: what it guards in order, each once,
+// and empty lists for nil.
+func (l Level) Normal() Level {
+	l.For = Guards{
+		Permissions: inLine(l.For.Permissions), Groups: inLine(l.For.Groups), Apps: inLine(l.For.Apps), Sites: inLine(l.For.Sites), Actions: inLine(l.For.Actions),
+	}
+	if l.Valid == nil {
+		l.Valid = map[Factor]Span{}
+	}
+	return l
+}
+
+// TimedFactors lists the factors of Valid in order.
+func (l Level) TimedFactors() []Factor { return slices.Sorted(maps.Keys(l.Valid)) }
+
+// inLine returns names in order, each once.
+func inLine(names []string) []string {
+	all := append([]string{}, names...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Equal reports whether two levels are the same.
+func (l Level) Equal(o Level) bool {
+	a, err := json.Marshal(l.Normal())
+	b, err2 := json.Marshal(o.Normal())
+	return err == nil && err2 == nil && string(a) == string(b)
+}
+
+// asksAs reports whether two levels need the same, whatever they guard.
+func (l Level) asksAs(o Level) bool {
+	l.For, o.For = Guards{}, Guards{}
+	return l.Equal(o)
 }
 
 // levelName is the form of a level's name, which is part of addresses and acr values.
