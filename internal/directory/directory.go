@@ -14,6 +14,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/session"
 )
@@ -24,6 +25,7 @@ type Directory struct {
 	Sessions  *session.Store
 	Services  *services.Service
 	Discovery accounts.Discovery
+	Factors   multifactor.Server
 	Log       *slog.Logger
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/multifactor"
 )
 
 // Unknown reports something that a command or a page named and that does not exist.
@@ -20,6 +21,26 @@ func (e Unknown) Error() string { return fmt.Sprintf("there is no %s %q", e.Kind
 
 // Is makes an Unknown a db.ErrNotFound.
 func (e Unknown) Is(target error) bool { return target == db.ErrNotFound }
+
+// unguarded returns an error for something that a level guards: if it went and came back, it
+// would no longer be guarded.
+func unguarded(tx *db.Tx, thing multifactor.Thing) error {
+	levels, err := multifactor.Guarding(tx, thing)
+	if err == nil && len(levels) > 0 {
+		err = Guarded{thing, levels[0]}
+	}
+	return err
+}
+
+// Guarded reports something that cannot go, because a level guards it.
+type Guarded struct {
+	Thing multifactor.Thing
+	Level string
+}
+
+func (e Guarded) Error() string {
+	return fmt.Sprintf("the level %q guards the %s %q; change that level first, by `djauthy levels set` or `delete`", e.Level, e.Thing.Kind, e.Thing.Name)
+}
 
 // administer runs a change of rights, if the actor may make it.
 func (d *Directory) administer(ctx context.Context, by Actor, fn func(tx *db.Tx) error) error {
@@ -71,6 +92,9 @@ func (d *Directory) AddGroup(ctx context.Context, by Actor, name string) (g acco
 func (d *Directory) DeleteGroup(ctx context.Context, by Actor, name string) (g accounts.Group, err error) {
 	err = d.administer(ctx, by, func(tx *db.Tx) error {
 		if g, err = findGroup(tx, name); err != nil {
+			return err
+		}
+		if err := unguarded(tx, multifactor.Thing{Kind: multifactor.Group, Name: g.Name}); err != nil {
 			return err
 		}
 		if err := accounts.DeleteGroup(tx, g.ID); err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/multifactor"
 )
 
 // Permissions returns all permissions by name.
@@ -33,6 +34,9 @@ func (d *Directory) AddPermission(ctx context.Context, by Actor, name string) er
 // accounts.ErrOwnPermission for one of djauthy's own.
 func (d *Directory) DeletePermission(ctx context.Context, by Actor, name string) error {
 	return d.administer(ctx, by, func(tx *db.Tx) error {
+		if err := unguarded(tx, multifactor.Thing{Kind: multifactor.Permission, Name: name}); err != nil {
+			return err
+		}
 		err := accounts.DeletePermission(tx, name)
 		if errors.Is(err, db.ErrNotFound) {
 			return Unknown{"permission", name}
