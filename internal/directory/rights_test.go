@@ -10,6 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/directory"
+	"github.com/djauthy/djauthy/internal/multifactor"
 )
 
 // rightUses are the use cases that change rights.
@@ -39,6 +40,12 @@ var rightUses = map[string]func(context.Context, *directory.Directory, directory
 	"Grant": func(ctx context.Context, d *directory.Directory, by directory.Actor) error {
 		_, err := d.Grant(ctx, by, "djauthy.log.view", directory.Grantee{User: "ann@example.org"})
 		return err
+	},
+	"SetLevel": func(ctx context.Context, d *directory.Directory, by directory.Actor) error {
+		return d.SetLevel(ctx, by, multifactor.Level{Name: "l", Need: []multifactor.Need{{"email"}}})
+	},
+	"DeleteLevel": func(ctx context.Context, d *directory.Directory, by directory.Actor) error {
+		return d.DeleteLevel(ctx, by, "l")
 	},
 	"Revoke": func(ctx context.Context, d *directory.Directory, by directory.Actor) error {
 		_, err := d.Revoke(ctx, by, "djauthy.log.view", directory.Grantee{User: "ann@example.org"})
