@@ -39,6 +39,7 @@ type cli struct {
 	Users           command.Users       `cmd:"" help:"List, show and change users. ID is a username, a user's id, or any address."`
 	Groups          command.Groups      `cmd:"" help:"Groups of users."`
 	Permissions     command.Permissions `cmd:"" help:"Permissions of groups and users."`
+	Levels          command.Levels      `cmd:"" help:"Factor levels: what has to be proved for what."`
 	Discover        discoverCmd         `cmd:"" help:"What the sign-in box would do with an address, and why."`
 	Services        servicesCmd         `cmd:"" help:"Micro services: their triples (name, realm, seed) and realms."`
 	Messages        messagesCmd         `cmd:"" help:"The outbox: what was sent, to whom, and what the mail server said."`

@@ -27,7 +27,7 @@ func (e *env) note(text string) { fmt.Fprintln(e.stderr, "djauthy:", terminal.Pr
 
 // commands is the environment of commands of package command.
 func (e *env) commands() *command.Env {
-	return &command.Env{Ctx: e.ctx, Out: e.out(), Note: e.note, Open: func() (*command.House, error) {
+	return &command.Env{Ctx: e.ctx, In: e.stdin, Out: e.out(), Note: e.note, Open: func() (*command.House, error) {
 		h, err := e.open()
 		if err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 
 	"github.com/djauthy/djauthy/internal/store"
 
@@ -129,7 +130,7 @@ func (h *app) wire(e *env) error {
 	h.signin = signin.New(h.db, h.outbox, codes, h.sessions, h.federation, h.keys, settings, h.log)
 	h.services = services.New(h.db, h.keys, services.Settings{Window: h.cfg.OTP.Window, SingleUse: h.cfg.OTP.SingleUse}, h.log)
 	h.services.Verified = h.metrics.Verify
-	h.directory = &directory.Directory{DB: h.db, Sessions: h.sessions, Services: h.services, Discovery: h.discovery, Log: h.log}
+	h.directory = &directory.Directory{DB: h.db, Sessions: h.sessions, Services: h.services, Discovery: h.discovery, Factors: h.factors(), Log: h.log}
 	if h.cfg.Bus.URL != "" {
 		h.bus = &bus.Bus{Services: h.services, URL: h.cfg.Bus.URL, Names: h.cfg.Bus.Services, Log: h.log, Answered: h.metrics.Bus}
 		h.metrics.BusConnected(func() bool { return h.bus.Ready() == nil })
@@ -150,6 +151,24 @@ func discovery(c *config.Config) accounts.Discovery {
 		d.Providers = append(d.Providers, accounts.ProviderIDs{Name: p.Name, Kind: p.Kind, Issuer: p.Issuer, Domains: p.Domains})
 	}
 	return d
+}
+
+// factors are the factors that this server has.
+func (h *app) factors() multifactor.Server {
+	domain := net.ParseIP(h.cfg.PublicHost()) == nil // WebAuthn refuses addresses
+	s := multifactor.Server{Providers: h.discovery.Providers, Has: map[multifactor.Factor]bool{
+		accounts.Email: true, accounts.Jabber: h.cfg.Jabber.ID != "", multifactor.AnyCode: true,
+		accounts.OpenID: h.cfg.OpenID.AnyIssuer, accounts.OAuth: false,
+		multifactor.TOTP: true, multifactor.Recovery: true, multifactor.Passkey: domain, multifactor.VerifiedPasskey: domain,
+	}}
+	for _, hook := range h.cfg.Hooks {
+		s.Has[multifactor.Factor(hook.Name)] = true
+	}
+	for _, p := range h.cfg.Providers {
+		s.Has[multifactor.Factor(p.Name)] = true
+		s.Has[multifactor.Factor(p.Kind)] = true
+	}
+	return s
 }
 
 // federationSettings are the settings of providers elsewhere.

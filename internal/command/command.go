@@ -1,5 +1,5 @@
 // Package command holds the commands of administrators on people and their rights: users,
-// groups, permissions. Each is a skin over one method of directory or signin.
+// groups, permissions, factor levels. Each is a skin over one method of directory or signin.
 //
 // It reads what was typed, calls the method, and prints what came of it. It does not know
 // how the program is wired, nor the server: cmd/djauthy gives it both, and has the other
@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/directory"
@@ -21,6 +22,7 @@ import (
 // Env is the environment of a command.
 type Env struct {
 	Ctx context.Context
+	In  io.Reader
 	Out terminal.Out
 	// Note prints a remark on standard error, beside the command's output.
 	Note func(text string)
