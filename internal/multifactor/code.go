@@ -1,8 +1,10 @@
-// Package multifactor owns the proofs of factors: the one-time codes that are sent to an
-// account (auth_code).
+// Package multifactor owns the proofs of factors and what they are worth: the one-time codes
+// that are sent to an account (auth_code), the factor levels (MultiFactorConf), and Decide,
+// which says by levels and proofs whether somebody may do something. Tables levels and
+// level_guards.
 //
-// It knows attempts by their ids only, owns no table, and knows nothing of sessions:
-// the codes of an attempt are a Set, which is stored with the attempt.
+// It knows attempts by their ids only and nothing of sessions: the codes of an attempt are a
+// Set, which is stored with the attempt, and the proofs of a session are passed in.
 package multifactor
 
 import (
