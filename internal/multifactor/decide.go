@@ -4,14 +4,24 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db"
 )
 
 // Way is an account or an authenticator of a person, as levels see it.
 type Way struct {
 	// Factors is what a proof by it counts as: of an email address "email" and "code".
 	Factors []Factor
-	// Key names the account or authenticator. Two proofs of one key count as one.
-	Key string
+	// Key is which account or authenticator it is. Two proofs of one key count as one.
+	Key Key
+}
+
+// Key names an account or an authenticator of a person. The zero Key is the session itself,
+// bound to a key of the device.
+type Key struct {
+	Account       accounts.AccountID
+	Authenticator db.ID
 }
 
 // Is reports whether a proof by the way counts as a factor.
@@ -135,7 +145,7 @@ func (l *Level) missingOf(n Need, ways []Way, held proofs) (missing, enroll []Fa
 		return cmp.Or(cmp.Compare(trouble(b, ways), trouble(a, ways)), cmp.Compare(count(a, ways), count(b, ways)))
 	})
 	filled := pair(dearest, len(held.all), func(f Factor, i int) bool { return held.end(l, n, f, i).After(held.now) })
-	taken := map[string]bool{}
+	taken := map[Key]bool{}
 	for i, at := range filled.of {
 		if at < 0 {
 			missing = append(missing, dearest[i])

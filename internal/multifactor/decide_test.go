@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/multifactor"
 )
 
@@ -19,14 +20,14 @@ var now = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 // kinds are the ways that tests use, by a letter each.
 var kinds = map[byte]multifactor.Way{
-	'e': {Factors: []factor{"email", multifactor.AnyCode}, Key: "account 1"},
-	'f': {Factors: []factor{"email", multifactor.AnyCode}, Key: "account 2"},
-	'j': {Factors: []factor{"jabber", multifactor.AnyCode}, Key: "account 3"},
-	't': {Factors: []factor{multifactor.TOTP}, Key: "authenticator 4"},
-	'p': {Factors: []factor{multifactor.Passkey}, Key: "authenticator 5"},
-	'v': {Factors: []factor{multifactor.Passkey, multifactor.VerifiedPasskey}, Key: "authenticator 6"},
-	'r': {Factors: []factor{multifactor.Recovery}, Key: "authenticator 7"},
-	'b': {Factors: []factor{multifactor.Bound}, Key: "session"},
+	'e': {Factors: []factor{"email", multifactor.AnyCode}, Key: multifactor.Key{Account: 1}},
+	'f': {Factors: []factor{"email", multifactor.AnyCode}, Key: multifactor.Key{Account: 2}},
+	'j': {Factors: []factor{"jabber", multifactor.AnyCode}, Key: multifactor.Key{Account: 3}},
+	't': {Factors: []factor{multifactor.TOTP}, Key: multifactor.Key{Authenticator: 4}},
+	'p': {Factors: []factor{multifactor.Passkey}, Key: multifactor.Key{Authenticator: 5}},
+	'v': {Factors: []factor{multifactor.Passkey, multifactor.VerifiedPasskey}, Key: multifactor.Key{Authenticator: 6}},
+	'r': {Factors: []factor{multifactor.Recovery}, Key: multifactor.Key{Authenticator: 7}},
+	'b': {Factors: []factor{multifactor.Bound}},
 }
 
 // ways are ways by their letters.
@@ -354,7 +355,7 @@ func TestPropertiesOfDeciding(t *testing.T) {
 		if !d.Allowed && !slices.Contains(d.Missing, multifactor.Recovery) {
 			more := slices.Clone(h)
 			for i, f := range d.Missing {
-				more = append(more, held{Way: multifactor.Way{Factors: []factor{f}, Key: "new " + string(rune('0'+i))}, Verified: now, Expires: now.Add(time.Hour)})
+				more = append(more, held{Way: multifactor.Way{Factors: []factor{f}, Key: multifactor.Key{Authenticator: db.ID(100 + i)}}, Verified: now, Expires: now.Add(time.Hour)})
 			}
 			if !multifactor.Decide(all, w, more, now).Allowed {
 				fail("what is missing is not enough")

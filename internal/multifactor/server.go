@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -65,7 +64,7 @@ func (s Server) Ways(tx *db.Tx, user accounts.UserID) (all []Way, err error) {
 		}
 	}
 	if s.Has[Bound] {
-		all = append(all, Way{Factors: []Factor{Bound}, Key: "session"})
+		all = append(all, Way{Factors: []Factor{Bound}})
 	}
 	return all, nil
 }
@@ -87,7 +86,7 @@ func (s Server) Usual(tx *db.Tx, user accounts.UserID, life time.Duration) ([]He
 
 // Way is an account as levels see it.
 func (s Server) Way(a accounts.Account) Way {
-	return Way{Factors: FactorsOf(a.Addr.Implementation, s.Provider(a.Addr)), Key: AccountKey(a.ID)}
+	return Way{Factors: FactorsOf(a.Addr.Implementation, s.Provider(a.Addr)), Key: Key{Account: a.ID}}
 }
 
 // FactorsOf is what a proof by an account counts as: its implementation, and a code or the
@@ -101,11 +100,6 @@ func FactorsOf(implementation, provider string) []Factor {
 		all = append(all, Factor(provider))
 	}
 	return all
-}
-
-// AccountKey is the key of the way that is an account.
-func AccountKey(id accounts.AccountID) string {
-	return "account " + strconv.FormatInt(int64(id), 10)
 }
 
 // Provider is the name of the configured provider at which an account is, "" for none.
