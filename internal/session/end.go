@@ -24,13 +24,16 @@ func EndOf(tx *db.Tx, user accounts.UserID, id db.ID) error {
 	return err
 }
 
-// EndOfAccount ends the sessions of a user that were opened by an account, but one.
+// EndOfAccount ends the sessions of a user that were opened by an account, but one, and
+// removes its proofs from the others.
 func EndOfAccount(tx *db.Tx, user accounts.UserID, account accounts.AccountID, but db.ID) error {
 	if _, err := db.All(tx, db.One[db.ID], `SELECT id FROM sessions WHERE user_id = $1 AND account_id = $2 AND id <> $3 ORDER BY id`+tx.ForUpdate(), user, account, but); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`DELETE FROM sessions WHERE user_id = $1 AND account_id = $2 AND id <> $3`, user, account, but)
-	return err
+	if _, err := tx.Exec(`DELETE FROM sessions WHERE user_id = $1 AND account_id = $2 AND id <> $3`, user, account, but); err != nil {
+		return err
+	}
+	return DropProofs(tx, user, account, 0)
 }
 
 // EndByID ends a session of any user.

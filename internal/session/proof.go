@@ -12,11 +12,16 @@ import (
 // specification). It is bound to the session, so that a proof in one browser counts in no
 // other. It is deleted with its session, by a foreign key.
 type Proof struct {
-	Factor   string // the implementation: "email"
-	Account  accounts.AccountID
-	Verified time.Time
-	Expires  time.Time
-	Upstream Upstream
+	Factor string // the implementation of the account, such as "email", or "totp", "passkey", "recovery"
+	// Account or Authenticator is by what it was proved; the other is 0.
+	Account       accounts.AccountID
+	Authenticator db.ID
+	Provider      string // the name of the configured provider where the account is, or ""
+	UserVerified  bool   // by a passkey that verified who uses it
+	Remembered    bool   // it was made in an earlier session of this browser
+	Verified      time.Time
+	Expires       time.Time
+	Upstream      Upstream
 }
 
 // Upstream is how and when a provider says that somebody proved who they are there (amr, acr
@@ -27,25 +32,36 @@ type Upstream struct {
 	AuthTime time.Time
 }
 
-// AddProof stores a proof of a session, in place of an older one of its factor.
+// AddProof stores a proof of a session, in place of an older one by the same account or
+// authenticator.
 func AddProof(tx *db.Tx, session db.ID, user accounts.UserID, p Proof) error {
-	_, err := tx.Exec(`INSERT INTO proofs (session_id, factor, user_id, account_id, verified_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (session_id, factor) DO UPDATE SET account_id = excluded.account_id, verified_at = excluded.verified_at, expires_at = excluded.expires_at,
-		amr = '', acr = '', auth_time = 0`,
-		session, p.Factor, user, p.Account, p.Verified, p.Expires)
-	if err != nil || p.Upstream == (Upstream{}) { // as nearly always: an INSERT of more columns costs every sign-in
+	_, err := tx.Exec(`INSERT INTO proofs (session_id, account_id, authenticator_id, factor, user_id, verified_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (session_id, account_id, authenticator_id) DO UPDATE SET factor = excluded.factor, verified_at = excluded.verified_at, expires_at = excluded.expires_at,
+		provider = '', is_verified = 0, is_remembered = 0, amr = '', acr = '', auth_time = 0`,
+		session, p.Account, p.Authenticator, p.Factor, user, p.Verified, p.Expires)
+	plain := p.Upstream == (Upstream{}) && p.Provider == "" && !p.UserVerified && !p.Remembered
+	if err != nil || plain { // as nearly always: an INSERT of more columns costs every sign-in
 		return err
 	}
-	_, err = tx.Exec(`UPDATE proofs SET amr = $3, acr = $4, auth_time = $5 WHERE session_id = $1 AND factor = $2`,
-		session, p.Factor, p.Upstream.AMR, p.Upstream.ACR, p.Upstream.AuthTime)
+	_, err = tx.Exec(`UPDATE proofs SET provider = $4, is_verified = $5, is_remembered = $6, amr = $7, acr = $8, auth_time = $9
+		WHERE session_id = $1 AND account_id = $2 AND authenticator_id = $3`,
+		session, p.Account, p.Authenticator, p.Provider, db.Int(p.UserVerified), db.Int(p.Remembered), p.Upstream.AMR, p.Upstream.ACR, p.Upstream.AuthTime)
 	return err
 }
 
 // Proofs returns the proofs of a session that have not expired.
 func Proofs(tx *db.Tx, session db.ID) ([]Proof, error) {
 	return db.All(tx, func(p *Proof, scan db.Scan) error {
-		return scan(&p.Factor, &p.Account, &p.Verified, &p.Expires, &p.Upstream.AMR, &p.Upstream.ACR, &p.Upstream.AuthTime)
-	}, `SELECT factor, account_id, verified_at, expires_at, amr, acr, auth_time FROM proofs WHERE session_id = $1 AND expires_at > $2 ORDER BY factor`, session, tx.Now)
+		return scan(&p.Factor, &p.Account, &p.Authenticator, &p.Provider, &p.UserVerified, &p.Remembered, &p.Verified, &p.Expires, &p.Upstream.AMR, &p.Upstream.ACR, &p.Upstream.AuthTime)
+	}, `SELECT factor, account_id, authenticator_id, provider, is_verified, is_remembered, verified_at, expires_at, amr, acr, auth_time FROM proofs
+		WHERE session_id = $1 AND expires_at > $2 ORDER BY factor, account_id, authenticator_id`, session, tx.Now)
+}
+
+// DropProofs removes the proofs of a user that rest on an account, or on an authenticator,
+// from all sessions.
+func DropProofs(tx *db.Tx, user accounts.UserID, account accounts.AccountID, authenticator db.ID) error {
+	_, err := tx.Exec(`DELETE FROM proofs WHERE session_id IN (SELECT id FROM sessions WHERE user_id = $1) AND account_id = $2 AND authenticator_id = $3`, user, account, authenticator)
+	return err
 }
 
 // SweepProofs looks at the next limit proofs after the session from, removes those that
@@ -56,8 +72,8 @@ func SweepProofs(tx *db.Tx, from db.ID, limit int) (removed int64, next db.ID, e
 	if err != nil || next == 0 {
 		return 0, 0, err
 	}
-	removed, err = tx.Exec(`DELETE FROM proofs WHERE (session_id, factor) IN
-		(SELECT session_id, factor FROM proofs WHERE session_id > $1 AND session_id <= $2 AND expires_at <= $3`+tx.SkipLocked()+`)`, from, next, tx.Now)
+	removed, err = tx.Exec(`DELETE FROM proofs WHERE (session_id, account_id, authenticator_id) IN
+		(SELECT session_id, account_id, authenticator_id FROM proofs WHERE session_id > $1 AND session_id <= $2 AND expires_at <= $3`+tx.SkipLocked()+`)`, from, next, tx.Now)
 	return removed, next, err
 }
 

@@ -131,3 +131,33 @@ func TestAProofIsAsOldAsTheSignInItRestsOn(t *testing.T) {
 		}
 	})
 }
+
+func TestASessionHoldsOneProofOfEachAccountAndAuthenticator(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		s := store(d)
+		id, other := db.ID(open(t, s).ID), db.ID(open(t, s).ID)
+		at, until := clock.Now(), clock.Now().Add(time.Hour)
+		add := func(in db.ID, p session.Proof) {
+			p.Verified, p.Expires = at, until
+			update(t, d, func(tx *db.Tx) error { return session.AddProof(tx, in, 7, p) })
+		}
+		add(id, session.Proof{Factor: "email", Account: 9})
+		add(id, session.Proof{Factor: "passkey", Authenticator: 8, UserVerified: true})
+		add(id, session.Proof{Factor: "openid", Account: 10, Provider: "corp", Upstream: session.Upstream{AMR: "otp", ACR: "x", AuthTime: at}})
+		add(other, session.Proof{Factor: "passkey", Authenticator: 8})
+		all := proofs(t, d, id)
+		want(t, len(all), 4)
+		want(t, all[3], session.Proof{Factor: "passkey", Authenticator: 8, UserVerified: true, Verified: at, Expires: until})
+		want(t, all[2], session.Proof{Factor: "openid", Account: 10, Provider: "corp", Upstream: session.Upstream{AMR: "otp", ACR: "x", AuthTime: at}, Verified: at, Expires: until})
+		add(id, session.Proof{Factor: "passkey", Authenticator: 8}) // anew, and without verification
+		want(t, proofs(t, d, id)[3].UserVerified, false)
+
+		update(t, d, func(tx *db.Tx) error { return session.DropProofs(tx, 6, 0, 8) }) // somebody else's
+		want(t, len(proofs(t, d, id)), 4)
+		update(t, d, func(tx *db.Tx) error { return session.DropProofs(tx, 7, 0, 8) })
+		want(t, len(proofs(t, d, id)), 3)
+		want(t, len(proofs(t, d, other)), 1)
+		update(t, d, func(tx *db.Tx) error { return session.EndOfAccount(tx, 7, 9, 0) })
+		want(t, len(proofs(t, d, id)), 2)
+	})
+}
