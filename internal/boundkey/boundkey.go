@@ -17,7 +17,20 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
+// Names of header fields (draft 9). Before October 2025 they began with "Sec-Session-";
+// browsers of that time are served as those without the feature.
 const (
+	HeaderRegistration = "Secure-Session-Registration" // of a response: Offer
+	HeaderChallenge    = "Secure-Session-Challenge"    // of a response: Challenge
+	HeaderProof        = "Secure-Session-Response"     // of a request
+	HeaderSession      = "Sec-Secure-Session-Id"       // of a request: ReadSession
+)
+
+const (
+	// ChallengeLife is how long a challenge may be answered. Within it somebody who can use
+	// the key for a moment can sign ahead, so it is short; a browser that comes later gets
+	// another challenge, which costs one round trip.
+	ChallengeLife = 5 * time.Minute
 	// CookieLife is the Max-Age of the short-lived cookie: what a copied one is worth.
 	CookieLife = 10 * time.Minute
 	// cookieGrace is for requests that were under way when the cookie expired.
@@ -27,8 +40,30 @@ const (
 // Binder makes and checks what binds sessions to keys. It is safe for concurrent use.
 type Binder struct{ mac *seal.MAC }
 
-// New returns a Binder whose cookies are authenticated by mac, which is for them alone.
+// New returns a Binder whose challenges and cookies are authenticated by mac, which is for
+// them alone.
 func New(mac *seal.MAC) *Binder { return &Binder{mac} }
+
+// Offer is the value of HeaderRegistration that asks the browser for a key for session, to be
+// sent to path. ES256 is asked for, and RS256 of devices that have nothing else.
+//
+// The session travels as the authorization, which the browser repeats in its proof (draft
+// 9.1). It cannot be left to the cookie: Chromium sends no SameSite=Lax cookie along if
+// another site led to the page that has this header, as a provider does.
+func (b *Binder) Offer(session, path string, now time.Time) string {
+	challenge := b.stamp(purposeRegister, session, now)
+	return "(ES256 RS256);path=" + quote(path) + ";challenge=" + quote(challenge) + ";authorization=" + quote(session)
+}
+
+// Challenge is the value of HeaderChallenge that asks for a proof that the key of session is
+// there (draft 9.2). last is when the challenge of the last proof was made, zero if there was none.
+func (b *Binder) Challenge(session string, last, now time.Time) string {
+	at := now
+	if last = believable(last, now); !last.Before(at) { // by the clock of another process
+		at = last.Add(time.Millisecond)
+	}
+	return quote(b.stamp(purposeRefresh, session, at)) + ";id=" + quote(session)
+}
 
 // Cookie is the value of the cookie that a proof of the key of session earns.
 func (b *Binder) Cookie(session string, now time.Time) string {

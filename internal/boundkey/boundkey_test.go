@@ -9,7 +9,15 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
-var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+const (
+	register = "/bound/register"
+	refresh  = "/bound/refresh"
+)
+
+var (
+	noon  = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	never time.Time
+)
 
 func binder(t testing.TB) *boundkey.Binder {
 	t.Helper()
@@ -18,6 +26,13 @@ func binder(t testing.TB) *boundkey.Binder {
 		t.Fatal(err)
 	}
 	return boundkey.New(keys.MAC("bound session"))
+}
+
+func instructions(session string) boundkey.Instructions {
+	return boundkey.Instructions{
+		Session: session, Refresh: refresh, Except: []string{"/static"}, Initiators: []string{"*"},
+		Cookie: "__Host-djauthy-bound", Attributes: "Path=/; Secure; HttpOnly; SameSite=Lax",
+	}
 }
 
 func TestACookieServesItsSessionForMinutes(t *testing.T) {
