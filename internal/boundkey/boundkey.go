@@ -12,6 +12,7 @@
 package boundkey
 
 import (
+	"errors"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/seal"
@@ -22,7 +23,7 @@ import (
 const (
 	HeaderRegistration = "Secure-Session-Registration" // of a response: Offer
 	HeaderChallenge    = "Secure-Session-Challenge"    // of a response: Challenge
-	HeaderProof        = "Secure-Session-Response"     // of a request
+	HeaderProof        = "Secure-Session-Response"     // of a request: the proof
 	HeaderSession      = "Sec-Secure-Session-Id"       // of a request: ReadSession
 )
 
@@ -35,6 +36,16 @@ const (
 	CookieLife = 10 * time.Minute
 	// cookieGrace is for requests that were under way when the cookie expired.
 	cookieGrace = time.Minute
+)
+
+var (
+	// ErrChallenge reports that a proof is of the right key, but not of a challenge that may
+	// be answered: it is too old, was answered before, or is not of this session. The browser
+	// should get a new one.
+	ErrChallenge = errors.New("the proof is not of a challenge that may be answered")
+	// ErrProof reports that something is no proof, or not of the right key. Texts of errors
+	// that wrap it quote nothing of the proof.
+	ErrProof = errors.New("not a proof of the key")
 )
 
 // Binder makes and checks what binds sessions to keys. It is safe for concurrent use.
