@@ -13,7 +13,10 @@ package boundkey
 
 import (
 	"errors"
+	"fmt"
 	"time"
+
+	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/djauthy/djauthy/internal/seal"
 )
@@ -23,7 +26,7 @@ import (
 const (
 	HeaderRegistration = "Secure-Session-Registration" // of a response: Offer
 	HeaderChallenge    = "Secure-Session-Challenge"    // of a response: Challenge
-	HeaderProof        = "Secure-Session-Response"     // of a request: the proof
+	HeaderProof        = "Secure-Session-Response"     // of a request: for Register and Refresh
 	HeaderSession      = "Sec-Secure-Session-Id"       // of a request: ReadSession
 )
 
@@ -66,6 +69,30 @@ func (b *Binder) Offer(session, path string, now time.Time) string {
 	return "(ES256 RS256);path=" + quote(path) + ";challenge=" + quote(challenge) + ";authorization=" + quote(session)
 }
 
+// Register returns the key that a browser registers, and the session that it was asked for.
+// header is HeaderProof, url the address that it was sent to. Whether the session has a key
+// already, the caller knows: the first one stays.
+func (b *Binder) Register(header, url string, now time.Time) (session string, key Key, err error) {
+	p, err := parse(header)
+	if err != nil {
+		return "", Key{}, err
+	}
+	if key, err = p.ownKey(); err != nil {
+		return "", Key{}, err
+	}
+	c, err := p.verify(key, url)
+	if err != nil {
+		return "", Key{}, err
+	}
+	if !goodSession(c.Authorization) {
+		return "", Key{}, fmt.Errorf("%w: it names no session", ErrProof)
+	}
+	if _, ok := b.read(purposeRegister, c.Authorization, c.Challenge, now, ChallengeLife); !ok {
+		return "", Key{}, ErrChallenge
+	}
+	return c.Authorization, key, nil
+}
+
 // Challenge is the value of HeaderChallenge that asks for a proof that the key of session is
 // there (draft 9.2). last is when the challenge of the last proof was made, zero if there was none.
 func (b *Binder) Challenge(session string, last, now time.Time) string {
@@ -86,4 +113,11 @@ func (b *Binder) Cookie(session string, now time.Time) string {
 func (b *Binder) Holds(session, value string, now time.Time) bool {
 	_, ok := b.read(purposeCookie, session, value, now, CookieLife+cookieGrace)
 	return ok
+}
+
+// claims are what a proof says (draft 9.10). What is not named here is ignored.
+type claims struct {
+	Challenge     string       `json:"jti"`
+	Authorization string       `json:"authorization"`
+	Audience      jwt.Audience `json:"aud"`
 }

@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/boundkey"
+	"github.com/djauthy/djauthy/internal/boundkey/boundkeytest"
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
 const (
+	site     = "https://auth.example.com"
 	register = "/bound/register"
 	refresh  = "/bound/refresh"
 )
@@ -28,10 +30,55 @@ func binder(t testing.TB) *boundkey.Binder {
 	return boundkey.New(keys.MAC("bound session"))
 }
 
+// bind registers the key of a browser at noon, for session.
+func bind(t testing.TB, b *boundkey.Binder, browser *boundkeytest.Browser, session string) boundkey.Key {
+	t.Helper()
+	path, proof := browser.Register(site, b.Offer(session, register, noon))
+	got, key, err := b.Register(proof, site+path, noon.Add(time.Second))
+	if err != nil || got != session {
+		t.Fatalf("registered for %q: %v", got, err)
+	}
+	browser.Accept(instructions(session).JSON())
+	return stored(t, key)
+}
+
+// stored is the key as a database gives it back.
+func stored(t testing.TB, key boundkey.Key) boundkey.Key {
+	t.Helper()
+	text, err := key.Bytes()
+	if err == nil {
+		key, err = boundkey.ParseKey(text)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
 func instructions(session string) boundkey.Instructions {
 	return boundkey.Instructions{
 		Session: session, Refresh: refresh, Except: []string{"/static"}, Initiators: []string{"*"},
 		Cookie: "__Host-djauthy-bound", Attributes: "Path=/; Secure; HttpOnly; SameSite=Lax",
+	}
+}
+
+func TestAProofWorksInQuotesAsTheDraftHasIt(t *testing.T) {
+	b, browser := binder(t), boundkeytest.New(t)
+	path, proof := browser.Register(site, b.Offer("s1", register, noon))
+	for _, header := range []string{proof, `"` + proof + `"`, ` "` + proof + `"; a=1`} {
+		if session, _, err := b.Register(header, site+path, noon); session != "s1" || err != nil {
+			t.Errorf("%q for %q: %v", session, header, err)
+		}
+	}
+}
+
+func TestABrowserRegistersItsKey(t *testing.T) {
+	for name, browser := range map[string]*boundkeytest.Browser{"ES256": boundkeytest.New(t), "RS256": boundkeytest.NewRSA(t)} {
+		for _, browser.Audience = range []bool{false, true} {
+			if b := binder(t); bind(t, b, browser, "s1") == (boundkey.Key{}) {
+				t.Errorf("%s: no key", name)
+			}
+		}
 	}
 }
 
