@@ -94,13 +94,41 @@ func (b *Binder) Register(header, url string, now time.Time) (session string, ke
 }
 
 // Challenge is the value of HeaderChallenge that asks for a proof that the key of session is
-// there (draft 9.2). last is when the challenge of the last proof was made, zero if there was none.
+// there (draft 9.2). last is what Refresh returned for the last proof, zero if there was none.
 func (b *Binder) Challenge(session string, last, now time.Time) string {
 	at := now
 	if last = believable(last, now); !last.Before(at) { // by the clock of another process
 		at = last.Add(time.Millisecond)
 	}
 	return quote(b.stamp(purposeRefresh, session, at)) + ";id=" + quote(session)
+}
+
+// Refresh checks that a proof is of key and of a challenge for session. header is HeaderProof,
+// url the address that it was sent to, and last what Refresh returned for the last proof of
+// this session, zero if there was none.
+//
+// It returns when the challenge was made, in whole milliseconds. The caller stores that in
+// the transaction in which it believes the proof: a challenge that was made no later is
+// refused afterwards, so each counts once without being stored. Chromium 156 does repeat a
+// proof if the response was lost, was an error, or had no body; it gets ErrChallenge for it
+// and, with the new challenge, makes another one.
+func (b *Binder) Refresh(header, url, session string, key Key, last, now time.Time) (made time.Time, err error) {
+	p, err := parse(header)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if p.jwk != nil { // draft 9.10: only in a registration
+		return time.Time{}, fmt.Errorf("%w: it brings a key along", ErrProof)
+	}
+	c, err := p.verify(key, url)
+	if err != nil {
+		return time.Time{}, err
+	}
+	made, ok := b.read(purposeRefresh, session, c.Challenge, now, ChallengeLife)
+	if !ok || !made.After(believable(last, now)) {
+		return time.Time{}, ErrChallenge
+	}
+	return made, nil
 }
 
 // Cookie is the value of the cookie that a proof of the key of session earns.

@@ -2,6 +2,7 @@ package boundkey_test
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
@@ -62,6 +63,25 @@ func instructions(session string) boundkey.Instructions {
 	}
 }
 
+func TestABrowserRegistersItsKeyAndProvesItAgain(t *testing.T) {
+	for name, browser := range map[string]*boundkeytest.Browser{"ES256": boundkeytest.New(t), "RS256": boundkeytest.NewRSA(t)} {
+		for _, browser.Audience = range []bool{false, true} {
+			b := binder(t)
+			key := bind(t, b, browser, "s1")
+			last := never
+			for i := range 3 {
+				now := noon.Add(time.Duration(i) * time.Hour)
+				proof := browser.Proof(site, b.Challenge("s1", last, now))
+				made, err := b.Refresh(proof, site+refresh, "s1", key, last, now.Add(time.Second))
+				if err != nil || !made.Equal(now) {
+					t.Fatalf("%s, refresh %d: %v, %v", name, i, made, err)
+				}
+				last = made
+			}
+		}
+	}
+}
+
 func TestAProofWorksInQuotesAsTheDraftHasIt(t *testing.T) {
 	b, browser := binder(t), boundkeytest.New(t)
 	path, proof := browser.Register(site, b.Offer("s1", register, noon))
@@ -72,13 +92,67 @@ func TestAProofWorksInQuotesAsTheDraftHasIt(t *testing.T) {
 	}
 }
 
-func TestABrowserRegistersItsKey(t *testing.T) {
-	for name, browser := range map[string]*boundkeytest.Browser{"ES256": boundkeytest.New(t), "RS256": boundkeytest.NewRSA(t)} {
-		for _, browser.Audience = range []bool{false, true} {
-			if b := binder(t); bind(t, b, browser, "s1") == (boundkey.Key{}) {
-				t.Errorf("%s: no key", name)
-			}
+func TestAChallengeServesOneSessionOnePurposeAndMinutes(t *testing.T) {
+	b, browser := binder(t), boundkeytest.New(t)
+	key := bind(t, b, browser, "s1")
+	proof := browser.Proof(site, b.Challenge("s1", never, noon))
+	for name, c := range map[string]struct {
+		session string
+		now     time.Time
+		good    bool
+	}{
+		"at once":             {"s1", noon, true},
+		"just in time":        {"s1", noon.Add(boundkey.ChallengeLife - time.Millisecond), true},
+		"too late":            {"s1", noon.Add(boundkey.ChallengeLife), false},
+		"a clock far behind":  {"s1", noon.Add(-boundkey.ChallengeLife), false},
+		"for another session": {"s2", noon, false},
+	} {
+		_, err := b.Refresh(proof, site+refresh, c.session, key, never, c.now)
+		if c.good != (err == nil) || err != nil && !errors.Is(err, boundkey.ErrChallenge) {
+			t.Errorf("%s: %v", name, err)
 		}
+	}
+	for name, proof := range map[string]string{
+		"of a registration": browser.Sign(nil, map[string]any{"jti": challengeOf(b.Offer("s1", register, noon))}),
+		"a cookie":          browser.Sign(nil, map[string]any{"jti": b.Cookie("s1", noon)}),
+		"none":              browser.Sign(nil, map[string]any{}),
+		"made up":           browser.Sign(nil, map[string]any{"jti": "mimkcg00.AAAA"}),
+		"no number":         browser.Sign(nil, map[string]any{"jti": "-.-"}),
+	} {
+		if _, err := b.Refresh(proof, site+refresh, "s1", key, never, noon); !errors.Is(err, boundkey.ErrChallenge) {
+			t.Errorf("a challenge that is %s: %v", name, err)
+		}
+	}
+}
+
+func TestAProofCountsOnce(t *testing.T) {
+	b, browser := binder(t), boundkeytest.New(t)
+	key := bind(t, b, browser, "s1")
+	older := browser.Proof(site, b.Challenge("s1", never, noon.Add(-time.Second)))
+	proof := browser.Proof(site, b.Challenge("s1", never, noon))
+	last, err := b.Refresh(proof, site+refresh, "s1", key, never, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, again := range map[string]string{"the same": proof, "as Chromium repeats it": browser.Proof(site, ""), "an older one": older} {
+		if _, err := b.Refresh(again, site+refresh, "s1", key, last, noon.Add(time.Second)); !errors.Is(err, boundkey.ErrChallenge) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// A process with a clock that is behind makes one that can be answered all the same.
+	behind := noon.Add(-10 * time.Second)
+	if _, err := b.Refresh(browser.Proof(site, b.Challenge("s1", last, behind)), site+refresh, "s1", key, last, behind); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNoSessionWaitsForAClockThatWasWrong(t *testing.T) {
+	b, browser := binder(t), boundkeytest.New(t)
+	key := bind(t, b, browser, "s1")
+	last := noon.AddDate(1, 0, 0)
+	made, err := b.Refresh(browser.Proof(site, b.Challenge("s1", last, noon)), site+refresh, "s1", key, last, noon)
+	if err != nil || !made.Equal(noon) {
+		t.Errorf("%v, %v", made, err)
 	}
 }
 

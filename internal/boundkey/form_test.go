@@ -7,6 +7,11 @@ import (
 	"github.com/djauthy/djauthy/internal/boundkey"
 )
 
+// challengeOf is the challenge in an offer.
+func challengeOf(offer string) string {
+	return regexp.MustCompile(`challenge="([^"]+)"`).FindStringSubmatch(offer)[1]
+}
+
 func TestWhatIsSentReadsAsTheDraftHasIt(t *testing.T) {
 	b := binder(t)
 	stamp := `"[0-9a-z]{8}\.[A-Za-z0-9_-]{43}"`
