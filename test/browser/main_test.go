@@ -37,6 +37,7 @@ type chromiumProcess struct {
 	ctx  context.Context
 	err  error
 	ends []context.CancelFunc
+	more []chromedp.ExecAllocatorOption // flags beside the usual ones
 }
 
 func (c *chromiumProcess) start(t *testing.T) context.Context {
@@ -52,7 +53,7 @@ func (c *chromiumProcess) start(t *testing.T) context.Context {
 			flags = append(flags, chromedp.Flag(name, true))
 		}
 		flags = append(flags, chromedp.Flag("host-resolver-rules", "MAP *"+foreignNames+" 127.0.0.1"))
-		allocator, end := chromedp.NewExecAllocator(context.Background(), flags...)
+		allocator, end := chromedp.NewExecAllocator(context.Background(), append(flags, c.more...)...)
 		ctx, stop := chromedp.NewContext(allocator)
 		c.ctx, c.ends, c.err = ctx, []context.CancelFunc{stop, end}, chromedp.Do(ctx)
 	})
