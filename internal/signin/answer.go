@@ -21,7 +21,7 @@ func (t ticket) takesQuestions() bool {
 // ask, against push bombing (MFA fatigue).
 func (st *starting) question(t ticket, text delivery.Text) *delivery.Question {
 	s := st.s
-	if !t.takesQuestions() || !s.trusts(st.by.Browser, st.who.User, st.who.BrowserEpoch) {
+	if !t.takesQuestions() || !s.browsers.Trusts(st.by.Browser, st.who.User, st.who.BrowserEpoch) {
 		return nil
 	}
 	return &delivery.Question{ID: s.questionID(t.id), URL: s.Settings.PublicURL + "/login", Link: text.Link, NotMe: text.NotMe}

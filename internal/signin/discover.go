@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/browser"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/federation"
 	"github.com/djauthy/djauthy/internal/fetch"
@@ -64,11 +65,11 @@ func (c Choice) Clear() bool {
 
 // rank puts the strongest reasons first and keeps the order of equals. The way that this
 // browser went last is stronger than any other.
-func (c Choice) rank(s *Service, b Browser) {
-	latest, at := -1, len(b.tags)
+func (c Choice) rank(s *Service, b browser.Browser) {
+	latest, at := -1, b.Count()
 	for i, w := range c {
 		for _, id := range []accounts.ID{w.ID, chosen(w.Name(), w.Address)} {
-			if n := s.lastKnown(b, id); n >= 0 && n < at {
+			if n := s.browsers.LastKnown(b, id); n >= 0 && n < at {
 				latest, at = i, n
 			}
 		}

@@ -3,6 +3,7 @@ package signin
 import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/browser"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/limit"
 	"github.com/djauthy/djauthy/internal/session"
@@ -49,6 +50,6 @@ func (s *Service) enter(tx *db.Tx, t ticket, by Requester, p Proved) (Entered, e
 	}
 	return Entered{
 		Verdict: Accepted, Session: opened.Token, Expires: opened.Expires, Next: t.next, User: who.User,
-		Browser: s.Cookie(s.remember(s.remember(by.Browser, asUser(who.User, who.BrowserEpoch)), t.addr)), givesBack: givesBack, usedBy: db.ID(token.ID),
+		Browser: s.browsers.Cookie(s.browsers.Remember(s.browsers.Remember(by.Browser, browser.AsUser(who.User, who.BrowserEpoch)), t.addr)), givesBack: givesBack, usedBy: db.ID(token.ID),
 	}, nil
 }

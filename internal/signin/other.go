@@ -17,7 +17,7 @@ func (s *Service) offer(tx *db.Tx, a attempt, by Requester, w *Waiting) error {
 		return nil
 	}
 	account, u, err := accounts.Get(tx, a.account)
-	if errors.Is(err, db.ErrNotFound) || err == nil && !s.trusts(by.Browser, u.ID, u.BrowserEpoch) {
+	if errors.Is(err, db.ErrNotFound) || err == nil && !s.browsers.Trusts(by.Browser, u.ID, u.BrowserEpoch) {
 		return nil
 	}
 	if err != nil {

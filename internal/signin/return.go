@@ -143,7 +143,7 @@ func (r *returning) enter(tx *db.Tx) error {
 	})
 	if err == nil && r.out.Verdict == Accepted && r.trip.Typed != "" {
 		way := cmp.Or(r.who.Provider, r.who.ID.Implementation)
-		r.out.Browser = r.s.Cookie(r.s.remember(r.s.remember(r.by.Browser, chosen(way, r.trip.Typed)), r.who.ID))
+		r.out.Browser = r.s.browsers.Cookie(r.s.browsers.Remember(r.s.browsers.Remember(r.by.Browser, chosen(way, r.trip.Typed)), r.who.ID))
 	}
 	return err
 }
@@ -233,7 +233,7 @@ func (r *returning) mayJoin(tx *db.Tx, id accounts.ID) (bool, error) {
 	if len(r.trip.AdminHash) == 0 {
 		return false, nil
 	}
-	return matchesAdminToken(tx, r.trip.AdminHash)
+	return accounts.MatchesAdminToken(tx, r.trip.AdminHash)
 }
 
 func (r *returning) giveBack(tx *db.Tx) error {

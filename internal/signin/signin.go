@@ -12,6 +12,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/browser"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/federation"
@@ -33,12 +34,11 @@ type Service struct {
 	Settings   Settings
 
 	notMe     *seal.MAC
-	browser   *seal.Box
+	browsers  browser.Cookies
 	trips     *seal.Box
 	undo      *seal.MAC
 	questions *seal.MAC
 	answers   *seal.Box
-	known     *seal.MAC
 	log       *slog.Logger
 }
 
@@ -67,7 +67,7 @@ type Settings struct {
 func New(d *db.DB, out *outbox.Outbox, codes *multifactor.Codes, sessions *session.Store, led *federation.Service, keys *seal.Keys, s Settings, log *slog.Logger) *Service {
 	return &Service{
 		DB: d, Outbox: out, Codes: codes, Sessions: sessions, Federation: led, Settings: s,
-		notMe: keys.MAC("not me"), browser: keys.Box("browser"), known: keys.MAC("browser knows"), trips: keys.Box("sign-in at a provider"), undo: keys.MAC("undo a change"),
+		notMe: keys.MAC("not me"), browsers: browser.New(keys), trips: keys.Box("sign-in at a provider"), undo: keys.MAC("undo a change"),
 		questions: keys.MAC("question"), answers: keys.Box("answer"), log: log,
 	}
 }
@@ -94,7 +94,7 @@ func (s Settings) host() string {
 
 // Requester is who sends a request, as far as a door can know.
 type Requester struct {
-	Browser Browser
+	Browser browser.Browser
 	Network string       // the address as limits count it: IPv4 whole, IPv6 /64
 	Client  audit.Client // as history shows it
 	Words   *words.Language

@@ -155,7 +155,7 @@ func (st *starting) current(tx *db.Tx, lock string) (a attempt, goesOn bool, err
 	}
 	by := st.by
 	return attempt{ticket: ticket{
-		purpose: st.purpose, forSession: st.forSession, browser: by.Browser.ID[:], known: st.s.knows(by.Browser, st.request.ID), addr: st.request.ID, typed: st.request.Typed, masked: st.request.Masked, adminHash: st.adminHash,
+		purpose: st.purpose, forSession: st.forSession, browser: by.Browser.ID[:], known: st.s.browsers.Knows(by.Browser, st.request.ID), addr: st.request.ID, typed: st.request.Typed, masked: st.request.Masked, adminHash: st.adminHash,
 		next: st.request.Next, network: by.Network, client: by.Client,
 	}}, false, nil
 }
@@ -250,7 +250,7 @@ func (st *starting) findAccount(tx *db.Tx) (who accounts.AccountStatus, mute boo
 	}
 	letIn := st.purpose == forAdding || st.s.Settings.OpenSignup || who.Active || who.Invited || st.s.Settings.Admins[id]
 	if !letIn && len(st.adminHash) > 0 {
-		if letIn, err = matchesAdminToken(tx, st.adminHash); err != nil {
+		if letIn, err = accounts.MatchesAdminToken(tx, st.adminHash); err != nil {
 			return who, false, err
 		}
 	}

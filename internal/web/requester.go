@@ -3,6 +3,7 @@ package web
 import (
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/djauthy/djauthy/internal/browser"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/signin"
 )
@@ -11,8 +12,8 @@ import (
 const browserKey = "browser"
 
 // browser is the sender's browser. One without browser cookie gets one.
-func (s *signIn) browser(c *fiber.Ctx) signin.Browser {
-	if b, ok := c.Locals(browserKey).(signin.Browser); ok {
+func (s *signIn) browser(c *fiber.Ctx) browser.Browser {
+	if b, ok := c.Locals(browserKey).(browser.Browser); ok {
 		return b
 	}
 	b, isNew := s.signin.ReadBrowser(s.Door.Cookie(c, door.BrowserCookie))
