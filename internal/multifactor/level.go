@@ -98,6 +98,9 @@ const (
 	App        Kind = "app"
 	Site       Kind = "site"
 	Action     Kind = "action"
+	// Begun is an action that a session was allowed to begin. It is guarded as the action; how
+	// fresh proofs are was asked then.
+	Begun Kind = "begun"
 	// ByName asks for a level by its name, as ?level= and acr_values do.
 	ByName Kind = "level"
 )
@@ -120,8 +123,8 @@ const (
 	Administer    = "admin"
 )
 
-// Actions lists all actions.
-var Actions = []string{AddAddress, RemoveAddress, ChangeFactors, DeleteAccount, EndSessions, Administer}
+// Actions lists all actions, as levels name them.
+var Actions = []string{"address.add", "address.remove", "factors.change", "account.delete", "sessions.end", "admin"}
 
 // Guards is what a level guards, by name.
 type Guards struct {

@@ -63,6 +63,11 @@ func (s *Site) Client(c *fiber.Ctx) audit.Client {
 // Form returns a field of the form in the request's body.
 func Form(c *fiber.Ctx, name string) string { return door.FormValue(c, name) }
 
+// HasForm reports whether the form in the request's body has a field, be it empty.
+func HasForm(c *fiber.Ctx, name string) bool {
+	return c.Request().PostArgs().Has(name) || Form(c, name) != ""
+}
+
 // DropPages makes the browser clear its cache, so that the Back button does not show pages
 // of an ended session.
 func DropPages(c *fiber.Ctx) { c.Set("Clear-Site-Data", `"cache"`) }

@@ -29,6 +29,8 @@ type Settings struct {
 type Store struct {
 	DB       *db.DB
 	Settings Settings
+	// Along is an expression of SQL whose text each session is read together with; "": none.
+	Along string
 
 	seen chan lastSeen
 	log  *slog.Logger
@@ -48,6 +50,7 @@ type Session struct {
 	LastSeen time.Time          // to a sixtieth of the idle time
 	Expires  time.Time          // at the latest
 	Client   audit.Client
+	Along    string // what the Store's Along was
 }
 
 // Created is when the person signed in.
@@ -65,16 +68,27 @@ func NewToken(tx *db.Tx) seal.Token { return seal.NewToken(int64(tx.NewID())) }
 // Open opens a session of a user with the proof of a factor that was verified at this
 // moment. The proof expires with the session.
 func (s *Store) Open(tx *db.Tx, t seal.Token, user accounts.UserID, p Proof, c audit.Client) (Opened, error) {
-	p.Verified, p.Expires = tx.Now, tx.Now.Add(s.Settings.Absolute)
-	if at := p.Upstream.AuthTime; !at.IsZero() && at.Before(p.Verified) {
-		p.Verified = at // a provider may rest on a sign-in of hours ago, which is no fresh proof
-	}
+	p = p.made(tx.Now, tx.Now.Add(s.Settings.Absolute))
 	_, err := tx.Exec(`INSERT INTO sessions (id, secret_hash, user_id, account_id, last_seen_at, expires_at, prefix, agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		t.ID, t.Hash(), user, p.Account, tx.Now, p.Expires, c.Prefix, c.Agent)
 	if err != nil {
 		return Opened{}, err
 	}
 	return Opened{t, p.Expires}, AddProof(tx, db.ID(t.ID), user, p)
+}
+
+// made is the proof as of now.
+func (p Proof) made(now, expires time.Time) Proof {
+	p.Verified, p.Expires = now, expires
+	if at := p.Upstream.AuthTime; !at.IsZero() && at.Before(now) {
+		p.Verified = at // a provider may rest on a sign-in of hours ago, which is no fresh proof
+	}
+	return p
+}
+
+// Prove adds a proof that was made at this moment to a session. It expires with the session.
+func (s *Store) Prove(tx *db.Tx, in Session, p Proof) error {
+	return AddProof(tx, in.ID, in.User.ID, p.made(tx.Now, in.Expires))
 }
 
 // errEnded is db.ErrNotFound for a session that has expired.
@@ -87,8 +101,8 @@ func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
 		return out, db.ErrNotFound
 	}
 	var hash []byte
-	err = tx.Get(`SELECT secret_hash, account_id, last_seen_at, expires_at, prefix, agent, `+accounts.BriefColumns+` FROM sessions s `+accounts.JoinUser+` WHERE s.id = $1`, t.ID).
-		Scan(append([]any{&hash, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent}, out.User.Brief()...)...)
+	err = tx.Get(`SELECT secret_hash, account_id, last_seen_at, expires_at, prefix, agent, `+s.along()+`, `+accounts.BriefColumns+` FROM sessions s `+accounts.JoinUser+` WHERE s.id = $1`, t.ID).
+		Scan(append([]any{&hash, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &out.Along}, out.User.Brief()...)...)
 	if err != nil {
 		return Session{}, err
 	}
@@ -102,6 +116,13 @@ func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
 	return out, nil
 }
 
+func (s *Store) along() string {
+	if s.Along == "" {
+		return `''`
+	}
+	return s.Along
+}
+
 func (s *Store) ended(x Session, now time.Time) bool {
 	return !now.Before(x.Expires) || now.Sub(x.LastSeen) >= s.Settings.Idle
 }
@@ -109,15 +130,22 @@ func (s *Store) ended(x Session, now time.Time) bool {
 // Check returns the session of a cookie, or db.ErrNotFound. It is one read. Run later
 // records that the session was used, or that it has ended, so that it stays ended when the
 // clock is set back.
-func (s *Store) Check(ctx context.Context, t seal.Token) (out Session, err error) {
+func (s *Store) Check(ctx context.Context, t seal.Token) (Session, error) {
+	return s.CheckAnd(ctx, t, func(*db.Tx, Session) error { return nil })
+}
+
+// CheckAnd is Check, and reads more of a session in the same transaction.
+func (s *Store) CheckAnd(ctx context.Context, t seal.Token, more func(*db.Tx, Session) error) (out Session, err error) {
 	if t.ID == 0 {
 		return out, db.ErrNotFound
 	}
 	var now time.Time
 	err = s.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		now = tx.Now
-		out, err = s.Find(tx, t)
-		return err
+		if out, err = s.Find(tx, t); err != nil {
+			return err
+		}
+		return more(tx, out)
 	})
 	switch {
 	case errors.Is(err, errEnded):
