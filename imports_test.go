@@ -18,7 +18,7 @@ var floors = [][]string{
 	{"internal/db", "internal/seal", "internal/config", "internal/words", "internal/metrics", "internal/totp", "internal/plainjson", "internal/terminal", "internal/fetch", "internal/resident", "templates", "static"},
 	{"internal/accounts", "internal/outbox", "internal/limit", "internal/audit", "internal/mailbox", "internal/backup", "internal/store", "internal/boundkey"},
 	{"internal/browser", "internal/delivery", "internal/multifactor", "internal/session", "internal/services", "internal/federation"},
-	{"internal/signin", "internal/directory", "internal/check"},
+	{"internal/signin", "internal/access", "internal/directory", "internal/check"},
 	{"internal/door", "internal/sweep"},
 	{"internal/page", "internal/ungleichotp", "internal/bus"},
 	{"internal/web", "internal/command"},

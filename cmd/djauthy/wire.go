@@ -8,6 +8,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/store"
 
+	"github.com/djauthy/djauthy/internal/access"
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/bus"
 	"github.com/djauthy/djauthy/internal/config"
@@ -43,6 +44,7 @@ type app struct {
 	sessions   *session.Store
 	federation *federation.Service
 	signin     *signin.Service
+	access     *access.Service
 	services   *services.Service
 	directory  *directory.Directory
 	bus        *bus.Bus // nil without bus.url
@@ -128,9 +130,10 @@ func (h *app) wire(e *env) error {
 		return fmt.Errorf("settings: %w", err)
 	}
 	h.signin = signin.New(h.db, h.outbox, codes, h.sessions, h.federation, h.keys, settings, h.log)
+	h.access = access.New(h.db, h.sessions, h.factors())
 	h.services = services.New(h.db, h.keys, services.Settings{Window: h.cfg.OTP.Window, SingleUse: h.cfg.OTP.SingleUse}, h.log)
 	h.services.Verified = h.metrics.Verify
-	h.directory = &directory.Directory{DB: h.db, Sessions: h.sessions, Services: h.services, Discovery: h.discovery, Factors: h.factors(), Log: h.log}
+	h.directory = &directory.Directory{DB: h.db, Sessions: h.sessions, Services: h.services, Discovery: h.discovery, Factors: h.access.Factors, Log: h.log}
 	if h.cfg.Bus.URL != "" {
 		h.bus = &bus.Bus{Services: h.services, URL: h.cfg.Bus.URL, Names: h.cfg.Bus.Services, Log: h.log, Answered: h.metrics.Bus}
 		h.metrics.BusConnected(func() bool { return h.bus.Ready() == nil })

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/djauthy/djauthy/internal/access"
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/config"
@@ -42,6 +43,7 @@ type House struct {
 	Clock     *dbtest.Clock
 	Words     *words.Catalogue
 	Signin    *signin.Service
+	Access    *access.Service
 	Directory *directory.Directory
 
 	keys *seal.Keys
@@ -85,7 +87,12 @@ func Furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *House {
 		TriesPerID: cfg.Limits.TriesPerID, ResendEvery: cfg.Limits.ResendEvery, KeptSends: signin.KeptSends(), GivesBack: signin.GivesBack(), Site: "Example", PublicURL: site,
 		Discovery: accounts.Discovery{FoldLocalPart: true},
 	}, log)
-	h.Directory = &directory.Directory{DB: d, Sessions: sessions, Log: log}
+	factors := multifactor.Server{Has: map[multifactor.Factor]bool{
+		accounts.Email: true, accounts.Jabber: true, accounts.OpenID: true, accounts.OAuth: true, multifactor.AnyCode: true, multifactor.TOTP: true,
+		multifactor.Passkey: true, multifactor.VerifiedPasskey: true, multifactor.Recovery: true,
+	}}
+	h.Access = access.New(d, sessions, factors)
+	h.Directory = &directory.Directory{DB: d, Sessions: sessions, Factors: factors, Log: log}
 	return h
 }
 
