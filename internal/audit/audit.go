@@ -26,6 +26,7 @@ const (
 	UsersMerged      Event = "users_merged"
 	ChangeUndone     Event = "change_undone"
 	Renamed          Event = "renamed"
+	SteppedUp        Event = "stepped_up"
 	CodeWrong        Event = "code_wrong"
 	CodeExhausted    Event = "code_exhausted"
 	NotMe            Event = "not_me"

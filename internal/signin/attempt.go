@@ -26,6 +26,7 @@ const (
 	forRecovery purpose = "recovery" // made by `users link`: its link works in any browser
 	forProvider purpose = "provider" // a sign-in at a provider; it has no codes
 	forAdding   purpose = "adding"   // an address is added to the user of a session
+	forStepUp   purpose = "step-up"  // a session proves an account of its user once more
 )
 
 // ticket is the part of an attempt that does not depend on how it is proved.
@@ -46,7 +47,7 @@ type ticket struct {
 	used       time.Time
 	voided     time.Time // by "it was not me"
 	session    db.ID     // that it opened, or 0
-	forSession db.ID     // that wants to add the address, or 0
+	forSession db.ID     // that wants to add the address or to prove it once more, or 0
 }
 
 // codeState is the state of an attempt's codes.
@@ -73,7 +74,9 @@ type attempt struct {
 func (t ticket) open() bool { return t.used.IsZero() && t.voided.IsZero() }
 
 // hasCodes reports an attempt whose codes are typed in its browser.
-func (t ticket) hasCodes() bool { return t.purpose == forSignIn || t.purpose == forAdding }
+func (t ticket) hasCodes() bool {
+	return t.purpose == forSignIn || t.purpose == forAdding || t.purpose == forStepUp
+}
 
 // address is where the attempt's messages are sent; its browser is shown the same.
 func (t ticket) address() accounts.Address {

@@ -13,7 +13,9 @@ import (
 type Proved struct {
 	Account accounts.AccountStatus // whose it is; its rows are locked
 	Factor  string                 // the implementation: "email"
-	Via     audit.Event            // how, for the history
+	// Provider is the name of the configured provider, or "".
+	Provider string
+	Via      audit.Event // how, for the history
 	// Upstream is how a provider says that it was proved there.
 	Upstream session.Upstream
 }
@@ -38,7 +40,7 @@ func (s *Service) enter(tx *db.Tx, t ticket, by Requester, p Proved) (Entered, e
 	if err := session.End(tx, by.Session); err != nil {
 		return Entered{}, err
 	}
-	opened, err := s.Sessions.Open(tx, token, who.User, session.Proof{Factor: p.Factor, Account: who.Account, Upstream: p.Upstream}, by.Client)
+	opened, err := s.Sessions.Open(tx, token, who.User, session.Proof{Factor: p.Factor, Account: who.Account, Provider: p.Provider, Upstream: p.Upstream}, by.Client)
 	if err != nil {
 		return Entered{}, err
 	}

@@ -44,7 +44,8 @@ type trip struct {
 	Next       string           // a local path, or ""
 	AdminHash  []byte           // of the first administrator's token, or empty
 	Expires    time.Time
-	ForSession db.ID // that wants to add the account, or 0
+	ForSession db.ID // that wants to add the account or to prove it once more, or 0
+	StepUp     bool  // it wants to prove it
 	Again      bool  // it began anew because the issuer had forgotten this server
 }
 

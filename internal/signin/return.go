@@ -66,7 +66,7 @@ func (s *Service) Return(ctx context.Context, provider, sealed string, response 
 
 // again leads to the issuer once more, which had forgotten this server.
 func (r *returning) again(ctx context.Context) (Entered, error) {
-	t := trip{Typed: r.trip.Typed, Next: r.trip.Next, AdminHash: r.trip.AdminHash, ForSession: r.trip.ForSession, Again: true}
+	t := trip{Typed: r.trip.Typed, Next: r.trip.Next, AdminHash: r.trip.AdminHash, ForSession: r.trip.ForSession, StepUp: r.trip.StepUp, Again: true}
 	led, err := r.s.lead(ctx, Request{Typed: t.Typed, Issuer: r.trip.Pending.Issuer, Fresh: r.trip.Pending.Fresh}, t, r.by)
 	return Entered{Verdict: LedAgain, Led: led}, err
 }
@@ -123,6 +123,9 @@ func (r *returning) enter(tx *db.Tx) error {
 		return nil
 	}
 	r.isNew = false
+	if r.trip.StepUp {
+		return r.prove(tx)
+	}
 	who, account, err := r.account(tx)
 	if err != nil || !account {
 		r.out.Verdict = Refused
@@ -138,12 +141,37 @@ func (r *returning) enter(tx *db.Tx) error {
 		return err
 	}
 	r.out, err = r.s.enter(tx, t, r.by, Proved{
-		Account: who, Factor: r.who.ID.Implementation, Via: audit.SignedInProvider,
-		Upstream: session.Upstream{AMR: strings.Join(r.who.AMR, " "), ACR: r.who.ACR, AuthTime: r.who.AuthTime},
+		Account: who, Factor: r.who.ID.Implementation, Provider: r.who.Provider, Via: audit.SignedInProvider, Upstream: r.upstream(),
 	})
 	if err == nil && r.out.Verdict == Accepted && r.trip.Typed != "" {
 		way := cmp.Or(r.who.Provider, r.who.ID.Implementation)
 		r.out.Browser = r.s.browsers.Cookie(r.s.browsers.Remember(r.s.browsers.Remember(r.by.Browser, chosen(way, r.trip.Typed)), r.who.ID))
+	}
+	return err
+}
+
+func (r *returning) upstream() session.Upstream {
+	return session.Upstream{AMR: strings.Join(r.who.AMR, " "), ACR: r.who.ACR, AuthTime: r.who.AuthTime}
+}
+
+// prove adds a proof to the session that asked for it. Who comes back is somebody whom the
+// session's user is known as.
+func (r *returning) prove(tx *db.Tx) error {
+	who, err := accounts.StatusOf(tx, r.who.ID)
+	if err == nil {
+		who, err = accounts.StatusForUpdate(tx, who.Account)
+	}
+	if errors.Is(err, db.ErrNotFound) || err == nil && who.Deactivated {
+		r.out.Verdict = Refused
+		return nil
+	} else if err != nil {
+		return err
+	}
+	t := r.ticket()
+	t.addr, t.account, t.forSession = r.who.ID, who.Account, r.trip.ForSession
+	r.out, err = r.s.prove(tx, t, r.by, Proved{Account: who, Factor: r.who.ID.Implementation, Provider: r.who.Provider, Upstream: r.upstream()})
+	if r.out.Verdict == Gone {
+		r.out.Verdict = Refused
 	}
 	return err
 }
@@ -238,7 +266,7 @@ func (r *returning) mayJoin(tx *db.Tx, id accounts.ID) (bool, error) {
 
 func (r *returning) giveBack(tx *db.Tx) error {
 	// New accounts keep what they took: an issuer of a stranger's could make them without end.
-	if r.isNew && r.trip.Pending.Provider == "" || r.out.Verdict != Accepted && r.out.Verdict != Added || r.out.Verdict == Accepted && !r.out.givesBack {
+	if r.isNew && r.trip.Pending.Provider == "" || r.out.Verdict != Accepted && r.out.Verdict != Added && r.out.Verdict != Proven || r.out.Verdict == Accepted && !r.out.givesBack {
 		return nil
 	}
 	return limit.GiveBack(tx, limit.Amount{Budget: r.s.fetchBudget(r.by), N: 1})

@@ -32,6 +32,8 @@ type Service struct {
 	// Federation leads to providers; without one it leads nowhere.
 	Federation *federation.Service
 	Settings   Settings
+	// Gate says whether a session may do something; nil: nothing.
+	Gate func(*db.Tx, session.Session, multifactor.Thing) (multifactor.Decision, error)
 
 	notMe     *seal.MAC
 	browsers  browser.Cookies
@@ -125,6 +127,8 @@ const (
 	Foreign                   // a link opened in another browser than that of the attempt
 	Refused                   // who they are at their provider may not sign in here
 	Added                     // the address is the person's now
+	Proven                    // the session holds one proof more
+	Lacking                   // the session lacks a level that guards this
 	MergeAsked                // it is another user's: are the two one person?
 	MergeYoung                // it came to another user days ago only, which proves too little
 	LedAgain                  // the provider has to be asked once more

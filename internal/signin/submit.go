@@ -20,6 +20,7 @@ type submit struct {
 	by    Requester
 	typed string
 
+	only  purpose // of no other attempt; "": of any
 	proof proofBy
 	link  seal.Token // for byLink; byAnswer: as stored
 
@@ -118,7 +119,7 @@ func (sub *submit) decide(tx *db.Tx) error {
 	}
 	var found bool
 	var err error
-	if sub.a, found, err = attemptOf(tx, sub.by.Attempt, tx.ForUpdate()); err != nil || !found || !sub.a.hasCodes() {
+	if sub.a, found, err = attemptOf(tx, sub.by.Attempt, tx.ForUpdate()); err != nil || !found || !sub.a.hasCodes() || sub.only != "" && sub.a.purpose != sub.only {
 		return err
 	}
 	if !sub.a.open() {
@@ -230,8 +231,12 @@ func (sub *submit) decideLink(tx *db.Tx, via audit.Event) (err error) {
 // accept signs in the person whose proof was right.
 func (sub *submit) accept(tx *db.Tx, who accounts.AccountStatus, via audit.Event) (err error) {
 	p := Proved{Account: who, Factor: sub.a.addr.Implementation, Via: via}
-	if sub.a.purpose == forAdding {
+	switch sub.a.purpose {
+	case forAdding:
 		sub.out, sub.told, err = sub.s.add(tx, sub.a.ticket, sub.by, p, "")
+		return err
+	case forStepUp:
+		sub.out, err = sub.s.prove(tx, sub.a.ticket, sub.by, p)
 		return err
 	}
 	sub.out, err = sub.s.enter(tx, sub.a.ticket, sub.by, p)
@@ -240,7 +245,7 @@ func (sub *submit) accept(tx *db.Tx, who accounts.AccountStatus, via audit.Event
 
 // giveBack returns to the budgets what the attempt took, because its owner has signed in.
 func (sub *submit) giveBack(tx *db.Tx) error {
-	if sub.out.Verdict != Accepted || !sub.out.givesBack {
+	if sub.out.Verdict != Accepted && sub.out.Verdict != Proven || !sub.out.givesBack {
 		return nil
 	}
 	if err := limit.GiveBack(tx, sub.s.taken(sub.a)...); err != nil || sub.a.kept == 0 {
