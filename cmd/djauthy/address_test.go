@@ -98,14 +98,19 @@ func TestChangingAddressesNeedsAFreshProof(t *testing.T) {
 	b, id := s.person(t)
 	s.clock.advance(6 * time.Minute)
 	more := anID()
-	b.post("/account/add", "id", more).want(t, http.StatusSeeOther, "/step-up?next=/account/add")
-	page := b.get("/step-up?next=/account/add").want(t, http.StatusOK, "")
-	if !strings.Contains(page.body, `name="id" value="`+id+`"`) || !strings.Contains(page.body, `name="next" value="/account/add"`) {
+	const step = "/step-up?action=address.add&next=%2Faccount%2Fadd"
+	b.post("/account/add", "id", more).want(t, http.StatusSeeOther, step)
+	page := b.get(step).want(t, http.StatusOK, "")
+	if !strings.Contains(page.body, id) || !strings.Contains(page.body, `name="next" value="/account/add"`) {
 		t.Errorf("the page is\n%s", page.body)
 	}
-	b.post("/account/remove", "account", "1").want(t, http.StatusSeeOther, "/step-up?next=/account")
-	b.post("/login", "id", id, "next", "/account/add").want(t, http.StatusSeeOther, "/login/code")
-	b.submit(s.mail.next(t, id).code()).want(t, http.StatusSeeOther, "/account/add")
+	b.post("/account/remove", "account", "1").want(t, http.StatusSeeOther, "/step-up?action=address.remove&next=%2Faccount")
+	b.leads(b.stepsUp(t, s, step, id)).want(t, http.StatusOK, "")
+	b.post("/account/add", "id", more).want(t, http.StatusSeeOther, "/login/code") // it is fresh
+	s.mail.next(t, more)
+	s.clock.advance(6 * time.Minute)
+	b.post("/account/add", "id", more).want(t, http.StatusSeeOther, step)
+	b.stepsUp(t, s, step, id).want(t, http.StatusSeeOther, step)
 	if form := b.get("/account/add"); !strings.Contains(form.body, `value="`+more+`"`) {
 		t.Errorf("what was typed is lost:\n%s", seen(form.body))
 	}
@@ -113,7 +118,7 @@ func TestChangingAddressesNeedsAFreshProof(t *testing.T) {
 		t.Error("what was typed is shown twice")
 	}
 	s.clock.advance(6 * time.Minute)
-	b.post("/account/add", "id", more).want(t, http.StatusSeeOther, "/step-up?next=/account/add")
+	b.post("/account/add", "id", more).want(t, http.StatusSeeOther, step)
 	b.signIn(anID()) // somebody else, in the same browser
 	if form := b.get("/account/add"); strings.Contains(form.body, more) {
 		t.Error("what somebody else has typed is shown")
@@ -121,7 +126,7 @@ func TestChangingAddressesNeedsAFreshProof(t *testing.T) {
 	b.signIn(id)
 	b.post("/account/add", "id", anID()).want(t, http.StatusSeeOther, "/login/code")
 	s.browser(t).get("/step-up").want(t, http.StatusSeeOther, "/login?next=%2Fstep-up")
-	b.get("/step-up?next=//evil.example").want(t, http.StatusOK, "")
+	b.get("/step-up?next=//evil.example").want(t, http.StatusSeeOther, "/account")
 }
 
 func TestTheLastAddressStays(t *testing.T) {

@@ -89,17 +89,15 @@ func TestTheAccountIsDeletedAfterAProofAtTheProvider(t *testing.T) {
 	s.clock.advance(6 * time.Minute)
 	defer s.clock.advance(0)
 	i.Now = s.clock.Now
-	page := b.get("/account/delete")
-	if !strings.Contains(page.body, `value="`+i.URL+`"`) || !strings.Contains(seen(page.body), "Sign in once more as ann (127.0.0.1") {
-		t.Fatalf("%s", page.body)
-	}
 	b.post("/account/delete").want(t, http.StatusForbidden, "")
-	if !strings.Contains(page.body, `name="fresh" value="1"`) {
-		t.Error("the form does not ask for a fresh proof")
+	const step = "/step-up?action=account.delete&next=%2Faccount%2Fdelete"
+	page := b.get(step)
+	if !strings.Contains(seen(page.body), "Sign in once more as ann (127.0.0.1") {
+		t.Fatalf("%s", page.body)
 	}
 	again := func(ago time.Duration) answer {
 		i.Claims = func(c map[string]any) { c["auth_time"] = s.clock.Now().Add(-ago).Unix() }
-		a := b.post("/login", "id", i.URL, "next", "/account/delete", "fresh", "1").want(t, http.StatusSeeOther, "")
+		a := b.post("/step-up", page.fields(t, "/step-up")...).want(t, http.StatusSeeOther, "")
 		if !strings.Contains(a.header.Get("Location"), "max_age=300&") {
 			t.Errorf("leads to %s", a.header.Get("Location"))
 		}
@@ -107,7 +105,7 @@ func TestTheAccountIsDeletedAfterAProofAtTheProvider(t *testing.T) {
 	}
 	again(time.Hour).want(t, http.StatusUnprocessableEntity, "") // the provider did not ask
 	b.post("/account/delete").want(t, http.StatusForbidden, "")
-	again(0).want(t, http.StatusSeeOther, "/account/delete")
+	again(0).want(t, http.StatusSeeOther, step)
 	b.post("/account/delete").want(t, http.StatusOK, "")
 	if b.in() {
 		t.Error("still signed in")

@@ -63,6 +63,7 @@ var uses = map[string]use{
 	"POST /account/undo/:token":         {anyone, "/account/undo/" + aToken},
 	"POST /account/username":            {signedIn, "/account/username"},
 	"GET /step-up":                      {signedIn, "/step-up"},
+	"POST /step-up":                     {signedIn, "/step-up"},
 	"GET /account/history":              {signedIn, "/account/history"},
 	"GET /account/export":               {signedIn, "/account/export"},
 	"GET /account/delete":               {signedIn, "/account/delete"},

@@ -112,8 +112,9 @@ func TestDeletingTheAccountIsProvedAtTheAddressThatWasTyped(t *testing.T) {
 	b := s.browser(t)
 	b.signInAs("Ann@bücher.example", mailbox)
 	s.clock.advance(time.Hour)
-	id := group(regexp.MustCompile(`name="id" value="([^"]*)"`), b.get("/account/delete").body)
-	b.signInAs(id, mailbox)
+	b.get("/account/delete").want(t, http.StatusOK, "")
+	b.stepsUp(t, s, "/step-up?action=account.delete&next=/account/delete", mailbox).want(t, http.StatusSeeOther, "")
+	b.post("/account/delete").want(t, http.StatusOK, "")
 }
 
 func TestARefusedIDIsToldTheReasonThatHolds(t *testing.T) {

@@ -132,7 +132,7 @@ func (h *app) handler() (*door.Door, error) {
 func (h *app) pages() *web.Server {
 	c := h.cfg
 	s := &web.Server{
-		DB: h.db, Signin: h.signin, Directory: h.directory, Discovery: h.discovery, Submitted: h.metrics.Submitted,
+		DB: h.db, Signin: h.signin, Access: h.access, Directory: h.directory, Discovery: h.discovery, Submitted: h.metrics.Submitted,
 		Manual: c.Mode == "manual",
 	}
 	for _, p := range c.Providers {

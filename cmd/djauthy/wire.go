@@ -131,9 +131,10 @@ func (h *app) wire(e *env) error {
 	}
 	h.signin = signin.New(h.db, h.outbox, codes, h.sessions, h.federation, h.keys, settings, h.log)
 	h.access = access.New(h.db, h.sessions, h.factors())
+	h.signin.Gate = h.access.Decide
 	h.services = services.New(h.db, h.keys, services.Settings{Window: h.cfg.OTP.Window, SingleUse: h.cfg.OTP.SingleUse}, h.log)
 	h.services.Verified = h.metrics.Verify
-	h.directory = &directory.Directory{DB: h.db, Sessions: h.sessions, Services: h.services, Discovery: h.discovery, Factors: h.access.Factors, Log: h.log}
+	h.directory = &directory.Directory{DB: h.db, Sessions: h.sessions, Services: h.services, Discovery: h.discovery, Factors: h.access.Factors, Gate: h.access.Decide, Log: h.log}
 	if h.cfg.Bus.URL != "" {
 		h.bus = &bus.Bus{Services: h.services, URL: h.cfg.Bus.URL, Names: h.cfg.Bus.Services, Log: h.log, Answered: h.metrics.Bus}
 		h.metrics.BusConnected(func() bool { return h.bus.Ready() == nil })

@@ -14,6 +14,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/directory"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/signin/signintest"
@@ -189,7 +190,7 @@ func TestWhatIsOnlyLookedAtWaitsForNoWriter(t *testing.T) {
 		first := h.MakesFirst(t)
 		b := h.Browser("192.0.2.1")
 		b.SignsIn(t, signintest.Addr(t, "ann@example.org"))
-		user, sess := h.User(t, b), db.ID(b.By.Session.ID)
+		user, wants := h.User(t, b), multifactor.Thing{Kind: multifactor.Action, Name: multifactor.DeleteAccount}
 		waits := h.Browser("192.0.2.2")
 		m := waits.Gets(t, signintest.Addr(t, "ben@example.org"))
 		h.Clock.Advance(time.Hour / 2) // that the session was seen is due to be written
@@ -198,7 +199,7 @@ func TestWhatIsOnlyLookedAtWaitsForNoWriter(t *testing.T) {
 		defer cancel()
 		for name, look := range map[string]func() error{
 			"a session":        func() error { _, err := h.Signin.Sessions.Check(ctx, b.By.Session); return err },
-			"a proof":          func() error { _, err := h.Signin.Fresh(ctx, sess, time.Hour); return err },
+			"a proof":          func() error { _, err := h.Access.Access(ctx, b.By.Session, wants); return err },
 			"a profile":        func() error { _, err := h.Directory.Profile(ctx, user); return err },
 			"a history":        func() error { _, _, err := h.Directory.History(ctx, user, 0, 10); return err },
 			"what is exported": func() error { _, err := h.Exports(ctx, user); return err },

@@ -26,7 +26,9 @@ type Directory struct {
 	Services  *services.Service
 	Discovery accounts.Discovery
 	Factors   multifactor.Server
-	Log       *slog.Logger
+	// Gate says whether a session may do something of its own person; nil: nothing.
+	Gate func(*db.Tx, session.Session, multifactor.Thing) (multifactor.Decision, error)
+	Log  *slog.Logger
 }
 
 // Actor is who requests a change of somebody else. The zero Actor may change nothing.

@@ -2,10 +2,12 @@ package directory
 
 import (
 	"context"
+	"errors"
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/session"
 )
 
@@ -27,8 +29,8 @@ func (d *Directory) Delete(ctx context.Context, by Actor, text string, options .
 	return u, err
 }
 
-// DeleteOwn removes the person, if they have a proof no older than session.FreshFor; else ok is
-// false. It returns accounts.ErrLastSuperuser for the last superuser.
+// DeleteOwn removes the person, if the session may; else ok is false, and more has to be
+// proved. It returns accounts.ErrLastSuperuser for the last superuser.
 func (d *Directory) DeleteOwn(ctx context.Context, own Owner) (ok bool, err error) {
 	err = d.DB.Update(ctx, func(tx *db.Tx) error {
 		ok = false
@@ -36,8 +38,9 @@ func (d *Directory) DeleteOwn(ctx context.Context, own Owner) (ok bool, err erro
 		if err != nil {
 			return err
 		}
-		proofs, err := session.Proofs(tx, sess.ID)
-		if err != nil || !session.Fresh(tx.Now, session.FreshFor).MetBy(proofs) {
+		if err := d.may(tx, sess, multifactor.DeleteAccount); errors.As(err, new(NeedsProof)) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 		ok = true

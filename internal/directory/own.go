@@ -12,6 +12,7 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/limit"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/session"
 )
@@ -55,6 +56,24 @@ type TooOften struct{ Wait time.Duration }
 
 func (e TooOften) Error() string { return "too many changes; the next in " + e.Wait.String() }
 
+// NeedsProof is the error of an action for which a session has to prove more. Nothing was
+// done.
+type NeedsProof struct{ Action string }
+
+func (e NeedsProof) Error() string { return e.Action + " needs more to be proved" }
+
+// may returns NeedsProof for an action that a session may not do yet.
+func (d *Directory) may(tx *db.Tx, sess session.Session, action string) error {
+	if d.Gate == nil {
+		return NeedsProof{action}
+	}
+	decision, err := d.Gate(tx, sess, multifactor.Thing{Kind: multifactor.Action, Name: action})
+	if err == nil && !decision.Allowed {
+		err = NeedsProof{action}
+	}
+	return err
+}
+
 // change runs fn for the user of a valid session and writes the event into their history.
 // With a session that has ended it returns db.ErrNotFound, beyond ownChanges TooOften.
 func (d *Directory) change(ctx context.Context, own Owner, e audit.Event, fn func(*db.Tx, session.Session) error) error {
@@ -73,7 +92,7 @@ func (d *Directory) change(ctx context.Context, own Owner, e audit.Event, fn fun
 		if err != nil || wait > 0 {
 			return err
 		}
-		if err := fn(tx, sess); errors.Is(err, accounts.ErrUsername) || errors.Is(err, accounts.ErrTaken) {
+		if err := fn(tx, sess); errors.Is(err, accounts.ErrUsername) || errors.Is(err, accounts.ErrTaken) || errors.As(err, new(NeedsProof)) {
 			refused = err
 			return nil
 		} else if err != nil {
@@ -97,6 +116,9 @@ func (d *Directory) SaveSettings(ctx context.Context, own Owner, firstName, last
 // EndSession ends another session of the person.
 func (d *Directory) EndSession(ctx context.Context, own Owner, id db.ID) error {
 	return d.change(ctx, own, audit.SessionEnded, func(tx *db.Tx, sess session.Session) error {
+		if err := d.may(tx, sess, multifactor.EndSessions); err != nil {
+			return err
+		}
 		return session.EndOf(tx, sess.User.ID, id)
 	})
 }
@@ -104,6 +126,9 @@ func (d *Directory) EndSession(ctx context.Context, own Owner, id db.ID) error {
 // EndOthers ends all other sessions of the person.
 func (d *Directory) EndOthers(ctx context.Context, own Owner) error {
 	return d.change(ctx, own, audit.SessionsEnded, func(tx *db.Tx, sess session.Session) error {
+		if err := d.may(tx, sess, multifactor.EndSessions); err != nil {
+			return err
+		}
 		_, err := session.EndAll(tx, sess.User.ID, sess.ID)
 		return err
 	})

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"slices"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -77,25 +76,6 @@ func SweepProofs(tx *db.Tx, from db.ID, limit int) (removed int64, next db.ID, e
 	return removed, next, err
 }
 
-// Want is what an action requires of a session's proofs.
-type Want struct {
-	Since time.Time // proofs older than this do not count; zero: any that has not expired
-	Until time.Time // proofs later than this do not count; zero: any
-}
-
 // FreshFor is how old a proof may be for an action that cannot be undone, or that changes how
 // a person signs in.
 const FreshFor = 5 * time.Minute
-
-// Fresh requires a proof no older than age. A proof from the future, by a clock that was
-// ahead, does not count: it would be fresh for as long as that clock was ahead.
-func Fresh(now time.Time, age time.Duration) Want {
-	return Want{Since: now.Add(-age), Until: now.Add(db.Skew)}
-}
-
-// MetBy reports whether one of the proofs meets the requirement.
-func (w Want) MetBy(proofs []Proof) bool {
-	return slices.ContainsFunc(proofs, func(p Proof) bool {
-		return !p.Verified.Before(w.Since) && (w.Until.IsZero() || !p.Verified.After(w.Until))
-	})
-}

@@ -7,13 +7,14 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/session"
 )
 
-// owner returns the session of a cookie. It returns fresh false if its proof is older than
-// session.FreshFor, and found false if there is none.
-func (s *Service) owner(tx *db.Tx, by Requester) (sess session.Session, found, fresh bool, err error) {
+// owner returns the session of a cookie, and whether it may do an action of its person. It
+// returns found false if there is none.
+func (s *Service) owner(tx *db.Tx, by Requester, action string) (sess session.Session, found, may bool, err error) {
 	sess, err = s.Sessions.Find(tx, by.Session)
 	if errors.Is(err, db.ErrNotFound) {
 		return sess, false, false, nil
@@ -21,8 +22,17 @@ func (s *Service) owner(tx *db.Tx, by Requester) (sess session.Session, found, f
 	if err != nil {
 		return sess, false, false, err
 	}
-	proofs, err := session.Proofs(tx, sess.ID)
-	return sess, true, Next(proofs, session.Fresh(tx.Now, session.FreshFor)) == Done, err
+	may, err = s.may(tx, sess, multifactor.Thing{Kind: multifactor.Action, Name: action})
+	return sess, true, may, err
+}
+
+// may reports whether a session may do something.
+func (s *Service) may(tx *db.Tx, sess session.Session, thing multifactor.Thing) (bool, error) {
+	if s.Gate == nil {
+		return false, nil
+	}
+	d, err := s.Gate(tx, sess, thing)
+	return d.Allowed, err
 }
 
 // StartAdding is Start for an address that the person who is signed in wants to add. What it
@@ -49,8 +59,8 @@ func (s *Service) LeadAdding(ctx context.Context, req Request, by Requester) (le
 // mayAdd returns the session of somebody who may change how they sign in.
 func (s *Service) mayAdd(ctx context.Context, by Requester) (id db.ID, ready bool, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		sess, found, fresh, err := s.owner(tx, by)
-		id, ready = sess.ID, found && fresh
+		sess, found, may, err := s.owner(tx, by, multifactor.AddAddress)
+		id, ready = sess.ID, found && may
 		return err
 	})
 	return id, ready, err
@@ -69,6 +79,9 @@ func (s *Service) add(tx *db.Tx, t ticket, by Requester, p Proved, label string)
 		return Entered{Verdict: Gone}, nil, nil
 	} else if err != nil {
 		return out, nil, err
+	}
+	if may, err := s.may(tx, sess, multifactor.Thing{Kind: multifactor.Begun, Name: multifactor.AddAddress}); err != nil || !may {
+		return Entered{Verdict: Lacking}, nil, err
 	}
 	if used, err := t.use(tx, sess.ID); err != nil || !used {
 		return Entered{Verdict: Used}, nil, err
@@ -113,7 +126,7 @@ type Removed int
 const (
 	RemovedNothing Removed = iota // it is not the person's, or not any more
 	RemovedAddress
-	RemovedStale // a fresh proof is needed first
+	RemovedStale // more has to be proved first
 	RemovedLast  // it is the last way to sign in, and stays
 )
 
@@ -123,11 +136,11 @@ func (s *Service) RemoveAddress(ctx context.Context, id accounts.AccountID, by R
 	var told []outbox.Queued
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		out, told = RemovedNothing, nil
-		sess, found, fresh, err := s.owner(tx, by)
+		sess, found, may, err := s.owner(tx, by, multifactor.RemoveAddress)
 		switch {
 		case err != nil || !found:
 			return err
-		case !fresh:
+		case !may:
 			out = RemovedStale
 			return nil
 		}

@@ -6,9 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/djauthy/djauthy/internal/access"
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/session"
 )
 
 func TestASessionEnds(t *testing.T) {
@@ -228,16 +231,19 @@ func TestFreshMeansAProofThatYoung(t *testing.T) {
 	run(t, func(t *testing.T, h *house) {
 		b := h.Browser("192.0.2.1")
 		b.SignsIn(t, addr(t, "ann@example.org"))
-		fresh := func(age time.Duration) bool {
-			ok, err := h.Signin.Fresh(t.Context(), db.ID(b.By.Session.ID), age)
-			check(t, err)
-			return ok
-		}
-		h.Clock.Advance(5 * time.Minute)
-		want(t, fresh(5*time.Minute), true)
-		want(t, fresh(5*time.Minute-time.Millisecond), false)
-		ok, err := h.Signin.Fresh(t.Context(), db.ID(b.By.Session.ID)+1, 24*time.Hour)
-		check(t, err)
-		want(t, ok, false)
+		h.Clock.Advance(session.FreshFor)
+		want(t, may(t, h, b, access.Anew), true)
+		h.Clock.Advance(time.Millisecond)
+		want(t, may(t, h, b, access.Anew), false)
+		want(t, may(t, h, b, multifactor.EndSessions), true) // for which none is needed
+		want(t, may(t, h, h.Browser("192.0.2.1"), multifactor.EndSessions), false)
 	})
+}
+
+// may reports whether a browser's session may do an action.
+func may(t testing.TB, h *house, b *browser, action string) bool {
+	t.Helper()
+	a, err := h.Access.Access(t.Context(), b.By.Session, multifactor.Thing{Kind: multifactor.Action, Name: action})
+	check(t, err)
+	return a.Session.ID != 0 && a.Decision.Allowed
 }

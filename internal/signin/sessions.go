@@ -3,22 +3,11 @@ package signin
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/session"
 )
-
-// Fresh reports whether a session has a proof no older than age.
-func (s *Service) Fresh(ctx context.Context, id db.ID, age time.Duration) (ok bool, err error) {
-	err = s.DB.Read(ctx, func(tx *db.Tx) error {
-		proofs, err := session.Proofs(tx, id)
-		ok = Next(proofs, session.Fresh(tx.Now, age)) == Done
-		return err
-	})
-	return ok, err
-}
 
 // SignOut ends the session of a cookie.
 func (s *Service) SignOut(ctx context.Context, by Requester) error {

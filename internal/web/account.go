@@ -19,8 +19,8 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/page"
-	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/words"
 )
 
@@ -178,6 +178,10 @@ func isLanguage(code string) bool {
 
 // changed redirects back to the account page, which says what was done.
 func (s *account) changed(c *fiber.Ctx, err error, done string) error {
+	var more directory.NeedsProof
+	if errors.As(err, &more) {
+		return toStepUp(c, more.Action, "/account")
+	}
 	return orRedirect(c, ofPerson(err), "/account?done="+done)
 }
 
@@ -276,40 +280,21 @@ func (s *account) export(c *fiber.Ctx) error {
 
 type deletePage struct {
 	page.Base
-	proof
-	Fresh bool
+	May   bool
+	Prove string // the address of the step-up
 }
 
 func (s *account) showDelete(c *fiber.Ctx) error {
-	sess, err := s.Session(c)
+	a, err := s.access.Access(c.UserContext(), s.Door.Token(c, door.SessionCookie), multifactor.Thing{Kind: multifactor.Action, Name: multifactor.DeleteAccount})
 	if err != nil {
 		return err
 	}
-	fresh, err := s.signin.Fresh(c.UserContext(), sess.ID, session.FreshFor)
-	if err != nil {
-		return err
-	}
-	return s.writeDelete(c, sess, fresh)
+	return s.writeDelete(c, a.Decision.Allowed)
 }
 
-func (s *account) writeDelete(c *fiber.Ctx, sess session.Session, fresh bool) error {
-	profile, err := s.directory.Profile(c.UserContext(), sess.User.ID)
-	if err != nil {
-		return err
-	}
-	p := deletePage{Base: s.Base(c), Fresh: fresh, proof: s.proofBy(profile.User, used(profile.Accounts, sess.Account))}
-	door.AllowFormTo(c, s.signin.Federation.Origins())
-	return s.Write(c, "account/delete.html", p)
-}
-
-// used is the account with which the person signed in.
-func used(all []accounts.Account, id accounts.AccountID) accounts.Account {
-	for _, a := range all {
-		if a.ID == id {
-			return a
-		}
-	}
-	return accounts.Account{Addr: accounts.ID{Implementation: accounts.Email}}
+func (s *account) writeDelete(c *fiber.Ctx, may bool) error {
+	to := wanted{actions: []string{multifactor.DeleteAccount}, next: "/account/delete"}
+	return s.Write(c, "account/delete.html", deletePage{Base: s.Base(c), May: may, Prove: to.address("")})
 }
 
 func (s *account) postDelete(c *fiber.Ctx) error {
@@ -325,7 +310,7 @@ func (s *account) postDelete(c *fiber.Ctx) error {
 		return err
 	}
 	if !done {
-		return s.writeDelete(c.Status(http.StatusForbidden), sess, false)
+		return s.writeDelete(c.Status(http.StatusForbidden), false)
 	}
 	s.Door.DropCookie(c, door.SessionCookie)
 	s.Door.DropCookie(c, door.AttemptCookie)

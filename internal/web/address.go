@@ -9,6 +9,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/page"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/signin"
@@ -106,17 +107,16 @@ func (s *signIn) proveToAdd(c *fiber.Ctx, id string, by signin.Requester) error 
 		return err
 	}
 	s.Door.SetCookie(c, door.AddCookie, sealed, askedLife)
-	return toStepUp(c, "/account/add")
-}
-
-// toStepUp leads to a step-up, which leads back to next.
-func toStepUp(c *fiber.Ctx, next string) error {
-	return c.Redirect("/step-up?next="+next, http.StatusSeeOther)
+	return toStepUp(c, multifactor.AddAddress, "/account/add")
 }
 
 // entered responds to a proof that was right: of a sign-in, or of an address that was added.
 func (s *signIn) entered(c *fiber.Ctx, e signin.Entered) error {
 	switch e.Verdict {
+	case signin.Proven:
+		return c.Redirect(nonEmpty(e.Next, "/account"), http.StatusSeeOther)
+	case signin.Lacking:
+		return toStepUp(c, multifactor.AddAddress, "/account/add")
 	case signin.Added:
 		return c.Redirect("/account?done=added", http.StatusSeeOther)
 	case signin.MergeYoung:
@@ -178,7 +178,7 @@ func (s *signIn) postRemove(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	case out == signin.RemovedStale:
-		return toStepUp(c, "/account")
+		return toStepUp(c, multifactor.RemoveAddress, "/account")
 	case out == signin.RemovedLast:
 		b := s.Base(c)
 		return s.WriteMessage(c.Status(http.StatusUnprocessableEntity), page.Message{

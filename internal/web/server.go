@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/djauthy/djauthy/internal/access"
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/directory"
@@ -24,6 +25,7 @@ import (
 type Server struct {
 	DB        *db.DB
 	Signin    *signin.Service
+	Access    *access.Service
 	Directory *directory.Directory
 	Discovery accounts.Discovery
 	// Providers are the names of the configured ones.
@@ -45,6 +47,7 @@ type Server struct {
 type signIn struct {
 	*page.Site
 	signin    *signin.Service
+	access    *access.Service
 	discovery accounts.Discovery
 	manual    bool
 	mailbox   bool // there is a page with the messages
@@ -58,6 +61,7 @@ type account struct {
 	*page.Site
 	directory *directory.Directory
 	signin    *signin.Service
+	access    *access.Service
 	discovery accounts.Discovery
 }
 
@@ -72,8 +76,8 @@ type local struct {
 
 // Routes lists all routes of this package, with who may use each.
 func (s *Server) Routes(site *page.Site) []page.Route {
-	in := &signIn{Site: site, signin: s.Signin, discovery: s.Discovery, manual: s.Manual, mailbox: s.Mailbox != nil, submitted: s.Submitted}
-	own := &account{Site: site, directory: s.Directory, signin: s.Signin, discovery: s.Discovery}
+	in := &signIn{Site: site, signin: s.Signin, access: s.Access, discovery: s.Discovery, manual: s.Manual, mailbox: s.Mailbox != nil, submitted: s.Submitted}
+	own := &account{Site: site, directory: s.Directory, signin: s.Signin, access: s.Access, discovery: s.Discovery}
 	here := &local{Site: site, db: s.DB, mailbox: s.Mailbox, metrics: s.Metrics, bus: s.Bus}
 	all := []page.Route{
 		page.Get("/", page.Anybody, in.showRoot),
@@ -136,7 +140,8 @@ func accountRoutes(in *signIn, own *account) []page.Route {
 		page.Get("/account/undo/:token", page.Anybody, in.showUndo),
 		page.Post("/account/undo/:token", page.Anybody, in.postUndo),
 		page.Post("/account/username", page.Person, own.postUsername),
-		page.Get("/step-up", page.Person, own.showStepUp),
+		page.Get("/step-up", page.Person, in.showStepUp),
+		page.Post("/step-up", page.Person, in.postStepUp),
 		page.Get("/account/history", page.Person, own.showHistory),
 		page.Get("/account/export", page.Person, own.export),
 		page.Get("/account/delete", page.Person, own.showDelete),

@@ -1,47 +1,268 @@
 package web
 
 import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/djauthy/djauthy/internal/access"
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/page"
+	"github.com/djauthy/djauthy/internal/signin"
 )
+
+// wanted is what a step-up is for: the levels and actions that its address names, and where
+// it leads back to. Without either it is a fresh proof of anything.
+type wanted struct {
+	levels  []string
+	actions []string
+	next    string // a local path, or ""
+}
+
+// maxWanted bounds how many levels and actions an address can name.
+const maxWanted = 16
+
+// readWanted reads what a step-up is for, from the form or else from the address.
+func (s *signIn) readWanted(c *fiber.Ctx) wanted {
+	var w wanted
+	args := c.Context().QueryArgs()
+	if c.Method() == http.MethodPost && (page.Form(c, "level") != "" || page.Form(c, "action") != "" || page.Form(c, "next") != "") {
+		args = c.Request().PostArgs()
+	}
+	for _, text := range args.PeekMulti("level") {
+		w.levels = append(w.levels, string(text))
+	}
+	for _, text := range args.PeekMulti("action") {
+		w.actions = append(w.actions, string(text))
+	}
+	w.levels, w.actions = w.levels[:min(len(w.levels), maxWanted)], w.actions[:min(len(w.actions), maxWanted)]
+	next := string(args.Peek("next"))
+	if args == c.Context().QueryArgs() {
+		next = door.RequestedNext(page.Query(c))
+	}
+	w.next = s.WayBack(c, next)
+	return w
+}
+
+// things are what the rules are asked about.
+func (w wanted) things() (all []multifactor.Thing) {
+	for _, name := range w.levels {
+		all = append(all, multifactor.Thing{Kind: multifactor.ByName, Name: name})
+	}
+	for _, name := range w.actions {
+		all = append(all, multifactor.Thing{Kind: multifactor.Action, Name: name})
+	}
+	if len(all) == 0 {
+		all = append(all, multifactor.Thing{Kind: multifactor.Action, Name: access.Anew})
+	}
+	return all
+}
+
+// address is the step-up's own; way chooses a way, "" leaves the choice.
+func (w wanted) address(way string) string {
+	query := []string{}
+	add := func(name, value string) {
+		query = append(query, name+"="+strings.ReplaceAll(url.QueryEscape(value), "+", "%20"))
+	}
+	for _, name := range w.levels {
+		add("level", name)
+	}
+	for _, name := range w.actions {
+		add("action", name)
+	}
+	if way != "" {
+		add("way", way)
+	}
+	if w.next != "" {
+		add("next", w.next)
+	}
+	if len(query) == 0 {
+		return "/step-up"
+	}
+	return "/step-up?" + strings.Join(query, "&")
+}
+
+// toStepUp leads to a step-up for an action, which leads back to next.
+func toStepUp(c *fiber.Ctx, action, next string) error {
+	return c.Redirect(wanted{actions: []string{action}, next: next}.address(""), http.StatusSeeOther)
+}
 
 type stepUpPage struct {
 	page.Base
-	proof
-	Next string
+	Hidden    []hidden // what the forms carry along
+	Reasons   []string
+	Rules     []ruleRow
+	Have      []haveRow
+	Way       stepRow // what is asked for now; its Kind is "" if nothing can be proved
+	OtherWays []stepRow
+	Enroll    []string // what is to be set up first
+	code      bool
+	// Of a code that was sent.
+	Digits bool
+	Length int
+	Resend int // seconds until another may be sent; 0: at once
 }
 
-// proof is how a person shows once more that it is them: by the account that they signed in
-// with.
-type proof struct {
-	Identifier, ID string // as it is shown, and as the sign-in form takes it
-	Provider       bool   // they sign in at a provider
+// Code reports that a code was sent and is awaited.
+func (p stepUpPage) Code() bool { return p.code }
+
+type hidden struct{ Name, Value string }
+
+// stepRow is one way to prove more.
+type stepRow struct {
+	ID, Kind, Text, Link string
 }
 
-// proofBy is the proof by one of a person's accounts.
-func (s *account) proofBy(u accounts.User, a accounts.Account) proof {
-	p := proof{Identifier: a.Shown(), ID: a.Addr.Typed(), Provider: accounts.Redirects(a.Addr.Implementation)}
-	if s.discovery.IsSpelling(u.Email, a.Addr) {
-		p.Identifier, p.ID = u.Email, u.Email
+// ruleRow is a rule that asks, and what it needs.
+type ruleRow struct{ Level, Because, Needs string }
+
+// haveRow is a proof that the session holds.
+type haveRow struct {
+	Text  string
+	Until string
+}
+
+// showStepUp asks for the next factor, or leads on.
+func (s *signIn) showStepUp(c *fiber.Ctx) error {
+	return s.stepUp(c, s.readWanted(c), c.Query("way"), "")
+}
+
+// stepUp shows what is asked for next. problem is what was wrong with what was submitted.
+func (s *signIn) stepUp(c *fiber.Ctx, w wanted, way, problem string) error {
+	out, err := s.access.StepUp(c.UserContext(), s.Door.Token(c, door.SessionCookie), w.things()...)
+	switch {
+	case err != nil:
+		return err
+	case !out.Known:
+		return door.Fail(http.StatusNotFound)
+	case access.Next(out.Decision) == access.Done:
+		return c.Redirect(nonEmpty(w.next, "/account"), http.StatusSeeOther)
 	}
-	return p
-}
-
-// showStepUp asks for a fresh proof, and leads on.
-func (s *account) showStepUp(c *fiber.Ctx) error {
-	sess, err := s.Session(c)
-	if err != nil {
+	p := stepUpPage{Base: s.Base(c).WithField(), Hidden: w.hidden()}
+	p.Problem = problem
+	p.explain(out)
+	if err := s.fill(c, &p, out, w, way); err != nil {
 		return err
 	}
-	profile, err := s.directory.Profile(c.UserContext(), sess.User.ID)
-	if err != nil {
-		return err
-	}
-	next := s.WayBack(c, door.RequestedNext(page.Query(c)))
-	p := stepUpPage{Base: s.Base(c), proof: s.proofBy(profile.User, used(profile.Accounts, sess.Account)), Next: nonEmpty(next, "/account")}
 	door.AllowFormTo(c, s.signin.Federation.Origins())
 	return s.Write(c, "account/step_up.html", p)
+}
+
+// hidden are the fields that carry what the step-up is for along.
+func (w wanted) hidden() (all []hidden) {
+	for _, name := range w.levels {
+		all = append(all, hidden{"level", name})
+	}
+	for _, name := range w.actions {
+		all = append(all, hidden{"action", name})
+	}
+	return append(all, hidden{"next", nonEmpty(w.next, "/account")})
+}
+
+// explain says why something is asked for.
+func (p *stepUpPage) explain(out access.StepUp) {
+	for _, r := range out.Asks {
+		because := because(p.Base, r.Because)
+		if !slices.Contains(p.Reasons, because) {
+			p.Reasons = append(p.Reasons, because)
+		}
+		row := ruleRow{Level: r.Level.Name, Because: because}
+		if r.Level.Name == "" {
+			row.Needs = p.T("step.fresh")
+		} else {
+			row.Needs = needs(p.Base, r.Level)
+		}
+		p.Rules = append(p.Rules, row)
+	}
+	for _, f := range out.Decision.Enroll {
+		p.Enroll = append(p.Enroll, factor(p.Base, f))
+	}
+}
+
+// because says what a level guards.
+func because(b page.Base, t multifactor.Thing) string {
+	switch t.Kind {
+	case multifactor.Action:
+		return b.T("step.action." + t.Name)
+	case multifactor.ByName:
+		return b.T("step.because.level", "Name", t.Name)
+	}
+	return b.T("step.because."+string(t.Kind), "Name", t.Name)
+}
+
+// needs says what a level needs: "a code and an authenticator app, or a passkey".
+func needs(b page.Base, l *multifactor.Level) string {
+	sets := make([]string, len(l.Need))
+	for i, n := range l.Need {
+		names := make([]string, len(n))
+		for j, f := range n {
+			names[j] = factor(b, f)
+		}
+		sets[i] = strings.Join(names, " + ")
+	}
+	return strings.Join(sets, " "+b.T("step.or")+" ")
+}
+
+// factor is what people call a factor.
+func factor(b page.Base, f multifactor.Factor) string {
+	if key := strings.ReplaceAll(string(f), ":", "_"); b.Has("factor." + key) {
+		return b.T("factor." + key)
+	}
+	return b.Way(string(f))
+}
+
+// fill chooses the way that is asked for, and lists the others.
+func (s *signIn) fill(c *fiber.Ctx, p *stepUpPage, out access.StepUp, w wanted, chosen string) error {
+	waiting, to, err := s.signin.StepUpWaits(c.UserContext(), s.requester(c))
+	if err != nil {
+		return err
+	}
+	waits := waiting.Verdict == signin.Accepted
+	if chosen == "" && waits {
+		chosen = accountWay(to)
+	}
+	for _, way := range out.Ways {
+		row := s.stepRow(p.Base, way)
+		row.Link = w.address(row.ID)
+		if row.Kind == "" {
+			continue
+		}
+		p.OtherWays = append(p.OtherWays, row)
+	}
+	if len(p.OtherWays) == 0 {
+		return nil
+	}
+	at := max(0, slices.IndexFunc(p.OtherWays, func(r stepRow) bool { return r.ID == chosen }))
+	p.Way = p.OtherWays[at]
+	p.OtherWays = slices.Delete(p.OtherWays, at, at+1)
+	if p.code = waits && p.Way.ID == accountWay(to); p.code {
+		p.Digits, p.Length, p.Resend = waiting.Digits, waiting.Length, door.Seconds(waiting.ResendIn)
+	}
+	return nil
+}
+
+// accountWay is what an account is called in forms.
+func accountWay(id accounts.AccountID) string {
+	return "account-" + strconv.FormatInt(int64(id), 10)
+}
+
+// stepRow describes a way; its Kind is "" if this server cannot lead there any more.
+func (s *signIn) stepRow(b page.Base, w access.StepWay) stepRow {
+	a := w.Account
+	switch {
+	case a.ID == 0:
+		return stepRow{}
+	case accounts.Redirects(a.Addr.Implementation):
+		if !s.configured(a.Addr) {
+			return stepRow{}
+		}
+		return stepRow{ID: accountWay(a.ID), Kind: "provider", Text: a.Shown()}
+	}
+	return stepRow{ID: accountWay(a.ID), Kind: "send", Text: a.Shown()}
 }

@@ -289,7 +289,7 @@ func families(files map[string]*ast.File) map[string][]string {
 	units := elements(files["internal/words/phrases.go"], "units")
 	over := slices.DeleteFunc(elements(files["internal/web/code.go"], "verdicts"), func(v string) bool {
 		// These go on instead of ending.
-		return slices.Contains([]string{"accepted", "again", "wrong", "misshapen", "foreign", "refused", "added", "merge_asked", "merge_young", "led_again", "unanswered"}, v)
+		return slices.Contains([]string{"accepted", "again", "wrong", "misshapen", "foreign", "refused", "added", "merge_asked", "merge_young", "led_again", "unanswered", "proven", "lacking"}, v)
 	})
 	for i, v := range over {
 		over[i] = "ended." + v
@@ -298,6 +298,9 @@ func families(files map[string]*ast.File) map[string][]string {
 		"problem.id.*":                   constants(files["internal/accounts/discovery.go"], "Refusal"),
 		"history.event.*":                constants(files["internal/audit/audit.go"], "Event"),
 		"account.notice.*":               compared(files["internal/web/account.go"], "done"),
+		"step.action.*":                  append([]string{"anew"}, elements(files["internal/multifactor/level.go"], "Actions")...),
+		"step.because.*":                 {"permission", "group", "app", "site"},
+		"factor.*":                       {"code", "email", "jabber", "passkey", "passkey_uv", "totp", "recovery", "bound"},
 		"language.*":                     {"auto", "en", "de"},
 		"implementation.*":               append(accounts.Discovery{Jabber: &accounts.JabberIDs{}, AnyIssuer: true}.Implementations(), accounts.OAuth),
 		"ago.*":                          units,

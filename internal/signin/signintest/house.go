@@ -92,7 +92,8 @@ func Furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *House {
 		multifactor.Passkey: true, multifactor.VerifiedPasskey: true, multifactor.Recovery: true,
 	}}
 	h.Access = access.New(d, sessions, factors)
-	h.Directory = &directory.Directory{DB: d, Sessions: sessions, Factors: factors, Log: log}
+	h.Signin.Gate = h.Access.Decide
+	h.Directory = &directory.Directory{DB: d, Sessions: sessions, Gate: h.Access.Decide, Factors: factors, Log: log}
 	return h
 }
 

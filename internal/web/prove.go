@@ -1,0 +1,90 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/page"
+	"github.com/djauthy/djauthy/internal/signin"
+)
+
+// postStepUp takes the answer of a step-up, or begins one of its ways.
+func (s *signIn) postStepUp(c *fiber.Ctx) error {
+	w, way := s.readWanted(c), page.Form(c, "way")
+	if page.HasForm(c, "auth_code") {
+		return s.postStepCode(c, w, way)
+	}
+	if id, ok := strings.CutPrefix(way, "account-"); ok {
+		return s.beginStep(c, w, way, id)
+	}
+	return c.Redirect(w.address(""), http.StatusSeeOther)
+}
+
+// beginStep sends a code to an account of the person, or leads to its provider.
+func (s *signIn) beginStep(c *fiber.Ctx, w wanted, way, number string) error {
+	by := s.requester(c)
+	n, _ := strconv.ParseInt(number, 10, 64) // 0 is nobody's
+	id := accounts.AccountID(n)
+	a, err := s.signin.OwnAccount(c.UserContext(), id, by)
+	if errors.Is(err, signin.ErrNotYours) {
+		return c.Redirect(w.address(""), http.StatusSeeOther)
+	}
+	if err != nil {
+		return err
+	}
+	if accounts.Redirects(a.Addr.Implementation) {
+		to := s.wayTo(a.Addr)
+		led, err := s.signin.LeadStepUp(c.UserContext(), id, signin.Request{ID: a.Addr, Provider: to.Provider, Issuer: to.Issuer, Typed: to.Address, Next: w.address("")}, by)
+		return s.led(c, led, err, s.placeOf(to), func() error {
+			return s.stepUp(c.Status(http.StatusUnprocessableEntity), w, "", s.nowhere(c, to))
+		})
+	}
+	started, err := s.signin.SendStepUp(c.UserContext(), id, w.address(""), by)
+	l := s.Language(c)
+	switch {
+	case err != nil:
+		return err
+	case started.Closed:
+		return s.stepUp(c.Status(http.StatusServiceUnavailable), w, way, l.T("problem.id.closed", "Channel", l.Way(a.Addr.Implementation)))
+	case started.Soon:
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(door.Seconds(started.Wait)))
+		return s.stepUp(c.Status(http.StatusTooManyRequests), w, way, l.T("code.resend_soon"))
+	case started.Wait > 0:
+		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: started.Wait}
+	}
+	s.Door.SetCookie(c, door.AttemptCookie, started.Attempt.String(), attemptLife)
+	return c.Redirect(w.address(way), http.StatusSeeOther)
+}
+
+// postStepCode takes the code of a step-up.
+func (s *signIn) postStepCode(c *fiber.Ctx, w wanted, way string) error {
+	code := page.Form(c, "auth_code")
+	l := s.Language(c)
+	if code == "" {
+		return s.stepUp(c.Status(http.StatusUnprocessableEntity), w, way, l.T("problem.code.empty"))
+	}
+	e, err := s.signin.SubmitStepUp(c.UserContext(), code, s.requester(c))
+	if err != nil {
+		return err
+	}
+	s.submitted(verdicts[e.Verdict])
+	switch e.Verdict {
+	case signin.Proven, signin.Again:
+		return c.Redirect(w.address(""), http.StatusSeeOther) // which leads on
+	case signin.Misshapen:
+		return s.stepUp(c.Status(http.StatusUnprocessableEntity), w, way, shapeProblem(l, e.Shape))
+	case signin.Wrong:
+		problem := l.T("problem.code.wrong")
+		if e.TriesLeft <= 3 {
+			problem += " " + l.N("code.tries_left", e.TriesLeft)
+		}
+		return s.stepUp(c.Status(http.StatusUnprocessableEntity), w, way, problem)
+	}
+	return s.stepUp(c.Status(http.StatusGone), w, way, l.T("step.code_gone"))
+}
