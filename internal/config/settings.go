@@ -75,7 +75,7 @@ func (c *Config) siteSettings() []setting {
 		text("database", &c.Database, "sqlite:data/djauthy.db", "sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME", databaseURL).markSecret(),
 		text("secret_key", &c.SecretKey, "", "encrypts secrets in the database; at least 32 characters. If empty, it is read from secret_key_file; without that from secret.key beside the SQLite file, which the first start makes. PostgreSQL needs one of the two settings", secretKey).markSecret(),
 		text("secret_key_file", &c.SecretKeyFile, "", "path of a file with the secret key", anyText),
-		prefixes("trusted_proxies", &c.TrustedProxies, "CIDRs of proxies whose X-Forwarded-* headers count; those of all other clients are ignored"),
+		proxies("trusted_proxies", &c.TrustedProxies, "CIDRs of proxies whose X-Forwarded-* headers count; those of all other clients are ignored. Ranges that hold every address of IPv4 or IPv6 are refused"),
 		number("max_header_kib", &c.MaxHeaderKiB, 32, "size limit of a request's target and headers, in KiB. Leave room for cookies of other apps on the same host. A connection takes 25 KiB of memory, plus up to three times this limit once it has sent headers of that size", 8, 1024),
 		boolean("hsts_subdomains", &c.HSTSSubdomains, false, "true: Strict-Transport-Security has includeSubDomains (RFC 6797 6.1.2): browsers use https alone for every host below public_url's, and remember it for two years"),
 		boolean("open_signup", &c.OpenSignup, true, "false: only ids with an account get a code; unknown ids get the same pages, but no message"),
