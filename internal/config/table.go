@@ -53,6 +53,9 @@ func (in *input) fillArray(path string, document map[string]any, a array) error 
 	if err != nil {
 		return err
 	}
+	if _, set := in.environ[Variable(key)]; set && path != "" {
+		return &Error{Key: key, Hidden: true, Allowed: "tables are numbered: the first one is " + Variable(key) + "_0_…", Source: Variable(key)}
+	}
 	n, err := in.count(key, a, len(entries))
 	if err != nil {
 		return err

@@ -210,6 +210,8 @@ func TestAnErrorInATableNamesItsEntry(t *testing.T) {
 	}
 	_, _, err := read("[[listener]]", "DJAUTHY_LISTENER_1_TIMEOUT=soon")
 	wantRefused(t, err, "listener[1].timeout", "DJAUTHY_LISTENER_1_TIMEOUT", `"soon"`)
+	_, _, err = read("[[listener]]", "DJAUTHY_LISTENER_0_RULES=/a")
+	wantRefused(t, err, "listener[0].rules", "DJAUTHY_LISTENER_0_RULES", "the first one is DJAUTHY_LISTENER_0_RULES_0_")
 	_, _, err = read("", "DJAUTHY_LISTENER_0_PASSWORD_FILE=/none")
 	wantRefused(t, err, "listener[0].password", "DJAUTHY_LISTENER_0_PASSWORD_FILE", "/none")
 }
