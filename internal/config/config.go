@@ -55,6 +55,7 @@ type Config struct {
 	}
 	Hooks     []Hook
 	Providers []Provider
+	Sites     []Site
 	OpenID    struct{ AnyIssuer bool }
 	Fetch     struct{ Allow []netip.Prefix }
 	OTP       struct {
@@ -140,7 +141,7 @@ func Load(name string, text []byte, environ []string, readFile func(string) ([]b
 	if !c.HTTPS() && !Loopback(c.PublicHost()) {
 		warnings = append(warnings, "public_url is plain http: anybody on the network between can steal a session; use https")
 	}
-	return c, warnings, nil
+	return c, append(warnings, c.siteWarnings()...), nil
 }
 
 // check looks for settings that contradict each other.
@@ -167,7 +168,7 @@ func (c *Config) check() error {
 	if c.Email.Host == "" && !(Loopback(c.PublicHost()) && Loopback(host)) {
 		return contradiction("email.host", "", "an SMTP server is needed when listen or public_url is not loopback; the local mailbox is for one machine only")
 	}
-	if err := errors.Join(c.checkNames(), c.checkJabber(), c.checkProviders()); err != nil {
+	if err := errors.Join(c.checkNames(), c.checkJabber(), c.checkProviders(), c.checkSites()); err != nil {
 		return err
 	}
 	if c.Session.Idle > c.Session.Absolute {

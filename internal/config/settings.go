@@ -57,6 +57,7 @@ func (c *Config) table() table {
 		arrays: []array{
 			arrayOf("hook", &c.Hooks, "any number of web hooks, each a way to reach people: gateways for text messages, chat services; see docs/channels", (*Hook).table),
 			arrayOf("provider", &c.Providers, "any number of servers elsewhere at which people sign in; see docs/providers.md", (*Provider).table),
+			arrayOf("site", &c.Sites, "any number of apps on hosts of their own, behind a proxy in trusted_proxies that asks /forward-auth for each request", (*Site).table),
 		},
 	}
 }

@@ -256,15 +256,15 @@ func TestTheExampleShowsATableAsAComment(t *testing.T) {
 
 // A part may be built key by key.
 func TestAKeyThatABuiltTableLacksIsUnbuilt(t *testing.T) {
-	type site struct{ Name string }
-	for name, says := range map[string]string{"level": "does not have this setting yet", "trust": "not known"} {
-		var all []site
-		in, err := newInput("file", []byte("[[site]]\nname = \"a\"\n"+name+" = true"), nil, nil)
+	type server struct{ Name string }
+	for name, says := range map[string]string{"code": "does not have this setting yet", "trust": "not known"} {
+		var all []server
+		in, err := newInput("file", []byte("[[oauth]]\nname = \"a\"\n"+name+" = true"), nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		keys := func() table {
-			return table{arrays: []array{arrayOf("site", &all, "", func(p *site) table {
+			return table{arrays: []array{arrayOf("oauth", &all, "", func(p *server) table {
 				return table{settings: []setting{text("name", &p.Name, "", "", anyText)}}
 			})}}
 		}
@@ -272,7 +272,7 @@ func TestAKeyThatABuiltTableLacksIsUnbuilt(t *testing.T) {
 			t.Fatalf("%v, %v", all, err)
 		}
 		_, err = in.rest()
-		wantRefused(t, err, "site[0]."+name, "file", says)
+		wantRefused(t, err, "oauth[0]."+name, "file", says)
 	}
 }
 

@@ -24,11 +24,10 @@ func wantUnbuilt(t *testing.T, err error, key, source string) {
 
 func TestASettingOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 	for text, key := range map[string]string{
-		"[site]\nurl = \"hunter2\"": "site.url",
-		"site = []":                 "site",
-		"[[site]]\nurl = \"https://a.example\"\nrules = [{path = \"/\"}]": "site",
-		"[session]\nidle = \"1h\"\nbind_device = true":                    "session.bind_device",
-		"[oauth]\nregistration = \"off\"":                                 "oauth.registration",
+		"oauth = []":                                   "oauth",
+		"[oauth]\nregistration = \"off\"":              "oauth.registration",
+		"[[oauth]]\ntokens = [\"hunter2\"]":            "oauth",
+		"[session]\nidle = \"1h\"\nbind_device = true": "session.bind_device",
 	} {
 		_, _, err := load(text)
 		wantUnbuilt(t, err, key, "djauthy.toml")
@@ -37,10 +36,8 @@ func TestASettingOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 
 func TestAVariableOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 	for name, key := range map[string]string{
-		"DJAUTHY_SITE_1_URL_FILE":     "site.url",
-		"DJAUTHY_SITE_0_RULES":        "site.rules",
-		"DJAUTHY_SITE_0_RULES_1_PATH": "site.rules.path",
 		"DJAUTHY_SESSION_BIND_DEVICE": "session.bind_device",
+		"DJAUTHY_OAUTH_CODE_FILE":     "oauth.code",
 		"DJAUTHY_OAUTH_REFRESH_TOKEN": "oauth.refresh_token",
 	} {
 		_, _, err := load("", "DJAUTHY_SERVICE_PORT=tcp://x", name+"=hunter2")
