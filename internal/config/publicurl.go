@@ -18,7 +18,7 @@ func publicURL(key string, at *string, help string) setting {
 		key: key, help: help, isString: true, get: func() string { return *at },
 		set: func(v string) (err error) {
 			if *at = v; v != "" {
-				*at, err = parseOrigin(v)
+				*at, err = ParseOrigin(v)
 			}
 			return err
 		},
@@ -27,20 +27,26 @@ func publicURL(key string, at *string, help string) setting {
 
 var errOrigin = errors.New("scheme and host alone, such as https://login.example.org, with no path")
 
-func parseOrigin(v string) (string, error) {
+// ParseOrigin normalises an origin that a person typed, such as https://Example.org:443/, as
+// browsers write it. The error says what an origin looks like.
+func ParseOrigin(v string) (string, error) {
 	u, err := url.Parse(v)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" && u.Path != "/" || strings.ContainsAny(v, "?#@") || strings.HasSuffix(u.Host, ":") {
 		return "", errOrigin
 	}
-	name, port, err := ParseHost(u.Host)
+	return Origin(u.Scheme, u.Host)
+}
+
+// Origin is the origin of a scheme, http or https, and the host[:port] of a URL or a Host
+// header, as browsers write it (RFC 6454 6.2): see ParseHost, and without the default port.
+func Origin(scheme, host string) (string, error) {
+	name, port, err := ParseHost(host)
 	if err != nil {
 		return "", errOrigin
 	}
-	return origin(u.Scheme, name, port), nil
+	return origin(scheme, name, port), nil
 }
 
-// origin writes an origin as browsers do (RFC 6454 6.2): without the default port of its
-// scheme.
 func origin(scheme, name, port string) string {
 	switch {
 	case port != "" && port != DefaultPort(scheme):
