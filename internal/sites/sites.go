@@ -19,6 +19,8 @@ import (
 // Site is a site of the settings with its rules ready to be compared. It never changes.
 type Site struct {
 	config.Site
+	rules []rule
+	ready prepared
 }
 
 // Sites are all sites of the settings, and public_url's own origin, which is one without
@@ -51,7 +53,12 @@ func New(public string, all []config.Site) *Sites {
 }
 
 func newSite(settings config.Site) *Site {
-	return &Site{Site: settings}
+	s := &Site{Site: settings}
+	for _, r := range settings.Rules {
+		s.rules = append(s.rules, newRule(r))
+	}
+	s.ready = prepare(s)
+	return s
 }
 
 // Own is public_url's own origin as a site.
