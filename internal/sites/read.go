@@ -25,7 +25,16 @@ func (s *Site) Access(target string) (Access, error) {
 	case isPlain(path):
 		return s.oneReading(path), nil
 	}
-	return Access{}, ErrUnreadable
+	reading := decodeOrdinary(path)
+	switch {
+	case !wellEscaped(path):
+		return Access{}, fmt.Errorf("%w: there is a %% without two hexadecimal digits in its path", ErrUnreadable)
+	case isDeceptive(reading):
+		return Access{}, fmt.Errorf("%w: there is a control character in its path, or an overlong form of UTF-8", ErrUnreadable)
+	case !isPlain(reading):
+		return Access{}, ErrUnreadable
+	}
+	return s.oneReading(reading), nil
 }
 
 // isPlain reports a path that every app reads in the same way: there is nothing in it to

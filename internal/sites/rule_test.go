@@ -43,8 +43,9 @@ func TestARuleFitsItsPathAndAStarAllBelowIt(t *testing.T) {
 		"/admin": "ops", "/admin/": "ops", "/admin/x": "ops", "/admin/x/y": "ops", "/Admin/x": "ops", "/administrator": "", "/admin.html": "", "/x/admin": "", "/": "",
 		"/report": "staff", "/report/": "staff", "/REPORT": "staff", "/report/x": "", "/reports": "",
 		"/feed": "team", "/feed/": "team", "/feed/x": "",
-		"/public": "public", "/public/": "public", "/public/x/Y.png": "public", "/publicity": "", "/Public/x": "",
-		"/metrics": "public", "/metrics/x": "", "/metrics/": "", "/Metrics": "", "/public/a+b,c:d@e!$&'()*=~_-.f": "public",
+		"/public": "public", "/public/": "public", "/public/x/Y.png": "public", "/publicity": "",
+		"/metrics": "public", "/metrics/x": "", "/m%65trics": "public", "/public/my%20file%C3%A4%28%E2%82%AC%29": "public", "/public/a+b,c:d@e!$&'()*=~_-.f": "public",
+		"/gr%C3%B6%C3%9Fe/x": "tall", "/GRO%CC%88SSE": "tall", "/gr%F6%DFe": "tall",
 	} {
 		if got := asks(s, path); got != want {
 			t.Errorf("%s asks for %q, want %q", path, got, want)
