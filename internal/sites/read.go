@@ -25,34 +25,12 @@ func (s *Site) Access(target string) (Access, error) {
 	case isPlain(path):
 		return s.oneReading(path), nil
 	}
-	reading := decodeOrdinary(path)
+	all, err := readings(path)
 	switch {
-	case !wellEscaped(path):
-		return Access{}, fmt.Errorf("%w: there is a %% without two hexadecimal digits in its path", ErrUnreadable)
-	case isDeceptive(reading):
-		return Access{}, fmt.Errorf("%w: there is a control character in its path, or an overlong form of UTF-8", ErrUnreadable)
-	case !isPlain(reading):
-		return Access{}, ErrUnreadable
+	case err != nil:
+		return Access{}, err
+	case len(all) == 1:
+		return s.oneReading(all[0]), nil
 	}
-	return s.oneReading(reading), nil
-}
-
-// isPlain reports a path that every app reads in the same way: there is nothing in it to
-// decode, to resolve or to drop.
-func isPlain(path string) bool {
-	for i := range len(path) {
-		switch path[i] {
-		case '%', ';', '\\':
-			return false
-		case '/':
-			if i > 0 && (path[i-1] == '/' || path[i-1] == '.') {
-				return false
-			}
-		case '$':
-			if i > 1 && path[i-2:i] == "::" {
-				return false
-			}
-		}
-	}
-	return path[len(path)-1] != '.'
+	return s.manyReadings(all), nil
 }

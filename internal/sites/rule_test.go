@@ -68,11 +68,24 @@ func TestTheFirstRuleThatFitsCounts(t *testing.T) {
 	}
 }
 
+// A public rule is for its path alone: to many apps another spelling is another path.
+func TestAPublicRuleDoesNotLeakToAnotherSpelling(t *testing.T) {
+	s := site("/metrics", "/public/*", "/* users")
+	for _, path := range []string{
+		"/Metrics", "/METRICS", "/metrics/", "/metrics.", "/metrics;x", "//metrics", "/./metrics", "/metrics/.", "/x/../metrics", "/metrics%20", "/metrics%3Fx", "/metrics%23", "/%6detrics%2f", "/metric%2573", "/metric%EF%BD%93",
+		"/Public/x", "/public//x", "/public/./x", "/public/../public/x", "/public;x/y", "/public/x;y", `/public\x`, "/public/x%2Fy", "/public%2fx", "/public/x%5cy", "/public/100%25", "/public/x.", "/public/x%3fy", "/public/%FF", "/public/x%EF%BC%8Fy",
+	} {
+		if asks(s, path) == "public" {
+			t.Errorf("%s is public", path)
+		}
+	}
+}
+
 // Capitals make a path another one to some apps: then another rule may count.
 func TestASpellingIsNoWayToAWeakerRule(t *testing.T) {
 	s := site("/app/health staff", "/Docs/* readers", "/app/* ops")
 	for path, want := range map[string]string{
-		"/app/health": "staff", "/app/HEALTH": "staff ops", "/app/health/": "staff ops", "/docs/x": "readers", "/Docs/x": "readers",
+		"/app/health": "staff", "/app/HEALTH": "staff ops", "/app/health/": "staff ops", "/app/health;x": "staff ops", "/app//health": "staff ops", "/docs/x": "readers", "/Docs/x": "readers",
 	} {
 		if got := asks(s, path); got != want {
 			t.Errorf("%s asks for %q, want %q", path, got, want)
