@@ -1,6 +1,8 @@
 package sites_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,5 +92,24 @@ func TestASpellingIsNoWayToAWeakerRule(t *testing.T) {
 		if got := asks(s, path); got != want {
 			t.Errorf("%s asks for %q, want %q", path, got, want)
 		}
+	}
+}
+
+func TestARuleAddsToWhatTheSiteRequires(t *testing.T) {
+	for uri, want := range map[string]string{
+		"/":                    "[basic] [[staff]]",
+		"/admin/x":             "[basic strong] [[staff] [ops root]]",
+		"/settings":            "[basic strong] [[staff]]",
+		"/public/../admin":     "[basic strong] [[staff] [ops root]]",
+		"/settings%2F../admin": "[basic strong] [[staff] [ops root]]",
+		"/public//x":           "[basic] [[staff]]",
+	} {
+		target, err := grafana(uri)
+		if got := fmt.Sprint(target.Access.Levels, " ", target.Access.Groups); err != nil || got != want {
+			t.Errorf("%s: %s, want %s, %v", uri, got, want, err)
+		}
+	}
+	if target, err := grafana("/metrics?format=x/../admin"); err != nil || !target.Access.Public || slices.Concat(target.Access.Levels, slices.Concat(target.Access.Groups...)) != nil {
+		t.Errorf("%+v, %v", target.Access, err)
 	}
 }
