@@ -8,8 +8,8 @@ import (
 )
 
 // dividing are the characters whose escapes mean something else in some programs than in
-// others: some decode a path before they divide it, some after.
-const dividing = `/\%;?#`
+// others: some decode a path before they divide it and resolve its dots, some after.
+const dividing = `/\%;?#.`
 
 // wellEscaped reports whether each % of a path begins an escape (RFC 3986 2.1).
 func wellEscaped(path string) bool {

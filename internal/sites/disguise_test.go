@@ -16,7 +16,7 @@ func TestRow76_APathInDisguiseGetsTheStrictestReading(t *testing.T) {
 		/./admin /admin/. /admin/./x /x/../admin /admin/.. /admin/../ /admin/../public/x /public/../admin /public/x/../../admin /../admin /../../admin /admin/x/..
 		/admin; /admin;x=1 /admin;x=1/ /;x/admin /admin/;/x /public;/../admin /public/..;/admin /public/..;x=1/admin /public/.;/../admin /admin;/../public /public/x;/../../admin /report; /report;/x /report/;x
 
-		/%61dmin /%41dmin /adm%69n/x /%2e/admin /%2e%2e/admin /public/%2e%2e/admin /public/.%2e/admin /public/%2E./admin /x/%2e%2e%2fadmin
+		/%61dmin /%41dmin /adm%69n/x /%2e/admin /%2e%2e/admin /public/%2e%2e/admin /public/.%2e/admin /public/%2E./admin /x/%2e%2e%2fadmin /../admin/%2e%2e /x/../admin/%2E%2E/y
 		/%2Fadmin /%2fadmin /public/..%2fadmin /public/..%2Fadmin /public%2f..%2fadmin /public/%2e%2e%2fadmin /admin%2Fx /admin%2f /admin%2f.. /public%2f%2e%2e%2fadmin /x%2fy/..%5Cadmin
 		/\admin /%5Cadmin /%5cadmin /public/..\admin /public/..%5cadmin /public\..\admin /public%5c..%5cadmin /admin\x /admin%5Cx
 		/admin%3bx /public/..%3b/admin /%3bx/admin /admin%3B/x /admin%3f /admin%3Fx /admin%23 /admin%23x /public/../admin%3F/x

@@ -64,6 +64,7 @@ func readings(path string) ([]string, error) {
 // steps are what programs do to a path while they read it: one thing each. A step that has
 // nothing to do returns the path.
 var steps = []func(string) string{
+	func(s string) string { return strings.ReplaceAll(s, "%2E", ".") },
 	func(s string) string { return strings.ReplaceAll(s, "%2F", "/") },
 	func(s string) string { return strings.ReplaceAll(s, "%5C", `\`) },
 	func(s string) string { return strings.ReplaceAll(s, "%3B", ";") },
