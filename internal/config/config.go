@@ -66,8 +66,11 @@ type Config struct {
 		URL      string   // amqp://…; empty: no bus
 		Services []string // the names under which RPC clients call it
 	}
-	Session struct{ Idle, Absolute time.Duration }
-	Limits  struct {
+	Session struct {
+		Idle, Absolute time.Duration
+		BindDevice     bool
+	}
+	Limits struct {
 		SendPerID       Rates
 		SendPerIP       Rates
 		SendPerIDPrefix Rates

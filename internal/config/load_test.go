@@ -70,6 +70,7 @@ func TestEveryBadValueIsNamedWithItsKeyAndWhatIsAllowed(t *testing.T) {
 		{"open_signup", "maybe", "true or false"},
 		{"open_signup", "", "true or false"},
 		{"ids.fold_local_part", "2", "true or false"},
+		{"session.bind_device", "maybe", "true or false"},
 		{"trusted_proxies", "10.0.0.1", "10.0.0.0/8"},
 		{"trusted_proxies", "10.0.0.0/8,all", "10.0.0.0/8"},
 		{"trusted_proxies", "10.0.0.0/33", "10.0.0.0/8"},

@@ -121,6 +121,7 @@ func (c *Config) otherSettings() []setting {
 
 		duration("session.idle", &c.Session.Idle, "12h", "a session ends when it is not used for this long", time.Minute, 10*365*24*time.Hour),
 		duration("session.absolute", &c.Session.Absolute, "720h", "a session ends this long after the sign-in", time.Minute, 10*365*24*time.Hour),
+		boolean("session.bind_device", &c.Session.BindDevice, true, "true: a session is bound to its device, in browsers with device bound session credentials: a stolen cookie is of no use elsewhere"),
 
 		rates("limits.send_per_id", &c.Limits.SendPerID, "5/15m, 40/24h", "messages to one mailbox; every rate counts. Beyond them, one in 5 minutes and 60 a day are reserved for networks that asked for none within a day. Browsers that have signed in with the id before have limits of their own"),
 		rates("limits.send_per_ip", &c.Limits.SendPerIP, "30/15m", "messages that one client address (IPv6: one /64) may ask for; to one domain, as many in 24 times that period"),

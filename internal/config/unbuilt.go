@@ -11,7 +11,6 @@ import (
 // A key moves from here to settings when its part is built.
 func unbuilt() []string {
 	return []string{
-		"session.bind_device",
 		"oauth.registration", "oauth.client_id_documents", "oauth.code", "oauth.access_token", "oauth.refresh_token", "oauth.device_code", "oauth.rotate_keys",
 	}
 }

@@ -24,10 +24,9 @@ func wantUnbuilt(t *testing.T, err error, key, source string) {
 
 func TestASettingOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 	for text, key := range map[string]string{
-		"oauth = []":                                   "oauth",
-		"[oauth]\nregistration = \"off\"":              "oauth.registration",
-		"[[oauth]]\ntokens = [\"hunter2\"]":            "oauth",
-		"[session]\nidle = \"1h\"\nbind_device = true": "session.bind_device",
+		"oauth = []":                        "oauth",
+		"[oauth]\nregistration = \"off\"":   "oauth.registration",
+		"[[oauth]]\ntokens = [\"hunter2\"]": "oauth",
 	} {
 		_, _, err := load(text)
 		wantUnbuilt(t, err, key, "djauthy.toml")
@@ -36,7 +35,6 @@ func TestASettingOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 
 func TestAVariableOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 	for name, key := range map[string]string{
-		"DJAUTHY_SESSION_BIND_DEVICE": "session.bind_device",
 		"DJAUTHY_OAUTH_CODE_FILE":     "oauth.code",
 		"DJAUTHY_OAUTH_REFRESH_TOKEN": "oauth.refresh_token",
 	} {
