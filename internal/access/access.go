@@ -120,13 +120,16 @@ func (s *Service) held(tx *db.Tx, sess session.Session) ([]multifactor.Held, err
 
 // heldBy is what a proof counts as.
 func heldBy(p session.Proof) multifactor.Held {
-	return multifactor.Held{
-		Way: multifactor.Way{
-			Factors: multifactor.FactorsOf(p.Factor, p.Provider),
-			Key:     multifactor.Key{Account: p.Account, Authenticator: p.Authenticator},
-		},
-		Verified: p.Verified, Expires: p.Expires,
+	h := multifactor.Held{Way: multifactor.Way{Key: multifactor.Key{Account: p.Account, Authenticator: p.Authenticator}}, Verified: p.Verified, Expires: p.Expires}
+	switch {
+	case p.Authenticator == 0:
+		h.Factors = multifactor.FactorsOf(p.Factor, p.Provider)
+	case p.UserVerified:
+		h.Factors = []multifactor.Factor{multifactor.Factor(p.Factor), multifactor.VerifiedPasskey}
+	default:
+		h.Factors = []multifactor.Factor{multifactor.Factor(p.Factor)}
 	}
+	return h
 }
 
 // needsFresh reports what needs a fresh proof, whatever levels say.

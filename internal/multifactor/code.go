@@ -1,7 +1,8 @@
 // Package multifactor owns the proofs of factors and what they are worth: the one-time codes
 // that are sent to an account (auth_code), the factor levels (MultiFactorConf), and Decide,
-// which says by levels and proofs whether somebody may do something. Tables levels and
-// level_guards.
+// which says by levels and proofs whether somebody may do something; and what people have
+// enrolled: authenticator apps, passkeys, recovery codes. Tables levels, level_guards,
+// authenticators and challenges.
 //
 // It knows attempts by their ids only and nothing of sessions: the codes of an attempt are a
 // Set, which is stored with the attempt, and the proofs of a session are passed in.

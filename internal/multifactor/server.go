@@ -63,10 +63,16 @@ func (s Server) Ways(tx *db.Tx, user accounts.UserID) (all []Way, err error) {
 			all = append(all, w)
 		}
 	}
+	enrolled, err := Authenticators(tx, user)
+	for _, a := range enrolled {
+		if a.isUseful() && s.Has[a.Kind] {
+			all = append(all, a.Way())
+		}
+	}
 	if s.Has[Bound] {
 		all = append(all, Way{Factors: []Factor{Bound}})
 	}
-	return all, nil
+	return all, err
 }
 
 // Usual returns the proof of somebody who has only just signed in by the account that they
