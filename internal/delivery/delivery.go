@@ -110,7 +110,7 @@ func (c channel) Stuck() bool {
 // subject, which contains the code.
 func (m Message) strike(said string) string {
 	for _, secret := range []string{m.Text.Code, path.Base(m.Text.Link), path.Base(m.Text.NotMe)} {
-		if len(secret) >= minSecret {
+		if len(secret) >= outbox.MinSecret {
 			said = strings.ReplaceAll(said, secret, "***")
 		}
 	}

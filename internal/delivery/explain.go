@@ -19,7 +19,7 @@ import (
 func (s *smtpSender) explain(f *failure, to string) *outbox.Error {
 	e := &outbox.Error{Unknown: f.unknown()}
 	if f.reply.code != 0 {
-		e.Said = clean(f.reply.text(), to, s.Password)
+		e.Said = outbox.Clean(f.reply.text(), to, s.Password)
 	}
 	switch code := f.reply.code; {
 	case f.crowded() && s.in.Load() > 0: // it accepts others of our connections
@@ -35,7 +35,7 @@ func (s *smtpSender) explain(f *failure, to string) *outbox.Error {
 		e.Permanent = true
 	}
 	e.Lasting = e.Down && f.lasting()
-	e.Reason = clean(s.reason(f), to, s.Password)
+	e.Reason = outbox.Clean(s.reason(f), to, s.Password)
 	return e
 }
 

@@ -12,9 +12,6 @@ func Hurry(s Sender, answer, end time.Duration) {
 	s.(*smtpSender).Timeout, s.(*smtpSender).endTime = answer, end
 }
 
-// Clean is clean.
-var Clean = clean
-
 // ErrReplyTooLong is errReplyTooLong.
 var ErrReplyTooLong = errReplyTooLong
 

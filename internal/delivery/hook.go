@@ -119,7 +119,7 @@ func (s *hookSender) Send(ctx context.Context, w Worded) (said string, err error
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, answerLimit)) // what came of it is enough
-	said = clean(strconv.Itoa(answer.StatusCode)+" "+s.strike(string(text), w.To), w.To)
+	said = outbox.Clean(strconv.Itoa(answer.StatusCode)+" "+s.strike(string(text), w.To), w.To)
 	if answer.StatusCode/100 != 2 {
 		return "", refusedByHook(answer.StatusCode, said)
 	}

@@ -46,7 +46,7 @@ func (s *hookSender) unanswered(ctx context.Context, err error, to string, writt
 	}
 	reason := "the hook does not answer in time"
 	if !timeout(err) && ctx.Err() == nil {
-		reason = "the hook cannot be reached: " + clean(s.strike(err.Error(), to), to)
+		reason = "the hook cannot be reached: " + outbox.Clean(s.strike(err.Error(), to), to)
 	}
 	var untrusted *tls.CertificateVerificationError
 	return &outbox.Error{Down: true, Lasting: errors.As(err, &untrusted), Unknown: written, Reason: reason}
@@ -82,7 +82,7 @@ func (s *hookSender) strike(text, to string) string {
 	}
 	number := strings.TrimPrefix(to, "+")
 	for _, written := range []string{to, number, url.QueryEscape(to), url.PathEscape(to)} {
-		if len(written) >= minSecret {
+		if len(written) >= outbox.MinSecret {
 			text = strings.ReplaceAll(text, written, "***")
 		}
 	}
@@ -111,21 +111,21 @@ func (h Hook) secrets() (all []string) {
 	origin, path := h.splitURL()
 	_, host, _ := strings.Cut(origin, "://")
 	if user, _, found := strings.Cut(host, "@"); found {
-		add(minSecret, user)
-		add(minSecret, words(user)...)
+		add(outbox.MinSecret, user)
+		add(outbox.MinSecret, words(user)...)
 	}
 	for _, literal := range literals(path) {
-		add(minSecret, literal)
-		add(minSecret, words(literal)...)
-		add(minSecret, strings.FieldsFunc(literal, func(r rune) bool { return strings.ContainsRune("/?#&=:", r) })...)
+		add(outbox.MinSecret, literal)
+		add(outbox.MinSecret, words(literal)...)
+		add(outbox.MinSecret, strings.FieldsFunc(literal, func(r rune) bool { return strings.ContainsRune("/?#&=:", r) })...)
 	}
 	for _, value := range h.Headers {
-		add(minSecret, value)
+		add(outbox.MinSecret, value)
 		for _, word := range strings.Fields(value) {
-			add(minSecret, word)
+			add(outbox.MinSecret, word)
 			if plain, err := base64.StdEncoding.DecodeString(word); err == nil { // Basic (RFC 7617 2)
 				user, password, _ := strings.Cut(string(plain), ":")
-				add(minSecret, user, password)
+				add(outbox.MinSecret, user, password)
 			}
 		}
 	}

@@ -116,7 +116,7 @@ func (s *jabberSender) Send(ctx context.Context, w Worded) (said string, err err
 	})
 	now.forget(id) // what comes back from here on is told to Bounced
 	if err != nil {
-		return "", &outbox.Error{Down: true, Reason: "the stream to the Jabber server broke: " + clean(err.Error(), w.To)}
+		return "", &outbox.Error{Down: true, Reason: "the stream to the Jabber server broke: " + outbox.Clean(err.Error(), w.To)}
 	}
 	select {
 	case condition := <-bounce:
@@ -352,7 +352,7 @@ func (s *jabberSender) unreached(err error) *outbox.Error {
 	case timeout(err), errors.Is(err, context.DeadlineExceeded):
 		e.Reason = "the Jabber server does not answer in time: check jabber.server"
 	default:
-		e.Reason = "cannot reach the Jabber server: " + clean(text, "", s.Secret)
+		e.Reason = "cannot reach the Jabber server: " + outbox.Clean(text, "", s.Secret)
 	}
 	return e
 }

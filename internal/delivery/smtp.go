@@ -158,7 +158,7 @@ func (s *smtpSender) Send(ctx context.Context, w Worded) (string, error) {
 		old, before := conn != nil, s.gone.Load()
 		r, f := s.over(ctx, conn, l)
 		if f == nil {
-			return clean(r.text(), w.To), nil
+			return outbox.Clean(r.text(), w.To), nil
 		}
 		again := ctx.Err() == nil
 		switch conn = nil; {

@@ -1,4 +1,4 @@
-package delivery_test
+package outbox_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 	"unicode"
 
 	"github.com/djauthy/djauthy/internal/accounts"
-	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/outbox"
 )
 
 func TestAMailServersWordsAreKeptWithoutAddressesAndSecrets(t *testing.T) {
@@ -28,11 +28,11 @@ func TestAMailServersWordsAreKeptWithoutAddressesAndSecrets(t *testing.T) {
 		"550 jörg@bücher.example and анна@example.org":                   "550 j***g@bücher.example and а***а@example.org",
 		"421 4.7.0 [192.0.2.1] too many connections from your IP: wait…": "421 4.7.0 [192.0.2.1] too many connections from your IP: wait…",
 	} {
-		if got := delivery.Clean(words, "annabella@example.net", "123456"); got != wanted {
+		if got := outbox.Clean(words, "annabella@example.net", "123456"); got != wanted {
 			t.Errorf("%q becomes\n%q, want\n%q", words, got, wanted)
 		}
 	}
-	long := delivery.Clean(strings.Repeat("é", 50_000), "annabella@example.net")
+	long := outbox.Clean(strings.Repeat("é", 50_000), "annabella@example.net")
 	if len(long) > 510 || !strings.HasSuffix(long, "é…") || strings.ContainsFunc(long, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		t.Errorf("50,000 characters become %d bytes: %q", len(long), long)
 	}
@@ -42,6 +42,6 @@ func TestAnAddressIsMaskedAsOnPages(t *testing.T) {
 	for _, text := range []string{"a@example.org", "ab@example.org", "abc@example.org", "annabella@example.org", "ann+secret@example.org", "анна@example.org"} {
 		id, refused := accounts.Discovery{FoldLocalPart: true}.Find(text, "")
 		want(t, refused, "")
-		want(t, delivery.Clean("no "+id.Identifier+" here", ""), "no "+id.Masked()+" here")
+		want(t, outbox.Clean("no "+id.Identifier+" here", ""), "no "+id.Masked()+" here")
 	}
 }

@@ -1,4 +1,4 @@
-package delivery
+package outbox
 
 import (
 	"regexp"
@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// minSecret is the least length of a secret that is removed from replies: a shorter one
+// MinSecret is the least length of a secret that is removed from replies: a shorter one
 // would match ordinary words.
-const minSecret = 4
+const MinSecret = 4
 
 // saidLimit is how much of a server's reply is kept, in bytes.
 const saidLimit = 500
@@ -27,14 +27,14 @@ func maskedWord(word string) string {
 // with the @ encoded for a URL or by RFC 3461 4 (xtext).
 var addressLike = regexp.MustCompile(`(?i)(?:("[^"@]{1,64}"|[^\s<>()\[\],;:"'@]+?)(@)|([^\s<>()\[\],;:"'@/?&=]+?)(%40|\+40|=40))([^\s<>()\[\],;:"'@]+)`)
 
-// clean makes a server's reply fit for a log and a terminal: one line without control
+// Clean makes a server's reply fit for a log and a terminal: one line without control
 // characters, of at most saidLimit bytes, in which addresses are masked and secrets removed.
 // to is the recipient: some servers name the local part alone ("ann... User unknown").
-func clean(text, to string, secrets ...string) string {
+func Clean(text, to string, secrets ...string) string {
 	text = strings.ToValidUTF8(text, "?")
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
 	for _, secret := range secrets {
-		if len(secret) >= minSecret {
+		if len(secret) >= MinSecret {
 			text = strings.ReplaceAll(text, secret, "***")
 		}
 	}
