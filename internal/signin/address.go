@@ -115,7 +115,7 @@ func (s *Service) add(tx *db.Tx, t ticket, by Requester, p Proved, label string)
 	if err := audit.Write(tx, db.ID(me), audit.Person(db.ID(me)), audit.AddressAdded, by.Client); err != nil {
 		return out, nil, err
 	}
-	told, err = s.notify(tx, c, by, t.addr)
+	told, err = s.Notices.Changed(tx, c, by.cause(), t.addr)
 	return out, told, err
 }
 
@@ -162,7 +162,7 @@ func (s *Service) RemoveAddress(ctx context.Context, id accounts.AccountID, by R
 		if err := audit.Write(tx, me, audit.Person(me), audit.AddressRemoved, by.Client); err != nil {
 			return err
 		}
-		told, err = s.notify(tx, c, by)
+		told, err = s.Notices.Changed(tx, c, by.cause())
 		return err
 	})
 	if err != nil {

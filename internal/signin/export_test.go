@@ -8,5 +8,5 @@ import (
 
 // UndoToken is the token that undoes a change, if the account's owner may.
 func (s *Service) UndoToken(c db.ID, told accounts.AccountID) seal.Token {
-	return s.undoToken(c, told)
+	return s.Notices.UndoToken(c, told)
 }

@@ -132,7 +132,7 @@ func (s *Service) Merge(ctx context.Context, sealed string, by Requester) (out M
 			}
 		}
 		out = MergedUsers
-		told, err = s.notify(tx, c, by)
+		told, err = s.Notices.Changed(tx, c, by.cause())
 		return err
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/djauthy/djauthy/internal/browser"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/federation"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/outbox"
@@ -29,6 +30,8 @@ type Service struct {
 	Outbox   *outbox.Outbox
 	Codes    *multifactor.Codes
 	Sessions *session.Store
+	// Notices tell people of changes of how they sign in.
+	Notices *delivery.Notices
 	// Federation leads to providers; without one it leads nowhere.
 	Federation *federation.Service
 	Settings   Settings
@@ -38,7 +41,6 @@ type Service struct {
 	notMe     *seal.MAC
 	browsers  browser.Cookies
 	trips     *seal.Box
-	undo      *seal.MAC
 	questions *seal.MAC
 	answers   *seal.Box
 	log       *slog.Logger
@@ -68,8 +70,8 @@ type Settings struct {
 // New returns a service; its keys are derived from keys.
 func New(d *db.DB, out *outbox.Outbox, codes *multifactor.Codes, sessions *session.Store, led *federation.Service, keys *seal.Keys, s Settings, log *slog.Logger) *Service {
 	return &Service{
-		DB: d, Outbox: out, Codes: codes, Sessions: sessions, Federation: led, Settings: s,
-		notMe: keys.MAC("not me"), browsers: browser.New(keys), trips: keys.Box("sign-in at a provider"), undo: keys.MAC("undo a change"),
+		DB: d, Outbox: out, Notices: delivery.NewNotices(out, s.Discovery, s.messages(), keys), Codes: codes, Sessions: sessions, Federation: led, Settings: s,
+		notMe: keys.MAC("not me"), browsers: browser.New(keys), trips: keys.Box("sign-in at a provider"),
 		questions: keys.MAC("question"), answers: keys.Box("answer"), log: log,
 	}
 }

@@ -53,8 +53,11 @@ func (s *Service) Undo(ctx context.Context, t seal.Token, confirmed bool, by Req
 		if err := s.signOutAll(tx, c, by); err != nil {
 			return err
 		}
-		var err error
-		told, err = s.notifyUndone(tx, c, by)
+		users, err := concerned(tx, c)
+		if err != nil {
+			return err
+		}
+		told, err = s.Notices.Undone(tx, c, users, by.cause())
 		return err
 	})
 	if errors.Is(err, accounts.ErrGone) {
@@ -83,9 +86,7 @@ func (s *Service) undoable(tx *db.Tx, t seal.Token, lock string) (c accounts.Cha
 			undoers = append(undoers, m.Account)
 		}
 	}
-	return c, slices.ContainsFunc(undoers, func(a accounts.AccountID) bool {
-		return seal.Equal(t.Secret[:], s.undo.Sum(db.Bytes(c.ID), db.Bytes(db.ID(a))))
-	}), err
+	return c, s.Notices.Undoes(t, c.ID, undoers), err
 }
 
 // concerned are the users of a change: its own, the other one of a merge, and into whom its
