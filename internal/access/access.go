@@ -8,6 +8,7 @@ package access
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -23,15 +24,16 @@ type Service struct {
 	Sessions *session.Store
 	Factors  multifactor.Server
 
-	book  multifactor.Book
-	fresh *multifactor.Level
+	book   multifactor.Book
+	fresh  *multifactor.Level
+	second *multifactor.Level
 }
 
 // New returns a service. It has each session be read together with the generation of the
 // levels.
 func New(d *db.DB, sessions *session.Store, factors multifactor.Server) *Service {
 	sessions.Along = multifactor.GenerationColumn
-	return &Service{DB: d, Sessions: sessions, Factors: factors, fresh: freshLevel()}
+	return &Service{DB: d, Sessions: sessions, Factors: factors, fresh: freshLevel(), second: secondLevel()}
 }
 
 // Access is a session, and whether it may do what was asked about.
@@ -68,13 +70,18 @@ func (s *Service) decide(tx *db.Tx, sess session.Session, things []multifactor.T
 	if err != nil || len(rules) == 0 {
 		return multifactor.Decision{Allowed: known}, known, err
 	}
-	held, err := s.held(tx, sess)
+	held, err := s.held(tx, sess, things)
 	if err != nil {
 		return d, known, err
 	}
 	if d = multifactor.Decide(rules, nil, held, tx.Now); d.Allowed {
 		d.Allowed = known
 		return d, known, nil
+	}
+	if slices.ContainsFunc(things, func(t multifactor.Thing) bool { return t.Kind == multifactor.Enroll }) { // unless an administrator lets them
+		if linked, err := multifactor.HasEnrolmentLink(tx, sess.ID, sess.User.ID); err != nil || linked {
+			return multifactor.Decision{Allowed: linked && known}, known, err
+		}
 	}
 	ways, err := s.Factors.Ways(tx, sess.User.ID)
 	if err != nil {
@@ -91,7 +98,7 @@ func (s *Service) rules(tx *db.Tx, sess session.Session, things []multifactor.Th
 	}
 	known = true
 	for _, thing := range things {
-		if thing.Kind == multifactor.Begun {
+		if thing.Kind == multifactor.Begun || thing.Kind == multifactor.Enroll {
 			thing.Kind = multifactor.Action
 		}
 		more, exists := book.For(thing)
@@ -101,19 +108,50 @@ func (s *Service) rules(tx *db.Tx, sess session.Session, things []multifactor.Th
 		if needsFresh(thing) {
 			rules = append(rules, multifactor.Rule{Level: s.fresh, Because: thing})
 		}
+		if changesFactors(thing) {
+			second, err := s.secondRule(tx, sess, thing)
+			if err != nil {
+				return nil, known, err
+			}
+			rules = append(rules, second...)
+		}
 	}
 	return rules, known, nil
 }
 
-// held returns what the proofs of a session count as.
-func (s *Service) held(tx *db.Tx, sess session.Session) ([]multifactor.Held, error) {
+// changesFactors reports what changes how a person proves who they are.
+func changesFactors(t multifactor.Thing) bool {
+	return t.Name == multifactor.ChangeFactors && (t.Kind == multifactor.Action || t.Kind == multifactor.Begun || t.Kind == multifactor.Enroll)
+}
+
+// secondRule asks who has enrolled a second factor to have proved one in this session, before
+// they change their factors: else a thief of the first factor would enroll one of their own.
+func (s *Service) secondRule(tx *db.Tx, sess session.Session, thing multifactor.Thing) ([]multifactor.Rule, error) {
+	all, err := multifactor.Authenticators(tx, sess.User.ID)
+	if err != nil || !multifactor.HasSecond(all) {
+		return nil, err
+	}
+	return []multifactor.Rule{{Level: s.second, Because: thing}}, nil
+}
+
+// secondLevel needs a second factor.
+func secondLevel() *multifactor.Level {
+	return &multifactor.Level{Need: []multifactor.Need{{multifactor.TOTP}, {multifactor.Passkey}}}
+}
+
+// held returns what the proofs of a session count as for some things. What a remembered
+// browser stands for counts for nothing that changes how a person proves who they are.
+func (s *Service) held(tx *db.Tx, sess session.Session, things []multifactor.Thing) ([]multifactor.Held, error) {
 	all, err := session.Proofs(tx, sess.ID)
 	if err != nil {
 		return nil, err
 	}
 	held := make([]multifactor.Held, 0, len(all))
+	strict := slices.ContainsFunc(things, changesFactors)
 	for _, p := range all {
-		held = append(held, heldBy(p))
+		if !p.Remembered || !strict {
+			held = append(held, heldBy(p))
+		}
 	}
 	return held, nil
 }
@@ -134,7 +172,7 @@ func heldBy(p session.Proof) multifactor.Held {
 
 // needsFresh reports what needs a fresh proof, whatever levels say.
 func needsFresh(t multifactor.Thing) bool {
-	if t.Kind != multifactor.Action {
+	if t.Kind != multifactor.Action && t.Kind != multifactor.Enroll {
 		return false
 	}
 	switch t.Name {

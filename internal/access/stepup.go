@@ -43,14 +43,14 @@ func (s *Service) StepUp(ctx context.Context, t seal.Token, things ...multifacto
 		if out.Decision, out.Known, err = s.decide(tx, sess, things); err != nil || out.Decision.Allowed || !out.Known {
 			return err
 		}
-		return s.describe(tx, &out)
+		return s.describe(tx, &out, things)
 	})
 	return out, err
 }
 
 // describe adds what a person could prove.
-func (s *Service) describe(tx *db.Tx, out *StepUp) error {
-	held, err := s.held(tx, out.Session)
+func (s *Service) describe(tx *db.Tx, out *StepUp, things []multifactor.Thing) error {
+	held, err := s.held(tx, out.Session, things)
 	if err != nil {
 		return err
 	}

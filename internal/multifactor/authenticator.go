@@ -50,9 +50,6 @@ func (a Authenticator) Way() Way {
 // isUseful reports an authenticator that can prove something.
 func (a Authenticator) isUseful() bool { return a.Kind != Recovery || a.Counter > 0 }
 
-// UndoFor is how long an authenticator that was added or removed can be undone.
-const UndoFor = 24 * time.Hour
-
 // maxEnrolled bounds the authenticators of a person.
 const maxEnrolled = 30
 
@@ -124,8 +121,8 @@ func (a Authenticator) insert(tx *db.Tx) error {
 	return err
 }
 
-// Remove makes an authenticator count no longer. It can be brought back for UndoFor. It
-// returns db.ErrNotFound for one that is not the user's, or is removed already.
+// Remove makes an authenticator count no longer. It can be brought back for
+// accounts.UndoFor. It returns db.ErrNotFound for one that is not the user's, or is removed already.
 func Remove(tx *db.Tx, user accounts.UserID, id db.ID) (Authenticator, error) {
 	a, err := GetAuthenticator(tx, user, id)
 	if err == nil && !a.Removed.IsZero() {
@@ -173,7 +170,7 @@ func Rename(tx *db.Tx, user accounts.UserID, id db.ID, name string) error {
 // SweepAuthenticators removes up to limit authenticators that were removed before the given
 // time: they can no longer be undone.
 func SweepAuthenticators(tx *db.Tx, before time.Time, limit int) (int64, error) {
-	return tx.Exec(`DELETE FROM authenticators WHERE id IN (SELECT id FROM authenticators WHERE removed_at > 0 AND removed_at < $1 ORDER BY id LIMIT $2`+tx.SkipLocked()+`)`, before, limit)
+	return tx.Exec(`DELETE FROM authenticators WHERE id IN (SELECT id FROM authenticators WHERE removed_at > 0 AND removed_at < $1 ORDER BY removed_at, id LIMIT $2`+tx.SkipLocked()+`)`, before, limit)
 }
 
 // SweepChallenges removes up to limit answered challenges made before the given time.

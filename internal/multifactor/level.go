@@ -101,6 +101,9 @@ const (
 	// Begun is an action that a session was allowed to begin. It is guarded as the action; how
 	// fresh proofs are was asked then.
 	Begun Kind = "begun"
+	// Enroll is the action factors.change where something is added, which an enrolment link
+	// allows.
+	Enroll Kind = "enroll"
 	// ByName asks for a level by its name, as ?level= and acr_values do.
 	ByName Kind = "level"
 )

@@ -16,6 +16,7 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/federation"
 	"github.com/djauthy/djauthy/internal/limit"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/session"
@@ -85,6 +86,10 @@ func (s *Sweeper) sweeps() []db.Sweep {
 		db.SweepOld("accounts", s.Settings.UnprovedAccounts, accounts.SweepUnproved(kept)),
 		db.SweepOld("history", historyKept, audit.Sweep),
 		db.SweepOld("changes", accounts.UndoFor, accounts.SweepChanges),
+		db.SweepOld("authenticators", accounts.UndoFor, multifactor.SweepAuthenticators),
+		db.SweepOld("challenges", time.Hour, multifactor.SweepChallenges),
+		db.SweepOld("enrolment_links", multifactor.LinksKept, multifactor.SweepEnrolmentLinks),
+		db.SweepOld("devices", multifactor.RememberFor, multifactor.SweepDevices),
 		db.SweepOld("issuers", federation.Kept, federation.Sweep),
 		db.SweepMore("forgotten", audit.ForgetMore),
 		db.SweepOld("callers", callersKept, services.SweepCallers),
