@@ -150,4 +150,66 @@
       if (length && !corrected && typed.length === length && /^\d+$/.test(typed)) code.form.requestSubmit();
     });
   }
+
+  // Passkeys. A form says what the browser is to do in data-passkey: create one, or get a proof
+  // by one. Its options stand in the page, or are fetched when they are needed.
+  const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  const known = (list) => list?.map((x) => ({ ...x, id: bytes(x.id) }));
+  const optionsOf = (json) => ({
+    ...json, challenge: bytes(json.challenge),
+    ...(json.user && { user: { ...json.user, id: bytes(json.user.id) } }),
+    ...(json.excludeCredentials && { excludeCredentials: known(json.excludeCredentials) }),
+    ...(json.allowCredentials && { allowCredentials: known(json.allowCredentials) }),
+  });
+  const responseOf = (c) => {
+    const r = c.response, out = { clientDataJSON: text(r.clientDataJSON) };
+    for (const name of ["attestationObject", "authenticatorData", "signature", "userHandle"]) if (r[name]) out[name] = text(r[name]);
+    if (r.getTransports) out.transports = r.getTransports();
+    return JSON.stringify({
+      id: c.id, rawId: text(c.rawId), type: c.type, response: out,
+      authenticatorAttachment: c.authenticatorAttachment ?? undefined, clientExtensionResults: c.getClientExtensionResults(),
+    });
+  };
+
+  for (const form of document.querySelectorAll("form[data-passkey]")) {
+    const button = form.querySelector("button"), said = form.querySelector("[role=status]");
+    if (!window.PublicKeyCredential) {
+      if (form.dataset.missing) said.textContent = form.dataset.missing;
+      continue;
+    }
+    form.hidden = false;
+    let waiting;
+    const use = async (mediation) => {
+      waiting?.abort();
+      const mine = waiting = new AbortController();
+      try {
+        let { options, kept } = { options: form.dataset.options && JSON.parse(form.dataset.options), kept: form.elements.kept.value };
+        if (form.dataset.begin) {
+          const answer = await fetch(form.dataset.begin);
+          if (!answer.ok) throw new Error("no options");
+          ({ options, kept } = await answer.json());
+        }
+        const made = await navigator.credentials[form.dataset.passkey]({ publicKey: optionsOf(options), mediation, signal: mine.signal });
+        form.elements.kept.value = kept;
+        form.elements.response.value = responseOf(made);
+        form.requestSubmit();
+      } catch (err) {
+        if (!mediation && !mine.signal.aborted) said.textContent = form.dataset.failed;
+      }
+    };
+    button.addEventListener("click", (event) => {
+      event.preventDefault();
+      said.textContent = "";
+      use();
+    });
+    // The sign-in box offers them among what was typed before.
+    if (form.dataset.begin) PublicKeyCredential.isConditionalMediationAvailable?.().then((can) => { if (can) use("conditional"); });
+  }
+
+  // A passkey that is not known here any more is of no use to the browser.
+  const unknown = document.querySelector("[data-unknown-passkey]");
+  if (unknown) {
+    window.PublicKeyCredential?.signalUnknownCredential?.({ rpId: location.hostname, credentialId: unknown.dataset.unknownPasskey }).catch(() => {});
+  }
 })();

@@ -13,7 +13,7 @@ func TestTheBoxIsShownToEverybodyWith200(t *testing.T) {
 	s := shared(t)
 	b := s.browser(t)
 	page := b.get("/login?next=/account/history").want(t, http.StatusOK, "")
-	for _, want := range []string{`name="id"`, `autocomplete="username"`, `name="next" value="/account/history"`, `action="/login"`, `method="post"`} {
+	for _, want := range []string{`name="id"`, `autocomplete="username webauthn"`, `name="next" value="/account/history"`, `action="/login"`, `method="post"`} {
 		if !strings.Contains(page.body, want) {
 			t.Errorf("the box lacks %s", want)
 		}

@@ -134,7 +134,13 @@ func (h *app) wire(e *env) error {
 	h.signin.Gate = h.access.Decide
 	h.services = services.New(h.db, h.keys, services.Settings{Window: h.cfg.OTP.Window, SingleUse: h.cfg.OTP.SingleUse}, h.log)
 	h.services.Verified = h.metrics.Verify
-	h.directory = &directory.Directory{DB: h.db, Sessions: h.sessions, Services: h.services, Discovery: h.discovery, Factors: h.access.Factors, Gate: h.access.Decide, Log: h.log}
+	if h.signin.Enrolled, err = multifactor.NewEnrolled(h.keys, h.relying()); err != nil {
+		return err
+	}
+	h.directory = &directory.Directory{
+		Enrolled: h.signin.Enrolled, Notices: h.signin.Notices, Outbox: h.outbox, TriesPerID: h.cfg.Limits.TriesPerID,
+		DB: h.db, Sessions: h.sessions, Services: h.services, Discovery: h.discovery, Factors: h.access.Factors, Gate: h.access.Decide, Log: h.log,
+	}
 	if h.cfg.Bus.URL != "" {
 		h.bus = &bus.Bus{Services: h.services, URL: h.cfg.Bus.URL, Names: h.cfg.Bus.Services, Log: h.log, Answered: h.metrics.Bus}
 		h.metrics.BusConnected(func() bool { return h.bus.Ready() == nil })
@@ -157,9 +163,18 @@ func discovery(c *config.Config) accounts.Discovery {
 	return d
 }
 
+// relying is this server as authenticators know it.
+func (h *app) relying() multifactor.Relying {
+	r := multifactor.Relying{Name: h.cfg.Brand.Name, ID: h.cfg.PublicHost(), Origin: h.cfg.PublicURL}
+	if net.ParseIP(r.ID) != nil { // WebAuthn refuses addresses
+		r.ID = ""
+	}
+	return r
+}
+
 // factors are the factors that this server has.
 func (h *app) factors() multifactor.Server {
-	domain := net.ParseIP(h.cfg.PublicHost()) == nil // WebAuthn refuses addresses
+	domain := h.relying().ID != ""
 	s := multifactor.Server{Providers: h.discovery.Providers, Has: map[multifactor.Factor]bool{
 		accounts.Email: true, accounts.Jabber: h.cfg.Jabber.ID != "", multifactor.AnyCode: true,
 		accounts.OpenID: h.cfg.OpenID.AnyIssuer, accounts.OAuth: false,

@@ -44,6 +44,9 @@ func (a Account) Shown() string {
 	return a.Label + " (" + a.Addr.Shown() + ")"
 }
 
+// TakesMessages reports a proved account to which messages can be sent.
+func (a Account) TakesMessages() bool { return a.Active && !Redirects(a.Addr.Implementation) }
+
 // Masked is the account as others may see it.
 func (a Account) Masked() string {
 	if a.Addr == (ID{}) {

@@ -17,6 +17,9 @@ const (
 	Added   ChangeKind = "added"   // an address
 	Removed ChangeKind = "removed" // an address
 	Merged  ChangeKind = "merged"  // another user
+	// An authenticator; what it is, and undoing it, is for package multifactor.
+	FactorAdded   ChangeKind = "factor_added"
+	FactorRemoved ChangeKind = "factor_removed"
 )
 
 // UndoFor is how long a change can be undone.
@@ -38,6 +41,8 @@ type Change struct {
 type Moved struct {
 	Account AccountID
 	Joined  time.Time
+	// Authenticator is what was added or removed, of a change of factors.
+	Authenticator db.ID `json:",omitempty"`
 }
 
 const changeColumns = `id, kind, user_id, other_user_id, implementation, identifier, label, moved, undone_at`
@@ -60,6 +65,28 @@ func (c Change) record(tx *db.Tx) (Change, error) {
 	_, err = tx.Exec(`INSERT INTO changes (id, kind, user_id, other_user_id, implementation, identifier, label, moved) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		c.ID, c.Kind, c.User, c.Other, c.Addr.Implementation, c.Addr.Identifier, c.Label, string(moved))
 	return c, err
+}
+
+// RecordFactor records that an authenticator of a user was added or removed, so that it can be
+// undone. label is what its owner calls it.
+func RecordFactor(tx *db.Tx, kind ChangeKind, user UserID, authenticator db.ID, label string) (Change, error) {
+	return Change{Kind: kind, User: user, Label: label, Moved: []Moved{{Authenticator: authenticator}}}.record(tx)
+}
+
+// Authenticator is what a change of factors was about, 0 for other changes.
+func (c Change) Authenticator() db.ID {
+	if c.Kind != FactorAdded && c.Kind != FactorRemoved || len(c.Moved) == 0 {
+		return 0
+	}
+	return c.Moved[0].Authenticator
+}
+
+// Shown is what was added or removed, as messages say it.
+func (c Change) Shown() string {
+	if c.Authenticator() != 0 {
+		return c.Label
+	}
+	return Account{Addr: c.Addr, Label: c.Label}.Masked()
 }
 
 // GetChange returns a change that can be undone, or db.ErrNotFound, and locks it where lock is
@@ -113,7 +140,7 @@ func Remove(tx *db.Tx, user UserID, id AccountID) (Change, error) {
 	if _, err := tx.Exec(`DELETE FROM accounts WHERE id = $1`, id); err != nil {
 		return Change{}, err
 	}
-	return Change{Kind: Removed, User: user, Addr: all[at].Addr, Label: all[at].Label, Moved: []Moved{{id, all[at].Joined}}}.record(tx)
+	return Change{Kind: Removed, User: user, Addr: all[at].Addr, Label: all[at].Label, Moved: []Moved{{Account: id, Joined: all[at].Joined}}}.record(tx)
 }
 
 // Merge makes a user an alias of another, who gets all accounts. The caller has ended the
@@ -133,7 +160,7 @@ func Merge(tx *db.Tx, stays, goes UserID) (Change, error) {
 	}
 	c := Change{Kind: Merged, User: stays, Other: goes}
 	for _, a := range all {
-		c.Moved = append(c.Moved, Moved{a.ID, a.Joined})
+		c.Moved = append(c.Moved, Moved{Account: a.ID, Joined: a.Joined})
 	}
 	if _, err := tx.Exec(`UPDATE accounts SET user_id = $2, joined_at = $3 WHERE user_id = $1`, goes, stays, tx.Now); err != nil {
 		return c, err
@@ -152,7 +179,8 @@ func Merge(tx *db.Tx, stays, goes UserID) (Change, error) {
 // the user has changed since.
 var ErrGone = errors.New("this can no longer be undone")
 
-// Undo undoes a change. The caller ends the sessions of the users.
+// Undo undoes a change. The caller ends the sessions of the users, and undoes a change of
+// factors, of which this only records that it is undone.
 func Undo(tx *db.Tx, c Change) (err error) {
 	if !c.Undone.IsZero() {
 		return nil

@@ -75,6 +75,15 @@ func GetUser(tx *db.Tx, id UserID) (u User, err error) {
 	return u, err
 }
 
+// WithAccounts returns a user and their accounts.
+func WithAccounts(tx *db.Tx, id UserID) (u User, all []Account, err error) {
+	if all, err = Of(tx, id); err != nil {
+		return u, nil, err
+	}
+	u, err = GetUser(tx, id)
+	return u, all, err
+}
+
 // Lookup finds a user by username, id, or any address, or returns db.ErrNotFound. An alias
 // leads to the user whose it is.
 func Lookup(tx *db.Tx, d Discovery, text string) (User, error) {
@@ -150,6 +159,11 @@ func SetSuperuser(tx *db.Tx, id UserID, is bool, options ...Option) error {
 		}
 	}
 	return changed(tx.Exec(`UPDATE users SET is_superuser = $2 WHERE id = $1`, id, db.Int(is)))
+}
+
+// RecordLogin records that a user has signed in by something that is no account.
+func RecordLogin(tx *db.Tx, id UserID) error {
+	return changed(tx.Exec(`UPDATE users SET last_login = $2 WHERE id = $1`, id, tx.Millis()))
 }
 
 // Invite allows a user to sign in also when sign-up is closed.

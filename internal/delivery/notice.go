@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -44,10 +45,7 @@ type Cause struct {
 // Text is what every message says: of which site it is, and who has caused it.
 func (s Site) Text(now time.Time, by Cause) Text {
 	l := by.Words
-	return Text{
-		Site: s.Name, Host: s.Host,
-		Browser: l.Browser(by.Client.Agent), Place: l.Place(by.Client.Prefix), At: now.Format("15:04 MST"),
-	}
+	return Text{Site: s.Name, Host: s.Host, Browser: l.Browser(by.Client.Agent), Place: l.Place(by.Client.Prefix), At: now.Format("15:04 MST")}
 }
 
 // notice is messages that are being queued about a change.
@@ -56,6 +54,7 @@ type notice struct {
 	tx     *db.Tx
 	change accounts.Change
 	by     Cause
+	what   string // that the message is about, without a change
 	queued []outbox.Queued
 	// elsewhere: somebody gets the message with the link that undoes the change.
 	elsewhere bool
@@ -64,7 +63,7 @@ type notice struct {
 // Changed queues a message about a change for every account of its user, except those in but.
 // Accounts that may undo the change get the link that does.
 func (n *Notices) Changed(tx *db.Tx, c accounts.Change, by Cause, but ...accounts.ID) ([]outbox.Queued, error) {
-	u, known, err := userWithAccounts(tx, c.User)
+	u, known, err := accounts.WithAccounts(tx, c.User)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +75,7 @@ func (n *Notices) Changed(tx *db.Tx, c accounts.Change, by Cause, but ...account
 		known = append(known, accounts.Account{ID: c.Moved[0].Account, Addr: c.Addr, Active: true})
 	}
 	x := notice{Notices: n, tx: tx, change: c, by: by}
-	x.elsewhere = slices.ContainsFunc(known, func(a accounts.Account) bool { return slices.Contains(undoers, a.ID) && takesMessages(a) })
+	x.elsewhere = slices.ContainsFunc(known, func(a accounts.Account) bool { return slices.Contains(undoers, a.ID) && a.TakesMessages() })
 	for _, a := range known {
 		if slices.Contains(but, a.Addr) {
 			continue
@@ -97,7 +96,7 @@ func (n *Notices) Changed(tx *db.Tx, c accounts.Change, by Cause, but ...account
 func (n *Notices) Undone(tx *db.Tx, c accounts.Change, users []accounts.UserID, by Cause) ([]outbox.Queued, error) {
 	x := notice{Notices: n, tx: tx, change: c, by: by}
 	for _, user := range users {
-		u, all, err := userWithAccounts(tx, user)
+		u, all, err := accounts.WithAccounts(tx, user)
 		if err != nil {
 			return nil, err
 		}
@@ -115,34 +114,34 @@ func (n *Notices) Undone(tx *db.Tx, c accounts.Change, users []accounts.UserID, 
 	return x.queued, nil
 }
 
-// userWithAccounts reads a user and their accounts.
-func userWithAccounts(tx *db.Tx, id accounts.UserID) (u accounts.User, all []accounts.Account, err error) {
-	if all, err = accounts.Of(tx, id); err != nil {
-		return u, nil, err
+// Told queues a message that cannot be undone for every account of a user: kind is its
+// template, what the thing that it is about.
+func (n *Notices) Told(tx *db.Tx, user accounts.UserID, kind, what string, by Cause) ([]outbox.Queued, error) {
+	u, all, err := accounts.WithAccounts(tx, user)
+	if err != nil {
+		return nil, err
 	}
-	u, err = accounts.GetUser(tx, id)
-	return u, all, err
-}
-
-// takesMessages reports a proved account to which messages can be sent.
-func takesMessages(a accounts.Account) bool {
-	return a.Active && !accounts.Redirects(a.Addr.Implementation)
+	x := notice{Notices: n, tx: tx, by: by, what: what}
+	for _, a := range all {
+		if err := x.enqueue(u, a, kind, ""); err != nil {
+			return nil, err
+		}
+	}
+	return x.queued, nil
 }
 
 // enqueue queues a message for one account of a user, if it is proved and takes messages.
 func (x *notice) enqueue(u accounts.User, a accounts.Account, kind, notMe string) error {
-	if !takesMessages(a) {
+	if !a.TakesMessages() {
 		return nil
 	}
 	to := accounts.Address(a.Addr.Identifier)
 	if x.discovery.IsSpelling(u.Email, a.Addr) {
 		to = accounts.Address(u.Email)
 	}
-	m := Message{
-		To: accounts.ID{Implementation: a.Addr.Implementation, Identifier: a.Addr.Deliverable(to)}, Kind: kind, Lang: x.by.Words.Lang,
-		Text: x.site.Text(x.tx.Now, x.by),
-	}
-	m.Text.Address = accounts.Account{Addr: x.change.Addr, Label: x.change.Label}.Masked()
+	id := accounts.ID{Implementation: a.Addr.Implementation, Identifier: a.Addr.Deliverable(to)}
+	m := Message{To: id, Kind: kind, Lang: x.by.Words.Lang, Text: x.site.Text(x.tx.Now, x.by)}
+	m.Text.Address = cmp.Or(x.what, x.change.Shown())
 	m.Text.NotMe, m.Text.Elsewhere, m.Text.Link = notMe, x.elsewhere, x.site.PublicURL+"/account"
 	q, err := x.outbox.Enqueue(x.tx, m.Job(x.tx.Now.Add(noticeFor)), false)
 	x.queued = append(x.queued, q)

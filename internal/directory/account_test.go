@@ -244,7 +244,7 @@ func TestWhatAPersonDoesIsInTheirHistory(t *testing.T) {
 		dbtest.Check(t, h.Directory.EndOthers(t.Context(), b.Owner()))
 		_, err := h.Directory.ExportOwn(t.Context(), b.Owner())
 		dbtest.Check(t, err)
-		dbtest.Check(t, h.Signin.SignOut(t.Context(), b.By))
+		dbtest.Check(t, h.SignsOut(t.Context(), b.By))
 		all := h.Events(t, user)
 		wanted := []audit.Event{audit.SignedIn, audit.SettingsChange, audit.SessionEnded, audit.SessionsEnded, audit.Exported, audit.SignedOut}
 		if !slices.Equal(all[len(all)-len(wanted):], wanted) {

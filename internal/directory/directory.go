@@ -13,8 +13,11 @@ import (
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/delivery"
 	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/session"
 )
@@ -27,8 +30,13 @@ type Directory struct {
 	Discovery accounts.Discovery
 	Factors   multifactor.Server
 	// Gate says whether a session may do something of its own person; nil: nothing.
-	Gate func(*db.Tx, session.Session, multifactor.Thing) (multifactor.Decision, error)
-	Log  *slog.Logger
+	Gate     func(*db.Tx, session.Session, multifactor.Thing) (multifactor.Decision, error)
+	Enrolled *multifactor.Enrolled
+	// TriesPerID is how often the codes of a person's authenticators may be tried.
+	TriesPerID config.Rates
+	Notices    *delivery.Notices
+	Outbox     *outbox.Outbox
+	Log        *slog.Logger
 }
 
 // Actor is who requests a change of somebody else. The zero Actor may change nothing.

@@ -15,6 +15,7 @@ import (
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/session"
+	"github.com/djauthy/djauthy/internal/words"
 )
 
 // Owner is a person who acts on their own account: the session with which they are signed
@@ -22,6 +23,10 @@ import (
 type Owner struct {
 	Session seal.Token
 	Client  audit.Client
+	Browser []byte // its id, to which the use of a passkey is bound
+	Words   *words.Language
+	// AfterResponse runs fn once the response has been written; nil: at once.
+	AfterResponse func(fn func())
 }
 
 // Profile is what a person sees of themselves.
@@ -64,12 +69,16 @@ func (e NeedsProof) Error() string { return e.Action + " needs more to be proved
 
 // may returns NeedsProof for an action that a session may not do yet.
 func (d *Directory) may(tx *db.Tx, sess session.Session, action string) error {
+	return d.mayDo(tx, sess, multifactor.Thing{Kind: multifactor.Action, Name: action})
+}
+
+func (d *Directory) mayDo(tx *db.Tx, sess session.Session, thing multifactor.Thing) error {
 	if d.Gate == nil {
-		return NeedsProof{action}
+		return NeedsProof{thing.Name}
 	}
-	decision, err := d.Gate(tx, sess, multifactor.Thing{Kind: multifactor.Action, Name: action})
+	decision, err := d.Gate(tx, sess, thing)
 	if err == nil && !decision.Allowed {
-		err = NeedsProof{action}
+		err = NeedsProof{thing.Name}
 	}
 	return err
 }
@@ -77,6 +86,22 @@ func (d *Directory) may(tx *db.Tx, sess session.Session, action string) error {
 // change runs fn for the user of a valid session and writes the event into their history.
 // With a session that has ended it returns db.ErrNotFound, beyond ownChanges TooOften.
 func (d *Directory) change(ctx context.Context, own Owner, e audit.Event, fn func(*db.Tx, session.Session) error) error {
+	return d.limited(ctx, own, func(tx *db.Tx, sess session.Session) error {
+		if err := fn(tx, sess); err != nil {
+			return err
+		}
+		return audit.Write(tx, db.ID(sess.User.ID), audit.Person(db.ID(sess.User.ID)), e, own.Client)
+	})
+}
+
+// isRefusal reports errors of a change that a person can cause.
+func isRefusal(err error) bool {
+	return errors.Is(err, accounts.ErrUsername) || errors.Is(err, accounts.ErrTaken) || errors.Is(err, multifactor.ErrName) || errors.Is(err, multifactor.ErrTooMany) ||
+		errors.As(err, new(NeedsProof))
+}
+
+// limited is change without the line of history, which fn writes.
+func (d *Directory) limited(ctx context.Context, own Owner, fn func(*db.Tx, session.Session) error) error {
 	var wait time.Duration
 	var refused error
 	err := d.DB.Update(ctx, func(tx *db.Tx) error {
@@ -92,13 +117,13 @@ func (d *Directory) change(ctx context.Context, own Owner, e audit.Event, fn fun
 		if err != nil || wait > 0 {
 			return err
 		}
-		if err := fn(tx, sess); errors.Is(err, accounts.ErrUsername) || errors.Is(err, accounts.ErrTaken) || errors.As(err, new(NeedsProof)) {
+		if err := fn(tx, sess); isRefusal(err) {
 			refused = err
 			return nil
 		} else if err != nil {
 			return err
 		}
-		return audit.Write(tx, db.ID(sess.User.ID), audit.Person(db.ID(sess.User.ID)), e, own.Client)
+		return nil
 	})
 	if err == nil && wait > 0 {
 		return TooOften{wait}
@@ -129,8 +154,26 @@ func (d *Directory) EndOthers(ctx context.Context, own Owner) error {
 		if err := d.may(tx, sess, multifactor.EndSessions); err != nil {
 			return err
 		}
-		_, err := session.EndAll(tx, sess.User.ID, sess.ID)
-		return err
+		if _, err := session.EndAll(tx, sess.User.ID, sess.ID); err != nil {
+			return err
+		}
+		return multifactor.ForgetDevices(tx, sess.User.ID)
+	})
+}
+
+// SignOut ends the session of the person, if there is one.
+func (d *Directory) SignOut(ctx context.Context, own Owner) error {
+	return d.DB.Update(ctx, func(tx *db.Tx) error {
+		sess, err := d.Sessions.Find(tx, own.Session)
+		if errors.Is(err, db.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := session.End(tx, own.Session); err != nil {
+			return err
+		}
+		return audit.Write(tx, db.ID(sess.User.ID), audit.Person(db.ID(sess.User.ID)), audit.SignedOut, own.Client)
 	})
 }
 

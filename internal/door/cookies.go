@@ -17,6 +17,8 @@ const (
 	BrowserCookie = "djauthy_browser"
 	AskedCookie   = "djauthy_asked"
 	MergeCookie   = "djauthy_merge"
+	// DeviceCookie is that of a browser in which a second factor is not asked for again.
+	DeviceCookie = "djauthy_device"
 	// AddCookie keeps the address to add during a step-up.
 	AddCookie = "djauthy_add"
 	// LanguageCookie is the language that was chosen in the browser.

@@ -219,6 +219,15 @@ func byCredential(tx *db.Tx, credential []byte) (a Authenticator, err error) {
 
 // BeginProof begins a proof by one of the passkeys of a person who is signed in.
 func (e *Enrolled) BeginProof(tx *db.Tx, by Asker, u accounts.User) (Ceremony, error) {
+	return e.beginProof(tx, by, u, protocol.VerificationPreferred)
+}
+
+// BeginVerified is BeginProof by a passkey that has to verify who uses it.
+func (e *Enrolled) BeginVerified(tx *db.Tx, by Asker, u accounts.User) (Ceremony, error) {
+	return e.beginProof(tx, by, u, protocol.VerificationRequired)
+}
+
+func (e *Enrolled) beginProof(tx *db.Tx, by Asker, u accounts.User, verify protocol.UserVerificationRequirement) (Ceremony, error) {
 	site, err := e.relying()
 	if err != nil {
 		return Ceremony{}, err
@@ -231,7 +240,7 @@ func (e *Enrolled) BeginProof(tx *db.Tx, by Asker, u accounts.User) (Ceremony, e
 	if err != nil {
 		return Ceremony{}, err
 	}
-	options, data, err := site.BeginLogin(p)
+	options, data, err := site.BeginLogin(p, webauthn.WithUserVerification(verify))
 	if err != nil {
 		return Ceremony{}, err
 	}

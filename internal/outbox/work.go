@@ -59,3 +59,15 @@ func (o *Outbox) try(ctx context.Context, q Queued) (said string, err error) {
 	}()
 	return h.Do(ctx, q.job)
 }
+
+// DeliverAll hands jobs to workers once the response has been written (after); after nil: at
+// once.
+func (o *Outbox) DeliverAll(all []Queued, after func(fn func())) {
+	for _, q := range all {
+		if after == nil {
+			o.Deliver(q)
+			continue
+		}
+		after(func() { o.Deliver(q) })
+	}
+}

@@ -24,7 +24,7 @@ func TestAClockThatJumpsLetsNobodyIn(t *testing.T) {
 					tried.Types(t, wrong(triedMail.Code))
 				}
 				ended := used.At(h)
-				check(t, h.Signin.SignOut(t.Context(), used.By))
+				check(t, h.SignsOut(t.Context(), used.By))
 
 				h.Clock.Advance(jump)
 				want(t, used.Types(t, usedMail.Code).Verdict, signin.Used)

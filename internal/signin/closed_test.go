@@ -152,7 +152,7 @@ func TestASuccessNeverRevivesADeactivatedUser(t *testing.T) {
 			want(t, h.Count(t, `SELECT count(*) FROM sessions`), 0)
 			h.Update(t, func(tx *db.Tx) error { return accounts.Reactivate(tx, u.ID) })
 			h.Clock.Advance(time.Second)
-			check(t, h.Signin.SignOut(t.Context(), signedIn(t, h, ann)))
+			check(t, h.SignsOut(t.Context(), signedIn(t, h, ann)))
 			h.Clock.Advance(time.Second)
 		}
 	})

@@ -148,7 +148,7 @@ func TestAUsedCodeIsRefused(t *testing.T) {
 		forged := b.At(h)
 		forged.By.Session.Secret[0] ^= 1
 		want(t, forged.Types(t, m.Code).Verdict, signin.Used)
-		check(t, h.Signin.SignOut(t.Context(), b.By))
+		check(t, h.SignsOut(t.Context(), b.By))
 		want(t, b.Types(t, m.Code).Verdict, signin.Used)
 	})
 }

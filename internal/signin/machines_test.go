@@ -72,7 +72,7 @@ func TestTwoMachinesShareTriesAttemptsAndSessions(t *testing.T) {
 	burn(t, b, ann, 10)
 	want(t, len(a.Browser("198.51.100.7").Gets(t, ann).Code), 10)
 	want(t, len(there.At(a).Gets(t, ann).Code), 6) // its browser cookie is known to both
-	check(t, b.Signin.SignOut(t.Context(), there.By))
+	check(t, b.SignsOut(t.Context(), there.By))
 	want(t, there.At(a).IsIn(t), false)
 }
 

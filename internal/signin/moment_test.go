@@ -132,7 +132,7 @@ func TestTheRightCodeOnceMoreIsADoubleClickInItsOwnSessionAlone(t *testing.T) {
 		forged.By.Session.Secret[0] ^= 1
 		want(t, forged.Types(t, m.Code).Verdict, signin.Used)
 		want(t, b.Types(t, wrong(m.Code)).Verdict, signin.Used)
-		check(t, h.Signin.SignOut(t.Context(), b.By))
+		check(t, h.SignsOut(t.Context(), b.By))
 		want(t, b.Types(t, m.Code).Verdict, signin.Used)
 	})
 }

@@ -24,11 +24,5 @@ func (s Settings) messages() delivery.Site {
 
 // deliver begins messages once the response has been written.
 func (s *Service) deliver(all []outbox.Queued, by Requester) {
-	for _, q := range all {
-		if by.AfterResponse == nil {
-			s.Outbox.Deliver(q)
-			continue
-		}
-		by.AfterResponse(func() { s.Outbox.Deliver(q) })
-	}
+	s.Outbox.DeliverAll(all, by.AfterResponse)
 }

@@ -106,7 +106,7 @@ func TestStrangersCannotLockTheOwnerOut(t *testing.T) {
 		want(t, granted(t, h, ann, "198.51.100"), 5)
 		want(t, refused(t, h, "203.0.113.1", ann), true)
 		own.SignsIn(t, ann)
-		check(t, h.Signin.SignOut(t.Context(), own.By)) // the browser cookie survives that
+		check(t, h.SignsOut(t.Context(), own.By)) // the browser cookie survives that
 		h.Clock.Advance(time.Millisecond)
 		own.SignsIn(t, ann)
 	})

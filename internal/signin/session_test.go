@@ -20,7 +20,7 @@ func TestASessionEnds(t *testing.T) {
 		"with another id":         func(_ *testing.T, _ *house, b *browser) { b.By.Session.ID++ },
 		"without a cookie":        func(_ *testing.T, _ *house, b *browser) { b.By.Session = seal.Token{} },
 		"unused for 12 hours":     func(_ *testing.T, h *house, _ *browser) { h.Clock.Advance(12 * time.Hour) },
-		"by signing out":          func(t *testing.T, h *house, b *browser) { check(t, h.Signin.SignOut(t.Context(), b.By)) },
+		"by signing out":          func(t *testing.T, h *house, b *browser) { check(t, h.SignsOut(t.Context(), b.By)) },
 		"by its owner, elsewhere": endElsewhere,
 		"with its user deactivated": func(t *testing.T, h *house, b *browser) {
 			h.Update(t, func(tx *db.Tx) error { return accounts.Deactivate(tx, h.User(t, b)) })
@@ -46,7 +46,7 @@ func TestASessionEnds(t *testing.T) {
 				if _, err := h.Directory.DeleteOwn(t.Context(), b.Owner()); !errors.Is(err, db.ErrNotFound) {
 					t.Fatalf("a session that ended may delete: %v", err)
 				}
-				check(t, h.Signin.SignOut(t.Context(), b.By)) // no mistake
+				check(t, h.SignsOut(t.Context(), b.By)) // no mistake
 			})
 		})
 	}
@@ -200,7 +200,7 @@ func TestAForgedCookieEndsNobodysSession(t *testing.T) {
 		b, eve := h.Browser("192.0.2.1"), h.Browser("198.51.100.7")
 		b.SignsIn(t, addr(t, "ann@example.org"))
 		eve.By.Session = seal.NewToken(b.By.Session.ID)
-		check(t, h.Signin.SignOut(t.Context(), eve.By))
+		check(t, h.SignsOut(t.Context(), eve.By))
 		eve.SignsIn(t, addr(t, "eve@example.org"))
 		want(t, b.IsIn(t), true)
 		check(t, h.Directory.EndSession(t.Context(), eve.Owner(), db.ID(b.By.Session.ID))) // somebody else's is not hers to end

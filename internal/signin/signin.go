@@ -30,6 +30,8 @@ type Service struct {
 	Outbox   *outbox.Outbox
 	Codes    *multifactor.Codes
 	Sessions *session.Store
+	// Enrolled checks what people have enrolled.
+	Enrolled *multifactor.Enrolled
 	// Notices tell people of changes of how they sign in.
 	Notices *delivery.Notices
 	// Federation leads to providers; without one it leads nowhere.
@@ -104,6 +106,7 @@ type Requester struct {
 	Words   *words.Language
 	Session seal.Token // the session cookie, zero if none
 	Attempt seal.Token // the attempt cookie, zero if none
+	Device  seal.Token // the cookie of a remembered browser, zero if none
 	// AfterResponse runs fn once the response has been written. A message begun earlier
 	// would compete with the response for the processors, so that the time of the response
 	// would reveal which ids get one. nil: fn runs at once.
@@ -149,6 +152,8 @@ type Entered struct {
 	User      accounts.UserID
 	Led       Led           // after LedAgain
 	Merge     string        // after MergeAsked: what the browser keeps until the button is pressed
+	Unknown   string        // a passkey that nobody has enrolled, for the browser to forget, or ""
+	Copied    bool          // the passkey was refused, because there is a copy of it
 	Wait      time.Duration // after Spent of a provider's response: until another has a chance
 
 	usedBy    db.ID // the session that the attempt is marked with, 0 if it was not used

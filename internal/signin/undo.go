@@ -9,6 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/session"
@@ -34,7 +35,7 @@ func (s *Service) Undo(ctx context.Context, t seal.Token, confirmed bool, by Req
 		c, ok, err = s.undoable(tx, t, lock)
 		u = Undoable{}
 		if ok {
-			u = Undoable{Found: true, Kind: c.Kind, Masked: accounts.Account{Addr: c.Addr, Label: c.Label}.Masked(), At: c.ID.Time(), Undone: !c.Undone.IsZero()}
+			u = Undoable{Found: true, Kind: c.Kind, Masked: c.Shown(), At: c.ID.Time(), Undone: !c.Undone.IsZero()}
 		}
 		return err
 	}
@@ -45,6 +46,9 @@ func (s *Service) Undo(ctx context.Context, t seal.Token, confirmed bool, by Req
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		told = nil
 		if err := read(tx, tx.ForUpdate()); err != nil || !u.Found || u.Undone {
+			return err
+		}
+		if err := undoFactor(tx, c); err != nil {
 			return err
 		}
 		if err := accounts.Undo(tx, c); err != nil {
@@ -69,6 +73,23 @@ func (s *Service) Undo(ctx context.Context, t seal.Token, confirmed bool, by Req
 	}
 	u.Undone = u.Found
 	return u, err
+}
+
+// undoFactor undoes a change of factors: an authenticator that was added counts no longer, one
+// that was removed counts again.
+func undoFactor(tx *db.Tx, c accounts.Change) error {
+	id := c.Authenticator()
+	if id == 0 {
+		return nil
+	}
+	if c.Kind == accounts.FactorRemoved {
+		return multifactor.Restore(tx, c.User, id)
+	}
+	_, err := multifactor.Remove(tx, c.User, id)
+	if errors.Is(err, db.ErrNotFound) { // it is removed already
+		return nil
+	}
+	return err
 }
 
 // undoable returns the change of a token, if its receiver may still undo it.
@@ -105,6 +126,9 @@ func (s *Service) signOutAll(tx *db.Tx, c accounts.Change, by Requester) error {
 	}
 	for _, user := range users {
 		if _, err := session.EndAll(tx, user, 0); err != nil {
+			return err
+		}
+		if err := multifactor.ForgetDevices(tx, user); err != nil {
 			return err
 		}
 		if err := audit.Write(tx, db.ID(user), audit.Visitor, audit.ChangeUndone, by.Client); err != nil {

@@ -68,11 +68,6 @@ func (t settings) over(held settings) settings {
 	return t
 }
 
-// owner is the person who acts on their own account.
-func (s *account) owner(c *fiber.Ctx) directory.Owner {
-	return directory.Owner{Session: s.Door.Token(c, door.SessionCookie), Client: s.Client(c)}
-}
-
 func (s *account) showAccount(c *fiber.Ctx) error { return s.show(c, nil) }
 
 // show shows the account. typed, if set, are settings that were refused, as the person
@@ -131,7 +126,7 @@ func last(all []accounts.Account, a accounts.Account) bool {
 // postUsername changes the username.
 func (s *account) postUsername(c *fiber.Ctx) error {
 	username := strings.TrimSpace(page.Form(c, "username"))
-	err := s.directory.RenameOwn(c.UserContext(), s.owner(c), username)
+	err := s.directory.RenameOwn(c.UserContext(), owner(s.Site, c), username)
 	l := s.Language(c)
 	switch {
 	case errors.Is(err, accounts.ErrUsername):
@@ -160,7 +155,7 @@ func (s *account) postSettings(c *fiber.Ctx) error {
 	if to.FirstProblem != "" || to.LastProblem != "" {
 		return s.show(c.Status(http.StatusUnprocessableEntity), &to)
 	}
-	return s.changed(c, s.directory.SaveSettings(c.UserContext(), s.owner(c), to.FirstName, to.LastName, to.Language), "saved")
+	return s.changed(c, s.directory.SaveSettings(c.UserContext(), owner(s.Site, c), to.FirstName, to.LastName, to.Language), "saved")
 }
 
 func isName(s string) bool {
@@ -199,7 +194,7 @@ func (s *account) postEndSession(c *fiber.Ctx) error {
 	if err != nil {
 		return door.Fail(http.StatusBadRequest)
 	}
-	return s.changed(c, s.directory.EndSession(c.UserContext(), s.owner(c), db.ID(id)), "session_ended")
+	return s.changed(c, s.directory.EndSession(c.UserContext(), owner(s.Site, c), db.ID(id)), "session_ended")
 }
 
 type endOthersPage struct {
@@ -220,7 +215,7 @@ func (s *account) showEndOthers(c *fiber.Ctx) error {
 }
 
 func (s *account) postEndOthers(c *fiber.Ctx) error {
-	return s.changed(c, s.directory.EndOthers(c.UserContext(), s.owner(c)), "others_ended")
+	return s.changed(c, s.directory.EndOthers(c.UserContext(), owner(s.Site, c)), "others_ended")
 }
 
 type eventRow struct {
@@ -262,7 +257,7 @@ func (s *account) showHistory(c *fiber.Ctx) error {
 const exportFor = time.Minute
 
 func (s *account) export(c *fiber.Ctx) error {
-	e, err := s.directory.ExportOwn(c.UserContext(), s.owner(c))
+	e, err := s.directory.ExportOwn(c.UserContext(), owner(s.Site, c))
 	if err != nil {
 		return ofPerson(err)
 	}
@@ -302,7 +297,7 @@ func (s *account) postDelete(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.directory.DeleteOwn(c.UserContext(), s.owner(c))
+	done, err := s.directory.DeleteOwn(c.UserContext(), owner(s.Site, c))
 	switch {
 	case errors.Is(err, accounts.ErrLastSuperuser):
 		return s.Say(c.Status(http.StatusConflict), "account.last_superuser", "/account", "account.title")

@@ -34,6 +34,8 @@ type loginPage struct {
 	Ways            []string // what the implementations are called
 	Kinds           string   // of addresses: "Email, Jabber"; "" for email alone
 	Buttons         []button
+	Passkeys        bool   // people can sign in by a passkey
+	Unknown         string // a passkey that nobody has enrolled, for the browser to forget
 	Meant, Typed    string // an address that was meant, most likely, and what was typed; "": nothing is asked
 }
 
@@ -54,10 +56,24 @@ func (s *signIn) loginPage(c *fiber.Ctx, action string) loginPage {
 		p.Kinds = strings.Join(kinds, ", ")
 	}
 	if action == "/login" {
-		p.Buttons = s.buttons("")
-		door.AllowFormTo(c, s.signin.Federation.Origins())
+		p.Buttons, p.Passkeys = s.buttons(""), s.hasPasskeys()
+		s.allow(c)
 	}
 	return p
+}
+
+// hasPasskeys reports whether people can sign in by passkeys.
+func (s *signIn) hasPasskeys() bool {
+	return s.signin.Enrolled != nil && s.signin.Enrolled.HasPasskeys()
+}
+
+// allow lets the sign-in page's form lead to providers, and its script ask for the options of
+// passkeys.
+func (s *signIn) allow(c *fiber.Ctx) {
+	door.AllowFormTo(c, s.signin.Federation.Origins())
+	if s.hasPasskeys() {
+		door.AllowFetch(c)
+	}
 }
 
 func (s *signIn) showRoot(c *fiber.Ctx) error {
@@ -97,7 +113,7 @@ func (s *signIn) cachedLogin(c *fiber.Ctx) error {
 	l := s.Language(c)
 	if made, ok := s.cached.Load(l.Lang); ok {
 		c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-		door.AllowFormTo(c, s.signin.Federation.Origins())
+		s.allow(c)
 		return c.Send(made.([]byte))
 	}
 	if err := s.Write(c, "signin/login.html", s.loginPage(c, "/login")); err != nil {
@@ -175,7 +191,7 @@ func (s *signIn) firstAdmin(c *fiber.Ctx, post bool) error {
 }
 
 func (s *signIn) postLogout(c *fiber.Ctx) error {
-	if err := s.signin.SignOut(c.UserContext(), s.requester(c)); err != nil {
+	if err := s.directory.SignOut(c.UserContext(), s.owner(c)); err != nil {
 		return err
 	}
 	s.Door.DropCookie(c, door.SessionCookie)

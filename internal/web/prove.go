@@ -9,7 +9,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/page"
 	"github.com/djauthy/djauthy/internal/signin"
 )
@@ -19,6 +21,16 @@ func (s *signIn) postStepUp(c *fiber.Ctx) error {
 	w, way := s.readWanted(c), page.Form(c, "way")
 	if page.HasForm(c, "auth_code") {
 		return s.postStepCode(c, w, way)
+	}
+	for field, kind := range map[string]multifactor.Factor{"totp": multifactor.TOTP, "recovery_code": multifactor.Recovery} {
+		if page.HasForm(c, field) {
+			out, err := s.directory.ProveFactor(c.UserContext(), kind, page.Form(c, field), page.Form(c, "remember") != "", s.owner(c))
+			return s.factorProved(c, w, string(kind), out, err)
+		}
+	}
+	if response := page.Form(c, "response"); response != "" {
+		out, err := s.directory.ProvePasskey(c.UserContext(), bytesOf(c, "kept"), []byte(response), page.Form(c, "remember") != "", s.owner(c))
+		return s.factorProved(c, w, string(multifactor.Passkey), out, err)
 	}
 	if id, ok := strings.CutPrefix(way, "account-"); ok {
 		return s.beginStep(c, w, way, id)
@@ -87,4 +99,56 @@ func (s *signIn) postStepCode(c *fiber.Ctx, w wanted, way string) error {
 		return s.stepUp(c.Status(http.StatusUnprocessableEntity), w, way, problem)
 	}
 	return s.stepUp(c.Status(http.StatusGone), w, way, l.T("step.code_gone"))
+}
+
+// factorProved responds to a proof by an authenticator.
+func (s *signIn) factorProved(c *fiber.Ctx, w wanted, kind string, out directory.FactorProved, err error) error {
+	if err != nil {
+		return err
+	}
+	l := s.Language(c)
+	switch out.Outcome {
+	case directory.FactorRight:
+		if out.Device.ID != 0 {
+			s.Door.SetCookie(c, door.DeviceCookie, out.Device.String(), multifactor.RememberFor)
+		}
+		return c.Redirect(w.address(""), http.StatusSeeOther) // which leads on
+	case directory.TooManyTries:
+		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: out.Wait}
+	case directory.NoSession:
+		return c.Redirect(w.address(""), http.StatusSeeOther)
+	case directory.FactorLate:
+		return s.stepUp(c.Status(http.StatusGone), w, kind, l.T("problem.factor.late"))
+	}
+	problem := l.T("problem.prove." + kind)
+	switch {
+	case out.Copied:
+		problem = l.T("problem.passkey.copied")
+	case out.Outcome == directory.FactorUsed:
+		problem = l.T("problem.prove.used")
+	}
+	return s.stepUp(c.Status(http.StatusUnprocessableEntity), w, kind, problem)
+}
+
+// postPasskeyLogin signs in the person whose passkey the browser has used.
+func (s *signIn) postPasskeyLogin(c *fiber.Ctx) error {
+	if !s.signin.Enrolled.HasPasskeys() {
+		return door.Fail(http.StatusNotFound)
+	}
+	next := s.WayBack(c, page.Form(c, "next"))
+	e, err := s.signin.EnterByPasskey(c.UserContext(), bytesOf(c, "kept"), []byte(page.Form(c, "response")), next, s.requester(c))
+	if err != nil {
+		return err
+	}
+	s.submitted(verdicts[e.Verdict])
+	if e.Verdict == signin.Accepted {
+		return s.enter(c, e)
+	}
+	p := s.loginPage(c, "/login")
+	p.Next, p.Buttons, p.Unknown = next, s.buttons(next), e.Unknown
+	p.Alert = p.T("passkey.refused")
+	if e.Copied {
+		p.Alert = p.T("problem.passkey.copied")
+	}
+	return s.Write(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
 }

@@ -4,7 +4,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/djauthy/djauthy/internal/browser"
+	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/page"
 	"github.com/djauthy/djauthy/internal/signin"
 )
 
@@ -29,7 +31,21 @@ func (s *signIn) requester(c *fiber.Ctx) signin.Requester {
 	address := s.Door.Address(c)
 	return signin.Requester{
 		Browser: s.browser(c), Network: door.Network(address), Client: s.Client(c), Words: s.Language(c),
-		Session: s.Door.Token(c, door.SessionCookie), Attempt: s.Door.Token(c, door.AttemptCookie),
+		Session: s.Door.Token(c, door.SessionCookie), Attempt: s.Door.Token(c, door.AttemptCookie), Device: s.Door.Token(c, door.DeviceCookie),
 		AfterResponse: func(fn func()) { door.AfterResponse(c, fn) },
 	}
+}
+
+// owner is the person who acts on their own account.
+func owner(s *page.Site, c *fiber.Ctx) directory.Owner {
+	return directory.Owner{
+		Session: s.Door.Token(c, door.SessionCookie), Client: s.Client(c), Words: s.Language(c), AfterResponse: func(fn func()) { door.AfterResponse(c, fn) },
+	}
+}
+
+// owner is the person, with the browser to which the use of a passkey is bound.
+func (s *signIn) owner(c *fiber.Ctx) directory.Owner {
+	own, b := owner(s.Site, c), s.browser(c)
+	own.Browser = b.ID[:]
+	return own
 }

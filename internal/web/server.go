@@ -48,6 +48,7 @@ type signIn struct {
 	*page.Site
 	signin    *signin.Service
 	access    *access.Service
+	directory *directory.Directory
 	discovery accounts.Discovery
 	manual    bool
 	mailbox   bool // there is a page with the messages
@@ -76,7 +77,7 @@ type local struct {
 
 // Routes lists all routes of this package, with who may use each.
 func (s *Server) Routes(site *page.Site) []page.Route {
-	in := &signIn{Site: site, signin: s.Signin, access: s.Access, discovery: s.Discovery, manual: s.Manual, mailbox: s.Mailbox != nil, submitted: s.Submitted}
+	in := &signIn{Site: site, signin: s.Signin, access: s.Access, directory: s.Directory, discovery: s.Discovery, manual: s.Manual, mailbox: s.Mailbox != nil, submitted: s.Submitted}
 	own := &account{Site: site, directory: s.Directory, signin: s.Signin, access: s.Access, discovery: s.Discovery}
 	here := &local{Site: site, db: s.DB, mailbox: s.Mailbox, metrics: s.Metrics, bus: s.Bus}
 	all := []page.Route{
@@ -99,6 +100,8 @@ func (s *Server) Routes(site *page.Site) []page.Route {
 		page.Get("/login/choose", page.Anybody, in.showChoose),
 		page.Post("/login/choose", page.Anybody, in.postChoose),
 		page.Get("/login/leave/:trip", page.Anybody, in.showLeave),
+		page.Get("/login/passkey", page.Anybody, in.passkeyBegin),
+		page.Post("/login/passkey", page.Anybody, in.postPasskeyLogin),
 		page.Post("/language", page.Anybody, in.postLanguage),
 		page.Post("/logout", page.Anybody, in.postLogout),
 		page.Get("/forward-auth", page.AnyHost, here.forwardAuth),
@@ -140,6 +143,16 @@ func accountRoutes(in *signIn, own *account) []page.Route {
 		page.Get("/account/undo/:token", page.Anybody, in.showUndo),
 		page.Post("/account/undo/:token", page.Anybody, in.postUndo),
 		page.Post("/account/username", page.Person, own.postUsername),
+		page.Get("/account/factors", page.Person, in.showFactors),
+		page.Post("/account/factors/app", page.Person, in.postApp),
+		page.Post("/account/factors/app/code", page.Person, in.postAppCode),
+		page.Post("/account/factors/recovery", page.Person, in.postRecovery),
+		page.Post("/account/factors/passkey", page.Person, in.postPasskey),
+		page.Post("/account/factors/remove", page.Person, in.postRemoveFactor),
+		page.Post("/account/factors/rename", page.Person, in.postRenameFactor),
+		page.Post("/account/factors/forget", page.Person, in.postForgetDevice),
+		page.Get("/account/factors/link/:token", page.Person, in.showEnrolmentLink),
+		page.Post("/account/factors/link/:token", page.Person, in.postEnrolmentLink),
 		page.Get("/step-up", page.Person, in.showStepUp),
 		page.Post("/step-up", page.Person, in.postStepUp),
 		page.Get("/account/history", page.Person, own.showHistory),

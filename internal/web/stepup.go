@@ -101,7 +101,9 @@ type stepUpPage struct {
 	Have      []haveRow
 	Way       stepRow // what is asked for now; its Kind is "" if nothing can be proved
 	OtherWays []stepRow
-	Enroll    []string // what is to be set up first
+	Enroll    []string    // what is to be set up first
+	Ceremony  ceremonyRow // of a passkey
+	Remember  bool        // the browser can be remembered
 	code      bool
 	// Of a code that was sent.
 	Digits bool
@@ -230,7 +232,7 @@ func (s *signIn) fill(c *fiber.Ctx, p *stepUpPage, out access.StepUp, w wanted, 
 	for _, way := range out.Ways {
 		row := s.stepRow(p.Base, way)
 		row.Link = w.address(row.ID)
-		if row.Kind == "" {
+		if row.Kind == "" || slices.ContainsFunc(p.OtherWays, func(r stepRow) bool { return r.ID == row.ID }) {
 			continue
 		}
 		p.OtherWays = append(p.OtherWays, row)
@@ -240,9 +242,20 @@ func (s *signIn) fill(c *fiber.Ctx, p *stepUpPage, out access.StepUp, w wanted, 
 	}
 	at := max(0, slices.IndexFunc(p.OtherWays, func(r stepRow) bool { return r.ID == chosen }))
 	p.Way = p.OtherWays[at]
+	p.Remember = p.Way.Kind == string(multifactor.TOTP) || p.Way.Kind == string(multifactor.Passkey)
 	p.OtherWays = slices.Delete(p.OtherWays, at, at+1)
 	if p.code = waits && p.Way.ID == accountWay(to); p.code {
 		p.Digits, p.Length, p.Resend = waiting.Digits, waiting.Length, door.Seconds(waiting.ResendIn)
+	}
+	if p.Way.Kind == string(multifactor.Passkey) {
+		verify := slices.ContainsFunc(out.Asks, func(r multifactor.Rule) bool {
+			return slices.ContainsFunc(r.Level.Need, func(n multifactor.Need) bool { return slices.Contains(n, multifactor.VerifiedPasskey) })
+		})
+		ceremony, err := s.directory.BeginProof(c.UserContext(), s.owner(c), verify)
+		if err != nil {
+			return err
+		}
+		p.Ceremony = toRow(ceremony)
 	}
 	return nil
 }
@@ -257,7 +270,8 @@ func (s *signIn) stepRow(b page.Base, w access.StepWay) stepRow {
 	a := w.Account
 	switch {
 	case a.ID == 0:
-		return stepRow{}
+		kind := string(w.Factors[0])
+		return stepRow{ID: kind, Kind: kind, Text: b.T("factor." + kind)}
 	case accounts.Redirects(a.Addr.Implementation):
 		if !s.configured(a.Addr) {
 			return stepRow{}

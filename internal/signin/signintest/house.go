@@ -93,8 +93,18 @@ func Furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *House {
 	}}
 	h.Access = access.New(d, sessions, factors)
 	h.Signin.Gate = h.Access.Decide
-	h.Directory = &directory.Directory{DB: d, Sessions: sessions, Gate: h.Access.Decide, Factors: factors, Log: log}
+	h.Signin.Enrolled, err = multifactor.NewEnrolled(h.keys, multifactor.Relying{Name: "Example", ID: "login.example.org", Origin: site})
+	dbtest.Check(t, err)
+	h.Directory = &directory.Directory{
+		Enrolled: h.Signin.Enrolled, Notices: h.Signin.Notices, Outbox: queue, TriesPerID: cfg.Limits.TriesPerID,
+		DB: d, Sessions: sessions, Gate: h.Access.Decide, Factors: factors, Log: log,
+	}
 	return h
+}
+
+// SignsOut ends the session of a browser.
+func (h *House) SignsOut(ctx context.Context, by signin.Requester) error {
+	return h.Directory.SignOut(ctx, directory.Owner{Session: by.Session, Client: by.Client})
 }
 
 // Leads makes the house lead people to providers, and to issuers at loopback addresses.

@@ -1,0 +1,275 @@
+package web
+
+import (
+	"encoding/base64"
+	"errors"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/directory"
+	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/page"
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+// factorsPath is the page of a person's factors.
+const factorsPath = "/account/factors"
+
+type factorRow struct {
+	ID, Kind, Name, Model string
+	Left                  int64 // recovery codes
+	Added, LastUsed       time.Time
+	Copied                bool
+}
+
+type deviceRow struct {
+	ID, Browser, Place string
+	Since, Until       time.Time
+}
+
+type factorsPage struct {
+	page.Base
+	Factors  []factorRow
+	Devices  []deviceRow
+	Passkeys bool        // this server can have them
+	Ceremony ceremonyRow // of a passkey to add; its Kept is "" if more is to be proved first
+}
+
+// Recovery is how many recovery codes are left.
+func (p factorsPage) Recovery(left int64) string { return p.N("factors.left", int(left)) }
+
+// ceremonyRow is a use of a passkey that the page's script can begin.
+type ceremonyRow struct{ Options, Kept string }
+
+// factorsDone are what the page says was done.
+var factorsDone = []string{"app", "passkey", "removed", "renamed", "forgotten", "linked"}
+
+func (s *signIn) showFactors(c *fiber.Ctx) error { return s.writeFactors(c, "") }
+
+// writeFactors shows the factors. problem is what went wrong before.
+func (s *signIn) writeFactors(c *fiber.Ctx, problem string) error {
+	f, err := s.directory.OwnFactors(c.UserContext(), s.owner(c))
+	if err != nil {
+		return err
+	}
+	p := factorsPage{Base: s.Base(c), Passkeys: s.signin.Enrolled.HasPasskeys()}
+	p.Alert = problem
+	for _, done := range factorsDone {
+		if c.Query("done") == done && problem == "" {
+			p.Notice = p.T("factors.done." + done)
+		}
+	}
+	for _, a := range f.Authenticators {
+		p.Factors = append(p.Factors, factorRow{
+			ID: number(a.ID), Kind: string(a.Kind), Name: a.Name, Model: a.Model, Left: a.Counter, Added: a.Added(), LastUsed: a.LastUsed, Copied: !a.Warned.IsZero(),
+		})
+	}
+	for _, d := range f.Devices {
+		p.Devices = append(p.Devices, deviceRow{ID: number(d.ID), Browser: p.Language.Browser(d.Client.Agent), Place: p.Language.Place(d.Client.Prefix), Since: d.ID.Time(), Until: d.Expires})
+	}
+	if p.Passkeys {
+		ceremony, err := s.directory.BeginPasskey(c.UserContext(), s.owner(c))
+		if !errors.As(err, new(directory.NeedsProof)) {
+			if err != nil {
+				return err
+			}
+			p.Ceremony = toRow(ceremony)
+		}
+	}
+	return s.Write(c, "account/factors.html", p)
+}
+
+func number(id db.ID) string { return strconv.FormatInt(int64(id), 10) }
+
+func toRow(c multifactor.Ceremony) ceremonyRow {
+	return ceremonyRow{string(c.Options), base64.RawURLEncoding.EncodeToString(c.Kept)}
+}
+
+// bytesOf reads a field that holds base64url; none if it does not.
+func bytesOf(c *fiber.Ctx, name string) []byte {
+	b, _ := base64.RawURLEncoding.DecodeString(page.Form(c, name))
+	return b
+}
+
+// factorsChanged responds to a change of factors.
+func (s *signIn) factorsChanged(c *fiber.Ctx, err error, done string) error {
+	var more directory.NeedsProof
+	switch {
+	case errors.As(err, &more):
+		return toStepUp(c, more.Action, factorsPath)
+	case errors.Is(err, multifactor.ErrName):
+		return s.writeFactors(c.Status(http.StatusUnprocessableEntity), s.Language(c).T("problem.factor.name"))
+	case errors.Is(err, multifactor.ErrTooMany):
+		return s.writeFactors(c.Status(http.StatusUnprocessableEntity), s.Language(c).T("problem.factor.many"))
+	case errors.Is(err, db.ErrNotFound):
+		return c.Redirect(factorsPath, http.StatusSeeOther)
+	}
+	return orRedirect(c, ofPerson(err), factorsPath+"?done="+done)
+}
+
+type appPage struct {
+	page.Base
+	Seed, Kept, Name string
+	QR               template.HTML
+	URL              template.URL
+}
+
+// postApp begins to set up an authenticator app.
+func (s *signIn) postApp(c *fiber.Ctx) error {
+	a, err := s.directory.BeginApp(c.UserContext(), s.owner(c))
+	if err != nil {
+		return s.factorsChanged(c, err, "")
+	}
+	return s.writeApp(c, a, "", "")
+}
+
+func (s *signIn) writeApp(c *fiber.Ctx, a multifactor.NewApp, name, problem string) error {
+	code, err := qrCode(a.URL)
+	if err != nil {
+		return err
+	}
+	p := appPage{
+		Base: s.Base(c).WithField(), Seed: a.Seed, Kept: base64.RawURLEncoding.EncodeToString(a.Kept), Name: name, QR: code,
+		URL: template.URL(a.URL), //nolint:gosec // otpauth:, made here
+	}
+	p.Problem = problem
+	return s.Write(c, "account/app.html", p)
+}
+
+// postAppCode stores the app whose code is right.
+func (s *signIn) postAppCode(c *fiber.Ctx) error {
+	kept, name := bytesOf(c, "kept"), strings.TrimSpace(page.Form(c, "name"))
+	v, err := s.directory.EnrollApp(c.UserContext(), s.owner(c), kept, name, page.Form(c, "totp"))
+	if err != nil || v == multifactor.Right {
+		return s.factorsChanged(c, err, "app")
+	}
+	a, ok, err := s.directory.AgainApp(c.UserContext(), s.owner(c), kept)
+	if err != nil {
+		return s.factorsChanged(c, err, "")
+	}
+	l := s.Language(c)
+	if !ok || v != multifactor.Wrong {
+		return s.writeFactors(c.Status(http.StatusGone), l.T("problem.factor.late"))
+	}
+	return s.writeApp(c.Status(http.StatusUnprocessableEntity), a, name, l.T("problem.app.wrong"))
+}
+
+type recoveryPage struct {
+	page.Base
+	Codes []string
+}
+
+// postRecovery makes recovery codes and shows them, once.
+func (s *signIn) postRecovery(c *fiber.Ctx) error {
+	codes, err := s.directory.MakeRecovery(c.UserContext(), s.owner(c))
+	if err != nil {
+		return s.factorsChanged(c, err, "")
+	}
+	return s.Write(c, "account/recovery.html", recoveryPage{Base: s.Base(c), Codes: codes})
+}
+
+// postPasskey stores a passkey that the browser has made.
+func (s *signIn) postPasskey(c *fiber.Ctx) error {
+	v, err := s.directory.EnrollPasskey(c.UserContext(), s.owner(c), bytesOf(c, "kept"), []byte(page.Form(c, "response")), strings.TrimSpace(page.Form(c, "name")))
+	if err != nil || v == multifactor.Right {
+		return s.factorsChanged(c, err, "passkey")
+	}
+	l := s.Language(c)
+	switch v {
+	case multifactor.Expired:
+		return s.writeFactors(c.Status(http.StatusGone), l.T("problem.factor.late"))
+	case multifactor.Spent:
+		return s.writeFactors(c.Status(http.StatusConflict), l.T("problem.passkey.taken"))
+	}
+	return s.writeFactors(c.Status(http.StatusUnprocessableEntity), l.T("problem.passkey.wrong"))
+}
+
+// idOf is the row that a form is about, 0 for none.
+func idOf(c *fiber.Ctx, name string) db.ID {
+	n, _ := strconv.ParseInt(page.Form(c, name), 10, 64)
+	return db.ID(n)
+}
+
+type removeFactorPage struct {
+	page.Base
+	ID, Name string
+	Last     bool // no second factor is left
+}
+
+// postRemoveFactor asks once, and then removes.
+func (s *signIn) postRemoveFactor(c *fiber.Ctx) error {
+	id := idOf(c, "factor")
+	if page.Form(c, "sure") != "" {
+		return s.factorsChanged(c, s.directory.RemoveFactor(c.UserContext(), s.owner(c), id), "removed")
+	}
+	f, err := s.directory.OwnFactors(c.UserContext(), s.owner(c))
+	if err != nil {
+		return err
+	}
+	p := removeFactorPage{Base: s.Base(c), Last: true}
+	for _, a := range f.Authenticators {
+		switch {
+		case a.ID == id:
+			p.ID, p.Name = number(id), directory.Called(s.owner(c), a)
+		case multifactor.HasSecond([]multifactor.Authenticator{a}):
+			p.Last = false
+		}
+	}
+	if p.ID == "" {
+		return c.Redirect(factorsPath, http.StatusSeeOther)
+	}
+	return s.Write(c, "account/remove_factor.html", p)
+}
+
+func (s *signIn) postRenameFactor(c *fiber.Ctx) error {
+	return s.factorsChanged(c, s.directory.RenameFactor(c.UserContext(), s.owner(c), idOf(c, "factor"), strings.TrimSpace(page.Form(c, "name"))), "renamed")
+}
+
+func (s *signIn) postForgetDevice(c *fiber.Ctx) error {
+	return s.factorsChanged(c, s.directory.ForgetDevice(c.UserContext(), s.owner(c), idOf(c, "device")), "forgotten")
+}
+
+type enrolmentPage struct {
+	page.Base
+	Action string
+}
+
+func (s *signIn) showEnrolmentLink(c *fiber.Ctx) error { return s.enrolmentLink(c, false) }
+func (s *signIn) postEnrolmentLink(c *fiber.Ctx) error { return s.enrolmentLink(c, true) }
+
+// enrolmentLink lets the person add a factor by an administrator's link.
+func (s *signIn) enrolmentLink(c *fiber.Ctx, confirmed bool) error {
+	token, _ := seal.ParseToken(c.Params("token"))
+	good, err := s.directory.OpenEnrolmentLink(c.UserContext(), s.owner(c), token, confirmed)
+	switch {
+	case err != nil:
+		return err
+	case !good:
+		return s.Say(c.Status(http.StatusGone), "enrolment.gone", factorsPath, "factors.title")
+	case confirmed:
+		return c.Redirect(factorsPath+"?done=linked", http.StatusSeeOther)
+	}
+	return s.Write(c, "account/enrolment.html", enrolmentPage{Base: s.Base(c), Action: "/account/factors/link/" + token.String()})
+}
+
+// passkeyBegin answers the sign-in page's script with what the browser needs to offer its
+// passkeys. It says nothing about who has one.
+func (s *signIn) passkeyBegin(c *fiber.Ctx) error {
+	if !s.signin.Enrolled.HasPasskeys() {
+		return door.Fail(http.StatusNotFound)
+	}
+	ceremony, err := s.signin.BeginPasskey(c.UserContext(), s.requester(c))
+	if err != nil {
+		return err
+	}
+	row := toRow(ceremony)
+	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSONCharsetUTF8)
+	return c.SendString(`{"options":` + row.Options + `,"kept":"` + row.Kept + `"}`)
+}
