@@ -40,6 +40,7 @@ type cli struct {
 	Groups          command.Groups      `cmd:"" help:"Groups of users."`
 	Permissions     command.Permissions `cmd:"" help:"Permissions of groups and users."`
 	Levels          command.Levels      `cmd:"" help:"Factor levels: what has to be proved for what."`
+	Factors         command.Factors     `cmd:"" help:"What people have enrolled: authenticator apps, passkeys, recovery codes."`
 	Discover        discoverCmd         `cmd:"" help:"What the sign-in box would do with an address, and why."`
 	Services        servicesCmd         `cmd:"" help:"Micro services: their triples (name, realm, seed) and realms."`
 	Messages        messagesCmd         `cmd:"" help:"The outbox: what was sent, to whom, and what the mail server said."`
