@@ -16,7 +16,7 @@ const module = "github.com/djauthy/djauthy/"
 // of lower floors; those on one floor do not know each other.
 var floors = [][]string{
 	{"internal/db", "internal/seal", "internal/config", "internal/words", "internal/metrics", "internal/totp", "internal/plainjson", "internal/terminal", "internal/fetch", "internal/resident", "templates", "static"},
-	{"internal/accounts", "internal/outbox", "internal/limit", "internal/audit", "internal/mailbox", "internal/backup", "internal/store", "internal/boundkey", "internal/sites"},
+	{"internal/accounts", "internal/outbox", "internal/limit", "internal/audit", "internal/mailbox", "internal/backup", "internal/store", "internal/boundkey", "internal/sites", "internal/signkeys"},
 	{"internal/browser", "internal/delivery", "internal/multifactor", "internal/session", "internal/services", "internal/federation"},
 	{"internal/signin", "internal/access", "internal/directory", "internal/check"},
 	{"internal/door", "internal/sweep"},

@@ -1,0 +1,59 @@
+package signkeys_test
+
+import (
+	"bytes"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
+	"github.com/djauthy/djauthy/internal/seal"
+	"github.com/djauthy/djauthy/internal/signkeys"
+)
+
+const (
+	day     = 24 * time.Hour
+	quarter = 90 * day
+)
+
+// newRing is a process's ring on a database. Rings of the same secret are those of one site.
+func newRing(t testing.TB, d *db.DB, secret byte, rotate time.Duration) *signkeys.Ring {
+	t.Helper()
+	keys, err := seal.New(bytes.Repeat([]byte{secret}, seal.KeySize))
+	dbtest.Check(t, err)
+	return signkeys.New(d, keys, rotate, slog.New(slog.DiscardHandler))
+}
+
+// twoProcesses runs fn with two processes on one database, by one clock.
+func twoProcesses(t *testing.T, fn func(t *testing.T, a, b *db.DB, c *dbtest.Clock)) {
+	t.Helper()
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			url, c := dbtest.Ready(t, engine), dbtest.NewClock()
+			a, b := dbtest.Open(t, url), dbtest.Open(t, url)
+			for _, d := range []*db.DB{a, b} {
+				d.Now, d.Rehearse = c.Now, true
+			}
+			fn(t, a, b, c)
+		})
+	}
+}
+
+// list returns the KIDs of all keys by their state; old ones are counted.
+func list(t testing.TB, r *signkeys.Ring) (active, next string, old int) {
+	t.Helper()
+	all, err := r.List(t.Context())
+	dbtest.Check(t, err)
+	for _, k := range all {
+		switch k.State {
+		case signkeys.Active:
+			active = k.KID
+		case signkeys.Next:
+			next = k.KID
+		case signkeys.Old:
+			old++
+		}
+	}
+	return active, next, old
+}

@@ -1,0 +1,45 @@
+package signkeys_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/db/dbtest"
+)
+
+func TestTwoProcessesMakeOneKeyAtATime(t *testing.T) {
+	twoProcesses(t, func(t *testing.T, a, b *db.DB, _ *dbtest.Clock) {
+		const many = 12
+		var all sync.WaitGroup
+		for i := range many {
+			all.Go(func() {
+				if _, err := newRing(t, []*db.DB{a, b}[i%2], 1, quarter).Rotate(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		r := newRing(t, a, 1, quarter)
+		_, next, old := list(t, r)
+		dbtest.Want(t, old, many-1)
+		made, err := r.Rotate(t.Context())
+		dbtest.Check(t, err)
+		dbtest.Want(t, made.KID, next)
+	})
+}
+
+func TestOfARetiredKeyThePublicPartIsLeft(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
+		r := newRing(t, d, 1, quarter)
+		for range 2 {
+			_, err := r.Rotate(t.Context())
+			dbtest.Check(t, err)
+		}
+		var sealed []byte
+		dbtest.Check(t, d.View(t.Context(), func(tx *db.Tx) error {
+			return tx.Get(`SELECT sealed FROM signing_keys WHERE state = 'old'`).Scan(&sealed)
+		}))
+		dbtest.Want(t, len(sealed), 28) // nonce and tag around nothing
+	})
+}
