@@ -2,9 +2,12 @@ package signkeys_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"log/slog"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
@@ -56,4 +59,21 @@ func list(t testing.TB, r *signkeys.Ring) (active, next string, old int) {
 		}
 	}
 	return active, next, old
+}
+
+// published is the set of keys as a stranger reads it.
+func published(t testing.TB, r *signkeys.Ring) (set jose.JSONWebKeySet) {
+	t.Helper()
+	text, err := r.JWKS(t.Context())
+	dbtest.Check(t, err)
+	dbtest.Check(t, json.Unmarshal(text, &set))
+	return set
+}
+
+func exec(t testing.TB, d *db.DB, query string, args ...any) {
+	t.Helper()
+	dbtest.Check(t, d.Update(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(query, args...)
+		return err
+	}))
 }

@@ -1,6 +1,7 @@
 package signkeys
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -102,4 +103,20 @@ func (r *Ring) add(tx *db.Tx, alg Alg) (row, error) {
 	_, err = tx.Exec(`INSERT INTO signing_keys (id, alg, state, public, sealed, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 		x.id, x.Alg, x.State, string(x.public), x.sealed, x.Created)
 	return x, err
+}
+
+// key is a key that was opened.
+type key struct{ row }
+
+// same reports whether a row is the one that the key was opened from.
+func (k *key) same(x row) bool {
+	return k.id == x.id && k.State == x.State && bytes.Equal(k.sealed, x.sealed) && bytes.Equal(k.public, x.public)
+}
+
+// open opens a row.
+func (r *Ring) open(x row) (*key, error) {
+	if _, err := r.box.Open(x.sealed, x.context()); err != nil {
+		return nil, fmt.Errorf("the row %d of the table signing_keys was not made here, or was changed; remove it, and another key is made: %w", x.id, err)
+	}
+	return &key{x}, nil
 }

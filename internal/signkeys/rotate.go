@@ -11,15 +11,16 @@ import (
 // That key has been published since the rotation before; if that was a moment ago, verifiers
 // refuse tokens until they have fetched it. Where there are no keys, it makes the first ones.
 func (r *Ring) Rotate(ctx context.Context) (Key, error) {
-	active, err := r.turn(ctx, ES256)
+	active, err := r.turn(ctx, ES256, true)
 	if err != nil {
 		return Key{}, fmt.Errorf("rotate keys: %w", err)
 	}
 	return active, nil
 }
 
-// turn makes what is missing, lets the next key sign, and returns the active one.
-func (r *Ring) turn(ctx context.Context, alg Alg) (active Key, err error) {
+// turn makes what is missing, lets the next key sign if no key does or it has to at once, and
+// returns the active one.
+func (r *Ring) turn(ctx context.Context, alg Alg, atOnce bool) (active Key, err error) {
 	err = r.db.Update(ctx, func(tx *db.Tx) error {
 		p, err := pairOf(tx, alg)
 		if err != nil {
@@ -30,12 +31,15 @@ func (r *Ring) turn(ctx context.Context, alg Alg) (active Key, err error) {
 				return err
 			}
 		}
-		if p, err = r.replace(tx, p); err != nil {
-			return err
+		if p.active.id == 0 || atOnce {
+			if p, err = r.replace(tx, p); err != nil {
+				return err
+			}
 		}
 		active = p.active.Key
 		return nil
 	})
+	r.read.Store(&set{}) // this process sees it at once
 	return active, err
 }
 

@@ -11,26 +11,147 @@ package signkeys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/seal"
 )
 
+const (
+	// rereadAfter is how old what was read may be before somebody reads again. A rotation
+	// by another process is seen then.
+	rereadAfter = 2 * time.Second
+	// staleAfter is how old it may be while somebody else reads.
+	staleAfter = 5 * time.Second
+)
+
 // Ring holds the keys of a site. Its methods may be called from any goroutine, but not within
-// a transaction.
+// a transaction, since the first use makes keys in one of its own.
 type Ring struct {
 	db     *db.DB
 	box    *seal.Box
 	rotate time.Duration
 	log    *slog.Logger
+
+	read    atomic.Pointer[set] // what was read last
+	reading chan struct{}       // holds one while somebody reads
 }
 
-// New returns the ring of a database. A key signs for the time rotate, at least an hour.
+// New returns the ring of a database. A key signs for the time rotate, at least an hour,
+// provided that Run runs somewhere.
 func New(d *db.DB, keys *seal.Keys, rotate time.Duration, log *slog.Logger) *Ring {
-	return &Ring{db: d, box: keys.Box("signing key"), rotate: rotate, log: log}
+	r := &Ring{db: d, box: keys.Box("signing key"), rotate: rotate, log: log, reading: make(chan struct{}, 1)}
+	r.read.Store(&set{})
+	return r
+}
+
+// set is all keys as they were read at one time.
+type set struct {
+	at   time.Time
+	keys []*key
+	jwks []byte
+}
+
+// active is the key that signs, nil if there is none.
+func (s *set) active(alg Alg) *key {
+	for _, k := range s.keys {
+		if k.Alg == alg && k.State == Active {
+			return k
+		}
+	}
+	return nil
+}
+
+// JWKS returns the set of public keys (RFC 7517 5): active, next and old ones. The caller must
+// not change it.
+func (r *Ring) JWKS(ctx context.Context) ([]byte, error) {
+	s, err := r.keys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("publish keys: %w", err)
+	}
+	return s.jwks, nil
+}
+
+// keys returns the keys as they were a few seconds ago at most. One caller reads for all;
+// meanwhile the others go on with what was read before.
+func (r *Ring) keys(ctx context.Context) (*set, error) {
+	s := r.read.Load()
+	age := r.age(s)
+	if age < rereadAfter {
+		return s, nil
+	}
+	select {
+	case r.reading <- struct{}{}:
+	default:
+		if age < staleAfter {
+			return s, nil
+		}
+		select {
+		case r.reading <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	defer func() { <-r.reading }()
+	if s = r.read.Load(); r.age(s) < rereadAfter { // somebody has read meanwhile
+		return s, nil
+	}
+	return r.reread(ctx, s)
+}
+
+// age is how long ago a set was read, also by a clock that was set back.
+func (r *Ring) age(s *set) time.Duration { return r.db.Now().Sub(s.at).Abs() }
+
+// reread reads all keys, and makes the first ones if there is none that signs.
+func (r *Ring) reread(ctx context.Context, before *set) (*set, error) {
+	s, err := r.load(ctx, before)
+	if err != nil {
+		return nil, err
+	}
+	if s.active(ES256) == nil {
+		if _, err := r.turn(ctx, ES256, false); err != nil {
+			return nil, err
+		}
+		if s, err = r.load(ctx, before); err != nil {
+			return nil, err
+		}
+		if s.active(ES256) == nil {
+			return nil, errors.New("the key that was just made is gone")
+		}
+	}
+	r.read.Store(s)
+	return s, nil
+}
+
+// load reads the table. Keys that have been read before are not opened again.
+func (r *Ring) load(ctx context.Context, before *set) (*set, error) {
+	s := &set{at: r.db.Now()}
+	rows, err := r.rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.jwks = append(s.jwks, `{"keys":[`...)
+	for i, x := range rows {
+		at := slices.IndexFunc(before.keys, func(k *key) bool { return k.same(x) })
+		var k *key
+		if at >= 0 {
+			k = before.keys[at]
+		} else if k, err = r.open(x); err != nil {
+			return nil, err
+		}
+		s.keys = append(s.keys, k)
+		if i > 0 {
+			s.jwks = append(s.jwks, ',')
+		}
+		s.jwks = append(s.jwks, x.public...)
+	}
+	s.jwks = append(s.jwks, "]}"...)
+	return s, nil
 }
 
 // List returns all keys: the active one, the next one, and old ones, the latest first. It makes
