@@ -3,6 +3,7 @@ package signkeys_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -61,6 +62,23 @@ func list(t testing.TB, r *signkeys.Ring) (active, next string, old int) {
 	return active, next, old
 }
 
+type claims struct {
+	Issuer  string `json:"iss"`
+	Subject string `json:"sub"`
+}
+
+var ann = claims{"https://login.example.org", "<ann & ben>"}
+
+// signed returns a token and the kid of the key that signed it.
+func signed(t testing.TB, r *signkeys.Ring) (jwt, kid string) {
+	t.Helper()
+	jwt, err := r.Sign(t.Context(), "at+jwt", ann)
+	dbtest.Check(t, err)
+	s, err := jose.ParseSignedCompact(jwt, []jose.SignatureAlgorithm{jose.ES256})
+	dbtest.Check(t, err)
+	return jwt, s.Signatures[0].Header.KeyID
+}
+
 // published is the set of keys as a stranger reads it.
 func published(t testing.TB, r *signkeys.Ring) (set jose.JSONWebKeySet) {
 	t.Helper()
@@ -68,6 +86,23 @@ func published(t testing.TB, r *signkeys.Ring) (set jose.JSONWebKeySet) {
 	dbtest.Check(t, err)
 	dbtest.Check(t, json.Unmarshal(text, &set))
 	return set
+}
+
+// verify verifies a token as a stranger does, with the key that the token names.
+func verify(jwt string, set jose.JSONWebKeySet) (c claims, err error) {
+	s, err := jose.ParseSignedCompact(jwt, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return c, err
+	}
+	keys := set.Key(s.Signatures[0].Header.KeyID)
+	if len(keys) != 1 {
+		return c, errors.New("the set has not one key of this kid")
+	}
+	payload, err := s.Verify(keys[0])
+	if err == nil {
+		err = json.Unmarshal(payload, &c)
+	}
+	return c, err
 }
 
 func exec(t testing.TB, d *db.DB, query string, args ...any) {

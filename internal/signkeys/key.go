@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/db"
@@ -106,7 +107,11 @@ func (r *Ring) add(tx *db.Tx, alg Alg) (row, error) {
 }
 
 // key is a key that was opened.
-type key struct{ row }
+type key struct {
+	row
+	private es256    // of an active key
+	headers sync.Map // typ to the protected header in base64url
+}
 
 // same reports whether a row is the one that the key was opened from.
 func (k *key) same(x row) bool {
@@ -115,8 +120,13 @@ func (k *key) same(x row) bool {
 
 // open opens a row.
 func (r *Ring) open(x row) (*key, error) {
-	if _, err := r.box.Open(x.sealed, x.context()); err != nil {
+	k := &key{row: x}
+	private, err := r.box.Open(x.sealed, x.context())
+	if err == nil && x.State == Active {
+		k.private, err = parseES256(private)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the row %d of the table signing_keys was not made here, or was changed; remove it, and another key is made: %w", x.id, err)
 	}
-	return &key{x}, nil
+	return k, nil
 }

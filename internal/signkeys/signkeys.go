@@ -11,6 +11,7 @@ package signkeys
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -65,6 +66,25 @@ func (s *set) active(alg Alg) *key {
 		}
 	}
 	return nil
+}
+
+// Sign returns claims as a JWT (RFC 7519) that the active key of ES256 has signed, in the
+// compact form (RFC 7515 7.1). typ says what kind of token it is (RFC 8725 3.11), such as
+// at+jwt: one of a few constants, since the header of each is kept.
+func (r *Ring) Sign(ctx context.Context, typ string, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	s, err := r.keys(ctx)
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	jwt, err := s.active(ES256).sign(typ, payload)
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	return jwt, nil
 }
 
 // JWKS returns the set of public keys (RFC 7517 5): active, next and old ones. The caller must
