@@ -3,8 +3,19 @@ package signkeys
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/db"
+)
+
+const (
+	// publishedFor is the least time for which a key is published before it signs, unless
+	// keys rotate more often or somebody forces it. The next key is made when the one
+	// before it becomes active, so it has been published for the whole time of that one;
+	// this is for a next key that was missing. Verifiers fetch keys once a day or more often.
+	publishedFor = 24 * time.Hour
+	// dueEvery is how often Run looks whether a key is due.
+	dueEvery = time.Minute
 )
 
 // Rotate makes the next key active at once, makes another next one, and returns the active one.
@@ -18,20 +29,62 @@ func (r *Ring) Rotate(ctx context.Context) (Key, error) {
 	return active, nil
 }
 
-// turn makes what is missing, lets the next key sign if no key does or it has to at once, and
-// returns the active one.
+// Run rotates keys that are due, until ctx ends. Any number of processes may run it on one
+// database. It makes no first key: the first use does.
+func (r *Ring) Run(ctx context.Context) error {
+	tick := time.NewTicker(dueEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		if err := r.RotateDue(ctx); err != nil && ctx.Err() == nil {
+			r.log.Error("cannot rotate the signing key; it signs on", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// RotateDue does once what Run does each minute.
+func (r *Ring) RotateDue(ctx context.Context) error {
+	var before pair
+	var work bool
+	err := r.db.Read(ctx, func(tx *db.Tx) (err error) {
+		before, err = pairOf(tx, ES256)
+		work = before.active.id != 0 && (before.next.id == 0 || before.ahead(tx.Now) || before.due(tx.Now, r.rotate))
+		return err
+	})
+	if err != nil || !work {
+		return err
+	}
+	active, err := r.turn(ctx, ES256, false)
+	if err == nil && active.KID != before.active.KID {
+		r.log.Info("another key signs", "alg", active.Alg, "kid", active.KID)
+	}
+	return err
+}
+
+// turn makes what is missing, lets the next key sign if it is due or has to at once, and
+// returns the active one. It is serializable, so of two processes that find a key due only one
+// rotates.
 func (r *Ring) turn(ctx context.Context, alg Alg, atOnce bool) (active Key, err error) {
 	err = r.db.Update(ctx, func(tx *db.Tx) error {
 		p, err := pairOf(tx, alg)
 		if err != nil {
 			return err
 		}
+		if p.ahead(tx.Now) {
+			if p, err = setBack(tx, alg); err != nil {
+				return err
+			}
+		}
 		if p.next.id == 0 {
 			if p.next, err = r.add(tx, alg); err != nil {
 				return err
 			}
 		}
-		if p.active.id == 0 || atOnce {
+		if p.active.id == 0 || atOnce || p.due(tx.Now, r.rotate) {
 			if p, err = r.replace(tx, p); err != nil {
 				return err
 			}
@@ -75,4 +128,26 @@ func pairOf(tx *db.Tx, alg Alg) (p pair, err error) {
 		}
 	}
 	return p, err
+}
+
+// due reports whether the active key has signed for long enough and the next one has been
+// published for long enough.
+func (p pair) due(now time.Time, rotate time.Duration) bool {
+	return p.next.id != 0 && now.Sub(p.active.Activated) >= rotate && now.Sub(p.next.Created) >= min(publishedFor, rotate)
+}
+
+// ahead reports whether a time of the pair was stored by a clock that was ahead.
+func (p pair) ahead(now time.Time) bool {
+	latest := now.Add(db.Skew)
+	return p.active.Activated.After(latest) || p.next.Created.After(latest)
+}
+
+// setBack replaces times that a clock stored which was ahead by now, the latest at which they
+// can have been: otherwise a key would sign until that clock's time has come.
+func setBack(tx *db.Tx, alg Alg) (pair, error) {
+	if _, err := tx.Exec(`UPDATE signing_keys SET created_at = CASE WHEN created_at > $2 THEN $2 ELSE created_at END,
+		activated_at = CASE WHEN activated_at > $2 THEN $2 ELSE activated_at END WHERE alg = $1 AND state <> $3`, alg, tx.Now, Old); err != nil {
+		return pair{}, err
+	}
+	return pairOf(tx, alg)
 }

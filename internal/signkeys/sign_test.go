@@ -130,3 +130,22 @@ func TestSigningReadsNothingInBetween(t *testing.T) {
 		})
 	}
 }
+
+// A row that cannot be opened, once removed, is replaced.
+func TestAKeyThatIsGoneIsReplaced(t *testing.T) {
+	for _, state := range []signkeys.State{signkeys.Active, signkeys.Next} {
+		dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) {
+			r := newRing(t, d, 1, quarter)
+			signed(t, r)
+			_, next, _ := list(t, r)
+			exec(t, d, `DELETE FROM signing_keys WHERE state = $1`, state)
+			c.Advance(2 * time.Second)
+			dbtest.Check(t, r.RotateDue(t.Context()))
+			jwt, kid := signed(t, r)
+			dbtest.Want(t, kid == next, state == signkeys.Active)
+			dbtest.Want(t, len(published(t, r).Keys), 2)
+			_, err := verify(jwt, published(t, r))
+			dbtest.Check(t, err)
+		})
+	}
+}

@@ -52,17 +52,25 @@ func TestAPublishedKeyIsPublicAndNamedByItsThumbprint(t *testing.T) {
 }
 
 func TestTheFirstKeyIsMadeWhenItIsNeeded(t *testing.T) {
-	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
-		r := newRing(t, d, 1, quarter)
-		if all, err := r.List(t.Context()); err != nil || len(all) != 0 {
-			t.Fatalf("%v, %v before it is needed", all, err)
-		}
-		published(t, r)
-		active, next, old := list(t, r)
-		if active == "" || next == "" || old != 0 {
-			t.Errorf("%q signs, %q is next, %d are old", active, next, old)
-		}
-	})
+	for name, use := range map[string]func(t *testing.T, r *signkeys.Ring){
+		"to sign":    func(t *testing.T, r *signkeys.Ring) { signed(t, r) },
+		"to publish": func(t *testing.T, r *signkeys.Ring) { published(t, r) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
+				r := newRing(t, d, 1, quarter)
+				dbtest.Check(t, r.RotateDue(t.Context()))
+				if all, err := r.List(t.Context()); err != nil || len(all) != 0 {
+					t.Fatalf("%v, %v before it is needed", all, err)
+				}
+				use(t, r)
+				active, next, old := list(t, r)
+				if active == "" || next == "" || old != 0 {
+					t.Errorf("%q signs, %q is next, %d are old", active, next, old)
+				}
+			})
+		})
+	}
 }
 
 func TestOnlyKeysThatWereMadeHereArePublished(t *testing.T) {
