@@ -186,3 +186,28 @@ func TestRunRotatesWhatIsDueAndEndsWithItsContext(t *testing.T) {
 		dbtest.Check(t, <-ended)
 	})
 }
+
+func TestAnOldKeyIsPublishedForAsLongAsHintsLive(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, c *dbtest.Clock) {
+		r := newRing(t, d, 1, quarter)
+		jwt, _ := signed(t, r)
+		c.Advance(5 * day)
+		_, err := r.Rotate(t.Context())
+		dbtest.Check(t, err)
+		_, err = verify(jwt, published(t, r))
+		dbtest.Check(t, err)
+		sweep := func() {
+			t.Helper()
+			_, _, _, err := d.Chunk(t.Context(), db.SweepOld("keys", signkeys.Kept, signkeys.Sweep), 100)
+			dbtest.Check(t, err)
+			c.Advance(2 * time.Second)
+		}
+		c.Advance(30*day - time.Second)
+		sweep()
+		_, err = verify(jwt, published(t, r))
+		dbtest.Check(t, err)
+		sweep()
+		dbtest.Want(t, len(published(t, r).Keys), 2)
+		signed(t, r)
+	})
+}

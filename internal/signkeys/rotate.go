@@ -14,6 +14,10 @@ const (
 	// before it becomes active, so it has been published for the whole time of that one;
 	// this is for a next key that was missing. Verifiers fetch keys once a day or more often.
 	publishedFor = 24 * time.Hour
+	// Kept is how long an old key is published. An ID token serves as a hint for as long as
+	// the session in which it was issued may last (OIDC RP-Initiated Logout 1.0), by
+	// default 30 days; tokens that let somebody in live for minutes.
+	Kept = 30 * 24 * time.Hour
 	// dueEvery is how often Run looks whether a key is due.
 	dueEvery = time.Minute
 )
@@ -150,4 +154,9 @@ func setBack(tx *db.Tx, alg Alg) (pair, error) {
 		return pair{}, err
 	}
 	return pairOf(tx, alg)
+}
+
+// Sweep removes up to limit old keys that were retired before a time.
+func Sweep(tx *db.Tx, before time.Time, limit int) (int64, error) {
+	return tx.Exec(`DELETE FROM signing_keys WHERE id IN (SELECT id FROM signing_keys WHERE state = $1 AND retired_at < $2 ORDER BY id LIMIT $3)`, Old, before, limit)
 }

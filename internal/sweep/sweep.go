@@ -1,5 +1,5 @@
 // Package sweep removes expired rows: attempts with their codes, proofs, sessions, budgets,
-// sent messages, old history, and accounts that nobody has proved.
+// sent messages, old history, old signing keys, and accounts that nobody has proved.
 //
 // It owns no table. Each package removes its own rows in small chunks, so that sign-ins are
 // not delayed.
@@ -21,6 +21,7 @@ import (
 	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/signkeys"
 )
 
 const (
@@ -91,6 +92,7 @@ func (s *Sweeper) sweeps() []db.Sweep {
 		db.SweepOld("enrolment_links", multifactor.LinksKept, multifactor.SweepEnrolmentLinks),
 		db.SweepOld("devices", multifactor.RememberFor, multifactor.SweepDevices),
 		db.SweepOld("issuers", federation.Kept, federation.Sweep),
+		db.SweepOld("keys", signkeys.Kept, signkeys.Sweep),
 		db.SweepMore("forgotten", audit.ForgetMore),
 		db.SweepOld("callers", callersKept, services.SweepCallers),
 		db.SweepWalk("sessions", &s.sessions, s.Sessions.Sweep),

@@ -55,6 +55,10 @@ var kinds = map[string]struct {
 		_, err := tx.Exec(`INSERT INTO issuers (issuer, client_id, sealed, method, expires_at, used_at) VALUES ($1, '', $2, '', 0, $3)`, fmt.Sprint(id), []byte{}, id.Time())
 		return err
 	}},
+	"keys": {"signing_keys", 30 * 24 * time.Hour, func(tx *db.Tx, id db.ID, _ int) error {
+		_, err := tx.Exec(`INSERT INTO signing_keys (id, alg, state, public, sealed, created_at, retired_at) VALUES ($1, 'ES256', 'old', '{}', $2, 0, $3)`, id, []byte{}, id.Time())
+		return err
+	}},
 	"history": {"audit", 365 * 24 * time.Hour, func(tx *db.Tx, id db.ID, _ int) error {
 		_, err := tx.Exec(`INSERT INTO audit (id, subject_id, event, prefix, agent, detail) VALUES ($1, 1, 'code_sent', '', '', '')`, id)
 		return err
