@@ -40,7 +40,7 @@ func (c servicesAddAppCmd) Run(e *env) error {
 }
 
 func toAppJSON(x services.Entry) appJSON {
-	return appJSON{UUID: x.Name, Appname: x.App.Name, Username: x.App.Username, Trusted: x.App.Trusted, LastUsed: pointer(x.Use.At)}
+	return appJSON{UUID: x.Name, Appname: x.App.Name, Username: x.App.Username, Trusted: x.App.Trusted, LastUsed: terminal.OrNull(x.Use.At)}
 }
 
 type servicesAppsCmd struct{}
@@ -57,7 +57,7 @@ func (servicesAppsCmd) Run(e *env) error {
 		page, err := h.operator().Apps(e.ctx, after, terminal.Size)
 		for _, x := range page {
 			j := toAppJSON(x)
-			lines = append(lines, terminal.Row(j, j.UUID, j.Appname, j.Username, map[bool]string{true: "trusted"}[j.Trusted], date(j.LastUsed)))
+			lines = append(lines, terminal.Row(j, j.UUID, j.Appname, j.Username, map[bool]string{true: "trusted"}[j.Trusted], terminal.Date(j.LastUsed)))
 			after = x.ID
 		}
 		return lines, after, len(page) == terminal.Size, err

@@ -19,6 +19,9 @@ func (e *env) out() terminal.Out { return terminal.Out{W: e.stdout, JSON: e.json
 // print writes v as JSON.
 func (e *env) print(v any) error { return e.out().Print(v) }
 
+// say prints v as JSON if that is asked for, else the text.
+func (e *env) say(v any, text string) error { return e.out().Say(v, text) }
+
 // table prints rows under a head, for people.
 func (e *env) table(head []string, rows [][]string) error { return e.out().Table(head, rows) }
 

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/djauthy/djauthy/internal/services"
-	"github.com/djauthy/djauthy/internal/terminal"
 )
 
 type realmsCmd struct {
@@ -101,13 +100,4 @@ func (c realmsDropCmd) Run(e *env) error {
 		return err
 	}
 	return e.say(map[string]string{"dropped": c.Realm}, "Dropped what was set for "+c.Realm)
-}
-
-// say prints v as JSON if that is asked for, else the text.
-func (e *env) say(v any, text string) error {
-	if e.json {
-		return e.print(v)
-	}
-	_, err := fmt.Fprintln(e.stdout, terminal.Printable(text))
-	return err
 }

@@ -165,30 +165,15 @@ type eventJSON struct {
 	Detail string    `json:"detail"`
 }
 
-// pointer is nil for the zero time.
-func pointer(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
 func toServiceJSON(d services.Details) serviceJSON {
 	j := serviceJSON{
-		ID: d.ID, Name: d.Name, Realm: d.Realm, Created: d.Created, Expires: pointer(d.Expires), OldUntil: pointer(d.OldUntil),
-		LastUsed: pointer(d.Use.At), LastResult: string(d.Use.Result), LastCaller: d.LastCaller, Network: d.Use.Network,
+		ID: d.ID, Name: d.Name, Realm: d.Realm, Created: d.Created, Expires: terminal.OrNull(d.Expires), OldUntil: terminal.OrNull(d.OldUntil),
+		LastUsed: terminal.OrNull(d.Use.At), LastResult: string(d.Use.Result), LastCaller: d.LastCaller, Network: d.Use.Network,
 	}
 	for _, l := range d.History {
 		j.History = append(j.History, eventJSON{At: l.At, Event: string(l.Event), From: l.Client.Prefix, Detail: l.Detail})
 	}
 	return j
-}
-
-func date(t *time.Time) string {
-	if t == nil {
-		return ""
-	}
-	return t.Format("2006-01-02 15:04")
 }
 
 type servicesListCmd struct {
@@ -207,7 +192,7 @@ func (c servicesListCmd) Run(e *env) error {
 		page, err := h.operator().List(e.ctx, c.Realm, after, terminal.Size)
 		for _, d := range page.Entries {
 			j := toServiceJSON(d)
-			lines = append(lines, terminal.Row(j, strconv.FormatInt(int64(j.ID), 10), j.Name, j.Realm, date(j.LastUsed), j.LastResult, j.LastCaller, date(j.Expires)))
+			lines = append(lines, terminal.Row(j, strconv.FormatInt(int64(j.ID), 10), j.Name, j.Realm, terminal.Date(j.LastUsed), j.LastResult, j.LastCaller, terminal.Date(j.Expires)))
 		}
 		return lines, page.Last, page.More, err
 	})
@@ -233,16 +218,16 @@ func (c servicesShowCmd) Run(e *env) error {
 	rows := [][]string{
 		{"REALM", j.Realm},
 		{"ID", strconv.FormatInt(int64(j.ID), 10)},
-		{"CREATED", date(&j.Created)},
-		{"EXPIRES", date(j.Expires)},
-		{"OLD SEED UNTIL", date(j.OldUntil)},
-		{"LAST USE", date(j.LastUsed)},
+		{"CREATED", terminal.Date(&j.Created)},
+		{"EXPIRES", terminal.Date(j.Expires)},
+		{"OLD SEED UNTIL", terminal.Date(j.OldUntil)},
+		{"LAST USE", terminal.Date(j.LastUsed)},
 		{"RESULT", j.LastResult},
 		{"BY", j.LastCaller},
 		{"FROM", j.Network},
 	}
 	for _, l := range j.History {
-		rows = append(rows, []string{date(&l.At), strings.TrimSpace(l.Event + " " + l.From + " " + l.Detail)})
+		rows = append(rows, []string{terminal.Date(&l.At), strings.TrimSpace(l.Event + " " + l.From + " " + l.Detail)})
 	}
 	return e.table([]string{"NAME", j.Name}, rows)
 }
@@ -306,7 +291,7 @@ func (c servicesExpireCmd) Run(e *env) error {
 	}
 	ends := "never"
 	if !d.Expires.IsZero() {
-		ends = date(&d.Expires)
+		ends = terminal.Date(&d.Expires)
 	}
 	return e.say(toServiceJSON(d), d.String()+" ends: "+ends)
 }

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/signin"
@@ -55,13 +54,7 @@ func (e *Env) with(fn func(h *House) error) error {
 }
 
 // say prints what was done: a value for programs, a sentence for people.
-func (e *Env) say(value any, sentence string) error {
-	if e.Out.JSON {
-		return e.Out.Print(value)
-	}
-	_, err := fmt.Fprintln(e.Out.W, terminal.Printable(sentence))
-	return err
-}
+func (e *Env) say(value any, sentence string) error { return e.Out.Say(value, sentence) }
 
 // UsageError is a mistake in how a command was called.
 type UsageError struct{ Err error }
@@ -70,11 +63,3 @@ func (e UsageError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the mistake.
 func (e UsageError) Unwrap() error { return e.Err }
-
-// pointer returns nil, JSON's null, for the zero time.
-func pointer(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}

@@ -48,7 +48,7 @@ func toJSON(p directory.Person) userJSON {
 	u := p.User
 	j := userJSON{
 		ID: u.ID, Username: u.Username, Name: u.Name(), Email: u.Email, Active: u.Active, Superuser: u.Superuser, Invited: u.Invited, Joined: u.Joined,
-		LastLogin: pointer(u.LastLogin), Deactivated: pointer(u.Deactivated),
+		LastLogin: terminal.OrNull(u.LastLogin), Deactivated: terminal.OrNull(u.Deactivated),
 	}
 	for _, a := range p.Accounts {
 		j.Addresses = append(j.Addresses, a.Addr.Prefixed())
@@ -75,7 +75,7 @@ func (j userJSON) lastLogin() string {
 	if j.LastLogin == nil {
 		return "never"
 	}
-	return j.LastLogin.Format("2006-01-02 15:04")
+	return terminal.Date(j.LastLogin)
 }
 
 func (j userJSON) show(e *Env) error {
@@ -87,7 +87,7 @@ func (j userJSON) show(e *Env) error {
 		{"NAME", j.Name},
 		{"STATE", j.state()},
 		{"ADDRESSES", strings.Join(j.Addresses, ", ")},
-		{"JOINED", j.Joined.Format("2006-01-02 15:04")},
+		{"JOINED", terminal.Date(&j.Joined)},
 		{"LAST SIGN-IN", j.lastLogin()},
 	})
 }

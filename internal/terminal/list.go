@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -28,6 +29,31 @@ func (o Out) Print(v any) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
+}
+
+// Say prints v as JSON if that is asked for, else the text.
+func (o Out) Say(v any, text string) error {
+	if o.JSON {
+		return o.Print(v)
+	}
+	_, err := fmt.Fprintln(o.W, Printable(text))
+	return err
+}
+
+// OrNull is a time for JSON: null for the zero time.
+func OrNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// Date is a time for a table, to the minute; "" for none.
+func Date(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.Format("2006-01-02 15:04")
 }
 
 // Line is an entry of a list.
