@@ -84,6 +84,7 @@ var uses = map[string]use{
 	"GET /static/:hash/:name":           {anyone, "/static/x/djauthy.css"},
 	"GET /healthz":                      {anyone, "/healthz"},
 	"GET /readyz":                       {anyone, "/readyz"},
+	"GET /.well-known/jwks.json":        {anyone, "/.well-known/jwks.json"},
 	"GET /metrics":                      {machine, "/metrics"},
 	"GET /mailbox":                      {machine, "/mailbox"},
 	"GET /mailbox/:number":              {machine, "/mailbox/1"},

@@ -86,6 +86,7 @@ func (h *app) serve(e *env) error {
 	g.Go(func() error { return h.sessions.Run(workers) })
 	g.Go(func() error { return h.services.Run(workers) })
 	g.Go(func() error { return h.sweeper().Run(workers) })
+	g.Go(func() error { return h.signkeys.Run(workers) })
 	if h.bus != nil {
 		g.Go(func() error { return h.bus.Run(ctx) }) // like the door, it takes no more after the signal to stop
 	}
@@ -132,7 +133,7 @@ func (h *app) handler() (*door.Door, error) {
 func (h *app) pages() *web.Server {
 	c := h.cfg
 	s := &web.Server{
-		DB: h.db, Signin: h.signin, Access: h.access, Directory: h.directory, Discovery: h.discovery, Submitted: h.metrics.Submitted,
+		DB: h.db, Signin: h.signin, Access: h.access, Directory: h.directory, Discovery: h.discovery, Keys: h.signkeys, Submitted: h.metrics.Submitted,
 		Manual: c.Mode == "manual",
 	}
 	for _, p := range c.Providers {

@@ -24,6 +24,7 @@ import (
 	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/signkeys"
 	"github.com/djauthy/djauthy/internal/sweep"
 	"github.com/djauthy/djauthy/internal/words"
 	"github.com/djauthy/djauthy/templates"
@@ -46,6 +47,7 @@ type app struct {
 	signin     *signin.Service
 	access     *access.Service
 	services   *services.Service
+	signkeys   *signkeys.Ring
 	directory  *directory.Directory
 	bus        *bus.Bus // nil without bus.url
 }
@@ -134,6 +136,7 @@ func (h *app) wire(e *env) error {
 	h.signin.Gate = h.access.Decide
 	h.services = services.New(h.db, h.keys, services.Settings{Window: h.cfg.OTP.Window, SingleUse: h.cfg.OTP.SingleUse}, h.log)
 	h.services.Verified = h.metrics.Verify
+	h.signkeys = signkeys.New(h.db, h.keys, h.cfg.OAuth.RotateKeys, h.log)
 	if h.signin.Enrolled, err = multifactor.NewEnrolled(h.keys, h.relying()); err != nil {
 		return err
 	}

@@ -70,6 +70,7 @@ type Config struct {
 		Idle, Absolute time.Duration
 		BindDevice     bool
 	}
+	OAuth  struct{ RotateKeys time.Duration } // how long a key signs
 	Limits struct {
 		SendPerID       Rates
 		SendPerIP       Rates

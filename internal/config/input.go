@@ -174,7 +174,7 @@ func (in *input) fromEnviron(key string, file bool) (v value, found bool, err er
 func (in *input) rest() (warnings []string, err error) {
 	key := in.unknownKey("", in.document)
 	switch {
-	case key != "" && in.isUnbuilt(key):
+	case key != "" && isUnbuilt(key):
 		return nil, unbuiltError(key, in.file)
 	case in.known[key]:
 		return nil, &Error{Key: key, Hidden: true, Allowed: "it has to be a value, not a table, and stand as " + asWritten(key), Source: in.file}

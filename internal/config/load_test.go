@@ -86,6 +86,7 @@ func TestEveryBadValueIsNamedWithItsKeyAndWhatIsAllowed(t *testing.T) {
 		{"limits.resend_every", "-1s", "from 0s"},
 		{"limits.resend_every", "2h", "to 1h"},
 		{"sweep.every", "500ms", "from 1s"},
+		{"oauth.rotate_keys", "59m", "from 1h"},
 		{"sweep.unproved_accounts", "1m", "from 1h"},
 		{"code.alphabet", "emoji", "one of digits, letters"},
 		{"code.length", "4", "from 5 to 32"},

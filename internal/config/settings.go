@@ -130,6 +130,8 @@ func (c *Config) otherSettings() []setting {
 		rates("limits.tries_per_id", &c.Limits.TriesPerID, "20/1h, 60/24h", "tries at the codes of one id; every rate counts. Beyond them, browsers that have not signed in with the id before get codes of ten letters"),
 		duration("limits.resend_every", &c.Limits.ResendEvery, "30s", "shortest time between two messages of one sign-in; 0: no limit", 0, time.Hour),
 
+		duration("oauth.rotate_keys", &c.OAuth.RotateKeys, "2160h", "how long a key signs tokens before the next one takes its place. The next one is published all that time, so that apps know it before", time.Hour, 10*365*24*time.Hour),
+
 		boolean("ids.fold_local_part", &c.IDs.FoldLocalPart, true, "true: Ann@example.org and ann@example.org are the same address"),
 
 		text("brand.name", &c.Brand.Name, "djauthy", "name of this site on pages and in messages", oneLine),

@@ -3,7 +3,6 @@ package config
 import (
 	"regexp"
 	"slices"
-	"strings"
 )
 
 // unbuilt lists keys that belong to djauthy's settings, but to parts which this version
@@ -11,19 +10,14 @@ import (
 // A key moves from here to settings when its part is built.
 func unbuilt() []string {
 	return []string{
-		"oauth.registration", "oauth.client_id_documents", "oauth.code", "oauth.access_token", "oauth.refresh_token", "oauth.device_code", "oauth.rotate_keys",
+		"oauth.registration", "oauth.client_id_documents", "oauth.code", "oauth.access_token", "oauth.refresh_token", "oauth.device_code",
 	}
 }
 
 // isUnbuilt reports whether an unknown key of the document is one of a part that this
-// version does not have. All keys of a table are, if no setting is in it.
-func (in *input) isUnbuilt(key string) bool {
-	key = entryNumber.ReplaceAllString(key, "")
-	table, _, _ := strings.Cut(key, ".")
-	hasSettings := in.arrays[table] || in.isTable(table)
-	return slices.ContainsFunc(unbuilt(), func(u string) bool {
-		return u == key || strings.HasPrefix(u, table+".") && !hasSettings
-	})
+// version does not have.
+func isUnbuilt(key string) bool {
+	return slices.Contains(unbuilt(), entryNumber.ReplaceAllString(key, ""))
 }
 
 // tableNumber is the number of a table in a name of the environment: DJAUTHY_HOOK_0_URL.

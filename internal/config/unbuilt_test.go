@@ -24,9 +24,8 @@ func wantUnbuilt(t *testing.T, err error, key, source string) {
 
 func TestASettingOfAPartThatIsNotBuiltStopsTheStart(t *testing.T) {
 	for text, key := range map[string]string{
-		"oauth = []":                        "oauth",
-		"[oauth]\nregistration = \"off\"":   "oauth.registration",
-		"[[oauth]]\ntokens = [\"hunter2\"]": "oauth",
+		"[oauth]\nregistration = \"hunter2\"":               "oauth.registration",
+		"[oauth]\nrotate_keys = \"1h\"\ncode = \"hunter2\"": "oauth.code",
 	} {
 		_, _, err := load(text)
 		wantUnbuilt(t, err, key, "djauthy.toml")

@@ -50,4 +50,16 @@ func (s *local) ready(c *fiber.Ctx) error {
 	return c.SendString("ready\n")
 }
 
+// showKeys publishes the keys that verify tokens (RFC 7517 5). They are for everybody, and a
+// key is published for much longer than an answer may be kept before it signs.
+func (s *local) showKeys(c *fiber.Ctx) error {
+	keys, err := s.keys.JWKS(c.UserContext())
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderCacheControl, "public, max-age=300")
+	c.Set(fiber.HeaderContentType, "application/jwk-set+json")
+	return c.Send(keys)
+}
+
 func (s *local) showMetrics(c *fiber.Ctx) error { return adaptor.HTTPHandler(s.metrics)(c) }

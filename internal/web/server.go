@@ -19,6 +19,7 @@ import (
 	"github.com/djauthy/djauthy/internal/mailbox"
 	"github.com/djauthy/djauthy/internal/page"
 	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/signkeys"
 )
 
 // Server holds what the pages need.
@@ -28,6 +29,7 @@ type Server struct {
 	Access    *access.Service
 	Directory *directory.Directory
 	Discovery accounts.Discovery
+	Keys      *signkeys.Ring
 	// Providers are the names of the configured ones.
 	Providers []string
 	// Manual lets people choose the implementation.
@@ -66,10 +68,11 @@ type account struct {
 	discovery accounts.Discovery
 }
 
-// local serves proxies, probes and requests from this machine.
+// local serves proxies, probes, verifiers of tokens, and requests from this machine.
 type local struct {
 	*page.Site
 	db      *db.DB
+	keys    *signkeys.Ring
 	mailbox *mailbox.Mailbox
 	metrics http.Handler
 	bus     func() error
@@ -79,7 +82,7 @@ type local struct {
 func (s *Server) Routes(site *page.Site) []page.Route {
 	in := &signIn{Site: site, signin: s.Signin, access: s.Access, directory: s.Directory, discovery: s.Discovery, manual: s.Manual, mailbox: s.Mailbox != nil, submitted: s.Submitted}
 	own := &account{Site: site, directory: s.Directory, signin: s.Signin, access: s.Access, discovery: s.Discovery}
-	here := &local{Site: site, db: s.DB, mailbox: s.Mailbox, metrics: s.Metrics, bus: s.Bus}
+	here := &local{Site: site, db: s.DB, keys: s.Keys, mailbox: s.Mailbox, metrics: s.Metrics, bus: s.Bus}
 	all := []page.Route{
 		page.Get("/", page.Anybody, in.showRoot),
 		page.Get("/login", page.Anybody, in.showLogin),
@@ -107,6 +110,7 @@ func (s *Server) Routes(site *page.Site) []page.Route {
 		page.Get("/forward-auth", page.AnyHost, here.forwardAuth),
 		page.Get("/healthz", page.AnyHost, func(c *fiber.Ctx) error { return c.SendString("ok\n") }),
 		page.Get("/readyz", page.AnyHost, here.ready),
+		page.Get("/.well-known/jwks.json", page.AnyHost, here.showKeys),
 	}
 	all = append(all, accountRoutes(in, own)...)
 	for _, name := range append(s.Providers, accounts.OpenID) { // accounts.OpenID: any issuer, to which ids lead
