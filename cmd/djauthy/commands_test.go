@@ -134,6 +134,7 @@ func TestExitCodesTellUsageFromFailure(t *testing.T) {
 		{exitOK, []string{"version"}},
 		{exitOK, []string{"health"}},
 		{exitOK, []string{"sweep"}},
+		{exitOK, []string{"keys", "list"}},
 		{exitOK, []string{"config"}},
 		{exitOK, []string{"migrate"}},
 		{exitOK, []string{"migrate", "--pending"}},
@@ -155,7 +156,7 @@ func TestExitCodesTellUsageFromFailure(t *testing.T) {
 func TestWithJSONEveryCommandPrintsJSON(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	for _, args := range [][]string{{"users", "list"}, {"check"}, {"sweep"}, {"config"}, {"version"}, {"health"}, {"migrate"}, {"migrate", "--pending"}} {
+	for _, args := range [][]string{{"users", "list"}, {"check"}, {"sweep"}, {"keys", "list"}, {"config"}, {"version"}, {"health"}, {"migrate"}, {"migrate", "--pending"}} {
 		out := s.must(t, append(args, "--json")...)
 		if !json.Valid([]byte(out)) {
 			t.Errorf("%v --json prints no JSON: %s", args, out)

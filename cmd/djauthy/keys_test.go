@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 )
@@ -33,6 +35,58 @@ func TestKeysArePublishedForEverybodyWhoVerifies(t *testing.T) {
 		stranger := oidc.NewRemoteKeySet(t.Context(), s.public.String()+"/.well-known/jwks.json")
 		if payload, err := stranger.VerifySignature(t.Context(), token); err != nil || string(payload) != `{"sub":"ann"}` {
 			t.Errorf("a stranger's verifier says %q, %v", payload, err)
+		}
+	})
+}
+
+// key is a key as `keys list` prints it.
+type key struct {
+	KID, Alg, State             string
+	Created, Activated, Retired *time.Time
+}
+
+func (s *site) keys(t *testing.T) (all []key) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(s.must(t, "keys", "list", "--json")), &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestKeysAreListedAndRotatedBesideARunningServer(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *site) {
+		if all := s.keys(t); len(all) != 0 {
+			t.Errorf("%v before somebody needs one", all)
+		}
+		s.browser(t).get("/.well-known/jwks.json")
+		before := s.keys(t)
+		if len(before) != 2 || before[0].State != "active" || before[0].Activated == nil || before[1].State != "next" || before[1].Activated != nil || before[1].Created == nil {
+			t.Fatalf("%+v", before)
+		}
+		var made key
+		if err := json.Unmarshal([]byte(s.must(t, "keys", "rotate", "--json")), &made); err != nil || made.KID != before[1].KID {
+			t.Errorf("%+v signs, %v; %s was next", made, err, before[1].KID)
+		}
+		s.clock.advance(2 * time.Second) // the server sees it
+		token, err := s.house.signkeys.Sign(t.Context(), "JWT", struct{}{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stranger := oidc.NewRemoteKeySet(t.Context(), s.public.String()+"/.well-known/jwks.json")
+		if _, err := stranger.VerifySignature(t.Context(), token); err != nil {
+			t.Errorf("the running server signs with another key than it publishes: %v", err)
+		}
+		after := s.keys(t)
+		if len(after) != 3 || after[0].KID != made.KID || after[2].KID != before[0].KID || after[2].Retired == nil {
+			t.Errorf("%+v", after)
+		}
+		if out := s.must(t, "keys", "list"); !strings.HasPrefix(out, "KID ") || !strings.Contains(out, made.KID+"  ES256  active  20") {
+			t.Errorf("keys list prints no table:\n%s", out)
+		}
+		out, errs, code := s.command("keys", "rotate")
+		if code != exitOK || out != after[1].KID+" (ES256) signs\n" || !strings.Contains(errs, "refuses what it signs") {
+			t.Errorf("a rotation right after another: exit %d, %s%s", code, out, errs)
 		}
 	})
 }

@@ -43,6 +43,7 @@ type cli struct {
 	Factors         command.Factors     `cmd:"" help:"What people have enrolled: authenticator apps, passkeys, recovery codes."`
 	Discover        discoverCmd         `cmd:"" help:"What the sign-in box would do with an address, and why."`
 	Services        servicesCmd         `cmd:"" help:"Micro services: their triples (name, realm, seed) and realms."`
+	Keys            command.Keys        `cmd:"" help:"The keys that sign tokens."`
 	Messages        messagesCmd         `cmd:"" help:"The outbox: what was sent, to whom, and what the mail server said."`
 	Createsuperuser createSuperuserCmd  `cmd:"" help:"Make a superuser."`
 	Client          clientCmd           `cmd:"" name:"ungleichotpclient" help:"Act as a micro service: create, list, delete or verify entries."`

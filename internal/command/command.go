@@ -1,5 +1,6 @@
 // Package command holds the commands of administrators on people and their rights: users,
-// groups, permissions, factor levels. Each is a skin over one method of directory or signin.
+// groups, permissions, factor levels; and those on signing keys. Each is a skin over one
+// method of directory, signin or signkeys.
 //
 // It reads what was typed, calls the method, and prints what came of it. It does not know
 // how the program is wired, nor the server: cmd/djauthy gives it both, and has the other
@@ -14,6 +15,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/signin"
+	"github.com/djauthy/djauthy/internal/signkeys"
 	"github.com/djauthy/djauthy/internal/terminal"
 	"github.com/djauthy/djauthy/internal/words"
 )
@@ -35,6 +37,7 @@ type House struct {
 	Directory *directory.Directory
 	Signin    *signin.Service
 	Words     *words.Catalogue
+	Keys      *signkeys.Ring
 	PublicURL string
 	Close     func() error
 }

@@ -33,7 +33,7 @@ type factorJSON struct {
 }
 
 func toFactorJSON(a multifactor.Authenticator) factorJSON {
-	j := factorJSON{Number: a.ID, Factor: string(a.Kind), Name: a.Name, Model: a.Model, Added: a.Added(), LastUsed: pointer(a.LastUsed), Copied: !a.Warned.IsZero()}
+	j := factorJSON{Number: a.ID, Factor: string(a.Kind), Name: a.Name, Model: a.Model, Added: a.Added(), LastUsed: terminal.OrNull(a.LastUsed), Copied: !a.Warned.IsZero()}
 	if a.Kind == multifactor.Recovery {
 		j.Left = &a.Counter
 	}

@@ -49,6 +49,14 @@ func (k Key) Since() time.Time {
 	return k.Created
 }
 
+// IsUnseen reports that the key began to sign sooner after it was published than it does by
+// itself, so that verifiers may lack it. The first key of a site was seen by nobody, and has no
+// verifiers yet.
+func (k Key) IsUnseen() bool {
+	before := k.Activated.Sub(k.Created)
+	return k.State == Active && before > 0 && before < publishedFor
+}
+
 // row is a row of the table.
 type row struct {
 	Key
