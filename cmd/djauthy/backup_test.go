@@ -52,6 +52,7 @@ func TestABackupOfARunningServerIsRestoredOnEitherEngine(t *testing.T) {
 	engines(t, func(t *testing.T, s *site) {
 		b, id := s.person(t)
 		seed := s.addService(t, "shop", "office").Seed
+		keys := b.get("/.well-known/jwks.json").body
 		file := filepath.Join(t.TempDir(), "backup")
 		said := object(t, s.must(t, "backup", file, "--json"))
 		if said["checked"] != true || said["rows"].(float64) < 5 {
@@ -71,12 +72,15 @@ func TestABackupOfARunningServerIsRestoredOnEitherEngine(t *testing.T) {
 			if out := other.must(t, "restore", file); !strings.Contains(out, "Restored") {
 				t.Errorf("restore says %s", out)
 			}
-			// A server on it lets in who was in, and knows the seed.
+			// A server on it lets in who was in, knows the seed, and signs with the same keys.
 			again := startWith(t, t.TempDir(), mail, "DJAUTHY_DATABASE="+url)
 			back := again.browser(t)
 			back.cookies = b.cookies
 			if !back.in() {
 				t.Errorf("%s: the session is lost", engine)
+			}
+			if got := back.get("/.well-known/jwks.json").body; got != keys {
+				t.Errorf("%s: the keys are %s, they were %s", engine, got, keys)
 			}
 			again.must(t, "users", "show", id)
 			if out := again.must(t, "services", "export"); !strings.Contains(out, seed) {
