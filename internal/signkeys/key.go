@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/djauthy/djauthy/internal/db"
 )
 
@@ -117,8 +119,9 @@ func (r *Ring) add(tx *db.Tx, alg Alg) (row, error) {
 // key is a key that was opened.
 type key struct {
 	row
-	private es256    // of an active key
-	headers sync.Map // typ to the protected header in base64url
+	verifies jose.JSONWebKey // the public key
+	private  es256           // of an active key
+	headers  sync.Map        // typ to the protected header in base64url
 }
 
 // same reports whether a row is the one that the key was opened from.
@@ -132,6 +135,9 @@ func (r *Ring) open(x row) (*key, error) {
 	private, err := r.box.Open(x.sealed, x.context())
 	if err == nil && x.State == Active {
 		k.private, err = parseES256(private)
+	}
+	if err == nil {
+		err = k.verifies.UnmarshalJSON(x.public)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the row %d of the table signing_keys was not made here, or was changed; remove it, and another key is made: %w", x.id, err)

@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/seal"
 )
@@ -85,6 +87,38 @@ func (r *Ring) Sign(ctx context.Context, typ string, claims any) (string, error)
 		return "", fmt.Errorf("sign a token: %w", err)
 	}
 	return jwt, nil
+}
+
+// ErrNotOurs reports a token that no key of this site has signed, or not as this kind of token.
+var ErrNotOurs = errors.New("this site has not signed such a token")
+
+// Verify returns the claims of a token that Sign has made with this typ, or ErrNotOurs. Whether
+// they hold, and still do, is for the caller to say: a hint is read after its end (OIDC Core
+// 3.1.2.1, id_token_hint). Of the token's header nothing decides but kid and typ: the algorithm
+// is that of the key (RFC 8725 3.1).
+func (r *Ring) Verify(ctx context.Context, typ, jwt string) (claims []byte, err error) {
+	token, err := jose.ParseSignedCompact(jwt, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(ES256)})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotOurs, err)
+	}
+	s, err := r.keys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("verify a token: %w", err)
+	}
+	header := token.Signatures[0].Protected
+	if header.ExtraHeaders[jose.HeaderType] != typ {
+		return nil, fmt.Errorf("%w: it is of another type", ErrNotOurs)
+	}
+	for _, k := range s.keys {
+		if k.KID != header.KeyID {
+			continue
+		}
+		if claims, err = token.Verify(k.verifies); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNotOurs, err)
+		}
+		return claims, nil
+	}
+	return nil, fmt.Errorf("%w: no key is called %q", ErrNotOurs, header.KeyID)
 }
 
 // JWKS returns the set of public keys (RFC 7517 5): active, next and old ones. The caller must
