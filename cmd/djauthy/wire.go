@@ -141,7 +141,7 @@ func (h *app) wire(e *env) error {
 		return err
 	}
 	h.directory = &directory.Directory{
-		Enrolled: h.signin.Enrolled, Notices: h.signin.Notices, Outbox: h.outbox, TriesPerID: h.cfg.Limits.TriesPerID,
+		Enrolled: h.signin.Enrolled, Keys: h.signkeys, Notices: h.signin.Notices, Outbox: h.outbox, TriesPerID: h.cfg.Limits.TriesPerID,
 		DB: h.db, Sessions: h.sessions, Services: h.services, Discovery: h.discovery, Factors: h.access.Factors, Gate: h.access.Decide, Log: h.log,
 	}
 	if h.cfg.Bus.URL != "" {

@@ -11,6 +11,7 @@ const (
 	AGroup      Right = "group"
 	APermission Right = "permission"
 	ALevel      Right = "level"
+	AKey        Right = "key" // that signs tokens
 )
 
 // RightEvent names what happened to a right.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/signkeys"
 	"github.com/djauthy/djauthy/internal/terminal"
 )
@@ -51,7 +52,7 @@ type keysRotate struct{}
 // Run lets the next key sign.
 func (keysRotate) Run(e *Env) error {
 	return e.with(func(h *House) error {
-		k, err := h.Keys.Rotate(e.Ctx)
+		k, err := h.Directory.RotateKeys(e.Ctx, directory.Command())
 		if err != nil {
 			return err
 		}

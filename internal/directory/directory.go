@@ -1,6 +1,6 @@
 // Package directory holds the use cases on users: what people do to their own account,
-// and what administrators do to anybody's. Each is one method and one transaction, with
-// one permission check and one line of history.
+// and what administrators do to anybody's, to rights, and to the keys that sign tokens. Each
+// is one method and one transaction, with one permission check and one line of history.
 //
 // Pages and commands call it. It owns no table, signs nobody in, and knows neither HTTP nor
 // what a command prints.
@@ -20,6 +20,7 @@ import (
 	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/session"
+	"github.com/djauthy/djauthy/internal/signkeys"
 )
 
 // Directory is the use cases on users.
@@ -27,6 +28,7 @@ type Directory struct {
 	DB        *db.DB
 	Sessions  *session.Store
 	Services  *services.Service
+	Keys      *signkeys.Ring
 	Discovery accounts.Discovery
 	Factors   multifactor.Server
 	// Gate says whether a session may do something of its own person; nil: nothing.

@@ -17,6 +17,7 @@ import (
 	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/services"
 	"github.com/djauthy/djauthy/internal/session"
+	"github.com/djauthy/djauthy/internal/signkeys"
 )
 
 func open(t *testing.T, d *db.DB) *directory.Directory {
@@ -28,7 +29,7 @@ func open(t *testing.T, d *db.DB) *directory.Directory {
 	log := slog.New(slog.DiscardHandler)
 	return &directory.Directory{
 		DB: d, Log: log, Sessions: session.New(d, session.Settings{Idle: time.Hour, Absolute: time.Hour}, log),
-		Services: services.New(d, keys, services.Settings{Window: 3}, log),
+		Services: services.New(d, keys, services.Settings{Window: 3}, log), Keys: signkeys.New(d, keys, time.Hour, log),
 	}
 }
 

@@ -47,6 +47,10 @@ var rightUses = map[string]func(context.Context, *directory.Directory, directory
 	"DeleteLevel": func(ctx context.Context, d *directory.Directory, by directory.Actor) error {
 		return d.DeleteLevel(ctx, by, "l")
 	},
+	"RotateKeys": func(ctx context.Context, d *directory.Directory, by directory.Actor) error {
+		_, err := d.RotateKeys(ctx, by)
+		return err
+	},
 	"Revoke": func(ctx context.Context, d *directory.Directory, by directory.Actor) error {
 		_, err := d.Revoke(ctx, by, "djauthy.log.view", directory.Grantee{User: "ann@example.org"})
 		return err

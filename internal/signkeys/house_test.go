@@ -62,6 +62,19 @@ func list(t testing.TB, r *signkeys.Ring) (active, next string, old int) {
 	return active, next, old
 }
 
+// rotate lets the next key sign, as an administrator does. Rings that have read the keys see it
+// two seconds later.
+func rotate(t testing.TB, d *db.DB, r *signkeys.Ring) (k signkeys.Key) {
+	t.Helper()
+	if err := d.Update(t.Context(), func(tx *db.Tx) (err error) {
+		k, err = r.Rotate(tx)
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	return k
+}
+
 type claims struct {
 	Issuer  string `json:"iss"`
 	Subject string `json:"sub"`

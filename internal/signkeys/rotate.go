@@ -24,9 +24,10 @@ const (
 
 // Rotate makes the next key active at once, makes another next one, and returns the active one.
 // That key has been published since the rotation before; if that was a moment ago, verifiers
-// refuse tokens until they have fetched it. Where there are no keys, it makes the first ones.
-func (r *Ring) Rotate(ctx context.Context) (Key, error) {
-	active, err := r.turn(ctx, ES256, true)
+// refuse tokens until they have fetched it. Where there are no keys, it makes the first ones. A
+// ring sees it a few seconds after the commit at the latest.
+func (r *Ring) Rotate(tx *db.Tx) (Key, error) {
+	active, err := r.turn(tx, ES256, true)
 	if err != nil {
 		return Key{}, fmt.Errorf("rotate keys: %w", err)
 	}
@@ -62,42 +63,45 @@ func (r *Ring) RotateDue(ctx context.Context) error {
 	if err != nil || !work {
 		return err
 	}
-	active, err := r.turn(ctx, ES256, false)
+	active, err := r.turnDue(ctx, ES256)
 	if err == nil && active.KID != before.active.KID {
 		r.log.Info("another key signs", "alg", active.Alg, "kid", active.KID)
 	}
 	return err
 }
 
-// turn makes what is missing, lets the next key sign if it is due or has to at once, and
-// returns the active one. It is serializable, so of two processes that find a key due only one
-// rotates.
-func (r *Ring) turn(ctx context.Context, alg Alg, atOnce bool) (active Key, err error) {
-	err = r.db.Update(ctx, func(tx *db.Tx) error {
-		p, err := pairOf(tx, alg)
-		if err != nil {
-			return err
-		}
-		if p.ahead(tx.Now) {
-			if p, err = setBack(tx, alg); err != nil {
-				return err
-			}
-		}
-		if p.next.id == 0 {
-			if p.next, err = r.add(tx, alg); err != nil {
-				return err
-			}
-		}
-		if p.active.id == 0 || atOnce || p.due(tx.Now, r.rotate) {
-			if p, err = r.replace(tx, p); err != nil {
-				return err
-			}
-		}
-		active = p.active.Key
-		return nil
+// turnDue is turn in a transaction of its own. It is serializable, so of two processes that
+// find a key due only one rotates.
+func (r *Ring) turnDue(ctx context.Context, alg Alg) (active Key, err error) {
+	err = r.db.Update(ctx, func(tx *db.Tx) (err error) {
+		active, err = r.turn(tx, alg, false)
+		return err
 	})
 	r.read.Store(&set{}) // this process sees it at once
 	return active, err
+}
+
+// turn makes what is missing, lets the next key sign if it is due or has to at once, and
+// returns the active one.
+func (r *Ring) turn(tx *db.Tx, alg Alg, atOnce bool) (Key, error) {
+	p, err := pairOf(tx, alg)
+	if err != nil {
+		return Key{}, err
+	}
+	if p.ahead(tx.Now) {
+		if p, err = setBack(tx, alg); err != nil {
+			return Key{}, err
+		}
+	}
+	if p.next.id == 0 {
+		if p.next, err = r.add(tx, alg); err != nil {
+			return Key{}, err
+		}
+	}
+	if p.active.id == 0 || atOnce || p.due(tx.Now, r.rotate) {
+		p, err = r.replace(tx, p)
+	}
+	return p.active.Key, err
 }
 
 // replace retires the active key, if there is one, and lets the next one sign. Only the proof

@@ -33,8 +33,8 @@ const (
 	staleAfter = 5 * time.Second
 )
 
-// Ring holds the keys of a site. Its methods may be called from any goroutine, but not within
-// a transaction, since the first use makes keys in one of its own.
+// Ring holds the keys of a site. Its methods may be called from any goroutine, but those that
+// take no transaction not within one, since the first use makes keys in one of its own.
 type Ring struct {
 	db     *db.DB
 	box    *seal.Box
@@ -168,7 +168,7 @@ func (r *Ring) reread(ctx context.Context, before *set) (*set, error) {
 		return nil, err
 	}
 	if s.active(ES256) == nil {
-		if _, err := r.turn(ctx, ES256, false); err != nil {
+		if _, err := r.turnDue(ctx, ES256); err != nil {
 			return nil, err
 		}
 		if s, err = r.load(ctx, before); err != nil {

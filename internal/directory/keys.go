@@ -1,0 +1,20 @@
+package directory
+
+import (
+	"context"
+
+	"github.com/djauthy/djauthy/internal/audit"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/signkeys"
+)
+
+// RotateKeys lets the next key sign tokens before its time, and returns it.
+func (d *Directory) RotateKeys(ctx context.Context, by Actor) (k signkeys.Key, err error) {
+	err = d.administer(ctx, by, func(tx *db.Tx) error {
+		if k, err = d.Keys.Rotate(tx); err != nil {
+			return err
+		}
+		return audit.WriteRight(tx, audit.AKey, audit.RightChanged, by.who, k.KID)
+	})
+	return k, err
+}
