@@ -2,12 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/djauthy/djauthy/internal/signkeys"
 )
 
 func TestKeysArePublishedForEverybodyWhoVerifies(t *testing.T) {
@@ -87,6 +90,42 @@ func TestKeysAreListedAndRotatedBesideARunningServer(t *testing.T) {
 		out, errs, code := s.command("keys", "rotate")
 		if code != exitOK || out != after[1].KID+" (ES256) signs\n" || !strings.Contains(errs, "refuses what it signs") {
 			t.Errorf("a rotation right after another: exit %d, %s%s", code, out, errs)
+		}
+	})
+}
+
+func TestKeysAreWithdrawnBesideARunningServer(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *site) {
+		token, err := s.house.signkeys.Sign(t.Context(), "JWT", struct{}{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := s.keys(t)
+		out, errs, code := s.command("keys", "rotate", "--withdraw")
+		after := s.keys(t)
+		if len(before) != 2 || len(after) != 2 {
+			t.Fatalf("%+v, then %+v", before, after)
+		}
+		if code != exitOK || out != after[0].KID+" (ES256) signs; withdrawn: "+before[0].KID+", "+before[1].KID+"\n" || !strings.Contains(errs, "until they fetch them again") {
+			t.Errorf("exit %d, %s%s", code, out, errs)
+		}
+		s.clock.advance(2 * time.Second) // the server sees it
+		if _, err := s.house.signkeys.Verify(t.Context(), "JWT", token); !errors.Is(err, signkeys.ErrNotOurs) {
+			t.Errorf("what was signed before: %v", err)
+		}
+		set := s.browser(t).get("/.well-known/jwks.json").body
+		for _, k := range before {
+			if strings.Contains(set, k.KID) {
+				t.Errorf("a withdrawn key is published: %s", set)
+			}
+		}
+		var said struct {
+			key
+			Withdrawn []string
+		}
+		if err := json.Unmarshal([]byte(s.must(t, "keys", "rotate", "--withdraw", "--json")), &said); err != nil || said.State != "active" || len(said.Withdrawn) != 2 || said.Withdrawn[0] != after[0].KID {
+			t.Errorf("%+v, %v", said, err)
 		}
 	})
 }

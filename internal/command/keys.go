@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/directory"
@@ -47,11 +48,16 @@ func (keysList) Run(e *Env) error {
 	})
 }
 
-type keysRotate struct{}
+type keysRotate struct {
+	Withdraw bool `help:"After a leak: remove all keys, old ones too, and make others. Tokens signed before are refused, here within seconds, by apps once they fetch the keys again; who needs one has to get a new one."`
+}
 
-// Run lets the next key sign.
-func (keysRotate) Run(e *Env) error {
+// Run lets the next key sign, or makes other keys.
+func (c keysRotate) Run(e *Env) error {
 	return e.with(func(h *House) error {
+		if c.Withdraw {
+			return withdraw(e, h)
+		}
 		k, err := h.Directory.RotateKeys(e.Ctx, directory.Command())
 		if err != nil {
 			return err
@@ -59,6 +65,29 @@ func (keysRotate) Run(e *Env) error {
 		if k.IsUnseen() {
 			e.Note("this key is published since " + terminal.Date(&k.Created) + " only: whoever fetched the keys before that refuses what it signs until they fetch them again")
 		}
-		return e.say(toKeyJSON(k), fmt.Sprintf("%s (%s) signs", k.KID, k.Alg))
+		return e.say(toKeyJSON(k), signs(k))
 	})
+}
+
+func signs(k signkeys.Key) string { return fmt.Sprintf("%s (%s) signs", k.KID, k.Alg) }
+
+// withdraw makes other keys.
+func withdraw(e *Env, h *House) error {
+	k, withdrawn, err := h.Directory.WithdrawKeys(e.Ctx, directory.Command())
+	if err != nil {
+		return err
+	}
+	kids := make([]string, len(withdrawn))
+	for i, gone := range withdrawn {
+		kids[i] = gone.KID
+	}
+	done := signs(k)
+	if len(kids) > 0 {
+		done += "; withdrawn: " + strings.Join(kids, ", ")
+		e.Note("whoever fetched the keys before accepts what the withdrawn ones signed, and refuses what this one signs, until they fetch them again")
+	}
+	return e.say(struct {
+		keyJSON
+		Withdrawn []string `json:"withdrawn"`
+	}{toKeyJSON(k), kids}, done)
 }

@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/djauthy/djauthy/internal/db"
@@ -35,6 +36,16 @@ func TestWhoRotatesKeysStandsInTheHistory(t *testing.T) {
 		lines := keyLines(t, d)
 		if len(lines) != 1 || lines[0] != "changed "+k.KID+" command" {
 			t.Errorf("the history has %q", lines)
+		}
+		k, withdrawn, err := dir.WithdrawKeys(t.Context(), directory.Command())
+		dbtest.Check(t, err)
+		dbtest.Want(t, len(withdrawn), 3)
+		for _, gone := range withdrawn {
+			lines = append(lines, "deleted "+gone.KID+" command")
+		}
+		lines = append(lines, "changed "+k.KID+" command")
+		if got := keyLines(t, d); !slices.Equal(got, lines) {
+			t.Errorf("the history has %q, want %q", got, lines)
 		}
 	})
 }

@@ -51,6 +51,10 @@ var rightUses = map[string]func(context.Context, *directory.Directory, directory
 		_, err := d.RotateKeys(ctx, by)
 		return err
 	},
+	"WithdrawKeys": func(ctx context.Context, d *directory.Directory, by directory.Actor) error {
+		_, _, err := d.WithdrawKeys(ctx, by)
+		return err
+	},
 	"Revoke": func(ctx context.Context, d *directory.Directory, by directory.Actor) error {
 		_, err := d.Revoke(ctx, by, "djauthy.log.view", directory.Grantee{User: "ann@example.org"})
 		return err

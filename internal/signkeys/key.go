@@ -86,10 +86,23 @@ func scan(x *row, scan db.Scan) error {
 // latest first.
 func (r *Ring) rows(ctx context.Context) (all []row, err error) {
 	err = r.db.Read(ctx, func(tx *db.Tx) error {
-		all, err = db.All(tx, scan, `SELECT `+columns+` FROM signing_keys ORDER BY alg, state, id DESC`)
+		all, err = rows(tx)
 		return err
 	})
 	return all, err
+}
+
+func rows(tx *db.Tx) ([]row, error) {
+	return db.All(tx, scan, `SELECT `+columns+` FROM signing_keys ORDER BY alg, state, id DESC`)
+}
+
+// keysOf are the keys of rows.
+func keysOf(rows []row) []Key {
+	all := make([]Key, len(rows))
+	for i, x := range rows {
+		all[i] = x.Key
+	}
+	return all
 }
 
 // context is what a sealed private key is bound to: its row, its algorithm and its public key.

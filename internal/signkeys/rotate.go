@@ -34,6 +34,23 @@ func (r *Ring) Rotate(tx *db.Tx) (Key, error) {
 	return active, nil
 }
 
+// Withdraw removes all keys and makes others, as after a leak: what was signed before verifies no
+// more, by a ring a few seconds after the commit at the latest, and elsewhere once the keys are
+// fetched again. It returns the key that is active now, and those that were removed.
+func (r *Ring) Withdraw(tx *db.Tx) (active Key, withdrawn []Key, err error) {
+	before, err := rows(tx)
+	if err == nil {
+		_, err = tx.Exec(`DELETE FROM signing_keys`)
+	}
+	if err == nil {
+		active, err = r.turn(tx, ES256, false)
+	}
+	if err != nil {
+		return Key{}, nil, fmt.Errorf("withdraw keys: %w", err)
+	}
+	return active, keysOf(before), nil
+}
+
 // Run rotates keys that are due, until ctx ends. Any number of processes may run it on one
 // database. It makes no first key: the first use does.
 func (r *Ring) Run(ctx context.Context) error {

@@ -215,9 +215,5 @@ func (r *Ring) List(ctx context.Context) ([]Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list keys: %w", err)
 	}
-	all := make([]Key, len(rows))
-	for i, x := range rows {
-		all[i] = x.Key
-	}
-	return all, nil
+	return keysOf(rows), nil
 }

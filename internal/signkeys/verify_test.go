@@ -33,6 +33,50 @@ func TestATokenIsVerifiedAlsoAfterItsKeyHasRetired(t *testing.T) {
 	})
 }
 
+func TestOfWithdrawnKeysNothingIsLeft(t *testing.T) {
+	twoProcesses(t, func(t *testing.T, a, b *db.DB, c *dbtest.Clock) {
+		here, there := newRing(t, a, 1, quarter), newRing(t, b, 1, quarter)
+		var before []string
+		for range 2 { // by a key that is old by then, and by the active one
+			jwt, _ := signed(t, there)
+			before = append(before, jwt)
+			if len(before) == 1 {
+				rotate(t, b, there)
+				c.Advance(2 * time.Second)
+			}
+		}
+		was := published(t, there)
+		dbtest.Want(t, len(was.Keys), 3)
+		var active signkeys.Key
+		var withdrawn []signkeys.Key
+		dbtest.Check(t, a.Update(t.Context(), func(tx *db.Tx) (err error) {
+			active, withdrawn, err = here.Withdraw(tx)
+			return err
+		}))
+		for i, k := range withdrawn {
+			dbtest.Want(t, k.KID, was.Keys[i].KeyID)
+		}
+		late, _ := signed(t, there) // before it has read that
+		c.Advance(2 * time.Second)
+		for _, r := range []*signkeys.Ring{here, there} {
+			for _, jwt := range append(before, late) {
+				if claims, err := r.Verify(t.Context(), "at+jwt", jwt); !errors.Is(err, signkeys.ErrNotOurs) {
+					t.Errorf("%s, %v", claims, err)
+				}
+			}
+			set := published(t, r)
+			dbtest.Want(t, len(set.Keys), 2)
+			for _, k := range was.Keys {
+				dbtest.Want(t, len(set.Key(k.KeyID)), 0)
+			}
+			jwt, kid := signed(t, r)
+			dbtest.Want(t, kid, active.KID)
+			_, err := verify(jwt, set)
+			dbtest.Check(t, err)
+		}
+	})
+}
+
 func TestNoTokenVerifiesThatWasNotSignedHereAsSuch(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
 		r := newRing(t, d, 1, quarter)
