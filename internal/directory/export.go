@@ -11,6 +11,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/session"
 )
 
@@ -22,7 +23,9 @@ type Export struct {
 	Sessions []exportSession `json:"sessions"`
 	Groups   []string        `json:"groups"`
 	// Permissions are those that the user was granted, by themselves or by a group.
-	Permissions []string `json:"permissions"`
+	Permissions []string       `json:"permissions"`
+	Factors     []exportFactor `json:"factors"`
+	Devices     []exportDevice `json:"remembered_browsers"`
 
 	db *db.DB
 }
@@ -62,6 +65,22 @@ type exportSession struct {
 	Network  string        `json:"network"`
 	Agent    string        `json:"browser"`
 	Proofs   []exportProof `json:"proofs"`
+}
+
+// exportFactor is an authenticator without its secret.
+type exportFactor struct {
+	Factor   string     `json:"factor"`
+	Name     string     `json:"name"`
+	Model    string     `json:"model"`
+	Added    time.Time  `json:"added_at"`
+	LastUsed *time.Time `json:"last_used_at"`
+}
+
+type exportDevice struct {
+	Since   time.Time `json:"since"`
+	Expires time.Time `json:"expires_at"`
+	Network string    `json:"network"`
+	Agent   string    `json:"browser"`
 }
 
 type exportProof struct {
@@ -129,6 +148,9 @@ func (e *Export) read(tx *db.Tx, user accounts.UserID, d *Directory) error {
 	if e.Permissions, err = accounts.PermissionsOf(tx, u.ID); err != nil {
 		return err
 	}
+	if err := e.readFactors(tx, u.ID); err != nil {
+		return err
+	}
 	for _, a := range p.Accounts {
 		e.Accounts = append(e.Accounts, exportAccount{
 			Implementation: a.Addr.Implementation, Identifier: a.Addr.Identifier, Active: a.Active, Activated: maybe(a.Activated), LastUsed: maybe(a.LastUsed), Label: a.Label,
@@ -146,6 +168,21 @@ func (e *Export) read(tx *db.Tx, user accounts.UserID, d *Directory) error {
 		e.Sessions = append(e.Sessions, out)
 	}
 	return nil
+}
+
+func (e *Export) readFactors(tx *db.Tx, user accounts.UserID) error {
+	all, err := multifactor.Authenticators(tx, user)
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		e.Factors = append(e.Factors, exportFactor{string(a.Kind), a.Name, a.Model, a.Added(), maybe(a.LastUsed)})
+	}
+	devices, err := multifactor.Devices(tx, user)
+	for _, d := range devices {
+		e.Devices = append(e.Devices, exportDevice{d.ID.Time(), d.Expires, d.Client.Prefix, d.Client.Agent})
+	}
+	return err
 }
 
 // exportPage is how many lines of history are read at once.
