@@ -35,7 +35,7 @@ func (e *env) commands() *command.Env {
 		if err != nil {
 			return nil, err
 		}
-		return &command.House{Directory: h.directory, Signin: h.signin, Words: h.words, Keys: h.signkeys, PublicURL: h.cfg.PublicURL, Close: h.close}, nil
+		return &command.House{Directory: h.directory, Signin: h.signin, Access: h.access, Sites: h.sites, Words: h.words, Keys: h.signkeys, PublicURL: h.cfg.PublicURL, Close: h.close}, nil
 	}}
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/signkeys"
+	"github.com/djauthy/djauthy/internal/sites"
 	"github.com/djauthy/djauthy/internal/sweep"
 	"github.com/djauthy/djauthy/internal/words"
 	"github.com/djauthy/djauthy/templates"
@@ -46,6 +47,7 @@ type app struct {
 	federation *federation.Service
 	signin     *signin.Service
 	access     *access.Service
+	sites      *sites.Sites
 	services   *services.Service
 	signkeys   *signkeys.Ring
 	directory  *directory.Directory
@@ -134,6 +136,7 @@ func (h *app) wire(e *env) error {
 	h.signin = signin.New(h.db, h.outbox, codes, h.sessions, h.federation, h.keys, settings, h.log)
 	h.access = access.New(h.db, h.sessions, h.factors())
 	h.signin.Gate = h.access.Decide
+	h.sites = sites.New(h.cfg.PublicURL, h.cfg.Sites)
 	h.services = services.New(h.db, h.keys, services.Settings{Window: h.cfg.OTP.Window, SingleUse: h.cfg.OTP.SingleUse}, h.log)
 	h.services.Verified = h.metrics.Verify
 	h.signkeys = signkeys.New(h.db, h.keys, h.cfg.OAuth.RotateKeys, h.log)

@@ -96,6 +96,11 @@ func (s *Service) rules(tx *db.Tx, sess session.Session, things []multifactor.Th
 	if err != nil {
 		return nil, false, err
 	}
+	return s.rulesBy(tx, book, sess, things)
+}
+
+// rulesBy is rules by given levels.
+func (s *Service) rulesBy(tx *db.Tx, book *multifactor.Rules, sess session.Session, things []multifactor.Thing) (rules []multifactor.Rule, known bool, err error) {
 	known = true
 	for _, thing := range things {
 		if thing.Kind == multifactor.Begun || thing.Kind == multifactor.Enroll {

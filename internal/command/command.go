@@ -13,9 +13,11 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/djauthy/djauthy/internal/access"
 	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/signkeys"
+	"github.com/djauthy/djauthy/internal/sites"
 	"github.com/djauthy/djauthy/internal/terminal"
 	"github.com/djauthy/djauthy/internal/words"
 )
@@ -36,6 +38,8 @@ type Env struct {
 type House struct {
 	Directory *directory.Directory
 	Signin    *signin.Service
+	Access    *access.Service
+	Sites     *sites.Sites
 	Words     *words.Catalogue
 	Keys      *signkeys.Ring
 	PublicURL string

@@ -17,12 +17,13 @@ import (
 
 // Levels are the commands on factor levels.
 type Levels struct {
-	List   levelsList   `cmd:"" help:"List factor levels."`
-	Show   levelsShow   `cmd:"" help:"Show a factor level."`
-	Set    levelsSet    `cmd:"" help:"Make a factor level, or replace one as a whole."`
-	Delete levelsDelete `cmd:"" help:"Remove a factor level."`
-	Export levelsExport `cmd:"" help:"Print all factor levels as JSON, for apply."`
-	Apply  levelsApply  `cmd:"" help:"Set the factor levels of a file, all or none."`
+	List    levelsList    `cmd:"" help:"List factor levels."`
+	Show    levelsShow    `cmd:"" help:"Show a factor level."`
+	Set     levelsSet     `cmd:"" help:"Make a factor level, or replace one as a whole."`
+	Delete  levelsDelete  `cmd:"" help:"Remove a factor level."`
+	Export  levelsExport  `cmd:"" help:"Print all factor levels as JSON, for apply."`
+	Explain levelsExplain `cmd:"" help:"Say what the levels ask of a user for something, and why."`
+	Apply   levelsApply   `cmd:"" help:"Set the factor levels of a file, all or none."`
 }
 
 type levelsList struct{}

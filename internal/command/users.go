@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/signin"
 	"github.com/djauthy/djauthy/internal/terminal"
@@ -42,6 +43,19 @@ type userJSON struct {
 	LastLogin   *time.Time      `json:"last_login"`
 	Deactivated *time.Time      `json:"deactivated_at"`
 	Addresses   []string        `json:"addresses,omitempty"`
+	Sessions    []sessionJSON   `json:"sessions,omitempty"`
+	Groups      []string        `json:"groups,omitempty"`
+}
+
+// sessionJSON is a session as commands print it. Its number is a text: programs that read
+// numbers as floating point would round it.
+type sessionJSON struct {
+	Number   db.ID     `json:"number,string"`
+	Browser  string    `json:"browser"`
+	Network  string    `json:"network"`
+	Created  time.Time `json:"created"`
+	LastSeen time.Time `json:"last_seen"`
+	Expires  time.Time `json:"expires"`
 }
 
 func toJSON(p directory.Person) userJSON {
@@ -87,6 +101,8 @@ func (j userJSON) show(e *Env) error {
 		{"NAME", j.Name},
 		{"STATE", j.state()},
 		{"ADDRESSES", strings.Join(j.Addresses, ", ")},
+		{"GROUPS", strings.Join(j.Groups, ", ")},
+		{"SESSIONS", fmt.Sprint(len(j.Sessions))},
 		{"JOINED", terminal.Date(&j.Joined)},
 		{"LAST SIGN-IN", j.lastLogin()},
 	})
@@ -117,14 +133,19 @@ type usersShow struct{ target }
 
 // Run shows a user.
 func (c usersShow) Run(e *Env) error {
-	var p directory.Person
+	var p directory.Shown
 	if err := c.with(e, func(h *House) (err error) {
 		p, err = h.Directory.Show(e.Ctx, c.ID)
 		return err
 	}); err != nil {
 		return err
 	}
-	return toJSON(p).show(e)
+	j := toJSON(p.Person)
+	j.Groups = p.Groups
+	for _, x := range p.Sessions {
+		j.Sessions = append(j.Sessions, sessionJSON{x.ID, x.Client.Agent, x.Client.Prefix, x.Created(), x.LastSeen, x.Expires})
+	}
+	return j.show(e)
 }
 
 type usersAdd struct {

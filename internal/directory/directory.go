@@ -77,14 +77,23 @@ func person(tx *db.Tx, id accounts.UserID) (p Person, err error) {
 	return p, err
 }
 
-// Show returns a user, found as by Find, with their addresses.
-func (d *Directory) Show(ctx context.Context, text string) (p Person, err error) {
+// Shown is what an administrator is shown of a user.
+type Shown struct {
+	Profile
+	Groups []string
+}
+
+// Show returns a user, found as by Find, with their addresses, live sessions and groups.
+func (d *Directory) Show(ctx context.Context, text string) (p Shown, err error) {
 	err = d.DB.View(ctx, func(tx *db.Tx) error {
 		u, err := accounts.Lookup(tx, d.Discovery, text)
 		if err != nil {
 			return err
 		}
-		p, err = person(tx, u.ID)
+		if p.Profile, err = d.profile(tx, u.ID); err != nil {
+			return err
+		}
+		p.Groups, err = accounts.GroupsOf(tx, u.ID)
 		return err
 	})
 	return p, err

@@ -38,6 +38,43 @@ func (d *Directory) Level(ctx context.Context, name string) (multifactor.Level, 
 	return multifactor.Level{}, Unknown{"level", name}
 }
 
+// ThingsExist returns Unknown for a permission, group, action or app that does not exist.
+// Groups are found whatever their case.
+func (d *Directory) ThingsExist(ctx context.Context, things []multifactor.Thing) error {
+	return d.DB.View(ctx, func(tx *db.Tx) error {
+		for i, thing := range things {
+			if err := thingExists(tx, &things[i]); errors.Is(err, db.ErrNotFound) {
+				return Unknown{string(thing.Kind), thing.Name}
+			} else if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func thingExists(tx *db.Tx, thing *multifactor.Thing) error {
+	switch thing.Kind {
+	case multifactor.Permission:
+		return permissionExists(tx, thing.Name)
+	case multifactor.Group:
+		g, err := findGroup(tx, thing.Name)
+		thing.Name = g.Name
+		return err
+	case multifactor.Action:
+		if !slices.Contains(multifactor.Actions, thing.Name) {
+			return db.ErrNotFound
+		}
+	case multifactor.App: // of which nothing is known but that levels guard it
+		levels, err := multifactor.Guarding(tx, *thing)
+		if err == nil && len(levels) == 0 {
+			err = db.ErrNotFound
+		}
+		return err
+	}
+	return nil
+}
+
 // DeleteLevel removes a factor level: what it guarded is guarded by the others alone.
 func (d *Directory) DeleteLevel(ctx context.Context, by Actor, name string) error {
 	return d.administer(ctx, by, func(tx *db.Tx) error {
