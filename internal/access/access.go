@@ -1,7 +1,8 @@
 // Package access is the one gate: it says whether a session may do something, by the factor
-// levels and by what djauthy itself asks for, and what a person can prove to get on.
+// levels and by what djauthy itself asks for, and what a person can prove to get on; and it
+// hands sessions over to sites on other hosts.
 //
-// It owns no table and changes nothing. Sessions and their proofs are in session, the levels
+// It owns no table. Sessions and their proofs are in session, the levels
 // and how they decide in multifactor; how anything is proved is in signin.
 package access
 

@@ -1,5 +1,6 @@
-// Package session owns sessions, a signed-in browser each, and their proofs. Tables
-// sessions and proofs: no other package reads or removes their rows.
+// Package session owns sessions, a signed-in browser each, their proofs, and their cookies at
+// sites on other hosts. Tables sessions, proofs, site_sessions and handoffs: no other package
+// reads or removes their rows.
 //
 // A session holds proofs, never a level: code that requires a proof decides what counts.
 // The package does not know how anything is proved, and does not decide when to open a
@@ -107,13 +108,19 @@ func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
 		return Session{}, err
 	}
 	out.ID = db.ID(t.ID)
-	if !t.Matches(hash) || !out.User.Active {
+	return s.live(out, t.Matches(hash), tx.Now)
+}
+
+// live returns a session that was found, if its secret was right, it has not ended, and its
+// user is active.
+func (s *Store) live(x Session, right bool, now time.Time) (Session, error) {
+	switch {
+	case !right || !x.User.Active:
 		return Session{}, db.ErrNotFound
+	case s.ended(x, now):
+		return Session{ID: x.ID}, errEnded
 	}
-	if s.ended(out, tx.Now) {
-		return Session{}, errEnded
-	}
-	return out, nil
+	return x, nil
 }
 
 func (s *Store) along() string {
@@ -135,21 +142,26 @@ func (s *Store) Check(ctx context.Context, t seal.Token) (Session, error) {
 }
 
 // CheckAnd is Check, and reads more of a session in the same transaction.
-func (s *Store) CheckAnd(ctx context.Context, t seal.Token, more func(*db.Tx, Session) error) (out Session, err error) {
+func (s *Store) CheckAnd(ctx context.Context, t seal.Token, more func(*db.Tx, Session) error) (Session, error) {
+	return s.check(ctx, t, more, func(tx *db.Tx) (Session, error) { return s.Find(tx, t) })
+}
+
+func (s *Store) check(ctx context.Context, t seal.Token, more func(*db.Tx, Session) error, find func(*db.Tx) (Session, error)) (out Session, err error) {
 	if t.ID == 0 {
 		return out, db.ErrNotFound
 	}
 	var now time.Time
 	err = s.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		now = tx.Now
-		if out, err = s.Find(tx, t); err != nil {
+		if out, err = find(tx); err != nil {
 			return err
 		}
 		return more(tx, out)
 	})
 	switch {
 	case errors.Is(err, errEnded):
-		s.record(lastSeen{db.ID(t.ID), now, true})
+		s.record(lastSeen{out.ID, now, true})
+		out = Session{}
 	case err == nil && (now.Sub(out.LastSeen) >= s.Settings.Idle/60 || out.LastSeen.After(now.Add(db.Skew))):
 		s.record(lastSeen{out.ID, now, false})
 	}

@@ -90,6 +90,7 @@ func (s *Sweeper) sweeps() []db.Sweep {
 		db.SweepOld("authenticators", accounts.UndoFor, multifactor.SweepAuthenticators),
 		db.SweepOld("challenges", time.Hour, multifactor.SweepChallenges),
 		db.SweepOld("enrolment_links", multifactor.LinksKept, multifactor.SweepEnrolmentLinks),
+		db.SweepOld("handoffs", session.HandoffLife, session.SweepHandoffs),
 		db.SweepOld("devices", multifactor.RememberFor, multifactor.SweepDevices),
 		db.SweepOld("issuers", federation.Kept, federation.Sweep),
 		db.SweepOld("keys", signkeys.Kept, signkeys.Sweep),

@@ -1,0 +1,93 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/seal"
+)
+
+// HandoffLife is how long a session may be on its way to a site.
+const HandoffLife = time.Minute
+
+// Handoff is a session on its way to a site.
+type Handoff struct {
+	Origin  string
+	Browser []byte // hash of what the browser keeps at the site
+	Address string // where the person wanted to go there
+}
+
+// NewHandoff makes the code with which a session is taken over at a site: once, in one
+// browser, within HandoffLife.
+func NewHandoff(tx *db.Tx, in db.ID, h Handoff) (seal.Token, error) {
+	t := seal.NewToken(int64(tx.NewID()))
+	_, err := tx.Exec(`INSERT INTO handoffs (id, secret_hash, session_id, origin, browser, address) VALUES ($1, $2, $3, $4, $5, $6)`,
+		t.ID, t.Hash(), in, h.Origin, h.Browser, h.Address)
+	return t, err
+}
+
+// EnterSite takes a session over at a site and returns the token of its cookie there, and
+// where the person wanted to go. The code is used up, whoever shows it; ok is false if it is
+// not good: used before, late, of another site or browser, or of a session that has ended.
+func (s *Store) EnterSite(tx *db.Tx, code seal.Token, origin string, browser []byte) (t seal.Token, address string, expires time.Time, ok bool, err error) {
+	var hash, wanted []byte
+	var at string
+	var in db.ID
+	err = tx.Get(`DELETE FROM handoffs WHERE id = $1 RETURNING secret_hash, session_id, origin, browser, address`, code.ID).Scan(&hash, &in, &at, &wanted, &address)
+	if errors.Is(err, db.ErrNotFound) {
+		return t, "", expires, false, nil
+	}
+	if err != nil {
+		return t, "", expires, false, err
+	}
+	late := tx.Now.Sub(db.ID(code.ID).Time()) > HandoffLife
+	if !code.Matches(hash) || at != origin || !seal.Equal(wanted, browser) || late {
+		return t, "", expires, false, nil
+	}
+	var sess Session
+	if err = tx.Get(`SELECT last_seen_at, expires_at FROM sessions WHERE id = $1`, in).Scan(&sess.LastSeen, &sess.Expires); errors.Is(err, db.ErrNotFound) || err == nil && s.ended(sess, tx.Now) {
+		return t, "", expires, false, nil
+	} else if err != nil {
+		return t, "", expires, false, err
+	}
+	if _, err := tx.Exec(`DELETE FROM site_sessions WHERE session_id = $1 AND origin = $2`, in, origin); err != nil { // one of a browser
+		return t, "", expires, false, err
+	}
+	t = seal.NewToken(int64(tx.NewID()))
+	_, err = tx.Exec(`INSERT INTO site_sessions (id, secret_hash, session_id, origin) VALUES ($1, $2, $3, $4)`, t.ID, t.Hash(), in, origin)
+	return t, address, sess.Expires, true, err
+}
+
+// FindAt returns the session of a cookie of a site. It returns db.ErrNotFound as Find does.
+func (s *Store) FindAt(tx *db.Tx, t seal.Token, origin string) (out Session, err error) {
+	if t.ID == 0 {
+		return out, db.ErrNotFound
+	}
+	var hash []byte
+	err = tx.Get(`SELECT x.secret_hash, s.id, s.account_id, s.last_seen_at, s.expires_at, s.prefix, s.agent, `+s.along()+`, `+accounts.BriefColumns+`
+		FROM site_sessions x JOIN sessions s ON s.id = x.session_id `+accounts.JoinUser+` WHERE x.id = $1 AND x.origin = $2`, t.ID, origin).
+		Scan(append([]any{&hash, &out.ID, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &out.Along}, out.User.Brief()...)...)
+	if err != nil {
+		return Session{}, err
+	}
+	return s.live(out, t.Matches(hash), tx.Now)
+}
+
+// CheckAt is CheckAnd for a cookie of a site.
+func (s *Store) CheckAt(ctx context.Context, t seal.Token, origin string, more func(*db.Tx, Session) error) (Session, error) {
+	return s.check(ctx, t, more, func(tx *db.Tx) (Session, error) { return s.FindAt(tx, t, origin) })
+}
+
+// LeaveSite ends a session at a site alone.
+func LeaveSite(tx *db.Tx, t seal.Token, origin string) error {
+	_, err := tx.Exec(`DELETE FROM site_sessions WHERE id = $1 AND secret_hash = $2 AND origin = $3`, t.ID, t.Hash(), origin)
+	return err
+}
+
+// SweepHandoffs removes up to limit codes made before the given time.
+func SweepHandoffs(tx *db.Tx, before time.Time, limit int) (int64, error) {
+	return tx.Exec(`DELETE FROM handoffs WHERE id IN (SELECT id FROM handoffs WHERE id < $1 ORDER BY id LIMIT $2`+tx.SkipLocked()+`)`, db.FirstID(before), limit)
+}
