@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"internal/signin", "internal/access", "internal/directory", "internal/check"},
 	{"internal/door", "internal/sweep"},
 	{"internal/page", "internal/ungleichotp", "internal/bus"},
-	{"internal/web", "internal/command"},
+	{"internal/web", "internal/forward", "internal/command"},
 	{"client/otp"},
 	{"client/otp/fiberotp", "client/otp/bus"},
 	{"cmd/djauthy"},
@@ -41,8 +41,8 @@ var only = map[string][]string{
 	"github.com/jackc/pgx/v5":     {"internal/db"},
 	"modernc.org/sqlite":          {"internal/db"},
 	"modernc.org/libc":            {"internal/db"},
-	"github.com/gofiber/fiber/v2": {"internal/door", "internal/page", "internal/web", "internal/ungleichotp", "cmd/djauthy", "client/otp/fiberotp"},
-	"net/http":                    {"internal/door", "internal/page", "internal/web", "internal/ungleichotp", "internal/metrics", "internal/delivery", "internal/fetch", "internal/federation", "cmd/djauthy", "client/otp", "client/otp/fiberotp"},
+	"github.com/gofiber/fiber/v2": {"internal/door", "internal/page", "internal/web", "internal/forward", "internal/ungleichotp", "cmd/djauthy", "client/otp/fiberotp"},
+	"net/http":                    {"internal/door", "internal/page", "internal/web", "internal/forward", "internal/ungleichotp", "internal/metrics", "internal/delivery", "internal/fetch", "internal/federation", "cmd/djauthy", "client/otp", "client/otp/fiberotp"},
 }
 
 func TestImportsPointDown(t *testing.T) {

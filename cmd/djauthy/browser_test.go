@@ -227,3 +227,8 @@ func outsideAddress() net.IP {
 	}
 	return nil
 }
+
+// probe asks /forward-auth as a proxy does for a request that is no navigation.
+func (b *browser) probe() answer {
+	return b.do(http.MethodGet, "/forward-auth", "", "", map[string]string{"Sec-Fetch-Mode": "cors"})
+}

@@ -89,7 +89,7 @@ func TestTheHostOfTheTargetCountsAndNoHostIsNone(t *testing.T) {
 func TestEveryPageIsForItsOwnHost(t *testing.T) {
 	t.Parallel()
 	s := start(t, "DJAUTHY_EMAIL_HOST=") // the mailbox page exists
-	other := map[string]int{"/forward-auth": 401, "/static/:hash/:name": 404, "/healthz": 200, "/readyz": 200, "/.well-known/jwks.json": 200, "/mailbox": 404, "/mailbox/:number": 404, "/metrics": 404}
+	other := map[string]int{"/forward-auth": 302, "/static/:hash/:name": 404, "/healthz": 200, "/readyz": 200, "/.well-known/jwks.json": 200, "/mailbox": 404, "/mailbox/:number": 404, "/metrics": 404}
 	pages := append(s.house.routes(t), listed{"GET", "", "/nowhere?a=b&c=d", anyone}, listed{"PUT", "", "/login", anyone}, listed{"POST", "", "/healthz", anyone})
 	for _, r := range pages {
 		b := s.browser(t)

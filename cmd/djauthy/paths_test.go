@@ -147,7 +147,8 @@ func TestALoginIsASignUpThatHoldsNothingUntilItIsProved(t *testing.T) {
 func TestForwardAuthTellsAProxyWhoItIs(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	stranger := s.browser(t).get("/forward-auth").want(t, http.StatusUnauthorized, "")
+	s.browser(t).get("/forward-auth").want(t, http.StatusFound, s.public.String()+"/login")
+	stranger := s.browser(t).do(http.MethodGet, "/forward-auth", "", "", map[string]string{"Sec-Fetch-Mode": "cors"}).want(t, http.StatusUnauthorized, "")
 	if stranger.header.Get("Remote-User") != "" {
 		t.Error("a stranger has a name")
 	}
@@ -163,7 +164,7 @@ func TestForwardAuthTellsAProxyWhoItIs(t *testing.T) {
 	for _, bad := range []string{"", "x", aToken, p.cookies["djauthy"] + "a", strings.ToUpper(p.cookies["djauthy"]), p.cookies["djauthy_attempt"], p.cookies["djauthy_browser"]} {
 		q := s.browser(t)
 		q.cookies["djauthy"] = bad
-		q.get("/forward-auth").want(t, http.StatusUnauthorized, "")
+		q.probe().want(t, http.StatusUnauthorized, "")
 	}
 }
 

@@ -81,6 +81,7 @@ var uses = map[string]use{
 	"GET /account/delete":               {signedIn, "/account/delete"},
 	"POST /account/delete":              {signedIn, "/account/delete"},
 	"GET /forward-auth":                 {anyone, "/forward-auth"},
+	"GET /login/site":                   {anyone, "/login/site"},
 	"GET /static/:hash/:name":           {anyone, "/static/x/djauthy.css"},
 	"GET /healthz":                      {anyone, "/healthz"},
 	"GET /readyz":                       {anyone, "/readyz"},

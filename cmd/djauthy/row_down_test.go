@@ -186,6 +186,7 @@ func TestRow62_AFullDiskAnswers503AndLosesNothing(t *testing.T) {
 	t.Cleanup(mail.close)
 	s := startWith(t, dir, mail)
 	person, id := s.person(t)
+	person.get("/forward-auth").want(t, http.StatusOK, "") // which makes the signing key
 	waiting := s.browser(t)
 	l := waiting.ask(anID())
 	s.sent(t)

@@ -132,7 +132,7 @@ func TestRow20_SigningOutEndsTheSessionOnTheServer(t *testing.T) {
 	if b.cookies["djauthy"] != "" {
 		t.Error("the browser keeps its session cookie")
 	}
-	if old.in() || old.get("/forward-auth").status != http.StatusUnauthorized {
+	if old.in() || old.probe().status != http.StatusUnauthorized {
 		t.Error("the old cookie is still signed in")
 	}
 	if b.cookies["djauthy_browser"] == "" {
@@ -213,7 +213,7 @@ func TestRow22_DeactivatingOrDeletingAUserEndsTheirSessionsAtOnce(t *testing.T) 
 			waiting := s.browser(t)
 			l := waiting.ask(id)
 			s.must(t, "users", verb, id)
-			b.get("/forward-auth").want(t, http.StatusUnauthorized, "")
+			b.probe().want(t, http.StatusUnauthorized, "")
 			if b.in() {
 				t.Errorf("signed in after users %s", verb)
 			}

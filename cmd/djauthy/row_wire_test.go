@@ -126,7 +126,7 @@ func TestRow36_EveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 		answers := map[string]answer{
 			"/login": b.get("/login"), "/account": b.get("/account"), "404": b.get("/nowhere"), "405": b.do(http.MethodPut, "/login", "", "", nil), "static": b.get(static),
 			"403": b.do(http.MethodPost, "/login", formKind, "", map[string]string{"Sec-Fetch-Site": "cross-site"}),
-			"410": b.submit("1"), "422": b.post("/login", "id", "x"), "303": b.get("/"), "401": s.browser(t).get("/forward-auth"), "health": b.get("/healthz"),
+			"410": b.submit("1"), "422": b.post("/login", "id", "x"), "303": b.get("/"), "401": s.browser(t).probe(), "health": b.get("/healthz"),
 			"413":     b.do(http.MethodPost, "/login", formKind, strings.Repeat("a", 70<<10), nil),
 			"431":     b.do(http.MethodGet, "/login", "", "", map[string]string{"X": strings.Repeat("a", 33<<10)}),
 			"unknown": b.do("BREW", "/login", "", "", nil),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/forward"
 	"github.com/djauthy/djauthy/internal/page"
 	"github.com/djauthy/djauthy/internal/resident"
 	"github.com/djauthy/djauthy/internal/ungleichotp"
@@ -126,7 +127,8 @@ func (h *app) handler() (*door.Door, error) {
 	if err := site.Prepare(); err != nil {
 		return nil, err
 	}
-	return d, site.Open(h.pages().Routes(site)...)
+	asked := &forward.Server{Access: h.access, Sites: h.sites, Keys: h.signkeys}
+	return d, site.Open(append(asked.Routes(site), h.pages().Routes(site)...)...)
 }
 
 // pages are the pages for people.

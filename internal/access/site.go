@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
@@ -77,7 +78,9 @@ func (v Visit) things(groups []string) (all []multifactor.Thing, member bool) {
 	}
 	member = true
 	for _, oneOf := range v.Groups {
-		mine := slices.DeleteFunc(slices.Clone(oneOf), func(g string) bool { return !slices.Contains(groups, g) })
+		mine := slices.DeleteFunc(slices.Clone(groups), func(g string) bool {
+			return !slices.ContainsFunc(oneOf, func(name string) bool { return strings.EqualFold(name, g) })
+		})
 		member = member && len(mine) > 0
 		for _, name := range mine {
 			all = append(all, multifactor.Thing{Kind: multifactor.Group, Name: name})

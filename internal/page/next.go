@@ -11,11 +11,22 @@ import (
 	"github.com/djauthy/djauthy/internal/door"
 )
 
-// WayBack is the requested way back as a URI reference of this server, "" if there is none.
+// WayBack is the requested way back as a URI reference of this server, "" if there is none. An
+// address of a site on another host becomes the path that leads there.
 // A refused one is logged.
 func (s *Site) WayBack(c *fiber.Ctx, requested string) string {
+	return s.WayBackBy(c, requested, "")
+}
+
+// WayBackBy is WayBack with what a hand-off to a site is bound to.
+func (s *Site) WayBackBy(c *fiber.Ctx, requested, bind string) string {
 	if requested == "" {
 		return ""
+	}
+	if s.Elsewhere != nil && (strings.HasPrefix(requested, "http") || strings.HasPrefix(requested, LeadsToSite)) {
+		if local := s.Elsewhere(requested, bind); local != "" {
+			return local
+		}
 	}
 	next, refusal := door.LocalPath(requested)
 	if refusal != "" {
@@ -24,6 +35,17 @@ func (s *Site) WayBack(c *fiber.Ctx, requested string) string {
 		}
 	}
 	return next
+}
+
+// LeadsToSite begins the local path that leads on to a site on another host.
+const LeadsToSite = "/login/site?"
+
+// SiteOrigin is the origin of the site on another host to which a way back leads, or "".
+func (s *Site) SiteOrigin(next string) string {
+	if s.OriginOf == nil || !strings.HasPrefix(next, LeadsToSite) {
+		return ""
+	}
+	return s.OriginOf(next)
 }
 
 // LeadsOut reports whether a way back leads to an app, which may redirect to
@@ -44,6 +66,35 @@ func LoginFor(next string) string {
 		return "/login"
 	}
 	return "/login?next=" + strings.ReplaceAll(url.QueryEscape(next), "+", "%20")
+}
+
+// Escaped is a text for a query. Slashes and colons stay, for those who read addresses.
+func Escaped(text string) string {
+	return escapes.Replace(url.QueryEscape(text))
+}
+
+var escapes = strings.NewReplacer("+", "%20", "%2F", "/", "%3A", ":")
+
+// StepUp is the address of a step-up for levels and actions that leads back to next. way
+// chooses a way, "" leaves the choice.
+func StepUp(levels, actions []string, way, next string) string {
+	var query []string
+	for _, name := range levels {
+		query = append(query, "level="+url.QueryEscape(name))
+	}
+	for _, name := range actions {
+		query = append(query, "action="+url.QueryEscape(name))
+	}
+	if way != "" {
+		query = append(query, "way="+url.QueryEscape(way))
+	}
+	if next != "" {
+		query = append(query, "next="+strings.ReplaceAll(url.QueryEscape(next), "+", "%20"))
+	}
+	if len(query) == 0 {
+		return "/step-up"
+	}
+	return "/step-up?" + strings.Join(query, "&")
 }
 
 // Query is the request's query as it was sent.

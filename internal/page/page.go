@@ -45,6 +45,11 @@ type Site struct {
 	Options  Options
 	Now      func() time.Time
 	Door     *door.Door
+	// Elsewhere returns the local path that leads on to an absolute address where people may
+	// come back to, or checks one that begins with LeadsToSite; "": they may not.
+	Elsewhere func(address, bind string) string
+	// OriginOf is the origin of the site to which such a path leads, or "".
+	OriginOf func(next string) string
 
 	views       *views
 	files       *files

@@ -69,8 +69,8 @@ func (s *signIn) hasPasskeys() bool {
 
 // allow lets the sign-in page's form lead to providers, and its script ask for the options of
 // passkeys.
-func (s *signIn) allow(c *fiber.Ctx) {
-	door.AllowFormTo(c, s.signin.Federation.Origins())
+func (s *signIn) allow(c *fiber.Ctx, more ...string) {
+	door.AllowFormTo(c, append(more, s.signin.Federation.Origins()...))
 	if s.hasPasskeys() {
 		door.AllowFetch(c)
 	}
@@ -92,11 +92,20 @@ func (s *signIn) showLogin(c *fiber.Ctx) error {
 	if len(c.Context().QueryArgs().QueryString()) == 0 && s.Door.Cookie(c, door.SessionCookie) == "" {
 		return s.cachedLogin(c)
 	}
-	if _, err := s.Session(c); err != nil {
+	sess, err := s.Session(c)
+	if err != nil {
 		return err
 	}
+	requested := door.RequestedNext(page.Query(c))
+	next := s.WayBackBy(c, requested, c.Query("bind"))
+	if sess.ID != 0 && strings.HasPrefix(next, page.LeadsToSite) && strings.HasPrefix(requested, "http") {
+		return c.Redirect(next, http.StatusSeeOther)
+	}
 	p := s.loginPage(c, "/login")
-	p.Next = s.WayBack(c, door.RequestedNext(page.Query(c)))
+	p.Next = next
+	if origin := s.SiteOrigin(next); origin != "" { // to which a sign-in by a passkey redirects
+		s.allow(c, origin)
+	}
 	p.Buttons = s.buttons(p.Next)
 	switch c.Query("done") {
 	case "signed_out":

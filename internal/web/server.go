@@ -107,7 +107,6 @@ func (s *Server) Routes(site *page.Site) []page.Route {
 		page.Post("/login/passkey", page.Anybody, in.postPasskeyLogin),
 		page.Post("/language", page.Anybody, in.postLanguage),
 		page.Post("/logout", page.Anybody, in.postLogout),
-		page.Get("/forward-auth", page.AnyHost, here.forwardAuth),
 		page.Get("/healthz", page.AnyHost, func(c *fiber.Ctx) error { return c.SendString("ok\n") }),
 		page.Get("/readyz", page.AnyHost, here.ready),
 		page.Get("/.well-known/jwks.json", page.AnyHost, here.showKeys),

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,26 +65,7 @@ func (w wanted) things() (all []multifactor.Thing) {
 
 // address is the step-up's own; way chooses a way, "" leaves the choice.
 func (w wanted) address(way string) string {
-	query := []string{}
-	add := func(name, value string) {
-		query = append(query, name+"="+strings.ReplaceAll(url.QueryEscape(value), "+", "%20"))
-	}
-	for _, name := range w.levels {
-		add("level", name)
-	}
-	for _, name := range w.actions {
-		add("action", name)
-	}
-	if way != "" {
-		add("way", way)
-	}
-	if w.next != "" {
-		add("next", w.next)
-	}
-	if len(query) == 0 {
-		return "/step-up"
-	}
-	return "/step-up?" + strings.Join(query, "&")
+	return page.StepUp(w.levels, w.actions, way, w.next)
 }
 
 // toStepUp leads to a step-up for an action, which leads back to next.
@@ -152,7 +132,11 @@ func (s *signIn) stepUp(c *fiber.Ctx, w wanted, way, problem string) error {
 	if err := s.fill(c, &p, out, w, way); err != nil {
 		return err
 	}
-	door.AllowFormTo(c, s.signin.Federation.Origins())
+	if s.LeadsOut(w.next) {
+		door.AllowFormRedirects(c)
+	} else {
+		door.AllowFormTo(c, s.signin.Federation.Origins())
+	}
 	return s.Write(c, "account/step_up.html", p)
 }
 
