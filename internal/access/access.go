@@ -159,6 +159,9 @@ func (s *Service) held(tx *db.Tx, sess session.Session, things []multifactor.Thi
 			held = append(held, heldBy(p))
 		}
 	}
+	if sess.Bound {
+		held = append(held, multifactor.Held{Way: multifactor.Way{Factors: []multifactor.Factor{multifactor.Bound}}, Verified: sess.Created(), Expires: sess.Expires})
+	}
 	return held, nil
 }
 

@@ -151,6 +151,9 @@ func (d *Directory) keepsAdministrators(tx *db.Tx, rules *multifactor.Rules) err
 		if err != nil {
 			return err
 		}
+		if d.Factors.Has[multifactor.Bound] { // of which nobody enrolls anything
+			ways = append(ways, multifactor.Way{Factors: []multifactor.Factor{multifactor.Bound}})
+		}
 		if last = multifactor.Decide(asked, ways, nil, tx.Now); len(last.Enroll) == 0 {
 			return nil
 		}

@@ -69,9 +69,6 @@ func (s Server) Ways(tx *db.Tx, user accounts.UserID) (all []Way, err error) {
 			all = append(all, a.Way())
 		}
 	}
-	if s.Has[Bound] {
-		all = append(all, Way{Factors: []Factor{Bound}})
-	}
 	return all, err
 }
 

@@ -52,6 +52,8 @@ type Session struct {
 	Expires  time.Time          // at the latest
 	Client   audit.Client
 	Along    string // what the Store's Along was
+	// Bound: it is bound to a key of the device, and its cookie alone opens nothing.
+	Bound bool
 }
 
 // Created is when the person signed in.
@@ -102,12 +104,13 @@ func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
 		return out, db.ErrNotFound
 	}
 	var hash []byte
-	err = tx.Get(`SELECT secret_hash, account_id, last_seen_at, expires_at, prefix, agent, `+s.along()+`, `+accounts.BriefColumns+` FROM sessions s `+accounts.JoinUser+` WHERE s.id = $1`, t.ID).
-		Scan(append([]any{&hash, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &out.Along}, out.User.Brief()...)...)
+	var bound int64
+	err = tx.Get(`SELECT secret_hash, account_id, last_seen_at, expires_at, prefix, agent, bound_at, `+s.along()+`, `+accounts.BriefColumns+` FROM sessions s `+accounts.JoinUser+` WHERE s.id = $1`, t.ID).
+		Scan(append([]any{&hash, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &bound, &out.Along}, out.User.Brief()...)...)
 	if err != nil {
 		return Session{}, err
 	}
-	out.ID = db.ID(t.ID)
+	out.ID, out.Bound = db.ID(t.ID), bound > 0
 	return s.live(out, t.Matches(hash), tx.Now)
 }
 
@@ -175,8 +178,11 @@ const maxListed = 500
 // maxListed. Their User is empty.
 func (s *Store) Of(tx *db.Tx, user accounts.UserID) (live []Session, err error) {
 	all, err := db.All(tx, func(x *Session, scan db.Scan) error {
-		return scan(&x.ID, &x.Account, &x.LastSeen, &x.Expires, &x.Client.Prefix, &x.Client.Agent)
-	}, `SELECT id, account_id, last_seen_at, expires_at, prefix, agent FROM sessions WHERE user_id = $1 ORDER BY id DESC LIMIT $2`, user, maxListed)
+		var bound int64
+		err := scan(&x.ID, &x.Account, &x.LastSeen, &x.Expires, &x.Client.Prefix, &x.Client.Agent, &bound)
+		x.Bound = bound > 0
+		return err
+	}, `SELECT id, account_id, last_seen_at, expires_at, prefix, agent, bound_at FROM sessions WHERE user_id = $1 ORDER BY id DESC LIMIT $2`, user, maxListed)
 	for _, x := range all {
 		if !s.ended(x, tx.Now) {
 			live = append(live, x)

@@ -67,12 +67,14 @@ func (s *Store) FindAt(tx *db.Tx, t seal.Token, origin string) (out Session, err
 		return out, db.ErrNotFound
 	}
 	var hash []byte
-	err = tx.Get(`SELECT x.secret_hash, s.id, s.account_id, s.last_seen_at, s.expires_at, s.prefix, s.agent, `+s.along()+`, `+accounts.BriefColumns+`
+	var bound int64
+	err = tx.Get(`SELECT x.secret_hash, s.id, s.account_id, s.last_seen_at, s.expires_at, s.prefix, s.agent, s.bound_at, `+s.along()+`, `+accounts.BriefColumns+`
 		FROM site_sessions x JOIN sessions s ON s.id = x.session_id `+accounts.JoinUser+` WHERE x.id = $1 AND x.origin = $2`, t.ID, origin).
-		Scan(append([]any{&hash, &out.ID, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &out.Along}, out.User.Brief()...)...)
+		Scan(append([]any{&hash, &out.ID, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &bound, &out.Along}, out.User.Brief()...)...)
 	if err != nil {
 		return Session{}, err
 	}
+	out.Bound = bound > 0
 	return s.live(out, t.Matches(hash), tx.Now)
 }
 
