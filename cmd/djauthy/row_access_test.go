@@ -72,6 +72,8 @@ var uses = map[string]use{
 	"POST /account/factors/forget":      {signedIn, "/account/factors/forget"},
 	"GET /account/factors/link/:token":  {signedIn, "/account/factors/link/" + aToken},
 	"POST /account/factors/link/:token": {signedIn, "/account/factors/link/" + aToken},
+	"POST /session/bind":                {anyone, "/session/bind"},
+	"POST /session/refresh":             {anyone, "/session/refresh"},
 	"GET /login/passkey":                {anyone, "/login/passkey"},
 	"POST /login/passkey":               {anyone, "/login/passkey"},
 	"GET /step-up":                      {signedIn, "/step-up"},

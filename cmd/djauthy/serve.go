@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/djauthy/djauthy/internal/access"
+	"github.com/djauthy/djauthy/internal/boundkey"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/forward"
@@ -128,15 +130,18 @@ func (h *app) handler() (*door.Door, error) {
 		return nil, err
 	}
 	asked := &forward.Server{Access: h.access, Sites: h.sites, Keys: h.signkeys}
-	return d, site.Open(append(asked.Routes(site), h.pages().Routes(site)...)...)
+	return d, site.Open(append(asked.Routes(site), h.pages(d).Routes(site)...)...)
 }
 
 // pages are the pages for people.
-func (h *app) pages() *web.Server {
+func (h *app) pages(d *door.Door) *web.Server {
 	c := h.cfg
 	s := &web.Server{
 		DB: h.db, Signin: h.signin, Access: h.access, Directory: h.directory, Discovery: h.discovery, Keys: h.signkeys, Submitted: h.metrics.Submitted,
 		Manual: c.Mode == "manual",
+	}
+	if h.binds() {
+		s.Binding = &access.Binding{Binder: boundkey.New(h.keys.MAC("bound session")), PublicURL: c.PublicURL, Cookie: d.CookieName(door.BoundCookie), Static: "/static"}
 	}
 	for _, p := range c.Providers {
 		s.Providers = append(s.Providers, p.Name)

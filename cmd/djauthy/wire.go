@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 
 	"github.com/djauthy/djauthy/internal/store"
 
@@ -178,13 +179,19 @@ func (h *app) relying() multifactor.Relying {
 	return r
 }
 
+// binds reports whether sessions are bound to keys of their devices, where browsers can:
+// they do it under https alone.
+func (h *app) binds() bool {
+	return h.cfg.Session.BindDevice && strings.HasPrefix(h.cfg.PublicURL, "https:")
+}
+
 // factors are the factors that this server has.
 func (h *app) factors() multifactor.Server {
 	domain := h.relying().ID != ""
 	s := multifactor.Server{Providers: h.discovery.Providers, Has: map[multifactor.Factor]bool{
 		accounts.Email: true, accounts.Jabber: h.cfg.Jabber.ID != "", multifactor.AnyCode: true,
 		accounts.OpenID: h.cfg.OpenID.AnyIssuer, accounts.OAuth: false,
-		multifactor.TOTP: true, multifactor.Recovery: true, multifactor.Passkey: domain, multifactor.VerifiedPasskey: domain,
+		multifactor.TOTP: true, multifactor.Recovery: true, multifactor.Passkey: domain, multifactor.VerifiedPasskey: domain, multifactor.Bound: h.binds(),
 	}}
 	for _, hook := range h.cfg.Hooks {
 		s.Has[multifactor.Factor(hook.Name)] = true

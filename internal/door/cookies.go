@@ -17,6 +17,8 @@ const (
 	BrowserCookie = "djauthy_browser"
 	AskedCookie   = "djauthy_asked"
 	MergeCookie   = "djauthy_merge"
+	// BoundCookie is the short-lived one of a session that is bound to a key of the device.
+	BoundCookie = "djauthy_bound"
 	// DeviceCookie is that of a browser in which a second factor is not asked for again.
 	DeviceCookie = "djauthy_device"
 	// AddCookie keeps the address to add during a step-up.
@@ -31,6 +33,9 @@ func (d *Door) cookieName(name string) string {
 	}
 	return name
 }
+
+// CookieName is the full name of one of our cookies.
+func (d *Door) CookieName(name string) string { return d.cookieName(name) }
 
 // Cookie returns the value of one of our cookies, "" if there is none.
 func (d *Door) Cookie(c *fiber.Ctx, name string) string { return c.Cookies(d.cookieName(name)) }

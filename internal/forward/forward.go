@@ -78,7 +78,7 @@ func (f *forward) auth(c *fiber.Ctx) error {
 	}
 	ask := access.Visit{Cookie: door.SiteToken(c, door.SiteCookie, v.origin), Origin: v.origin, Levels: v.target.Access.Levels, Groups: v.target.Access.Groups}
 	if v.own {
-		ask.Cookie, ask.Origin = f.Door.Token(c, door.SessionCookie), ""
+		ask.Cookie, ask.Origin = f.SessionToken(c), ""
 	}
 	if level := c.Query("level"); level != "" {
 		ask.Levels = append([]string{level}, ask.Levels...)
@@ -324,7 +324,7 @@ func (f *forward) toSite(c *fiber.Ctx) error {
 	if err != nil || len(sum) != sha256.Size {
 		return c.Redirect(site.Origin+"/.djauthy/enter?to="+page.Escaped(to), http.StatusSeeOther)
 	}
-	code, ok, err := f.access.Handoff(c.UserContext(), f.Door.Token(c, door.SessionCookie), session.Handoff{Origin: site.Origin, Browser: sum, Address: to})
+	code, ok, err := f.access.Handoff(c.UserContext(), f.SessionToken(c), session.Handoff{Origin: site.Origin, Browser: sum, Address: to})
 	if err != nil {
 		return err
 	}

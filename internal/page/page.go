@@ -15,6 +15,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/words"
@@ -45,6 +46,9 @@ type Site struct {
 	Options  Options
 	Now      func() time.Time
 	Door     *door.Door
+	// Holds reports whether the short-lived cookie of a bound session is good; nil: no session
+	// is bound to a key of its device.
+	Holds func(session db.ID, cookie string) bool
 	// Elsewhere returns the local path that leads on to an absolute address where people may
 	// come back to, or checks one that begins with LeadsToSite; "": they may not.
 	Elsewhere func(address, bind string) string

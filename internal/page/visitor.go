@@ -9,6 +9,7 @@ import (
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/door"
+	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/session"
 	"github.com/djauthy/djauthy/internal/words"
 )
@@ -29,10 +30,31 @@ func (s *Site) Session(c *fiber.Ctx) (session.Session, error) {
 	if errors.Is(err, db.ErrNotFound) {
 		err = nil
 	}
+	if sess.Bound && !s.holds(c, sess) { // a cookie without its device
+		sess = session.Session{}
+	}
 	if err == nil {
 		c.Locals(sessionKey, sess)
 	}
 	return sess, err
+}
+
+// holds reports whether the browser has the short-lived cookie of its bound session.
+func (s *Site) holds(c *fiber.Ctx, sess session.Session) bool {
+	return s.Holds != nil && s.Holds(sess.ID, s.Door.Cookie(c, door.BoundCookie))
+}
+
+// SessionToken is the token of the session's cookie; zero without one, and for a bound session
+// without its device.
+func (s *Site) SessionToken(c *fiber.Ctx) seal.Token {
+	t := s.Door.Token(c, door.SessionCookie)
+	if t.ID == 0 || s.Holds == nil {
+		return t
+	}
+	if sess, err := s.Session(c); err == nil && sess.ID == 0 {
+		return seal.Token{}
+	}
+	return t
 }
 
 // ForgetSession makes the rest of the request one without session, because it has ended.

@@ -35,7 +35,7 @@ type sessionRow struct {
 	ID                string
 	Browser, Place    string
 	Created, LastSeen time.Time
-	Current           bool
+	Current, Bound    bool
 }
 
 type accountPage struct {
@@ -103,7 +103,7 @@ func (s *account) show(c *fiber.Ctx, typed *settings) error {
 	for _, x := range profile.Sessions {
 		p.Sessions = append(p.Sessions, sessionRow{
 			ID: strconv.FormatInt(int64(x.ID), 10), Browser: p.Language.Browser(x.Client.Agent), Place: p.Language.Place(x.Client.Prefix),
-			Created: x.Created(), LastSeen: x.LastSeen, Current: x.ID == sess.ID,
+			Created: x.Created(), LastSeen: x.LastSeen, Current: x.ID == sess.ID, Bound: x.Bound,
 		})
 	}
 	slices.SortStableFunc(p.Sessions, func(a, b sessionRow) int { // this browser first
@@ -280,7 +280,7 @@ type deletePage struct {
 }
 
 func (s *account) showDelete(c *fiber.Ctx) error {
-	a, err := s.access.Access(c.UserContext(), s.Door.Token(c, door.SessionCookie), multifactor.Thing{Kind: multifactor.Action, Name: multifactor.DeleteAccount})
+	a, err := s.access.Access(c.UserContext(), s.SessionToken(c), multifactor.Thing{Kind: multifactor.Action, Name: multifactor.DeleteAccount})
 	if err != nil {
 		return err
 	}

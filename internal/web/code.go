@@ -7,6 +7,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/djauthy/djauthy/internal/accounts"
+	"github.com/djauthy/djauthy/internal/boundkey"
+	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/page"
@@ -182,6 +184,9 @@ func (s *signIn) enter(c *fiber.Ctx, e signin.Entered) error {
 	if e.Verdict == signin.Accepted {
 		s.Door.SetCookie(c, door.SessionCookie, e.Session.String(), e.Expires.Sub(s.Now()))
 		s.Door.SetCookie(c, door.BrowserCookie, e.Browser, browserLife)
+		if s.binding != nil {
+			c.Set(boundkey.HeaderRegistration, s.binding.Offer(db.ID(e.Session.ID), s.Now()))
+		}
 		s.Log.Info("signed in", "request", s.Door.RequestID(c), "user", e.User)
 	}
 	return orRedirect(c, nil, nonEmpty(e.Next, "/account"))

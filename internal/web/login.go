@@ -204,6 +204,9 @@ func (s *signIn) postLogout(c *fiber.Ctx) error {
 		return err
 	}
 	s.Door.DropCookie(c, door.SessionCookie)
+	if s.binding != nil {
+		s.Door.DropCookie(c, door.BoundCookie)
+	}
 	page.DropPages(c)
 	return c.Redirect("/login?done=signed_out", http.StatusSeeOther)
 }

@@ -24,9 +24,11 @@ import (
 
 // Server holds what the pages need.
 type Server struct {
-	DB        *db.DB
-	Signin    *signin.Service
-	Access    *access.Service
+	DB     *db.DB
+	Signin *signin.Service
+	Access *access.Service
+	// Binding binds sessions to keys of their devices; nil: it does not.
+	Binding   *access.Binding
 	Directory *directory.Directory
 	Discovery accounts.Discovery
 	Keys      *signkeys.Ring
@@ -50,6 +52,7 @@ type signIn struct {
 	*page.Site
 	signin    *signin.Service
 	access    *access.Service
+	binding   *access.Binding
 	directory *directory.Directory
 	discovery accounts.Discovery
 	manual    bool
@@ -80,8 +83,11 @@ type local struct {
 
 // Routes lists all routes of this package, with who may use each.
 func (s *Server) Routes(site *page.Site) []page.Route {
-	in := &signIn{Site: site, signin: s.Signin, access: s.Access, directory: s.Directory, discovery: s.Discovery, manual: s.Manual, mailbox: s.Mailbox != nil, submitted: s.Submitted}
+	in := &signIn{Site: site, signin: s.Signin, access: s.Access, binding: s.Binding, directory: s.Directory, discovery: s.Discovery, manual: s.Manual, mailbox: s.Mailbox != nil, submitted: s.Submitted}
 	own := &account{Site: site, directory: s.Directory, signin: s.Signin, access: s.Access, discovery: s.Discovery}
+	if b := s.Binding; b != nil {
+		site.Holds = func(id db.ID, cookie string) bool { return b.Holds(id, cookie, site.Now()) }
+	}
 	here := &local{Site: site, db: s.DB, keys: s.Keys, mailbox: s.Mailbox, metrics: s.Metrics, bus: s.Bus}
 	all := []page.Route{
 		page.Get("/", page.Anybody, in.showRoot),
@@ -105,6 +111,8 @@ func (s *Server) Routes(site *page.Site) []page.Route {
 		page.Get("/login/leave/:trip", page.Anybody, in.showLeave),
 		page.Get("/login/passkey", page.Anybody, in.passkeyBegin),
 		page.Post("/login/passkey", page.Anybody, in.postPasskeyLogin),
+		page.Post(access.BindPath, page.Anybody, in.postBind),
+		page.Post(access.RefreshPath, page.Anybody, in.postRefresh),
 		page.Post("/language", page.Anybody, in.postLanguage),
 		page.Post("/logout", page.Anybody, in.postLogout),
 		page.Get("/healthz", page.AnyHost, func(c *fiber.Ctx) error { return c.SendString("ok\n") }),

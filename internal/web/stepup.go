@@ -117,7 +117,7 @@ func (s *signIn) showStepUp(c *fiber.Ctx) error {
 
 // stepUp shows what is asked for next. problem is what was wrong with what was submitted.
 func (s *signIn) stepUp(c *fiber.Ctx, w wanted, way, problem string) error {
-	out, err := s.access.StepUp(c.UserContext(), s.Door.Token(c, door.SessionCookie), w.things()...)
+	out, err := s.access.StepUp(c.UserContext(), s.SessionToken(c), w.things()...)
 	switch {
 	case err != nil:
 		return err

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/djauthy/djauthy/internal/boundkey"
+	"github.com/djauthy/djauthy/internal/boundkey/boundkeytest"
+)
+
+const boundSite = "https://login.example"
+
+// proves sends a proof of the key to the server.
+func (b *browser) provesKey(path, session, proof string) answer {
+	own := map[string]string{boundkey.HeaderProof: proof}
+	if session != "" {
+		own[boundkey.HeaderSession] = session
+	}
+	return b.do(http.MethodPost, path, "", "", own)
+}
+
+// signsInBound signs somebody in, in a browser that binds the session to a key.
+func (b *browser) signsInBound(t *testing.T, id string) (*boundkeytest.Browser, answer) {
+	t.Helper()
+	code := b.ask(id).code()
+	a := b.submit(code).want(t, http.StatusSeeOther, "/account")
+	device := boundkeytest.New(t)
+	path, proof := device.Register(boundSite, a.header.Get(boundkey.HeaderRegistration))
+	bound := b.provesKey(path, "", proof).want(t, http.StatusOK, "")
+	device.Accept([]byte(bound.body))
+	return device, a
+}
+
+func TestRow77_ABoundSessionsCookieIsWorthNothingWithoutItsDevice(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *site) {
+		b, id := s.browser(t), anID()
+		code := b.ask(id).code()
+		a := b.submit(code).want(t, http.StatusSeeOther, "/account")
+		stolen := b.clone() // before the browser has bound it
+		device := boundkeytest.New(t)
+		path, proof := device.Register(boundSite, a.header.Get(boundkey.HeaderRegistration))
+		if !stolen.in() {
+			t.Fatal("not signed in before it is bound")
+		}
+		bound := b.provesKey(path, "", proof).want(t, http.StatusOK, "")
+		device.Accept([]byte(bound.body))
+		if cookie := bound.header.Get("Set-Cookie"); device.Cookie != "__Host-djauthy_bound" || !strings.HasPrefix(cookie, device.Cookie+"=") || !strings.Contains(cookie, "HttpOnly") {
+			t.Errorf("%s: %s", device.Cookie, cookie)
+		}
+		if !b.in() || stolen.in() {
+			t.Fatalf("in: the device %v, the thief %v", b.in(), stolen.in())
+		}
+		for _, path := range []string{"/account/settings", "/account/add", "/account/factors/app", "/account/sessions/end-others", "/step-up"} {
+			stolen.post(path).want(t, http.StatusSeeOther, "/login?next=%2Faccount")
+		}
+		stolen.probe().want(t, http.StatusUnauthorized, "")
+		stolen.post("/logout") // ends nothing
+		if !b.in() {
+			t.Error("a thief has signed the owner out")
+		}
+		b.probe().want(t, http.StatusOK, "")
+		if page := seen(b.get("/account").body); !strings.Contains(page, "bound to this device") {
+			t.Errorf("the account does not say so:\n%s", page)
+		}
+		// another key is refused, and the first registration is not repeated
+		other := boundkeytest.New(t)
+		path, proof = other.Register(boundSite, a.header.Get(boundkey.HeaderRegistration))
+		stolen.provesKey(path, "", proof).want(t, http.StatusUnauthorized, "")
+
+		// the short-lived cookie ends, also as copied
+		copied := b.clone()
+		s.clock.advance(12 * time.Minute)
+		if b.in() || copied.in() {
+			t.Error("the short-lived cookie lives on")
+		}
+		c := b.provesKey(device.Refresh, device.Session, "").want(t, http.StatusForbidden, "")
+		answered := device.Proof(boundSite, c.header.Get(boundkey.HeaderChallenge))
+		wrong := other.Sign(nil, map[string]any{"jti": "x"})
+		copied.provesKey(device.Refresh, device.Session, wrong).want(t, http.StatusForbidden, "")
+		b.provesKey(device.Refresh, device.Session, answered).want(t, http.StatusOK, "")
+		if !b.in() || copied.in() {
+			t.Errorf("in: the device %v, the copy %v", b.in(), copied.in())
+		}
+		copied.provesKey(device.Refresh, device.Session, answered).want(t, http.StatusForbidden, "") // each proof once
+		b.post("/logout").want(t, http.StatusSeeOther, "")
+		b.provesKey(device.Refresh, device.Session, "").want(t, http.StatusUnauthorized, "")
+		b.provesKey(device.Refresh, "1", "").want(t, http.StatusUnauthorized, "")
+		b.provesKey(device.Refresh, "", "").want(t, http.StatusUnauthorized, "")
+	}, "DJAUTHY_PUBLIC_URL="+boundSite)
+}
+
+func TestALevelCanNeedABoundSession(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DJAUTHY_PUBLIC_URL="+boundSite)
+	s.must(t, "levels", "set", "bound", "--need", "email+bound")
+	b, id := s.browser(t), anID()
+	b.signsInBound(t, id)
+	b.get("/step-up?level=bound").want(t, http.StatusSeeOther, "/account")
+	other := s.browser(t) // which binds nothing
+	other.signIn(id)
+	if page := seen(other.get("/step-up?level=bound").body); !strings.Contains(page, "bound to this device") {
+		t.Errorf("the page says\n%s", page)
+	}
+}
+
+func TestWithoutHttpsNothingIsBound(t *testing.T) {
+	t.Parallel()
+	for _, settings := range [][]string{{}, {"DJAUTHY_PUBLIC_URL=" + boundSite, "DJAUTHY_SESSION_BIND_DEVICE=false"}} {
+		s := start(t, settings...)
+		b := s.browser(t)
+		code := b.ask(anID()).code()
+		if offer := b.submit(code).header.Get(boundkey.HeaderRegistration); offer != "" {
+			t.Errorf("offers %s", offer)
+		}
+		b.provesKey("/session/bind", "", "x").want(t, http.StatusUnauthorized, "")
+		if _, errs, code := s.command("levels", "set", "l", "--need", "email+bound"); code != exitFailed || !strings.Contains(errs, "not set up for bound") {
+			t.Errorf("exit %d: %s", code, errs)
+		}
+	}
+}
