@@ -136,6 +136,10 @@ func (h *app) wire(e *env) error {
 	}
 	h.signin = signin.New(h.db, h.outbox, codes, h.sessions, h.federation, h.keys, settings, h.log)
 	h.access = access.New(h.db, h.sessions, h.factors())
+	h.access.Trusts = map[string]bool{}
+	for _, p := range h.cfg.Providers {
+		h.access.Trusts[p.Name] = p.TrustFactors
+	}
 	h.signin.Gate = h.access.Decide
 	h.sites = sites.New(h.cfg.PublicURL, h.cfg.Sites)
 	h.services = services.New(h.db, h.keys, services.Settings{Window: h.cfg.OTP.Window, SingleUse: h.cfg.OTP.SingleUse}, h.log)

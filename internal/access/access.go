@@ -24,6 +24,9 @@ type Service struct {
 	DB       *db.DB
 	Sessions *session.Store
 	Factors  multifactor.Server
+	// Trusts are the names of providers whose word counts for how somebody proved who they are
+	// there.
+	Trusts map[string]bool
 
 	book   multifactor.Book
 	fresh  *multifactor.Level
@@ -133,8 +136,7 @@ func changesFactors(t multifactor.Thing) bool {
 // secondRule asks who has enrolled a second factor to have proved one in this session, before
 // they change their factors: else a thief of the first factor would enroll one of their own.
 func (s *Service) secondRule(tx *db.Tx, sess session.Session, thing multifactor.Thing) ([]multifactor.Rule, error) {
-	all, err := multifactor.Authenticators(tx, sess.User.ID)
-	if err != nil || !multifactor.HasSecond(all) {
+	if has, err := multifactor.UserHasSecond(tx, sess.User.ID); err != nil || !has {
 		return nil, err
 	}
 	return []multifactor.Rule{{Level: s.second, Because: thing}}, nil
@@ -156,7 +158,7 @@ func (s *Service) held(tx *db.Tx, sess session.Session, things []multifactor.Thi
 	strict := slices.ContainsFunc(things, changesFactors)
 	for _, p := range all {
 		if !p.Remembered || !strict {
-			held = append(held, heldBy(p))
+			held = append(append(held, heldBy(p)), s.upstream(p)...)
 		}
 	}
 	if sess.Bound {
