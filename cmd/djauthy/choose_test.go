@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/delivery/deliverytest"
 	"github.com/djauthy/djauthy/internal/federation/federationtest"
@@ -50,13 +51,19 @@ func TestAnIDSignsInAtTheIssuerThatItNames(t *testing.T) {
 	}
 	i.Forget() // the issuer has lost its clients
 	b := s.browser(t)
-	again := b.get(b.provided(b.leaves(b.post("/login", "id", i.URL, "fresh", "1"))))
-	if to := again.header.Get("Location"); !strings.Contains(to, "max_age=300&") {
-		t.Errorf("asked once more, it does not ask anew: %s", to)
-	}
+	again := b.get(b.provided(b.leaves(b.post("/login", "id", i.URL))))
 	b.get(b.provided(again)).want(t, http.StatusSeeOther, "/account")
 	if n := i.Hits("/register"); n != 2 {
 		t.Errorf("registered %d times", n)
+	}
+	i.Forget() // during a step-up, which wants a fresh proof
+	s.clock.advance(6 * time.Minute)
+	defer s.clock.advance(0)
+	i.Now = s.clock.Now
+	step := b.get("/step-up").want(t, http.StatusOK, "").fields(t, "/step-up")
+	again = b.get(b.provided(b.leaves(b.post("/step-up", step...))))
+	if to := again.header.Get("Location"); !strings.Contains(to, "max_age=300&") {
+		t.Errorf("asked once more, it does not ask anew: %s", to)
 	}
 }
 
@@ -136,20 +143,6 @@ func TestWhoseProviderIsDownMayGoAnotherWay(t *testing.T) {
 	}
 	b.post("/login/choose", "implementation", "email").want(t, http.StatusSeeOther, "/login/code")
 	b.submit(s.mail.next(t, "ann@corp.example").code()).want(t, http.StatusSeeOther, "/account/history")
-}
-
-// A step-up that asks for the way stays a step-up.
-func TestAFreshSignInStaysFreshWhenItsWayIsChosen(t *testing.T) {
-	t.Parallel()
-	s, _ := startCorp(t)
-	for fresh, age := range map[string]string{"": "2592000", "1": "300"} {
-		b := s.browser(t)
-		b.post("/login", "id", "ann@corp.example", "fresh", fresh)
-		a := b.post("/login/choose", "implementation", "corp").want(t, http.StatusSeeOther, "")
-		if !strings.Contains(a.header.Get("Location"), "max_age="+age+"&") {
-			t.Errorf("fresh %q leads to %s", fresh, a.header.Get("Location"))
-		}
-	}
 }
 
 func TestDiscoverShowsWhatTheBoxWouldDo(t *testing.T) {

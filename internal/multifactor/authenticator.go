@@ -107,6 +107,12 @@ func HasSecond(all []Authenticator) bool {
 	return slices.ContainsFunc(all, func(a Authenticator) bool { return a.Kind == TOTP || a.Kind == Passkey })
 }
 
+// UserHasSecond is HasSecond of a user's authenticators.
+func UserHasSecond(tx *db.Tx, user accounts.UserID) (bool, error) {
+	all, err := Authenticators(tx, user)
+	return HasSecond(all), err
+}
+
 // insert stores a new authenticator of a user.
 func (a Authenticator) insert(tx *db.Tx) error {
 	all, err := Authenticators(tx, a.User)

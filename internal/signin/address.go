@@ -97,6 +97,10 @@ func (s *Service) add(tx *db.Tx, t ticket, by Requester, p Proved, label string)
 			out.Verdict = MergeYoung
 			return out, nil, nil
 		}
+		if guarded, err := multifactor.UserHasSecond(tx, who.User); err != nil || guarded {
+			out.Verdict = MergeGuarded
+			return out, nil, err
+		}
 		out.Verdict = MergeAsked
 		out.Merge, err = s.sealMerge(tx, sess, who)
 		return out, nil, err

@@ -13,7 +13,6 @@ type Asked struct {
 	Text       string
 	Next       string          // a local path, or ""
 	AdminToken string          // the first administrator's token, or ""
-	Fresh      bool            // a provider has to ask anew
 	Adding     bool            // the address is to be added to the person who is signed in
 	User       accounts.UserID // who wants to add it, if they have to prove first who they are
 }

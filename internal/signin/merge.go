@@ -10,6 +10,7 @@ import (
 	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/audit"
 	"github.com/djauthy/djauthy/internal/db"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/outbox"
 	"github.com/djauthy/djauthy/internal/session"
 )
@@ -54,6 +55,7 @@ type Mergeable struct {
 	Username  string
 	Superuser bool // who stops being one
 	Addresses []accounts.Account
+	Groups    []string // which stay behind, with the user's permissions
 }
 
 // Merged is the outcome of a merge.
@@ -78,6 +80,9 @@ func (s *Service) Mergeable(ctx context.Context, sealed string, by Requester) (m
 			return err
 		}
 		m = Mergeable{Found: true, Username: u.Username, Superuser: u.Superuser}
+		if m.Groups, err = accounts.GroupsOf(tx, kept.User); err != nil {
+			return err
+		}
 		m.Addresses, err = accounts.Of(tx, kept.User)
 		return err
 	})
@@ -102,7 +107,11 @@ func (s *Service) mergeable(tx *db.Tx, sealed string, by Requester) (sess sessio
 	if errors.Is(err, db.ErrNotFound) {
 		return sess, m, false, nil
 	}
-	return sess, m, err == nil && a.User == m.User && (u.Active || u.Invited) && u.Deactivated.IsZero() && u.ID != sess.User.ID, err
+	if err != nil || a.User != m.User || !u.Active && !u.Invited || !u.Deactivated.IsZero() || u.ID == sess.User.ID {
+		return sess, m, false, err
+	}
+	guarded, err := multifactor.UserHasSecond(tx, m.User) // who reads one address would get all without it
+	return sess, m, !guarded, err
 }
 
 // Merge merges the user whom the person has proved to be into the one of the session, and

@@ -11,7 +11,7 @@ import (
 	"github.com/djauthy/djauthy/internal/session"
 )
 
-// BeginPasskey begins a sign-in by a passkey. It says nothing about who has one.
+// BeginPasskey begins a sign-in by a passkey.
 func (s *Service) BeginPasskey(ctx context.Context, by Requester) (c multifactor.Ceremony, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		c, err = s.Enrolled.BeginEntry(tx, multifactor.Asker{Browser: by.Browser.ID[:]})
@@ -20,9 +20,8 @@ func (s *Service) BeginPasskey(ctx context.Context, by Requester) (c multifactor
 	return c, err
 }
 
-// EnterByPasskey signs in the person whose passkey the browser has used. next is where they
-// want to go. It costs no message, and says nothing about who has an account: whatever is
-// not right is Wrong.
+// EnterByPasskey signs in the person whose passkey the browser has used. It says nothing about
+// who has an account: whatever is not right is Wrong.
 func (s *Service) EnterByPasskey(ctx context.Context, kept, response []byte, next string, by Requester) (out Entered, err error) {
 	err = s.DB.Sequence(ctx, db.ReadCommitted(func(tx *db.Tx) error {
 		out = Entered{}
@@ -42,8 +41,7 @@ func (s *Service) EnterByPasskey(ctx context.Context, kept, response []byte, nex
 		if !used.Copied {
 			return nil
 		}
-		me := db.ID(used.Authenticator.User)
-		return audit.Write(tx, me, audit.Visitor, audit.PasskeyCopied, by.Client)
+		return audit.Write(tx, db.ID(used.Authenticator.User), audit.Visitor, audit.PasskeyCopied, by.Client)
 	}))
 	return out, err
 }

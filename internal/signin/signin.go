@@ -119,25 +119,26 @@ type Verdict int
 
 // Verdicts.
 const (
-	Gone       Verdict = iota // there is no such attempt in this browser
-	Accepted                  // signed in
-	Again                     // the right code once more, already signed in by it
-	Wrong                     // not the code
-	Misshapen                 // not a code by its shape; costs no try
-	Expired                   // the code, or every code, is expired or void
-	Used                      // the attempt has ended in a sign-in
-	Stopped                   // disowned by "it was not me"
-	Exhausted                 // too many wrong tries in this attempt
-	Spent                     // too many wrong tries for this id: a long code is needed
-	Foreign                   // a link opened in another browser than that of the attempt
-	Refused                   // who they are at their provider may not sign in here
-	Added                     // the address is the person's now
-	Proven                    // the session holds one proof more
-	Lacking                   // the session lacks a level that guards this
-	MergeAsked                // it is another user's: are the two one person?
-	MergeYoung                // it came to another user days ago only, which proves too little
-	LedAgain                  // the provider has to be asked once more
-	Unanswered                // the question of the message has no answer yet
+	Gone         Verdict = iota // there is no such attempt in this browser
+	Accepted                    // signed in
+	Again                       // the right code once more, already signed in by it
+	Wrong                       // not the code
+	Misshapen                   // not a code by its shape; costs no try
+	Expired                     // the code, or every code, is expired or void
+	Used                        // the attempt has ended in a sign-in
+	Stopped                     // disowned by "it was not me"
+	Exhausted                   // too many wrong tries in this attempt
+	Spent                       // too many wrong tries for this id: a long code is needed
+	Foreign                     // a link opened in another browser than that of the attempt
+	Refused                     // who they are at their provider may not sign in here
+	Added                       // the address is the person's now
+	Proven                      // the session holds one proof more
+	Lacking                     // the session lacks a level that guards this
+	MergeAsked                  // it is another user's: are the two one person?
+	MergeGuarded                // it is another user's, who has a second factor
+	MergeYoung                  // it came to another user days ago only, which proves too little
+	LedAgain                    // the provider has to be asked once more
+	Unanswered                  // the question of the message has no answer yet
 )
 
 // Entered is the result of a submitted code or link.

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -119,6 +120,8 @@ func (s *signIn) entered(c *fiber.Ctx, e signin.Entered) error {
 		return toStepUp(c, multifactor.AddAddress, "/account/add")
 	case signin.Added:
 		return c.Redirect("/account?done=added", http.StatusSeeOther)
+	case signin.MergeGuarded:
+		return s.Say(c.Status(http.StatusUnprocessableEntity), "merge.guarded", "/account", "account.title")
 	case signin.MergeYoung:
 		return s.Say(c.Status(http.StatusUnprocessableEntity), "merge.young", "/account", "account.title")
 	case signin.MergeAsked:
@@ -136,6 +139,7 @@ type mergePage struct {
 	Username  string
 	Superuser bool
 	Addresses []string
+	Groups    string
 }
 
 func (s *signIn) showMerge(c *fiber.Ctx) error {
@@ -146,7 +150,7 @@ func (s *signIn) showMerge(c *fiber.Ctx) error {
 	if !m.Found {
 		return s.Say(c.Status(http.StatusGone), "merge.gone", "/account", "account.title")
 	}
-	p := mergePage{Base: s.Base(c), Username: m.Username, Superuser: m.Superuser}
+	p := mergePage{Base: s.Base(c), Username: m.Username, Superuser: m.Superuser, Groups: strings.Join(m.Groups, ", ")}
 	for _, a := range m.Addresses {
 		p.Addresses = append(p.Addresses, a.Shown())
 	}

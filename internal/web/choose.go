@@ -39,7 +39,7 @@ func (s *signIn) discover(c *fiber.Ctx, p loginPage, adminToken string) error {
 	if refusal != "" {
 		return s.refuse(c, p, refusal)
 	}
-	asked := signin.Asked{Text: p.ID, Next: p.Next, AdminToken: adminToken, Fresh: page.Form(c, "fresh") != ""}
+	asked := signin.Asked{Text: p.ID, Next: p.Next, AdminToken: adminToken}
 	if !choice.Clear() {
 		return s.ask(c, asked, by)
 	}
@@ -82,7 +82,7 @@ func (s *signIn) refuse(c *fiber.Ctx, p loginPage, refusal accounts.Refusal) err
 // goWay sends a code, or leads to a provider.
 func (s *signIn) goWay(c *fiber.Ctx, p loginPage, w signin.Way, a signin.Asked, by signin.Requester) error {
 	req := w.Request()
-	req.Next, req.AdminToken, req.Fresh = a.Next, a.AdminToken, a.Fresh
+	req.Next, req.AdminToken = a.Next, a.AdminToken
 	if accounts.Redirects(w.ID.Implementation) {
 		return s.leadFromForm(c, p, w, req)
 	}

@@ -149,7 +149,7 @@ func (s *signIn) showAnswer(c *fiber.Ctx) error {
 func (s *signIn) decided(c *fiber.Ctx, e signin.Entered, by signin.Requester) error {
 	s.submitted(verdicts[e.Verdict])
 	switch e.Verdict {
-	case signin.Accepted, signin.Again, signin.Proven, signin.Lacking, signin.Added, signin.MergeAsked, signin.MergeYoung:
+	case signin.Accepted, signin.Again, signin.Proven, signin.Lacking, signin.Added, signin.MergeAsked, signin.MergeGuarded, signin.MergeYoung:
 		return s.entered(c, e)
 	case signin.Unanswered:
 		return s.codePage(c.Status(http.StatusUnprocessableEntity), by, "", s.Language(c).T("code.unanswered"))
@@ -196,7 +196,7 @@ func (s *signIn) enter(c *fiber.Ctx, e signin.Entered) error {
 var verdicts = map[signin.Verdict]string{
 	signin.Gone: "gone", signin.Accepted: "accepted", signin.Again: "again", signin.Wrong: "wrong", signin.Misshapen: "misshapen", signin.Expired: "expired",
 	signin.Used: "used", signin.Stopped: "stopped", signin.Exhausted: "exhausted", signin.Spent: "spent", signin.Foreign: "foreign", signin.Refused: "refused",
-	signin.Added: "added", signin.MergeAsked: "merge_asked", signin.MergeYoung: "merge_young", signin.LedAgain: "led_again", signin.Unanswered: "unanswered",
+	signin.Added: "added", signin.MergeAsked: "merge_asked", signin.MergeGuarded: "merge_guarded", signin.MergeYoung: "merge_young", signin.LedAgain: "led_again", signin.Unanswered: "unanswered",
 	signin.Proven: "proven", signin.Lacking: "lacking",
 }
 

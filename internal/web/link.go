@@ -67,7 +67,7 @@ func (s *signIn) postLink(c *fiber.Ctx) error {
 	}
 	s.submitted(verdicts[e.Verdict])
 	switch e.Verdict {
-	case signin.Accepted, signin.Proven, signin.Lacking, signin.Added, signin.MergeAsked, signin.MergeYoung:
+	case signin.Accepted, signin.Proven, signin.Lacking, signin.Added, signin.MergeAsked, signin.MergeGuarded, signin.MergeYoung:
 		s.Door.DropCookie(c, door.LinkCookie)
 		return s.entered(c, e)
 	case signin.Used:

@@ -162,7 +162,7 @@ func (s *signIn) showCallback(c *fiber.Ctx, provider string) error {
 	}
 	s.submitted(verdicts[e.Verdict])
 	switch e.Verdict {
-	case signin.Accepted, signin.Again, signin.Proven, signin.Lacking, signin.Added, signin.MergeAsked, signin.MergeYoung:
+	case signin.Accepted, signin.Again, signin.Proven, signin.Lacking, signin.Added, signin.MergeAsked, signin.MergeGuarded, signin.MergeYoung:
 		return s.entered(c, e)
 	case signin.LedAgain:
 		s.Door.SetTrip(c, e.Led.Name, e.Led.Trip, e.Led.Life)

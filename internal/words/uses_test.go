@@ -289,7 +289,7 @@ func families(files map[string]*ast.File) map[string][]string {
 	units := elements(files["internal/words/phrases.go"], "units")
 	over := slices.DeleteFunc(elements(files["internal/web/code.go"], "verdicts"), func(v string) bool {
 		// These go on instead of ending.
-		return slices.Contains([]string{"accepted", "again", "wrong", "misshapen", "foreign", "refused", "added", "merge_asked", "merge_young", "led_again", "unanswered", "proven", "lacking"}, v)
+		return slices.Contains([]string{"accepted", "again", "wrong", "misshapen", "foreign", "refused", "added", "merge_asked", "merge_guarded", "merge_young", "led_again", "unanswered", "proven", "lacking"}, v)
 	})
 	for i, v := range over {
 		over[i] = "ended." + v
