@@ -76,7 +76,13 @@ func TestAnAuthenticatorAppIsASecondFactor(t *testing.T) {
 		if !strings.Contains(b.get("/account/delete").body, `action="/account/delete"`) {
 			t.Error("the level is not held")
 		}
+		if page := b.get("/account").body; !strings.Contains(page, "strong") || !strings.Contains(page, "shown in this browser") {
+			t.Error("the account does not say which levels are held")
+		}
 		s.clock.advance(61 * time.Minute) // the level takes it for an hour
+		if page := b.get("/account").body; strings.Contains(page, "shown in this browser") || !strings.Contains(page, "Show it now") {
+			t.Error("the account says that the level is held")
+		}
 		b.get(step).want(t, http.StatusOK, "")
 	})
 }

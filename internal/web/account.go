@@ -46,7 +46,28 @@ type accountPage struct {
 	Used      string
 	Addresses []addressRow
 	Sessions  []sessionRow
+	Levels    []levelRow
 	Settings  settings
+}
+
+// levelRow is a level that the administrator has set, and whether this session holds it.
+type levelRow struct {
+	Name, Needs, For, Link string
+	Until                  time.Time // zero: not held
+}
+
+// levels are the levels of the site as a person sees them.
+func (s *account) levels(c *fiber.Ctx, b page.Base) (rows []levelRow, err error) {
+	standing, err := s.access.Standing(c.UserContext(), s.SessionToken(c))
+	for _, l := range standing.Levels {
+		var guards []string
+		for _, thing := range l.For.Things() {
+			guards = append(guards, because(b, thing))
+		}
+		to := wanted{levels: []string{l.Name}, next: "/account"}
+		rows = append(rows, levelRow{l.Name, needs(b, l.Level), strings.Join(guards, " "), to.address(""), l.Until})
+	}
+	return rows, err
 }
 
 // settings are the form on the account page: what it holds, and what is wrong
@@ -85,6 +106,9 @@ func (s *account) show(c *fiber.Ctx, typed *settings) error {
 	p := accountPage{
 		Base: s.Base(c), Name: u.Name(), Superuser: u.Superuser, Providers: len(s.signin.Federation.Providers()) > 0,
 		Settings: settings{FirstName: u.FirstName, LastName: u.LastName, Language: u.Language, Username: u.Username},
+	}
+	if p.Levels, err = s.levels(c, p.Base); err != nil {
+		return err
 	}
 	if typed != nil {
 		p.Settings = typed.over(p.Settings)
