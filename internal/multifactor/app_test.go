@@ -2,7 +2,10 @@ package multifactor_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"net/url"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -173,5 +176,138 @@ func TestAnAppIsSetUpInItsSessionWithinHalfAnHour(t *testing.T) {
 			return nil
 		})
 		want(t, len(h.all(ann)), 1)
+	})
+}
+
+func TestASeedInAnotherRowProvesNothing(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		ann, bob := h.user("ann"), h.user("bob")
+		begun, a := h.app(ann)
+		_, b := h.app(bob)
+		h.moveSeal(a, b)
+		err := h.db.Update(t.Context(), func(tx *db.Tx) error {
+			_, v, err := h.Check(tx, bob.ID, multifactor.TOTP, h.code(begun, 0))
+			if v == multifactor.Right {
+				t.Error("ann's app proves bob")
+			}
+			return err
+		})
+		if !errors.Is(err, seal.ErrOpen) {
+			t.Errorf("a row that was changed: %v", err)
+		}
+		_, v := h.checked(ann, multifactor.TOTP, h.code(begun, 0))
+		want(t, v, multifactor.Right)
+	})
+}
+
+func TestACodeOfAnAppIsFoundInEveryTyping(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		ann := h.user("ann")
+		begun, _ := h.app(ann)
+		digits := func(zero rune) func(string) string {
+			return func(text string) string {
+				return strings.Map(func(r rune) rune {
+					if r >= '0' && r <= '9' {
+						r += zero - '0'
+					}
+					return r
+				}, text)
+			}
+		}
+		grouped := func(code string) string { return "\t" + code[:3] + "\u00a0" + code[3:] + "\r\n" }
+		for _, typing := range []func(string) string{
+			func(code string) string { return code },
+			func(code string) string { return "  " + code[:3] + " " + code[3:] + " " },
+			func(code string) string { return code[:3] + "-" + code[3:] },
+			func(code string) string { return "Code: " + code + "." },
+			digits('０'), digits('٠'), grouped,
+			func(code string) string { return digits('０')(grouped(code)) },
+		} {
+			text := typing(h.code(begun, 0))
+			if _, v := h.checked(ann, multifactor.TOTP, text); v != multifactor.Right {
+				t.Errorf("%q: %v", text, v)
+			}
+			fresh := h.beginApp()
+			text = typing(h.code(fresh, 0))
+			a, v := h.enrollApp(ann, session, fresh.Kept, text)
+			if v != multifactor.Right {
+				t.Errorf("%q enrolls: %v", text, v)
+			}
+			h.remove(ann, a.ID)
+			h.clock.Advance(totp.Period)
+		}
+		code := h.code(begun, 0)
+		for _, text := range []string{"", " ", code[:5], code + "0", h.other(begun), h.other(begun) + " " + code, strings.Repeat(code+" ", 1000)} {
+			if _, v := h.checked(ann, multifactor.TOTP, text); v != multifactor.Wrong {
+				t.Errorf("%.40q: %v", text, v)
+			}
+		}
+		_, v := h.checked(ann, multifactor.TOTP, code)
+		want(t, v, multifactor.Right)
+	})
+}
+
+func TestEachOfTwoAppsHasItsOwnCodes(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		ann, bob := h.user("ann"), h.user("bob")
+		first, a := h.app(ann)
+		second, b := h.app(ann)
+		bobs, _ := h.app(bob)
+		for _, c := range []struct {
+			begun multifactor.NewApp
+			id    db.ID
+		}{{second, b.ID}, {first, a.ID}} {
+			used, v := h.checked(ann, multifactor.TOTP, h.code(c.begun, 0))
+			want(t, v, multifactor.Right)
+			want(t, used.ID, c.id)
+		}
+		for _, begun := range []multifactor.NewApp{first, second} {
+			_, v := h.checked(ann, multifactor.TOTP, h.code(begun, 0))
+			want(t, v, multifactor.Spent)
+		}
+		_, v := h.checked(ann, multifactor.TOTP, h.code(bobs, 0))
+		want(t, v, multifactor.Wrong)
+		h.remove(ann, a.ID)
+		_, v = h.checked(ann, multifactor.TOTP, h.code(first, 1))
+		want(t, v, multifactor.Wrong)
+		_, v = h.checked(ann, multifactor.TOTP, h.code(second, 1))
+		want(t, v, multifactor.Right)
+		h.restore(ann, a.ID)
+		_, v = h.checked(ann, multifactor.TOTP, h.code(first, 0)) // used before it was removed
+		want(t, v, multifactor.Spent)
+		_, v = h.checked(ann, multifactor.TOTP, h.code(first, 1))
+		want(t, v, multifactor.Right)
+	})
+}
+
+// oathtool is another authenticator app: it makes the code of a seed from a QR code's address.
+func TestAnAppElsewhereReadsTheAddressAndItsCodeEnrolls(t *testing.T) {
+	program, err := exec.LookPath("oathtool")
+	if err != nil {
+		t.Fatal("oathtool is missing; `make deps` installs it")
+	}
+	enrolled(t, func(t *testing.T, h *house) {
+		ann := h.user("ann")
+		begun := h.beginApp()
+		u, err := url.Parse(begun.URL)
+		check(t, err)
+		q := u.Query()
+		if u.Scheme != "otpauth" || u.Host != "totp" || q.Get("secret") != begun.Seed || len(begun.Seed) != 32 {
+			t.Fatalf("%s for the seed %s", begun.URL, begun.Seed)
+		}
+		for _, off := range []time.Duration{0, 10 * time.Minute} {
+			at := h.clock.Now().Add(off)
+			out, err := exec.CommandContext(t.Context(), program, "--totp="+q.Get("algorithm"), "--base32", "--digits="+q.Get("digits"),
+				"--time-step-size="+q.Get("period"), fmt.Sprintf("--now=@%d", at.Unix()), q.Get("secret")).Output()
+			check(t, err)
+			h.clock.Advance(off)
+			if off == 0 {
+				_, v := h.enrollApp(ann, session, begun.Kept, string(out))
+				want(t, v, multifactor.Right)
+			} else {
+				_, v := h.checked(ann, multifactor.TOTP, string(out))
+				want(t, v, multifactor.Right)
+			}
+		}
 	})
 }
