@@ -47,8 +47,9 @@ func appContext(session db.ID) []byte { return append([]byte("app of session "),
 
 // appURL is what authenticator apps read from a QR code.
 func (e *Enrolled) appURL(seed, account string) string {
-	label := strings.ReplaceAll(e.site.Name, ":", " ") + ":" + account
-	query := "secret=" + seed + "&issuer=" + url.PathEscape(strings.ReplaceAll(e.site.Name, ":", " ")) + "&algorithm=SHA1&digits=6&period=30"
+	issuer := strings.ReplaceAll(e.site.Name, ":", " ")
+	label := issuer + ":" + account
+	query := "secret=" + seed + "&issuer=" + strings.ReplaceAll(url.QueryEscape(issuer), "+", "%20") + "&algorithm=SHA1&digits=6&period=30"
 	return "otpauth://totp/" + url.PathEscape(label) + "?" + query
 }
 

@@ -311,3 +311,27 @@ func TestAnAppElsewhereReadsTheAddressAndItsCodeEnrolls(t *testing.T) {
 		}
 	})
 }
+
+// The names in the address are read by programs that know nothing of the server
+// (github.com/google/google-authenticator/wiki/Key-Uri-Format).
+func TestTheAddressOfAnAppSaysWhoseItIsWhateverTheNames(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		for name, shown := range map[string]string{
+			"Example": "Example", "Müller & Söhne": "Müller & Söhne", "a+b=c?d#e/f": "a+b=c?d#e/f", "100%": "100%", "x&secret=AAAA&digits=8": "x&secret=AAAA&digits=8", "A: B": "A  B",
+		} {
+			s := site
+			s.Name = name
+			h := &house{enrolledAt(t, s), t, h.db, h.clock}
+			begun := h.beginApp()
+			u, err := url.Parse(begun.URL)
+			check(t, err)
+			q := u.Query()
+			if u.Path != "/"+shown+":ann@example.org" || q.Get("issuer") != shown || strings.Contains(begun.URL, " ") || strings.Contains(u.RawQuery, "+") {
+				t.Errorf("%s: %s", name, begun.URL)
+			}
+			if len(q) != 5 || len(q["secret"]) != 1 || q.Get("secret") != begun.Seed || q.Get("digits") != "6" || q.Get("period") != "30" || q.Get("algorithm") != "SHA1" {
+				t.Errorf("%s: %s", name, begun.URL)
+			}
+		}
+	})
+}
