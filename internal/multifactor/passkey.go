@@ -1,10 +1,12 @@
 package multifactor
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -331,6 +333,10 @@ func (e *Enrolled) UsePasskey(tx *db.Tx, by Asker, kept, response []byte) (out U
 // the ceremony wanted (WebAuthn 7.2).
 func validate(site *webauthn.WebAuthn, who person, data webauthn.SessionData, parsed *protocol.ParsedCredentialAssertionData) (*webauthn.Credential, error) {
 	if len(data.UserID) > 0 {
+		if !slices.ContainsFunc(data.AllowedCredentialIDs, func(id []byte) bool { return bytes.Equal(id, parsed.RawID) }) {
+			return nil, errors.New("the passkey is none of those that were allowed")
+		}
+		data.AllowedCredentialIDs = [][]byte{parsed.RawID} // who has this one only
 		return site.ValidateLogin(who, data, parsed)
 	}
 	_, c, err := site.ValidatePasskeyLogin(func(_, handle []byte) (webauthn.User, error) {

@@ -117,3 +117,23 @@ func TestAPasskeyEnrollsProvesAndEnters(t *testing.T) {
 		}
 	})
 }
+
+func TestEachOfSeveralPasskeysProvesAndEnters(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		ann := h.user("ann")
+		keys := []*passkeytest.Key{passkeytest.New(t), passkeytest.New(t), passkeytest.New(t)}
+		for _, k := range keys {
+			h.passkey(ann, k)
+		}
+		for i, k := range keys {
+			for name, use := range map[string]func() (multifactor.Used, multifactor.Verdict){
+				"proves": func() (multifactor.Used, multifactor.Verdict) { return h.proves(ann, k) },
+				"enters": func() (multifactor.Used, multifactor.Verdict) { return h.enters(k) },
+			} {
+				if used, v := use(); v != multifactor.Right || used.Authenticator.ID != h.all(ann)[i].ID {
+					t.Errorf("passkey %d %s: %v by %d", i, name, v, used.Authenticator.ID)
+				}
+			}
+		}
+	})
+}
