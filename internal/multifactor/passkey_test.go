@@ -1,6 +1,9 @@
 package multifactor_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -137,3 +140,120 @@ func TestEachOfSeveralPasskeysProvesAndEnters(t *testing.T) {
 		}
 	})
 }
+
+// options is what a page hands to the browser.
+type options struct {
+	Attestation string
+	User        struct{ ID, Name, DisplayName string }
+	RP          struct{ ID, Name string }
+	RPID        string
+	Exclude     []struct{ ID string } `json:"excludeCredentials"`
+	Allow       []struct{ ID string } `json:"allowCredentials"`
+	Selection   struct {
+		ResidentKey, UserVerification string
+	} `json:"authenticatorSelection"`
+}
+
+func (h *house) options(c multifactor.Ceremony) (o options) {
+	h.t.Helper()
+	dbtest.Check(h.t, json.Unmarshal(c.Options, &o))
+	return o
+}
+
+func TestABrowserIsToldWhichPasskeysThereAre(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		ann, bob := h.user("ann"), h.user("bob")
+		h.do(func(tx *db.Tx) error {
+			_, err := tx.Exec(`UPDATE users SET first_name = 'Ann', last_name = 'Ex' WHERE id = $1`, ann.ID)
+			ann.FirstName, ann.LastName = "Ann", "Ex"
+			return err
+		})
+		var ids []string
+		for _, u := range []accounts.User{ann, ann, ann, bob} {
+			k := passkeytest.New(t)
+			a := h.passkey(u, k)
+			if len(ids) == 1 {
+				h.remove(ann, a.ID)
+			}
+			ids = append(ids, encoded(k.ID))
+		}
+		creation := h.options(h.beginPasskey(ann))
+		var named []string
+		for _, c := range creation.Exclude {
+			named = append(named, c.ID)
+		}
+		if !slices.Equal(named, []string{ids[0], ids[2]}) {
+			t.Errorf("of %v %v are excluded", ids, named)
+		}
+		named = nil
+		for _, c := range h.options(h.beginProof(ann)).Allow {
+			named = append(named, c.ID)
+		}
+		if !slices.Equal(named, []string{ids[0], ids[2]}) {
+			t.Errorf("of %v %v are allowed", ids, named)
+		}
+		want(t, creation.Attestation, "none")
+		want(t, creation.RP.ID, site.ID)
+		want(t, creation.RP.Name, site.Name)
+		want(t, creation.User.ID, encoded(db.Bytes(db.ID(ann.ID))))
+		want(t, creation.User.Name, "shown@example.org")
+		want(t, creation.User.DisplayName, "Ann Ex")
+		want(t, creation.Selection.ResidentKey, "required")
+		want(t, creation.Selection.UserVerification, "preferred")
+		want(t, h.options(h.beginPasskey(bob)).User.DisplayName, "shown@example.org")
+		entry := h.options(h.beginEntry()) // of whoever it may be
+		want(t, len(entry.Allow), 0)
+		want(t, entry.RPID, site.ID)
+	})
+}
+
+func TestAPasskeyIsCalledByItsModelIfNothingElseIsSaid(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		bitwarden := [16]byte{0xd5, 0x48, 0x82, 0x6e, 0x79, 0xb4, 0xdb, 0x40, 0xa3, 0xd8, 0x11, 0x11, 0x6f, 0x7e, 0x83, 0x49}
+		for _, c := range []struct {
+			aaguid                   [16]byte
+			typed, name, model, user string
+		}{
+			{bitwarden, "", "Bitwarden", "Bitwarden", "ann"},
+			{bitwarden, "Mine", "Mine", "Bitwarden", "bob"},
+			{[16]byte{}, "", "", "", "cat"},
+			{[16]byte{1}, "Key", "Key", "", "dan"},
+		} {
+			u, k := h.user(c.user), passkeytest.New(t)
+			k.AAGUID = c.aaguid
+			begun := h.beginPasskey(u)
+			_, v := h.enrollPasskey(anns, u, begun.Kept, k.Create(site.Origin, begun.Options), c.typed)
+			want(t, v, multifactor.Right)
+			want(t, h.one(u).Name, c.name)
+			want(t, h.one(u).Model, c.model)
+		}
+	})
+}
+
+// Browsers have no passkeys for an address, which is no domain (WebAuthn 5.1.3).
+func TestAServerAtAnAddressHasNoPasskeys(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		ann := h.user("ann")
+		kept := map[string]multifactor.Ceremony{"enroll": h.beginPasskey(ann), "enter": h.beginEntry()}
+		h.Enrolled = enrolledAt(t, multifactor.Relying{Name: "Example", Origin: "https://192.0.2.1"})
+		want(t, h.HasPasskeys(), false)
+		want(t, enrolledAt(t, site).HasPasskeys(), true)
+		for name, fn := range map[string]func(tx *db.Tx) error{
+			"begin to enroll": func(tx *db.Tx) error { _, err := h.BeginPasskey(tx, anns, ann, "ann"); return err },
+			"begin to prove":  func(tx *db.Tx) error { _, err := h.BeginProof(tx, anns, ann); return err },
+			"begin to enter":  func(tx *db.Tx) error { _, err := h.BeginEntry(tx, stranger); return err },
+			"enroll": func(tx *db.Tx) error {
+				_, _, err := h.EnrollPasskey(tx, anns, ann, kept["enroll"].Kept, nil, "")
+				return err
+			},
+			"enter": func(tx *db.Tx) error { _, _, err := h.UsePasskey(tx, stranger, kept["enter"].Kept, nil); return err },
+		} {
+			if err := h.db.Update(t.Context(), fn); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		}
+	})
+}
+
+// encoded is base64url, as bytes are in JSON (WebAuthn 5.1).
+func encoded(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
