@@ -317,6 +317,7 @@ func (e *Enrolled) UsePasskey(tx *db.Tx, by Asker, kept, response []byte) (out U
 		_, err = tx.Exec(`UPDATE authenticators SET warned_at = $2 WHERE id = $1`, a.ID, tx.Now)
 		return out, Wrong, err
 	}
+	out.Authenticator.CanVerify = a.CanVerify || out.Verified // the library keeps what was true at enrolling
 	if err := e.sealCredential(&out.Authenticator, now); err != nil {
 		return out, Wrong, err
 	}

@@ -28,6 +28,27 @@ func TestAPasskeyIsVerifiedOnlyWhenItSaysSo(t *testing.T) {
 	})
 }
 
+// Somebody gives their key a PIN after they have enrolled it.
+func TestAPasskeyThatVerifiesLaterCanVerifyFromThenOn(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		ann := h.user("ann")
+		k := passkeytest.New(t)
+		k.Verifies = false
+		h.passkey(ann, k)
+		want(t, h.one(ann).CanVerify, false)
+		used, v := h.proves(ann, k)
+		want(t, v, multifactor.Right)
+		want(t, used.Verified, false)
+		want(t, h.one(ann).CanVerify, false)
+		k.Verifies = true
+		used, v = h.proves(ann, k)
+		want(t, v, multifactor.Right)
+		want(t, used.Verified, true)
+		want(t, used.Authenticator.CanVerify, true)
+		want(t, h.one(ann).CanVerify, true)
+	})
+}
+
 func TestACounterThatFallsBackIsACopyAndRefused(t *testing.T) {
 	enrolled(t, func(t *testing.T, h *house) {
 		ann := h.user("ann")
