@@ -268,7 +268,8 @@ type Used struct {
 	Authenticator Authenticator
 	Verified      bool // the passkey has verified who uses it
 	// Unknown is the credential of a response that nobody has enrolled, as the Signal API takes
-	// it (base64url), or "".
+	// it (base64url), or "". One that was removed and may be restored is not: browsers forget
+	// what is unknown.
 	Unknown string
 	Copied  bool // the passkey was copied, by its counter: it is refused
 }
@@ -297,9 +298,10 @@ func (e *Enrolled) UsePasskey(tx *db.Tx, by Asker, kept, response []byte) (out U
 		return out, Spent, err
 	}
 	a, err := byCredential(tx, parsed.RawID)
-	if errors.Is(err, db.ErrNotFound) || err == nil && !a.Removed.IsZero() {
+	switch {
+	case errors.Is(err, db.ErrNotFound):
 		return Used{Unknown: base64.RawURLEncoding.EncodeToString(parsed.RawID)}, Wrong, nil
-	} else if err != nil {
+	case err != nil || !a.Removed.IsZero():
 		return out, Wrong, err
 	}
 	c, err := e.credential(a)

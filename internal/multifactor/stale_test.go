@@ -116,6 +116,33 @@ func TestARemovedPasskeyProvesNothing(t *testing.T) {
 	})
 }
 
+// A browser forgets a passkey that it is told is unknown (WebAuthn 5.1.10): what was removed
+// by somebody else could not be brought back.
+func TestARemovedPasskeyIsNotUnknownWhileItCanBeRestored(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		ann := h.user("ann")
+		k := passkeytest.New(t)
+		a := h.passkey(ann, k)
+		h.passkey(ann, passkeytest.New(t))
+		h.remove(ann, a.ID)
+		for _, wait := range []time.Duration{0, multifactor.UndoFor - time.Millisecond} {
+			h.clock.Advance(wait)
+			used, v := h.enters(k)
+			want(t, v, multifactor.Wrong)
+			want(t, used.Unknown, "")
+		}
+		h.clock.Advance(2 * time.Millisecond)
+		h.do(func(tx *db.Tx) error {
+			n, err := multifactor.SweepAuthenticators(tx, tx.Now.Add(-multifactor.UndoFor), 100)
+			want(t, n, 1)
+			return err
+		})
+		used, v := h.enters(k)
+		want(t, v, multifactor.Wrong)
+		want(t, used.Unknown, encoded(k.ID))
+	})
+}
+
 func TestAProofIsByOneOfThePasskeysThatItWasBegunFor(t *testing.T) {
 	enrolled(t, func(t *testing.T, h *house) {
 		ann := h.user("ann")
