@@ -1,6 +1,7 @@
 package multifactor_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -94,6 +95,35 @@ func TestAMalformedResponseProvesAndEnrollsNothing(t *testing.T) {
 		response = k.Get(site.Origin, enter.Options)
 		h.refused(ann, enter, false, spoil(t, response, "response.authenticatorData", "response.signature", "response.userHandle"))
 		_, v = h.use(stranger, enter.Kept, response)
+		want(t, v, multifactor.Right)
+	})
+}
+
+// huge returns copies of a good response that are longer than any browser makes them.
+func huge(response []byte) map[string]string {
+	const size = 1 << 20
+	member := func(value string) string {
+		return strings.Replace(string(response), `"response":{`, `"response":{"transports":`+value+`,`, 1)
+	}
+	return map[string]string{
+		"blanks": string(response) + strings.Repeat(" ", size), "a text": member(`["` + strings.Repeat("x", size) + `"]`), "texts": member("[" + strings.Repeat(`"",`, size/3) + `""]`),
+		"depth": member(strings.Repeat("[", size/2) + strings.Repeat("]", size/2)), "brackets": strings.Repeat("[", size),
+	}
+}
+
+func TestAHugeResponseProvesAndEnrollsNothing(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		ann := h.user("ann")
+		k := passkeytest.New(t)
+		enroll := h.beginPasskey(ann)
+		response := bytes.Replace(k.Create(site.Origin, enroll.Options), []byte(`,"transports":["usb"]`), nil, 1)
+		h.refused(ann, enroll, true, huge(response))
+		_, v := h.enrollPasskey(anns, ann, enroll.Kept, response, "")
+		want(t, v, multifactor.Right)
+		enter := h.beginEntry()
+		response = k.Get(site.Origin, enter.Options)
+		h.refused(ann, enter, false, huge(response))
+		_, v = h.use(stranger, enter.Kept, append(response, strings.Repeat(" ", 16<<10)...)) // far more than they have
 		want(t, v, multifactor.Right)
 	})
 }

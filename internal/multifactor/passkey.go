@@ -182,7 +182,7 @@ func (e *Enrolled) EnrollPasskey(tx *db.Tx, by Asker, u accounts.User, kept, res
 	if err != nil {
 		return a, Wrong, err
 	}
-	parsed, err := protocol.ParseCredentialCreationResponseBytes(response)
+	parsed, err := protocol.ParseCredentialCreationResponseBytes(bounded(response))
 	if err != nil {
 		return a, Wrong, nil //nolint:nilerr // what a browser sends is a verdict
 	}
@@ -203,6 +203,18 @@ func (e *Enrolled) EnrollPasskey(tx *db.Tx, by Asker, u accounts.User, kept, res
 		return a, Wrong, err
 	}
 	return a, Right, a.insert(tx)
+}
+
+// maxResponse bounds a browser's response, in bytes. One with a key for ML-DSA-87, the longest
+// that the library takes, has about 12,000. Parts of it are stored and sent to browsers again.
+const maxResponse = 32 << 10
+
+// bounded is a response, or nothing, which is refused, in place of one that is too long.
+func bounded(response []byte) []byte {
+	if len(response) > maxResponse {
+		return nil
+	}
+	return response
 }
 
 // taken reports whether a credential is enrolled already, by anybody.
@@ -289,7 +301,7 @@ func (e *Enrolled) UsePasskey(tx *db.Tx, by Asker, kept, response []byte) (out U
 	if err != nil {
 		return out, Wrong, err
 	}
-	parsed, err := protocol.ParseCredentialRequestResponseBytes(response)
+	parsed, err := protocol.ParseCredentialRequestResponseBytes(bounded(response))
 	if err != nil {
 		return out, Wrong, nil //nolint:nilerr // what a browser sends is a verdict
 	}
