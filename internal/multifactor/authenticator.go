@@ -3,7 +3,10 @@ package multifactor
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sethvargo/go-password/password"
 
@@ -113,8 +116,11 @@ func UserHasSecond(tx *db.Tx, user accounts.UserID) (bool, error) {
 	return HasSecond(all), err
 }
 
-// insert stores a new authenticator of a user.
+// insert stores a new authenticator of a user. It may have no name.
 func (a Authenticator) insert(tx *db.Tx) error {
+	if a.Name != "" && !isName(a.Name) {
+		return ErrName
+	}
 	all, err := Authenticators(tx, a.User)
 	if err != nil {
 		return err
@@ -199,12 +205,7 @@ func (a Authenticator) used(tx *db.Tx, counter int64) (bool, error) {
 
 // isName reports a name that people can give to an authenticator.
 func isName(name string) bool {
-	n := 0
-	for _, r := range name {
-		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' {
-			return false
-		}
-		n++
-	}
-	return n > 0 && n <= 60
+	unprintable := func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+	n := utf8.RuneCountInString(name)
+	return n > 0 && n <= 60 && utf8.ValidString(name) && !strings.ContainsFunc(name, unprintable)
 }

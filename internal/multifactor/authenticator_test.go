@@ -3,6 +3,7 @@ package multifactor_test
 import (
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,6 +120,57 @@ func TestWithAUserTheirAuthenticatorsGo(t *testing.T) {
 		h.remove(ann, a.ID)
 		h.do(func(tx *db.Tx) error { return accounts.Delete(tx, ann.ID) })
 		want(t, h.rows(), bobs)
+	})
+}
+
+func TestANameIsOneToSixtyCharactersThatPrint(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		ann := h.user("ann")
+		_, a := h.app(ann)
+		for _, name := range []string{"a", "Ann's phone", "Müller <b>&amp;", "名前", "مفتاح", "🔑", "👩\u200d💻", strings.Repeat("ü", 60), strings.Repeat("🔑", 60)} {
+			h.do(func(tx *db.Tx) error { return multifactor.Rename(tx, ann.ID, a.ID, name) })
+			want(t, h.one(ann).Name, name)
+		}
+		before := h.rows()
+		for _, name := range []string{
+			"", strings.Repeat("ü", 61), "\x00", "a\x00", "a\nb", "a\rb", "\ta", "a\x1b[31m", "a\x7f", "a\u0085b", "a\u009b31m", "a\u2028b", "a\u2029b", "a\xff", "\xed\xa0\x80",
+		} {
+			if err := h.fails(func(tx *db.Tx) error { return multifactor.Rename(tx, ann.ID, a.ID, name) }); !errors.Is(err, multifactor.ErrName) {
+				t.Errorf("%q: %v", name, err)
+			}
+		}
+		want(t, h.rows(), before)
+	})
+}
+
+func TestANameIsCheckedWhereSomethingIsEnrolled(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		ann := h.user("ann")
+		app, passkey, before := h.beginApp(), h.beginPasskey(ann), h.rows()
+		response := passkeytest.New(t).Create(site.Origin, passkey.Options)
+		enrollApp := func(name string) error {
+			return h.fails(func(tx *db.Tx) error {
+				_, _, err := h.EnrollApp(tx, ann.ID, session, app.Kept, name, h.code(app, 0))
+				return err
+			})
+		}
+		enrollPasskey := func(name string) error {
+			return h.fails(func(tx *db.Tx) error {
+				_, _, err := h.EnrollPasskey(tx, anns, ann, passkey.Kept, response, name)
+				return err
+			})
+		}
+		for _, name := range []string{strings.Repeat("ü", 61), "a\nb", "a\x00", "a\u0085", "a\xff"} {
+			for what, err := range map[string]error{"app": enrollApp(name), "passkey": enrollPasskey(name)} {
+				if !errors.Is(err, multifactor.ErrName) {
+					t.Errorf("%s %q: %v", what, name, err)
+				}
+			}
+		}
+		want(t, h.rows(), before)
+		check(t, enrollApp(strings.Repeat("ü", 60)))
+		check(t, enrollPasskey("")) // it has none
+		want(t, len(h.all(ann)), 2)
 	})
 }
 
