@@ -148,13 +148,17 @@ func Remove(tx *db.Tx, user accounts.UserID, id db.ID) (Authenticator, error) {
 }
 
 // Restore makes a removed authenticator count again, or returns db.ErrNotFound. A set of
-// recovery codes comes back only while there is no newer one.
+// recovery codes comes back only while there is no newer one, and locks the user as
+// MakeRecovery does.
 func Restore(tx *db.Tx, user accounts.UserID, id db.ID) error {
 	a, err := GetAuthenticator(tx, user, id)
 	if err != nil {
 		return err
 	}
 	if a.Kind == Recovery {
+		if err := accounts.Lock(tx, user); err != nil {
+			return err
+		}
 		all, err := Authenticators(tx, user)
 		if err != nil {
 			return err

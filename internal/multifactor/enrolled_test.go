@@ -152,6 +152,30 @@ func (h *house) connect() {
 	dbtest.Check(h.t, errors.Join(errs...))
 }
 
+// overlap runs second in a transaction that begins before that of first is over, and on
+// PostgreSQL is done before, unless it waits for it.
+func (h *house) overlap(first, second func(tx *db.Tx) error) {
+	h.t.Helper()
+	h.db.Rehearse = false
+	defer func() { h.db.Rehearse = true }()
+	done := make(chan error, 1)
+	begin := sync.OnceFunc(func() { go func() { done <- h.db.Sequence(h.t.Context(), db.ReadCommitted(second)) }() })
+	err := h.db.Sequence(h.t.Context(), db.ReadCommitted(func(tx *db.Tx) error {
+		if err := first(tx); err != nil {
+			return err
+		}
+		for begin(); h.db.Engine() == "postgres" && len(done) == 0; {
+			var waits int
+			err := tx.Get(`SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))`).Scan(&waits)
+			if err != nil || waits > 0 {
+				return err
+			}
+		}
+		return nil
+	}))
+	dbtest.Check(h.t, errors.Join(err, <-done))
+}
+
 // atOnce runs fn n times at once, each in transactions of both kinds in turn, and counts the
 // verdicts.
 func (h *house) atOnce(n int, fn func(tx *db.Tx, i int) (multifactor.Verdict, error)) (count map[multifactor.Verdict]int) {

@@ -124,3 +124,45 @@ func TestACredentialIsEnrolledOnceAlsoAtOnce(t *testing.T) {
 		}), multifactor.Spent)
 	})
 }
+
+func TestRecoveryCodesThatAreMadeAtOnceLeaveOneSet(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		ann := h.user("ann")
+		for range 2 { // without codes, and with some
+			var codes [2][]string
+			h.overlap(func(tx *db.Tx) (err error) {
+				codes[0], _, _, err = h.MakeRecovery(tx, ann.ID)
+				return err
+			}, func(tx *db.Tx) (err error) {
+				codes[1], _, _, err = h.MakeRecovery(tx, ann.ID)
+				return err
+			})
+			want(t, h.one(ann).Counter, 10)
+			want(t, h.recovers(ann, codes[0][0]), multifactor.Wrong)
+			want(t, h.recovers(ann, codes[1][0]), multifactor.Right)
+		}
+	})
+}
+
+func TestRecoveryCodesThatComeBackWhileNewAreMadeAreVoid(t *testing.T) {
+	enrolled(t, func(t *testing.T, h *house) {
+		for name, restoreFirst := range map[string]bool{"ann": true, "bob": false} {
+			u := h.user(name)
+			_, old, _ := h.recovery(u)
+			h.remove(u, old.ID)
+			var codes []string
+			restore := func(tx *db.Tx) error { return multifactor.Restore(tx, u.ID, old.ID) }
+			renew := func(tx *db.Tx) (err error) {
+				codes, _, _, err = h.MakeRecovery(tx, u.ID)
+				return err
+			}
+			if restoreFirst {
+				h.overlap(restore, renew)
+			} else {
+				h.overlap(renew, restore)
+			}
+			h.one(u)
+			want(t, h.recovers(u, codes[0]), multifactor.Right)
+		}
+	})
+}

@@ -17,8 +17,11 @@ const (
 
 // MakeRecovery makes ten recovery codes in place of all that the user has. The codes are
 // nowhere else: their MACs are stored. Replaced is the set that was void by this, its ID 0 if
-// there was none.
+// there was none. It locks the user (accounts.Lock), or two at once would leave two sets.
 func (e *Enrolled) MakeRecovery(tx *db.Tx, user accounts.UserID) (codes []string, a, replaced Authenticator, err error) {
+	if err := accounts.Lock(tx, user); err != nil {
+		return nil, a, replaced, err
+	}
 	all, err := authenticators(tx, user, tx.ForUpdate())
 	if err != nil {
 		return nil, a, replaced, err
