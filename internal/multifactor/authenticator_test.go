@@ -89,12 +89,12 @@ func TestOnlyWhatWasRemovedLongAgoIsSwept(t *testing.T) {
 		}
 		sweep := func(limit int) (n int64) {
 			h.do(func(tx *db.Tx) (err error) {
-				n, err = multifactor.SweepAuthenticators(tx, tx.Now.Add(-multifactor.UndoFor), limit)
+				n, err = multifactor.SweepAuthenticators(tx, tx.Now.Add(-accounts.UndoFor), limit)
 				return err
 			})
 			return n
 		}
-		h.clock.Advance(multifactor.UndoFor - 3*time.Hour) // the first was removed a day ago
+		h.clock.Advance(accounts.UndoFor - 3*time.Hour) // the first was removed a day ago
 		want(t, sweep(100), 0)
 		h.clock.Advance(time.Hour + time.Millisecond)
 		want(t, sweep(1), 1)

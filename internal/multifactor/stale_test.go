@@ -125,7 +125,7 @@ func TestARemovedPasskeyIsNotUnknownWhileItCanBeRestored(t *testing.T) {
 		a := h.passkey(ann, k)
 		h.passkey(ann, passkeytest.New(t))
 		h.remove(ann, a.ID)
-		for _, wait := range []time.Duration{0, multifactor.UndoFor - time.Millisecond} {
+		for _, wait := range []time.Duration{0, accounts.UndoFor - time.Millisecond} {
 			h.clock.Advance(wait)
 			used, v := h.enters(k)
 			want(t, v, multifactor.Wrong)
@@ -133,7 +133,7 @@ func TestARemovedPasskeyIsNotUnknownWhileItCanBeRestored(t *testing.T) {
 		}
 		h.clock.Advance(2 * time.Millisecond)
 		h.do(func(tx *db.Tx) error {
-			n, err := multifactor.SweepAuthenticators(tx, tx.Now.Add(-multifactor.UndoFor), 100)
+			n, err := multifactor.SweepAuthenticators(tx, tx.Now.Add(-accounts.UndoFor), 100)
 			want(t, n, 1)
 			return err
 		})
