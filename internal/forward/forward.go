@@ -119,15 +119,12 @@ func (f *forward) read(c *fiber.Ctx) (v visit, err error) {
 }
 
 // back is the address to which a person comes back: that which they asked for, or the site's
-// beginning where another method would lose its body.
+// beginning where another method would lose its body. Of public_url's own host it is the
+// path: what the beginning of an app there is, nobody says.
 func (v visit) back() string {
 	switch {
-	case v.own && v.target.Address == "":
-		return ""
-	case v.own && v.request.IsRepeatable():
-		return v.request.URI
 	case v.own:
-		return "/"
+		return v.request.URI
 	case v.target.Address == "" || !v.request.IsRepeatable():
 		return v.origin + "/"
 	}
@@ -141,11 +138,11 @@ func (f *forward) toSignIn(c *fiber.Ctx, v visit) error {
 		return door.Fail(http.StatusUnauthorized)
 	}
 	to := f.Options.PublicURL + "/login"
-	if back := v.back(); back != "" {
-		to += "?next=" + page.Escaped(back)
-	}
-	if !v.own {
-		to += "&bind=" + f.bind(c, v.origin)
+	switch back := v.back(); {
+	case !v.own:
+		to += "?next=" + page.Escaped(back) + "&bind=" + f.bind(c, v.origin)
+	case back != "":
+		to += "?next=" + back // as it is: see door.RequestedNext
 	}
 	return c.Redirect(to, http.StatusFound)
 }

@@ -33,8 +33,8 @@ func (r request) identity() map[string][]string {
 func TestAVisitorsOwnIdentityHeadersReachNoApp(t *testing.T) {
 	eachFront(t, func(t *testing.T, f *front) {
 		v := f.visitor(t)
-		if a := v.get("/app/", forged...); a.status != http.StatusSeeOther {
-			t.Errorf("a stranger is answered %d", a.status)
+		if a := v.get("/app/", forged...); !a.toSignIn(v, "/app/") {
+			t.Errorf("a stranger is answered %d to %q", a.status, a.location)
 		}
 		if r, ok := f.app.taken(); ok {
 			t.Errorf("a stranger reached the app: %v", r)
@@ -134,11 +134,11 @@ func TestTheWayBackThroughAProxyIsTheAddressThatWasAskedFor(t *testing.T) {
 		for _, target := range targets {
 			v := f.visitor(t)
 			a := v.get(target)
-			if a.status != http.StatusSeeOther || a.location != "/login?next="+target {
+			if !a.toSignIn(v, target) {
 				t.Errorf("%.100s: a stranger is answered %d to %.200q", target, a.status, a.location)
 				continue
 			}
-			if lead := v.signIn(a.location, "ann@people.example"); lead != target {
+			if lead := v.signIn("/login?next="+target, "ann@people.example"); lead != target {
 				t.Errorf("%.100s: the way back is %.200q", target, lead)
 			}
 			v.get(target)
@@ -188,7 +188,7 @@ func TestAFormReachesTheAppWhole(t *testing.T) {
 	eachFront(t, func(t *testing.T, f *front) {
 		fields := url.Values{"text": {strings.Repeat("one\r\ntwo ", 20_000)}}
 		v := f.visitor(t)
-		if a := v.post("/app/form", fields); a.status != http.StatusSeeOther || a.location != "/login?next=/app/form" {
+		if a := v.post("/app/form", fields); !a.toSignIn(v, "/app/form") {
 			t.Errorf("a stranger is answered %d to %q", a.status, a.location)
 		}
 		if r, ok := f.app.taken(); ok {

@@ -34,6 +34,12 @@ type answer struct {
 	body     string
 }
 
+// toSignIn reports whether an answer leads to sign in and back to a target: that of djauthy,
+// which a proxy passes on, or the proxy's own.
+func (a answer) toSignIn(v *visitor, target string) bool {
+	return a.status == http.StatusFound && a.location == "http://"+v.f.host+"/login?next="+target || a.status == http.StatusSeeOther && a.location == "/login?next="+target
+}
+
 // get asks for a target with header lines of the visitor's own.
 func (v *visitor) get(target string, lines ...string) answer {
 	v.t.Helper()
