@@ -67,6 +67,19 @@ func TestAVisitorsOwnIdentityHeadersReachNoApp(t *testing.T) {
 	})
 }
 
+// Otherwise the rules of another site would decide, and that may be open to everybody.
+func TestAVisitorDoesNotChooseTheSiteThatIsAskedAbout(t *testing.T) {
+	eachFront(t, func(t *testing.T, f *front) {
+		v := f.visitor(t)
+		for target, host := range map[string]string{"/app/": "open.test", "http://" + f.host + "/app/": "open.test", "http://open.test/app/": f.host} {
+			a := v.get(target, "Host: "+host, "X-Forwarded-Host: open.test", "X-Forwarded-Proto: http", "X-Forwarded-Uri: /open")
+			if r, ok := f.app.taken(); ok {
+				t.Errorf("%s at %s: answered %d, the app was asked for %s", target, host, a.status, r.target)
+			}
+		}
+	}, "SITE_0_URL=http://open.test", "SITE_0_RULES_0_PATH=/*", "SITE_0_RULES_0_PUBLIC=true")
+}
+
 // forwarded requires that the request says how the visitor came, and not what the
 // visitor says about it.
 func (r request) forwarded(t *testing.T, v *visitor) {

@@ -63,7 +63,10 @@ func (v *visitor) send(method, target, body string, lines ...string) answer {
 	defer func() { _ = conn.Close() }()
 	deadline, _ := ctx.Deadline()
 	must(v.t, conn.SetDeadline(deadline))
-	head := []string{method + " " + target + " HTTP/1.1", "Host: " + v.f.host, "Connection: close", "Accept: text/html"}
+	head := []string{method + " " + target + " HTTP/1.1", "Connection: close", "Accept: text/html"}
+	if len(lines) == 0 || !strings.HasPrefix(lines[0], "Host: ") {
+		head = append(head, "Host: "+v.f.host)
+	}
 	for name, value := range v.cookies {
 		lines = append(lines, "Cookie: "+name+"="+value)
 	}
