@@ -1,7 +1,10 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -20,5 +23,42 @@ func TestTheWayBackToAPathOfThisHostIsTheAddressItself(t *testing.T) {
 		page := b.get("/login?next="+uri).want(t, http.StatusOK, "")
 		b.post("/login", append(page.fields(t, "/login"), "id", id)...).want(t, http.StatusSeeOther, "/login/code")
 		b.submit(s.mail.next(t, id).code()).want(t, http.StatusSeeOther, uri)
+	}
+}
+
+// Through a proxy a visitor sees what /forward-auth answers under the host of the app, where
+// neither the style sheet nor any page of this server is.
+func TestAPageUnderTheHostOfAnAppStandsByItself(t *testing.T) {
+	t.Parallel()
+	s := startSites(t)
+	s.must(t, "groups", "add", "staff")
+	b, _ := s.person(t)
+	at := visitor{s.browser(t), "http://wiki.test:8081"}
+	at.enters(t, s, b, "/").want(t, http.StatusFound, "")
+	for says, a := range map[string]answer{
+		"This page is not open to you": at.asks(http.MethodGet, "/", nil).want(t, http.StatusForbidden, ""),
+		"We could not read that":       visitor{at.browser, "http://grafana.test"}.asks(http.MethodGet, "/%00", nil).want(t, http.StatusBadRequest, ""),
+		"This address is not set up":   visitor{at.browser, "http://nowhere.test"}.asks(http.MethodGet, "/", nil).want(t, http.StatusMisdirectedRequest, ""),
+		"Sign out of wiki.test:8081":   at.asks(http.MethodGet, "/.djauthy/leave", nil).want(t, http.StatusForbidden, ""),
+	} {
+		if !strings.Contains(a.body, says) {
+			t.Errorf("does not say %q:\n%s", says, a.body)
+		}
+		style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(a.body)
+		if style == nil {
+			t.Fatalf("%s: no style in\n%s", says, a.body)
+		}
+		sum := sha256.Sum256([]byte(style[1]))
+		if csp := a.header.Get("Content-Security-Policy"); !strings.Contains(csp, "style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"';") || !strings.HasSuffix(csp, "form-action 'self' "+s.public.String()) {
+			t.Errorf("%s: the policy is %s", says, csp)
+		}
+		for _, address := range regexp.MustCompile(`(?:href|src|action)="([^"]*)"`).FindAllStringSubmatch(a.body, -1) {
+			if address[1] != "/.djauthy/leave" && !strings.HasPrefix(address[1], s.public.String()+"/") {
+				t.Errorf("%s: leads to %s", says, address[1])
+			}
+		}
+	}
+	if a := at.asks(http.MethodGet, "/", map[string]string{"Sec-Fetch-Mode": "cors"}).want(t, http.StatusForbidden, ""); a.body != "Forbidden\n" {
+		t.Errorf("a script is answered %q", a.body)
 	}
 }

@@ -28,6 +28,13 @@ func AllowFormTo(c *fiber.Ctx, origins []string) {
 	}
 }
 
+// AllowDetached is for a page under the host of an app: it loads nothing, has the one style
+// of a hash (SHA-256, base64), and its form leads from there to this origin.
+func AllowDetached(c *fiber.Ctx, style, origin string) {
+	c.Response().Header.Set(fiber.HeaderContentSecurityPolicy,
+		"default-src 'none'; style-src 'sha256-"+style+"'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' "+origin)
+}
+
 // AllowFetch lets the page's script make requests to this origin (CSP connect-src).
 func AllowFetch(c *fiber.Ctx) {
 	h := &c.Response().Header

@@ -49,10 +49,22 @@ type forward struct {
 func (s *Server) Routes(site *page.Site) []page.Route {
 	f := &forward{Site: site, access: s.Access, sites: s.Sites, assertions: newAssertions(s.Keys, site.Options.PublicURL)}
 	site.Elsewhere, site.OriginOf = f.elsewhere, f.originOf
+	site.Door.Answers(f.answer)
 	return []page.Route{
-		page.Get("/forward-auth", page.AnyHost, f.auth),
+		page.Get(path, page.AnyHost, f.auth),
 		page.Get("/login/site", page.Anybody, f.toSite),
 	}
+}
+
+// path is where proxies ask.
+const path = "/forward-auth"
+
+// answer is how problems there are written: the proxy may show the page under another host.
+func (f *forward) answer(c *fiber.Ctx, _ *door.Problem) door.Answer {
+	if door.Path(c) != path {
+		return nil
+	}
+	return f.ShowDetached
 }
 
 // visit is one question of a proxy.
@@ -109,9 +121,9 @@ func (f *forward) read(c *fiber.Ctx) (v visit, err error) {
 	v.target, err = f.sites.Read(v.request)
 	switch {
 	case errors.Is(err, sites.ErrNoSite):
-		return v, &door.Problem{Status: http.StatusMisdirectedRequest, Cause: err}
+		return v, &door.Problem{Status: http.StatusMisdirectedRequest, Key: "no_site", Cause: err}
 	case err != nil:
-		return v, &door.Problem{Status: http.StatusBadRequest, Cause: err}
+		return v, &door.Problem{Status: http.StatusBadRequest, Key: "bad_request", Cause: err}
 	}
 	v.own = v.target.Site == f.sites.Own()
 	v.origin = v.target.Site.Origin
@@ -245,11 +257,9 @@ func (f *forward) leave(c *fiber.Ctx, v visit) error {
 	if v.own {
 		return door.Fail(http.StatusNotFound)
 	}
-	if v.request.Method != http.MethodPost {
-		c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-		l := f.Language(c)
-		return c.Status(http.StatusForbidden).SendString(`<!doctype html><html lang="` + l.Lang + `"><meta name="viewport" content="width=device-width"><title>` + l.T("account.sign_out") +
-			`</title><form method="post" action="/.djauthy/leave"><button>` + l.T("account.sign_out") + `</button></form>`)
+	if v.request.Method != http.MethodPost { // not 200, by which proxies would let the request in
+		_, host, _ := strings.Cut(v.origin, "://")
+		return f.Write(c.Status(http.StatusForbidden), "signin/leave_site.html", leavePage{f.DetachedBase(c), host})
 	}
 	if from := c.Get("Sec-Fetch-Site"); from != "" && from != "same-origin" {
 		return door.Fail(http.StatusForbidden)
@@ -259,6 +269,11 @@ func (f *forward) leave(c *fiber.Ctx, v visit) error {
 	}
 	door.SetSiteCookie(c, door.SiteCookie, "", v.origin, -1)
 	return c.Redirect(v.origin+"/", http.StatusSeeOther)
+}
+
+type leavePage struct {
+	page.Base
+	Host string
 }
 
 // handOver is the local address that leads on to a site.

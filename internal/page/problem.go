@@ -28,8 +28,12 @@ func (s *Site) showProblem(c *fiber.Ctx, p *door.Problem) error {
 		return c.SendString(text + "\n")
 	}
 	// No session: with the database down, reading it would fail, too.
-	l := s.browserLanguage(c)
-	e := errorPage{Base: s.base(l, false), Heading: l.T("error." + p.Key + ".heading"), Link: "/login", LinkText: l.T("error.go_on")}
+	return s.Write(c, "error.html", s.errorPage(c, p, s.base(s.browserLanguage(c), false)))
+}
+
+func (s *Site) errorPage(c *fiber.Ctx, p *door.Problem, b Base) errorPage {
+	l := b.Language
+	e := errorPage{Base: b, Heading: l.T("error." + p.Key + ".heading"), Link: "/login", LinkText: l.T("error.go_on")}
 	if p.Link != "" {
 		e.Link, e.LinkText = p.Link, l.T("error.go_to")
 	}
@@ -43,7 +47,7 @@ func (s *Site) showProblem(c *fiber.Ctx, p *door.Problem) error {
 	if p.Status == http.StatusTooManyRequests && s.Door.Cookie(c, door.AttemptCookie) != "" {
 		e.Link, e.LinkText = "/login/code", l.T("error.enter_code")
 	}
-	return s.Write(c, "error.html", e)
+	return e
 }
 
 // Message is a page with a heading, a text and a link.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"path/filepath"
@@ -22,7 +23,9 @@ import (
 // files are the static files. The URL of each has the hash of its content, so that a
 // browser may cache it forever and never uses an old one.
 type files struct {
-	byName map[string]*file
+	byName    map[string]*file
+	style     template.CSS // all of the style, for pages that load nothing
+	styleHash string       // of style, as a Content-Security-Policy names it
 }
 
 type file struct {
@@ -39,7 +42,7 @@ var kinds = map[string]string{
 }
 
 func loadFiles(b *Brand) (*files, error) {
-	f := &files{map[string]*file{}}
+	f := &files{byName: map[string]*file{}}
 	names, err := fs.Glob(static.FS, "*.*")
 	if err != nil {
 		return nil, err
@@ -54,6 +57,7 @@ func loadFiles(b *Brand) (*files, error) {
 	if b.Accent != "" {
 		f.add("accent.css", fmt.Appendf(nil, ":root{--accent:%s}@media (prefers-color-scheme:dark){:root{--accent:%s}}", b.Accent, config.LightAccent(b.Accent)))
 	}
+	f.setStyle()
 	if b.LogoFile != "" {
 		body, err := config.ReadFile(b.LogoFile)
 		if err != nil {

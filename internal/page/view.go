@@ -62,10 +62,12 @@ type Base struct {
 	*words.Language
 	Brand                    Brand
 	CSS, JS, Icon, AccentCSS string
-	Problem                  string // what went wrong, as a text; "": nothing
-	AtField                  bool   // the problem stands at the page's one field, and nowhere else
-	Notice                   string // what was done
-	Alert                    string // what went wrong before this page, with none of its fields
+	Style                    template.CSS // in place of these, for a page that loads nothing
+	Root                     string       // before the path of a link: "", or public_url on a page of another host
+	Problem                  string       // what went wrong, as a text; "": nothing
+	AtField                  bool         // the problem stands at the page's one field, and nowhere else
+	Notice                   string       // what was done
+	Alert                    string       // what went wrong before this page, with none of its fields
 	SignedIn                 bool
 	now                      time.Time
 }
