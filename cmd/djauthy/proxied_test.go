@@ -62,3 +62,21 @@ func TestAPageUnderTheHostOfAnAppStandsByItself(t *testing.T) {
 		t.Errorf("a script is answered %q", a.body)
 	}
 }
+
+// Whether the host of an app, and all below it, is reached by https alone is not for djauthy
+// to say.
+func TestTheHostOfAnAppIsNotHeldToHTTPS(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DJAUTHY_TRUSTED_PROXIES=127.0.0.0/8", "DJAUTHY_PUBLIC_URL=https://login.test", "DJAUTHY_HSTS_SUBDOMAINS=true", "DJAUTHY_SITE_0_URL=https://app.test", "DJAUTHY_SITE_0_GROUPS=nix")
+	for origin, want := range map[string]bool{"https://app.test": false, "https://nowhere.test": false, "https://login.test": true} {
+		at := visitor{s.browser(t), origin}
+		for _, uri := range []string{"/", "/.djauthy/leave", "/.djauthy/x", "/.djauthy/enter?code=x", "/%00x%"} {
+			for _, mode := range []string{"navigate", "cors"} {
+				a := at.asks(http.MethodGet, uri, map[string]string{"Sec-Fetch-Mode": mode})
+				if got := a.header.Get("Strict-Transport-Security"); (got != "") != want {
+					t.Errorf("%s%s: answered %d with %q", origin, uri, a.status, got)
+				}
+			}
+		}
+	}
+}

@@ -63,6 +63,8 @@ func canonical(headers [][2]string) (all [][2][]byte) {
 	return all
 }
 
+const strictHeader = "Strict-Transport-Security"
+
 // strictTransport is the value of Strict-Transport-Security (RFC 6797 6.1), "" if
 // the server is not reached by https. By default it does not cover subdomains, some of
 // which may have no https.
@@ -81,6 +83,6 @@ func (d *Door) setHeaders(h *fasthttp.ResponseHeader) {
 		h.SetCanonical(f[0], f[1])
 	}
 	if d.strict != "" {
-		h.Set("Strict-Transport-Security", d.strict)
+		h.Set(strictHeader, d.strict)
 	}
 }

@@ -34,6 +34,10 @@ func (d *Door) ForwardedRequest(c *fiber.Ctx) (f Forwarded, err error) {
 	return f, nil
 }
 
+// ForOtherHost prepares a response that a proxy shows under the host of an app: whether that
+// host is reached by https alone is not for this server to say.
+func ForOtherHost(c *fiber.Ctx) { c.Response().Header.Del(strictHeader) }
+
 // IsNavigation reports whether a person's browser goes to a page, and no script or program
 // asks (Fetch Metadata). Without Sec-Fetch-Mode an Accept that names text/html counts.
 func IsNavigation(c *fiber.Ctx) bool {

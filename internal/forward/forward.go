@@ -64,7 +64,14 @@ func (f *forward) answer(c *fiber.Ctx, _ *door.Problem) door.Answer {
 	if door.Path(c) != path {
 		return nil
 	}
-	return f.ShowDetached
+	return func(c *fiber.Ctx, p *door.Problem) error {
+		said, err := f.Door.ForwardedRequest(c)
+		site, found := f.sites.Find(said.Proto + "://" + said.Host)
+		if err != nil || said.Host != "" && !(found && site == f.sites.Own()) {
+			door.ForOtherHost(c)
+		}
+		return f.ShowDetached(c, p)
+	}
 }
 
 // visit is one question of a proxy.
@@ -125,7 +132,9 @@ func (f *forward) read(c *fiber.Ctx) (v visit, err error) {
 	case err != nil:
 		return v, &door.Problem{Status: http.StatusBadRequest, Key: "bad_request", Cause: err}
 	}
-	v.own = v.target.Site == f.sites.Own()
+	if v.own = v.target.Site == f.sites.Own(); !v.own {
+		door.ForOtherHost(c)
+	}
 	v.origin = v.target.Site.Origin
 	return v, nil
 }
