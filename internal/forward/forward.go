@@ -277,7 +277,7 @@ func (f *forward) leave(c *fiber.Ctx, v visit) error {
 		return err
 	}
 	door.SetSiteCookie(c, door.SiteCookie, "", v.origin, -1)
-	return c.Redirect(v.origin+"/", http.StatusSeeOther)
+	return c.Redirect(f.Options.PublicURL+"/account", http.StatusSeeOther) // the site would lead straight back in
 }
 
 type leavePage struct {
