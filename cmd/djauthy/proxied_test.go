@@ -39,6 +39,7 @@ func TestAPageUnderTheHostOfAnAppStandsByItself(t *testing.T) {
 		"This page is not open to you": at.asks(http.MethodGet, "/", nil).want(t, http.StatusForbidden, ""),
 		"We could not read that":       visitor{at.browser, "http://grafana.test"}.asks(http.MethodGet, "/%00", nil).want(t, http.StatusBadRequest, ""),
 		"This address is not set up":   visitor{at.browser, "http://nowhere.test"}.asks(http.MethodGet, "/", nil).want(t, http.StatusMisdirectedRequest, ""),
+		"There is no page here":        at.asks(http.MethodGet, "/.djauthy/x", nil).want(t, http.StatusNotFound, ""),
 		"Sign out of wiki.test:8081":   at.asks(http.MethodGet, "/.djauthy/leave", nil).want(t, http.StatusForbidden, ""),
 	} {
 		if !strings.Contains(a.body, says) {

@@ -89,11 +89,13 @@ func (f *forward) auth(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	switch v.target.Path {
-	case "/.djauthy/enter":
+	switch path := v.target.Path; {
+	case path == "/.djauthy/enter":
 		return f.enter(c, v)
-	case "/.djauthy/leave":
+	case path == "/.djauthy/leave":
 		return f.leave(c, v)
+	case strings.HasPrefix(path, "/.djauthy/"): // not the app's, whatever the proxy makes of it
+		return door.Fail(http.StatusNotFound)
 	}
 	ask := access.Visit{Cookie: door.SiteToken(c, door.SiteCookie, v.origin), Origin: v.origin, Levels: v.target.Access.Levels, Groups: v.target.Access.Groups}
 	if v.own {
