@@ -81,3 +81,14 @@ func TestTheHostOfAnAppIsNotHeldToHTTPS(t *testing.T) {
 		}
 	}
 }
+
+// A proxy asks with the visitor's headers and without the body that they describe.
+func TestAProxyMayAskAboutACompressedBody(t *testing.T) {
+	t.Parallel()
+	s := startSites(t)
+	b, _ := s.person(t)
+	at := visitor{s.browser(t), "http://grafana.test"}
+	at.enters(t, s, b, "/").want(t, http.StatusFound, "")
+	at.asks(http.MethodPost, "/api/push", map[string]string{"Content-Encoding": "gzip", "Content-Type": "application/json"}).want(t, http.StatusOK, "")
+	b.do(http.MethodPost, "/login", formKind, "id=x", map[string]string{"Content-Encoding": "gzip"}).want(t, http.StatusUnsupportedMediaType, "")
+}
