@@ -92,3 +92,30 @@ func TestAProxyMayAskAboutACompressedBody(t *testing.T) {
 	at.asks(http.MethodPost, "/api/push", map[string]string{"Content-Encoding": "gzip", "Content-Type": "application/json"}).want(t, http.StatusOK, "")
 	b.do(http.MethodPost, "/login", formKind, "id=x", map[string]string{"Content-Encoding": "gzip"}).want(t, http.StatusUnsupportedMediaType, "")
 }
+
+func TestAProxyIsGivenTheAppsOwnCookies(t *testing.T) {
+	t.Parallel()
+	s := startSites(t)
+	own := visitor{s.browser(t), s.public.String()}
+	at := visitor{s.browser(t), "http://grafana.test"}
+	for sent, want := range map[string]string{
+		"": "", "a=1": "a=1", "a=1; b=2": "a=1; b=2", "a=1;b=2 ; c": "a=1;b=2 ; c", `a="1;2"; =x; b==`: `a="1;2"; =x; b==`, "mydjauthy=1; djauth=2; x=djauthy=3": "mydjauthy=1; djauth=2; x=djauthy=3",
+		"djauthy_site=x": "", "__Host-djauthy_site=x; a=1": "a=1", "a=1;djauthy=x;  __Host-djauthy_enter = y;b=2": "a=1;b=2", "DJAUTHY=x; __HOST-djauthy=y; djauthy; djauthy_new=z": "",
+		strings.Repeat("djauthy_site=x; ", 100) + "a=1": "a=1",
+	} {
+		if got := at.do(http.MethodGet, "/forward-auth?cookies=app", "", "", map[string]string{
+			"X-Forwarded-Proto": "http", "X-Forwarded-Host": "grafana.test", "X-Forwarded-Uri": "/metrics", "Cookie": sent,
+		}).want(t, http.StatusOK, "").header; got.Get("Cookie") != want || (want == "") != (got["Cookie"] == nil) {
+			t.Errorf("%q becomes %q, want %q", sent, got["Cookie"], want)
+		}
+	}
+	// Only who says so, and at an app's own host: a page there cannot ask for what it may not read.
+	if got := at.asks(http.MethodGet, "/metrics", map[string]string{"Cookie": "a=1"}).header["Cookie"]; got != nil {
+		t.Errorf("unasked: %q", got)
+	}
+	b, _ := s.person(t)
+	own.browser = b
+	if got := own.do(http.MethodGet, "/forward-auth?cookies=app", "", "", nil).want(t, http.StatusOK, "").header["Cookie"]; got != nil {
+		t.Errorf("on the own host: %q", got)
+	}
+}

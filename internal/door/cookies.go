@@ -1,6 +1,7 @@
 package door
 
 import (
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -48,6 +49,25 @@ func (d *Door) HasCookies(c *fiber.Ctx) bool {
 		}
 	}
 	return false
+}
+
+// OtherCookies are the cookies of a request without ours, as they were sent; "": there are
+// none. Names are compared without case, since some programs do so.
+func OtherCookies(c *fiber.Ctx) string {
+	var kept []string
+	for line := range strings.SplitSeq(string(c.Request().Header.RawHeaders()), "\n") {
+		name, pairs, _ := strings.Cut(line, ":")
+		if !strings.EqualFold(name, fiber.HeaderCookie) {
+			continue
+		}
+		for pair := range strings.SplitSeq(strings.TrimSpace(pairs), ";") {
+			name, _, _ := strings.Cut(strings.ToLower(pair), "=")
+			if !strings.HasPrefix(strings.TrimPrefix(strings.TrimSpace(name), "__host-"), "djauthy") {
+				kept = append(kept, pair)
+			}
+		}
+	}
+	return strings.TrimSpace(strings.Join(kept, ";"))
 }
 
 // Token reads a cookie that holds a token; without one it returns the zero token.

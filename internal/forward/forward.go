@@ -206,7 +206,8 @@ const anonymous = "anonymous"
 
 // identify lets a visitor in, with headers that say who they are. All are always set and never
 // empty, so that a proxy which copies them replaces those that a visitor invented: Caddy
-// skips an empty one and forwards the visitor's.
+// skips an empty one and forwards the visitor's. A proxy that cannot take djauthy's cookies
+// out of a request asks with ?cookies=app: then the header Cookie has the others.
 func (f *forward) identify(c *fiber.Ctx, v visit, who access.Visitor) error {
 	id := identity{session: who.Session.ID, User: anonymous, Email: anonymous + "@noreply." + f.Host(), Name: anonymous, Groups: []string{anonymous}, Subject: anonymous}
 	if u := who.Session.User; who.Session.ID != 0 {
@@ -227,6 +228,11 @@ func (f *forward) identify(c *fiber.Ctx, v visit, who access.Visitor) error {
 	h.Set("Remote-Name", mime.QEncoding.Encode("utf-8", id.Name))
 	h.Set("Remote-Groups", strings.Join(id.Groups, ","))
 	h.Set("X-Djauthy-Jwt-Assertion", signed)
+	if c.Query("cookies") == "app" && !v.own { // on the own host a script could read there what it may not
+		if others := door.OtherCookies(c); others != "" {
+			h.Set(fiber.HeaderCookie, others)
+		}
+	}
 	return nil
 }
 
