@@ -119,3 +119,25 @@ func TestAProxyIsGivenTheAppsOwnCookies(t *testing.T) {
 		t.Errorf("on the own host: %q", got)
 	}
 }
+
+// What visitors can cause by the thousand fills no log; what only settings cause is said once.
+func TestTheLogSaysOnceWhatAProxyDoesWrong(t *testing.T) {
+	t.Parallel()
+	s := startSites(t)
+	at := visitor{s.browser(t), "http://grafana.test"}
+	for range 3 {
+		at.asks(http.MethodGet, "/%00", nil).want(t, http.StatusBadRequest, "")
+		at.asks(http.MethodGet, "", nil).want(t, http.StatusBadRequest, "")
+		visitor{at.browser, "http://nowhere.test"}.asks(http.MethodGet, "/", nil).want(t, http.StatusMisdirectedRequest, "")
+	}
+	lines := strings.Split(strings.TrimSpace(s.out.String()), "\n")
+	var said []string
+	for _, line := range lines {
+		if strings.Contains(line, `"level":"ERROR"`) || strings.Contains(line, "proxy") {
+			said = append(said, line)
+		}
+	}
+	if len(said) != 2 || !strings.Contains(said[0], "X-Forwarded-Uri is missing") || !strings.Contains(said[1], "nowhere.test") {
+		t.Errorf("the log says\n%s", strings.Join(said, "\n"))
+	}
+}

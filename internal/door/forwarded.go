@@ -26,7 +26,7 @@ func (d *Door) Address(c *fiber.Ctx) netip.Addr {
 		if !ok {
 			d.noAddress.Do(func() {
 				d.log.Warn("a trusted proxy names a visitor that is no address, so that all its visitors share one budget; have it send X-Forwarded-For with the address alone",
-					"proxy", Prefix(peer), "says", readable(hops[i]))
+					"proxy", Prefix(peer), "says", Readable(hops[i]))
 			})
 			break
 		}

@@ -41,8 +41,8 @@ func (d *Door) OwnHost(c *fiber.Ctx) error {
 		return c.Next()
 	}
 	host := string(c.Request().Header.Host())
-	d.warnOnce("host "+host, "a page was requested under a host that is not public_url's; if a proxy forwarded the request, add its address to trusted_proxies",
-		"host", readable(host), "public_url", d.site.origin)
+	d.WarnOnce("host "+host, "a page was requested under a host that is not public_url's; if a proxy forwarded the request, add its address to trusted_proxies",
+		"host", Readable(host), "public_url", d.site.origin)
 	return &Problem{Status: http.StatusMisdirectedRequest, Key: "wrong_address", Link: d.site.origin + wanted(c)}
 }
 
@@ -85,9 +85,9 @@ func wanted(c *fiber.Ctx) string {
 	return path
 }
 
-// readable makes text from a client fit for a log: short, and only with characters that an
+// Readable makes text from a client fit for a log: short, and only with characters that an
 // origin can have.
-func readable(s string) string {
+func Readable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.:/[]", r) {
 			return r
@@ -118,9 +118,9 @@ func (w *warnings) isFirst(about string) bool {
 	return true
 }
 
-// warnOnce logs a warning about the settings that a request reveals, once for each subject.
-func (d *Door) warnOnce(about, message string, pairs ...any) {
-	if d.warned.isFirst(readable(about)) {
+// WarnOnce logs a warning about the settings that a request reveals, once for each subject.
+func (d *Door) WarnOnce(about, message string, pairs ...any) {
+	if d.warned.isFirst(Readable(about)) {
 		d.log.Warn(message, pairs...)
 	}
 }

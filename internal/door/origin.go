@@ -51,7 +51,7 @@ func (d *Door) SameOrigin(c *fiber.Ctx) error {
 	refused := d.origin.Check(r) != nil || overHTTP
 	foreign := from != (address{}) && header != d.site.origin
 	if foreign {
-		d.warnOnce("origin "+header, "a form came from another origin than public_url", "origin", readable(header), "public_url", d.site.origin, "refused", refused)
+		d.WarnOnce("origin "+header, "a form came from another origin than public_url", "origin", Readable(header), "public_url", d.site.origin, "refused", refused)
 	}
 	switch {
 	case !refused:

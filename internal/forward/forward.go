@@ -130,9 +130,13 @@ func (f *forward) read(c *fiber.Ctx) (v visit, err error) {
 	v.target, err = f.sites.Read(v.request)
 	switch {
 	case errors.Is(err, sites.ErrNoSite):
-		return v, &door.Problem{Status: http.StatusMisdirectedRequest, Key: "no_site", Cause: err}
-	case err != nil:
-		return v, &door.Problem{Status: http.StatusBadRequest, Key: "bad_request", Cause: err}
+		f.Door.WarnOnce("site "+said.Host, "a proxy asks about a host that is no [[site]] of the settings", "proto", door.Readable(said.Proto), "host", door.Readable(said.Host))
+		return v, &door.Problem{Status: http.StatusMisdirectedRequest, Key: "no_site"}
+	case errors.Is(err, sites.ErrIncomplete):
+		f.Door.WarnOnce(err.Error(), "a proxy does not say enough of a request; see docs/sites.md", "why", err)
+		return v, door.Fail(http.StatusBadRequest)
+	case err != nil: // by a visitor
+		return v, door.Fail(http.StatusBadRequest)
 	}
 	if v.own = v.target.Site == f.sites.Own(); !v.own {
 		door.ForOtherHost(c)
