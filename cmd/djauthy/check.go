@@ -31,7 +31,7 @@ func (c checkCmd) Run(e *env) error {
 
 // checks is what of the house can be tried.
 func (h *app) checks(e *env) check.House {
-	c := check.House{Config: h.cfg, DB: h.db, Channels: h.channels, Outbox: h.outbox, Discovery: h.discovery, Words: h.words, Provider: h.federation.Check, Waiting: func() {
+	c := check.House{Config: h.cfg, DB: h.db, Channels: h.channels, Outbox: h.outbox, Discovery: h.discovery, Words: h.words, Factors: h.access.Factors, Sites: h.sites.All(), Provider: h.federation.Check, Waiting: func() {
 		fmt.Fprintln(e.stderr, "djauthy: the server takes its time, which large mail servers do; waiting for its answer")
 	}}
 	if h.bus != nil {

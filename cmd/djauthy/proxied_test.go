@@ -141,3 +141,41 @@ func TestTheLogSaysOnceWhatAProxyDoesWrong(t *testing.T) {
 		t.Errorf("the log says\n%s", strings.Join(said, "\n"))
 	}
 }
+
+func TestTheStartAndCheckTellOfSitesThatLetNobodyIn(t *testing.T) {
+	t.Parallel()
+	mail := openInbox()
+	t.Cleanup(mail.close)
+	settings := []string{
+		"DJAUTHY_DATABASE=sqlite:" + t.TempDir() + "/d.db", "DJAUTHY_TRUSTED_PROXIES=127.0.0.0/8",
+		"DJAUTHY_SITE_0_URL=http://good.test", "DJAUTHY_SITE_0_LEVEL=either", "DJAUTHY_SITE_0_GROUPS=OPS",
+		"DJAUTHY_SITE_1_URL=http://texts.test", "DJAUTHY_SITE_2_URL=http://rules.test",
+		"DJAUTHY_SITE_2_RULES_0_PATH=/a/*", "DJAUTHY_SITE_2_RULES_0_LEVEL=texted", "DJAUTHY_SITE_2_RULES_1_PATH=/b", "DJAUTHY_SITE_2_RULES_1_LEVEL=nix",
+		"DJAUTHY_SITE_2_RULES_2_PATH=/c", "DJAUTHY_SITE_2_RULES_2_GROUPS=users,ops",
+	}
+	before := startWith(t, t.TempDir(), mail, append([]string{"DJAUTHY_HOOK_0_NAME=sms", "DJAUTHY_HOOK_0_URL=http://127.0.0.1:1"}, settings...)...)
+	before.must(t, "groups", "add", "ops")
+	before.must(t, "levels", "set", "texted", "--need", "sms+totp", "--for-site", "http://texts.test")
+	before.must(t, "levels", "set", "either", "--need", "sms", "--need", "email")
+	before.stop()
+	s := startWith(t, t.TempDir(), mail, settings...) // without the hook, by which texts were sent
+	found := s.must(t, "check")
+	for _, says := range []string{
+		`http://texts.test is guarded by the level "texted"`, `http://rules.test, its rule for /a/*, is guarded by the level "texted"`, `/b, names the level "nix"`, `/c, names the group "users"`,
+	} {
+		if !strings.Contains(found, says) {
+			t.Errorf("check does not say %s:\n%s", says, found)
+		}
+		if log := strings.ReplaceAll(s.out.String(), `\"`, `"`); strings.Count(log, says) != 1 || strings.Contains(log, "good.test") {
+			t.Errorf("the start does not say %s:\n%s", says, log)
+		}
+	}
+	if strings.Count(found, "warning: ") != 4 {
+		t.Errorf("check says\n%s", found)
+	}
+	s = &site{environ: []string{"DJAUTHY_DATABASE=sqlite:" + t.TempDir() + "/d.db", "DJAUTHY_TRUSTED_PROXIES=127.0.0.0/8", "DJAUTHY_SITE_0_URL=http://good.test"}}
+	s.must(t, "migrate")
+	if found := s.must(t, "check"); !strings.Contains(found, "their levels and groups exist") {
+		t.Errorf("check says\n%s", found)
+	}
+}

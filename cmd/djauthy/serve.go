@@ -16,6 +16,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/access"
 	"github.com/djauthy/djauthy/internal/boundkey"
+	"github.com/djauthy/djauthy/internal/check"
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/door"
 	"github.com/djauthy/djauthy/internal/forward"
@@ -81,6 +82,7 @@ func (h *app) serve(e *env) error {
 	if err := h.printFirstAdmin(e); err != nil {
 		return errors.Join(err, l.Close())
 	}
+	h.warnOfSites(e.ctx)
 	// Workers stop after the server, so that they finish what it accepted.
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(e.ctx))
 	defer stopWorkers()
@@ -166,6 +168,17 @@ func (h *app) printFirstAdmin(e *env) error {
 	}
 	fmt.Fprintf(e.stderr, "First administrator: %s/login/first/%s\n", h.cfg.PublicURL, token)
 	return nil
+}
+
+// warnOfSites logs which sites let nobody in, because of what is in the database.
+func (h *app) warnOfSites(ctx context.Context) {
+	warnings, err := check.Sites(ctx, h.db, h.access.Factors, h.sites.All())
+	if err != nil {
+		h.log.Warn("the levels and groups of sites were not looked at", "err", err)
+	}
+	for _, w := range warnings {
+		h.log.Warn(w)
+	}
 }
 
 func (h *app) serveMetrics(ctx context.Context, l net.Listener) error {

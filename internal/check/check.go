@@ -15,7 +15,9 @@ import (
 	"github.com/djauthy/djauthy/internal/config"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/delivery"
+	"github.com/djauthy/djauthy/internal/multifactor"
 	"github.com/djauthy/djauthy/internal/outbox"
+	"github.com/djauthy/djauthy/internal/sites"
 	"github.com/djauthy/djauthy/internal/words"
 )
 
@@ -42,6 +44,8 @@ type House struct {
 	Outbox    *outbox.Outbox
 	Discovery accounts.Discovery
 	Words     *words.Catalogue
+	Factors   multifactor.Server
+	Sites     []*sites.Site
 	Provider  func(ctx context.Context, name string) (note string, err error)
 	Bus       func(context.Context) error // tries the bus; nil: there is none
 	Mailbox   func(context.Context) error // runs the local mailbox; nil: there is none
@@ -76,6 +80,9 @@ func (h House) Run(ctx context.Context, send string) (all []Finding) {
 	for _, p := range h.Discovery.Providers {
 		note, err := h.Provider(ctx, p.Name)
 		add("provider "+p.Name, err, note)
+	}
+	if len(h.Sites) > 0 {
+		all = append(all, h.trySites(ctx)...)
 	}
 	if h.Bus != nil {
 		add("bus", h.Bus(ctx), "the broker answers, queues are there")

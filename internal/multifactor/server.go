@@ -40,6 +40,13 @@ func (s Server) Problem(l Level) string {
 	return "nobody could reach it: this server is not set up for " + strings.Join(lacks, ", nor for ")
 }
 
+// Reaches reports whether the server has all factors of one of the sets of a level.
+func (s Server) Reaches(l Level) bool {
+	return slices.ContainsFunc(l.Need, func(n Need) bool {
+		return !slices.ContainsFunc(n, func(f Factor) bool { return !s.Has[f] })
+	})
+}
+
 func (s Server) names() string {
 	var all []string
 	for f := range s.Has {
