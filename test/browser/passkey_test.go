@@ -1,0 +1,60 @@
+package browser_test
+
+import (
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+func TestAPasskeyIsAddedAndSignsIn(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	p.signIn(b, "ann@people.example")
+	b.press("Passkeys, authenticator app, recovery codes")
+	b.at("/account/factors", 200)
+	b.arrive("factors-none")
+	k := b.key(true)
+	b.leave(k.touch(true), chromedp.Click(chromedp.ID("add-passkey")))
+	b.at("/account/factors?done=passkey", 200)
+	b.says("The passkey is added.", "Passkey")
+	b.arrive("factors-passkey")
+	b.do(k.touch(false))
+	b.visit("/account")
+	b.press("Sign out")
+	b.at("/login?done=signed_out", 200)
+	b.visit("/login?next=/account/history")
+	b.arrive("login-passkey")
+	b.leave(k.touch(true), chromedp.Click(chromedp.ID("use-passkey")))
+	b.at("/account/history", 200)
+	b.says("Signed in with a passkey")
+}
+
+// The browser offers passkeys in the box, among what was typed there before.
+func TestTheBoxOffersPasskeys(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	k := p.addsPasskey(b, "ann@people.example", true)
+	b.visit("/account")
+	b.press("Sign out")
+	if kind := eval[string](b, `document.getElementById("id").autocomplete`); kind != "username webauthn" {
+		t.Errorf("the box completes %q", kind)
+	}
+	b.do(k.touch(true)) // and so takes the first that is offered
+	b.aside(func() {    // Chromium notes a page that leaves before anybody has touched it
+		b.visit("/login?next=/account/history")
+		b.awaitPath("/account/history")
+	})
+	b.says("Signed in with a passkey")
+}
+
+// A browser without passkeys is as before.
+func TestWhoHasNoPasskeyIsNotHeldUp(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	k := b.key(true)
+	b.visit("/login")
+	b.do(k.touch(true), chromedp.Click(chromedp.ID("use-passkey")))
+	b.await(`document.querySelector("form.passkey").innerText.includes("That did not work.")`)
+	b.arrive("login-passkey-failed")
+	p.signIn(b, "ann@people.example")
+}
