@@ -37,7 +37,7 @@
     sent.clear();
     if (!event.persisted || $("id")) return;
     document.documentElement.hidden = true;
-    location.replace(document.body.dataset.here ?? location.pathname + location.search);
+    location.replace(document.body.dataset.here || location.pathname + location.search);
   });
 
   // Calls tick every second with "m:ss" until the seconds are over, then done.

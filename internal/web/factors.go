@@ -166,6 +166,9 @@ type recoveryPage struct {
 	Codes []string
 }
 
+// Others are none: another language would be another page, without the codes.
+func (recoveryPage) Others() []string { return nil }
+
 // postRecovery makes recovery codes and shows them, once.
 func (s *signIn) postRecovery(c *fiber.Ctx) error {
 	codes, err := s.directory.MakeRecovery(c.UserContext(), s.owner(c))
@@ -264,6 +267,9 @@ func (s *signIn) enrolmentLink(c *fiber.Ctx, confirmed bool) error {
 func (s *signIn) passkeyBegin(c *fiber.Ctx) error {
 	if !s.signin.Enrolled.HasPasskeys() {
 		return door.Fail(http.StatusNotFound)
+	}
+	if c.Get("Sec-Fetch-Mode") == "navigate" { // the address of a passkey that was refused, once more
+		return c.Redirect("/login", http.StatusSeeOther)
 	}
 	ceremony, err := s.signin.BeginPasskey(c.UserContext(), s.requester(c))
 	if err != nil {

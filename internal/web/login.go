@@ -39,6 +39,14 @@ type loginPage struct {
 	Meant, Typed    string // an address that was meant, most likely, and what was typed; "": nothing is asked
 }
 
+// Here is the page's address, also after a form.
+func (p loginPage) Here() string {
+	if p.FirstAdmin {
+		return p.Action
+	}
+	return page.LoginFor(p.Next)
+}
+
 func (s *signIn) loginPage(c *fiber.Ctx, action string) loginPage {
 	p := loginPage{Base: s.Base(c).WithField(), Action: action, Manual: s.manual, Implementations: s.discovery.Implementations()}
 	var kinds []string

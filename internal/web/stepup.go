@@ -75,6 +75,7 @@ func toStepUp(c *fiber.Ctx, action, next string) error {
 
 type stepUpPage struct {
 	page.Base
+	Here      string   // the page's address, also after a form
 	Hidden    []hidden // what the forms carry along
 	Reasons   []string
 	Rules     []ruleRow
@@ -126,7 +127,7 @@ func (s *signIn) stepUp(c *fiber.Ctx, w wanted, way, problem string) error {
 	case access.Next(out.Decision) == access.Done:
 		return c.Redirect(nonEmpty(w.next, "/account"), http.StatusSeeOther)
 	}
-	p := stepUpPage{Base: s.Base(c).WithField(), Hidden: w.hidden()}
+	p := stepUpPage{Base: s.Base(c).WithField(), Here: w.address(way), Hidden: w.hidden()}
 	p.Problem = problem
 	p.explain(out)
 	if err := s.fill(c, &p, out, w, way); err != nil {
