@@ -195,13 +195,12 @@ func (d *Directory) tell(e *enrolled, own Owner, kind accounts.ChangeKind, a mul
 	return err
 }
 
-// Called is what a person calls one of their authenticators.
+// Called is what a person calls one of their authenticators, as the beginning of a sentence.
 func Called(own Owner, a multifactor.Authenticator) string {
-	kind := own.Words.T("factor." + string(a.Kind))
 	if a.Name == "" {
-		return kind
+		return own.Words.T("factor.called." + string(a.Kind))
 	}
-	return a.Name + " (" + kind + ")"
+	return a.Name + " (" + own.Words.T("factor."+string(a.Kind)) + ")"
 }
 
 // RemoveFactor removes one of the person's authenticators, with the proofs and remembered

@@ -198,12 +198,18 @@ func TestAnAccountIsDeletedAfterAFreshCode(t *testing.T) {
 // age makes every proof an hour older, which nobody can wait for.
 func (p *place) age(t *testing.T) {
 	t.Helper()
+	p.exec(t, `UPDATE proofs SET verified_at = verified_at - 3600000`)
+}
+
+// exec changes the site's database behind its back.
+func (p *place) exec(t *testing.T, statement string) {
+	t.Helper()
 	d, err := sql.Open("sqlite", "file:"+p.Database()+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = d.Close() }()
-	if _, err := d.ExecContext(t.Context(), `UPDATE proofs SET verified_at = verified_at - 3600000`); err != nil {
+	if _, err := d.ExecContext(t.Context(), statement); err != nil {
 		t.Fatal(err)
 	}
 }
