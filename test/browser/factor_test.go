@@ -1,6 +1,8 @@
 package browser_test
 
 import (
+	"bytes"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/djauthy/djauthy/internal/totp"
+	"github.com/djauthy/djauthy/test/program"
 )
 
 // app is an authenticator app that somebody has set up.
@@ -32,6 +35,57 @@ func (p *place) setsUpApp(b *browser, id string) app {
 	// Its code counts once. The next is half a minute away.
 	p.exec(p.t, `UPDATE authenticators SET counter = 0 WHERE kind = 'totp'`)
 	return a
+}
+
+// The picture is read by another program, in both schemes of colours.
+func TestAnAppIsSetUpByItsPicture(t *testing.T) {
+	p := newPlace(t)
+	b := p.open(look{width: 320, height: 640, phone: true, language: "en"})
+	p.signIn(b, "ann@people.example")
+	b.visit("/account/factors")
+	b.press("Set up an app")
+	if top := eval[float64](b, `document.querySelector(".qr").getBoundingClientRect().top`); top < 0 {
+		t.Errorf("the picture is %.0f px above the window", -top)
+	}
+	b.arrive("app")
+	link := eval[string](b, `document.querySelector('a[href^="otpauth:"]').href`)
+	if !strings.HasPrefix(link, "otpauth://totp/Example:ann@people.example?secret="+b.text("#totp-secret")+"&issuer=Example&") {
+		t.Errorf("an app on the device gets %s", link)
+	}
+	for _, dark := range []bool{false, true} {
+		b.hold(look{width: b.as.width, height: b.as.height, phone: true, dark: dark})
+		if got := scanned(t, b.shoot("app-scanned")); got != link {
+			t.Errorf("the picture says %q instead of %q", got, link)
+		}
+	}
+	b.hold(b.as)
+	b.fill("totp", "000000")
+	b.press("Set it up")
+	b.at("/account/factors/app/code", 422)
+	b.alerted("That is not the code that the app shows now.", "totp")
+	b.arrive("app-wrong")
+	seed, err := totp.ParseSeed(b.text("#totp-secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.fill("totp", app{seed}.code())
+	b.fill("name", "Phone")
+	b.press("Set it up")
+	b.at("/account/factors?done=app", 200)
+	b.says("The app is set up.", "Phone")
+	b.arrive("factors-app")
+}
+
+// scanned is what a QR code in a picture says.
+func scanned(t *testing.T, picture []byte) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program.Need(t, "zbarimg"), "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", "png:-")
+	cmd.Stdin = bytes.NewReader(picture)
+	text, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("zbarimg finds nothing: %v", err)
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // speak chooses a language at the foot of the page.
