@@ -87,6 +87,26 @@ func TestAnAuthenticatorAppIsASecondFactor(t *testing.T) {
 	})
 }
 
+func TestANameOfAFactorHasABound(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	b, id := s.person(t)
+	page := b.post("/account/factors/app").want(t, http.StatusOK, "")
+	seed, err := totp.ParseSeed(group(secretOf, page.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := append(page.fields(t, "/account/factors/app/code"), "totp", authApp{seed, s}.code(0))
+	for _, name := range []string{strings.Repeat("a", 61), "a\nb"} {
+		b.post("/account/factors/app/code", append(fields, "name", name)...).want(t, http.StatusUnprocessableEntity, "")
+		b.post("/account/factors/passkey", append(b.get("/account/factors").fields(t, "/account/factors/passkey"), "name", name)...).want(t, http.StatusUnprocessableEntity, "")
+	}
+	if got := list(t, s.must(t, "factors", "list", id, "--json")); len(got) != 0 {
+		t.Errorf("set up: %v", got)
+	}
+	b.post("/account/factors/app/code", append(fields, "name", strings.Repeat("ä", 60))...).want(t, http.StatusSeeOther, "/account/factors?done=app")
+}
+
 func TestTriesAtAuthenticatorCodesHaveABudgetOfThePerson(t *testing.T) {
 	t.Parallel()
 	s := start(t, "DJAUTHY_LIMITS_TRIES_PER_ID=6/1h")

@@ -68,11 +68,15 @@ func (e *Enrolled) openApp(tx *db.Tx, session db.ID, kept []byte) (k keptApp, ok
 	return k, tx.Now.Before(k.Expires)
 }
 
-// EnrollApp stores an app whose code is right. The code is used up.
+// EnrollApp stores an app whose code is right. The code is used up. A name is not needed; for
+// what is none it returns ErrName.
 func (e *Enrolled) EnrollApp(tx *db.Tx, user accounts.UserID, session db.ID, kept []byte, name, code string) (a Authenticator, v Verdict, err error) {
 	k, ok := e.openApp(tx, session, kept)
 	if !ok {
 		return a, Expired, nil
+	}
+	if name != "" && !isName(name) {
+		return a, Wrong, ErrName
 	}
 	seed, err := totp.ParseSeed(k.Seed)
 	if err != nil {

@@ -172,11 +172,15 @@ func (e *Enrolled) BeginPasskey(tx *db.Tx, by Asker, u accounts.User, shown stri
 }
 
 // EnrollPasskey stores a passkey from the browser's response. Its name is that of its model if
-// nothing else was given. A response that is not right is Wrong, one that was used Spent.
+// nothing else was given; for what is no name it returns ErrName. A response that is not right
+// is Wrong, one that was used Spent.
 func (e *Enrolled) EnrollPasskey(tx *db.Tx, by Asker, u accounts.User, kept, response []byte, name string) (a Authenticator, v Verdict, err error) {
 	k, ok := e.reopen(tx, toEnroll, by, kept)
 	if !ok {
 		return a, Expired, nil
+	}
+	if name != "" && !isName(name) {
+		return a, Wrong, ErrName
 	}
 	site, err := e.relying()
 	if err != nil {
