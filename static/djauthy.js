@@ -84,6 +84,15 @@
     line.append(" ", button);
   }
 
+  // A page for paper.
+  for (const line of document.querySelectorAll("[data-print]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = line.dataset.print;
+    button.addEventListener("click", () => print());
+    line.append(button);
+  }
+
   // A page that looks again by itself, unless somebody is about to copy from it.
   const every = Number(document.body.dataset.again);
   if (every) setInterval(() => { if (!document.hidden && getSelection().isCollapsed) location.reload(); }, every * 1000);

@@ -164,6 +164,7 @@ func (s *signIn) postAppCode(c *fiber.Ctx) error {
 type recoveryPage struct {
 	page.Base
 	Codes []string
+	Made  string // the day, on paper
 }
 
 // Others are none: another language would be another page, without the codes.
@@ -175,7 +176,7 @@ func (s *signIn) postRecovery(c *fiber.Ctx) error {
 	if err != nil {
 		return s.factorsChanged(c, err, "")
 	}
-	return s.Write(c, "account/recovery.html", recoveryPage{Base: s.Base(c), Codes: codes})
+	return s.Write(c, "account/recovery.html", recoveryPage{Base: s.Base(c), Codes: codes, Made: s.Now().UTC().Format(time.DateOnly)})
 }
 
 // postPasskey stores a passkey that the browser has made.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"github.com/djauthy/djauthy/internal/totp"
@@ -86,6 +87,46 @@ func scanned(t *testing.T, picture []byte) string {
 		t.Fatalf("zbarimg finds nothing: %v", err)
 	}
 	return strings.TrimSpace(string(text))
+}
+
+// On paper stand the codes, the site and the day, and nothing else.
+func TestRecoveryCodesArePrinted(t *testing.T) {
+	p := newPlace(t)
+	b := p.open(look{width: 1280, height: 800, dark: true, language: "en"})
+	p.signIn(b, "ann@people.example")
+	b.visit("/account/factors")
+	b.press("Make recovery codes")
+	b.arrive("recovery")
+	codes := b.text(".recovery-code")
+	if n := len(strings.Fields(codes)); n != 10 {
+		t.Errorf("%d codes:\n%s", n, codes)
+	}
+	if !eval[bool](b, `(() => { let done = false; window.print = () => done = true; document.querySelector("[data-print] button").click(); return done; })()`) {
+		t.Error("the button does not print")
+	}
+	b.paper(true)
+	want := "Recovery codes for Example, " + time.Now().UTC().Format(time.DateOnly) + "\n" + codes
+	if got := strings.Join(strings.Fields(b.text("body")), " "); got != strings.Join(strings.Fields(want), " ") {
+		t.Errorf("on paper stands:\n%s", got)
+	}
+	if ink := eval[string](b, `getComputedStyle(document.querySelector(".codes")).color`); ink != "rgb(0, 0, 0)" {
+		t.Errorf("the ink is %s", ink)
+	}
+	b.shoot("recovery-paper")
+	b.paper(false)
+	b.press("I have them")
+	b.at("/account/factors", 200)
+	b.says("10 codes left")
+	b.arrive("factors-recovery")
+}
+
+// paper shows the page as it is printed.
+func (b *browser) paper(on bool) {
+	b.t.Helper()
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: map[bool]string{true: "print"}[on]})
+	if !on {
+		b.hold(b.as)
+	}
 }
 
 // speak chooses a language at the foot of the page.
