@@ -5,6 +5,7 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -201,6 +202,16 @@ func idOf(c *fiber.Ctx, name string) db.ID {
 	return db.ID(n)
 }
 
+// ownFactor finds the authenticator of a form among all of the person's; its ID is 0 if it is
+// none of theirs.
+func (s *signIn) ownFactor(c *fiber.Ctx) (a multifactor.Authenticator, all []multifactor.Authenticator, err error) {
+	f, err := s.directory.OwnFactors(c.UserContext(), s.owner(c))
+	if i := slices.IndexFunc(f.Authenticators, func(a multifactor.Authenticator) bool { return a.ID == idOf(c, "factor") }); i >= 0 {
+		a = f.Authenticators[i]
+	}
+	return a, f.Authenticators, err
+}
+
 type removeFactorPage struct {
 	page.Base
 	ID, Name string
@@ -209,31 +220,47 @@ type removeFactorPage struct {
 
 // postRemoveFactor asks once, and then removes.
 func (s *signIn) postRemoveFactor(c *fiber.Ctx) error {
-	id := idOf(c, "factor")
 	if page.Form(c, "sure") != "" {
-		return s.factorsChanged(c, s.directory.RemoveFactor(c.UserContext(), s.owner(c), id), "removed")
+		return s.factorsChanged(c, s.directory.RemoveFactor(c.UserContext(), s.owner(c), idOf(c, "factor")), "removed")
 	}
-	f, err := s.directory.OwnFactors(c.UserContext(), s.owner(c))
-	if err != nil {
-		return err
+	a, all, err := s.ownFactor(c)
+	if err != nil || a.ID == 0 {
+		return orRedirect(c, err, factorsPath)
 	}
-	p := removeFactorPage{Base: s.Base(c), Last: true}
-	for _, a := range f.Authenticators {
-		switch {
-		case a.ID == id:
-			p.ID, p.Name = number(id), directory.Called(s.owner(c), a)
-		case multifactor.HasSecond([]multifactor.Authenticator{a}):
-			p.Last = false
-		}
-	}
-	if p.ID == "" {
-		return c.Redirect(factorsPath, http.StatusSeeOther)
-	}
-	return s.Write(c, "account/remove_factor.html", p)
+	left := slices.DeleteFunc(all, func(o multifactor.Authenticator) bool { return o.ID == a.ID })
+	return s.Write(c, "account/remove_factor.html", removeFactorPage{
+		Base: s.Base(c), ID: number(a.ID), Name: directory.Called(s.owner(c), a), Last: !multifactor.HasSecond(left),
+	})
 }
 
+type renameFactorPage struct {
+	page.Base
+	ID, Kind, Name string
+	Added          time.Time
+}
+
+// postRenameFactor asks for a name, and then gives it.
 func (s *signIn) postRenameFactor(c *fiber.Ctx) error {
-	return s.factorsChanged(c, s.directory.RenameFactor(c.UserContext(), s.owner(c), idOf(c, "factor"), strings.TrimSpace(page.Form(c, "name"))), "renamed")
+	name := strings.TrimSpace(page.Form(c, "name"))
+	problem := ""
+	if page.HasForm(c, "name") {
+		err := s.directory.RenameFactor(c.UserContext(), s.owner(c), idOf(c, "factor"), name)
+		if !errors.Is(err, multifactor.ErrName) {
+			return s.factorsChanged(c, err, "renamed")
+		}
+		problem = s.Language(c).T("problem.factor.name")
+		c.Status(http.StatusUnprocessableEntity)
+	}
+	a, _, err := s.ownFactor(c)
+	if err != nil || a.ID == 0 {
+		return orRedirect(c, err, factorsPath)
+	}
+	p := renameFactorPage{Base: s.Base(c).WithField(), ID: number(a.ID), Name: a.Name, Added: a.Added()}
+	p.Kind, p.Problem = p.T("factor.name."+string(a.Kind)), problem
+	if problem != "" {
+		p.Name = name
+	}
+	return s.Write(c, "account/rename_factor.html", p)
 }
 
 func (s *signIn) postForgetDevice(c *fiber.Ctx) error {

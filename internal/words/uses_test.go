@@ -301,6 +301,7 @@ func families(files map[string]*ast.File) map[string][]string {
 		"step.action.*":                  append([]string{"anew"}, elements(files["internal/multifactor/level.go"], "Actions")...),
 		"step.because.*":                 {"permission", "group", "app", "site"},
 		"factor.*":                       {"code", "email", "jabber", "passkey", "passkey_uv", "totp", "recovery", "bound"},
+		"factor.name.*":                  {"totp", "passkey", "recovery"},
 		"factor.called.*":                {"totp", "passkey", "recovery"},
 		"factors.done.*":                 elements(files["internal/web/factors.go"], "factorsDone"),
 		"problem.prove.*":                {"totp", "recovery", "passkey"},

@@ -168,14 +168,49 @@ func TestALanguageIsChosenWhereAFormWasAnswered(t *testing.T) {
 	b.at("/login", 200)
 }
 
+// act presses the button of the first row of a list that does something.
+func (b *browser) act(path string) {
+	b.t.Helper()
+	b.leave(chromedp.Click(chromedp.CSS(`form[action="` + path + `"] button`)))
+}
+
+func TestAFactorIsRenamedAndRemoved(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	p.signIn(b, "ann@people.example")
+	p.setsUpApp(b, "ann@people.example")
+	b.act("/account/factors/rename")
+	b.says("Authenticator app, set up")
+	b.arrive("factor-rename")
+	b.press("Save")
+	b.at("/account/factors/rename", 422)
+	b.alerted("A name has 1 to 60 characters.", "name")
+	b.arrive("factor-rename-wrong")
+	b.fill("name", "Phone")
+	b.press("Save")
+	b.at("/account/factors?done=renamed", 200)
+	b.says("The name is changed.", "Phone")
+
+	b.act("/account/factors/remove")
+	b.says("Phone (an authenticator app) no longer shows that it is you.", "You have no other second proof.")
+	b.arrive("factor-remove")
+	b.press("Keep it")
+	b.at("/account/factors", 200)
+	b.act("/account/factors/remove")
+	b.press("Yes, remove it")
+	b.at("/account/factors?done=removed", 200)
+	if text := b.text("main"); strings.Contains(text, "Phone") {
+		t.Errorf("it is there still:\n%s", text)
+	}
+}
+
 func TestAFactorThatOthersAddedIsUndone(t *testing.T) {
 	p := newPlace(t)
 	b := p.open()
 	p.signIn(b, "ann@people.example")
 	p.setsUpApp(b, "ann@people.example")
-	b.leave(chromedp.Click(chromedp.CSS(`form[action="/account/factors/remove"] button`)))
+	b.act("/account/factors/remove")
 	b.says("An authenticator app no longer shows that it is you.")
-	b.arrive("factor-remove")
 	b.press("Yes, remove it")
 	b.at("/account/factors?done=removed", 200)
 	added, removed := p.mail.Next(t, "ann@people.example"), p.mail.Next(t, "ann@people.example")
@@ -190,5 +225,5 @@ func TestAFactorThatOthersAddedIsUndone(t *testing.T) {
 	p.mail.Next(t, "ann@people.example") // which tells of it
 	p.signIn(b, "ann@people.example")
 	b.visit("/account/factors")
-	b.says("an authenticator app")
+	b.says("Rename")
 }
