@@ -204,7 +204,9 @@
         form.elements.response.value = responseOf(made);
         form.requestSubmit();
       } catch (err) {
-        if (!mediation && !mine.signal.aborted) said.textContent = form.dataset.failed;
+        if (mediation || mine.signal.aborted) return;
+        said.textContent = err.name === "InvalidStateError" && form.dataset.taken || form.dataset.failed;
+        offer();
       }
     };
     button.addEventListener("click", (event) => {
@@ -213,7 +215,10 @@
       use();
     });
     // The sign-in box offers them among what was typed before.
-    if (form.dataset.begin) PublicKeyCredential.isConditionalMediationAvailable?.().then((can) => { if (can) use("conditional"); });
+    const offer = async () => {
+      if (form.dataset.begin && await PublicKeyCredential.isConditionalMediationAvailable?.()) use("conditional");
+    };
+    offer();
   }
 
   // A passkey that is not known here any more is of no use to the browser.

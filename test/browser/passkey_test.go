@@ -54,7 +54,26 @@ func TestWhoHasNoPasskeyIsNotHeldUp(t *testing.T) {
 	k := b.key(true)
 	b.visit("/login")
 	b.do(k.touch(true), chromedp.Click(chromedp.ID("use-passkey")))
-	b.await(`document.querySelector("form.passkey").innerText.includes("That did not work.")`)
+	b.refused("That did not work.")
 	b.arrive("login-passkey-failed")
+	// The box offers them again: options were fetched for it, for the button, and for it.
+	b.await(`performance.getEntriesByName(location.origin + "/login/passkey").length == 3`)
 	p.signIn(b, "ann@people.example")
+}
+
+// refused waits for the page to tell that the browser has no passkey to give.
+func (b *browser) refused(what string) {
+	b.t.Helper()
+	b.await(`document.querySelector("form[data-passkey] [role=status]").innerText != ""`)
+	b.says(what)
+}
+
+func TestADeviceHasOnePasskeyOfAPerson(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	k := p.addsPasskey(b, "ann@people.example", true)
+	b.visit("/account/factors")
+	b.do(k.touch(true), chromedp.Click(chromedp.ID("add-passkey")))
+	b.refused("This device has a passkey of yours for this site already.")
+	b.arrive("factors-passkey-taken")
 }
