@@ -28,6 +28,9 @@ type StepWay struct {
 	Account accounts.Account // zero for an authenticator
 }
 
+// IsFresh reports the level that djauthy itself asks for where a proof has to be fresh.
+func (s *Service) IsFresh(l *multifactor.Level) bool { return l == s.fresh }
+
 // StepUp returns what a session lacks for some things. Without a session the Access is zero.
 func (s *Service) StepUp(ctx context.Context, t seal.Token, things ...multifactor.Thing) (out StepUp, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {

@@ -79,11 +79,13 @@ type stepUpPage struct {
 	Hidden    []hidden // what the forms carry along
 	Reasons   []string
 	Rules     []ruleRow
-	Have      []haveRow
 	Way       stepRow // what is asked for now; its Kind is "" if nothing can be proved
 	OtherWays []stepRow
 	Enroll    []string    // what is to be set up first
+	SetUp     string      // where that is done; "": an administrator has to help
 	Ceremony  ceremonyRow // of a passkey
+	Verify    bool        // the passkey has to verify who uses it
+	Second    bool        // a second factor is asked for, which can be lost
 	Remember  bool        // the browser can be remembered
 	code      bool
 	// Of a code that was sent.
@@ -97,18 +99,15 @@ func (p stepUpPage) Code() bool { return p.code }
 
 type hidden struct{ Name, Value string }
 
-// stepRow is one way to prove more.
+// stepRow is one way to prove more. Text is the address of an account.
 type stepRow struct {
 	ID, Kind, Text, Link string
 }
 
-// ruleRow is a rule that asks, and what it needs.
-type ruleRow struct{ Level, Because, Needs string }
-
-// haveRow is a proof that the session holds.
-type haveRow struct {
-	Text  string
-	Until string
+// ruleRow is a rule that asks, and the sets of which it needs one.
+type ruleRow struct {
+	Because, Asks string
+	Needs         []string
 }
 
 // showStepUp asks for the next factor, or leads on.
@@ -129,7 +128,10 @@ func (s *signIn) stepUp(c *fiber.Ctx, w wanted, way, problem string) error {
 	}
 	p := stepUpPage{Base: s.Base(c).WithField(), Here: w.address(way), Hidden: w.hidden()}
 	p.Problem = problem
-	p.explain(out)
+	s.explain(&p, out)
+	if len(p.Enroll) > 0 {
+		p.SetUp = w.setUp(out.Decision.Enroll[0])
+	}
 	if err := s.fill(c, &p, out, w, way); err != nil {
 		return err
 	}
@@ -152,18 +154,36 @@ func (w wanted) hidden() (all []hidden) {
 	return append(all, hidden{"next", nonEmpty(w.next, "/account")})
 }
 
+// setUp is where a factor is set up, "" if that is what the step-up is for, so that only an
+// administrator's link helps.
+func (w wanted) setUp(f multifactor.Factor) string {
+	at, action := "/account/add", multifactor.AddAddress
+	switch f {
+	case multifactor.Passkey, multifactor.VerifiedPasskey, multifactor.TOTP:
+		at, action = factorsPath, multifactor.ChangeFactors
+	case multifactor.Bound:
+		return ""
+	}
+	if slices.Contains(w.actions, action) {
+		return ""
+	}
+	return at
+}
+
 // explain says why something is asked for.
-func (p *stepUpPage) explain(out access.StepUp) {
+func (s *signIn) explain(p *stepUpPage, out access.StepUp) {
 	for _, r := range out.Asks {
-		because := because(p.Base, r.Because)
-		if !slices.Contains(p.Reasons, because) {
-			p.Reasons = append(p.Reasons, because)
+		row := ruleRow{Because: because(p.Base, r.Because)}
+		if !slices.Contains(p.Reasons, row.Because) {
+			p.Reasons = append(p.Reasons, row.Because)
 		}
-		row := ruleRow{Level: r.Level.Name, Because: because}
-		if r.Level.Name == "" {
-			row.Needs = p.T("step.fresh")
-		} else {
-			row.Needs = needs(p.Base, r.Level)
+		switch {
+		case s.access.IsFresh(r.Level):
+			row.Asks = p.T("step.fresh")
+		case r.Level.Name == "":
+			row.Asks = p.T("step.second")
+		default:
+			row.Asks, row.Needs = p.T("step.level", "Level", r.Level.Name), needs(p.Base, r.Level)
 		}
 		p.Rules = append(p.Rules, row)
 	}
@@ -183,17 +203,26 @@ func because(b page.Base, t multifactor.Thing) string {
 	return b.T("step.because."+string(t.Kind), "Name", t.Name)
 }
 
-// needs says what a level needs: "a code and an authenticator app, or a passkey".
-func needs(b page.Base, l *multifactor.Level) string {
-	sets := make([]string, len(l.Need))
-	for i, n := range l.Need {
-		names := make([]string, len(n))
-		for j, f := range n {
-			names[j] = factor(b, f)
+// needs says what a level needs: "a code and an authenticator app" and "a passkey".
+func needs(b page.Base, l *multifactor.Level) (sets []string) {
+	for _, n := range l.Need {
+		times := map[multifactor.Factor]int{}
+		for _, f := range n {
+			times[f]++
 		}
-		sets[i] = strings.Join(names, " + ")
+		var names []string
+		for _, f := range n {
+			switch {
+			case times[f] == 1:
+				names = append(names, factor(b, f))
+			case times[f] > 1:
+				names = append(names, b.T("step.times", "Factor", factor(b, f), "Count", times[f]))
+				times[f] = 0
+			}
+		}
+		sets = append(sets, strings.Join(names, " "+b.T("step.and")+" "))
 	}
-	return strings.Join(sets, " "+b.T("step.or")+" ")
+	return sets
 }
 
 // factor is what people call a factor.
@@ -214,29 +243,23 @@ func (s *signIn) fill(c *fiber.Ctx, p *stepUpPage, out access.StepUp, w wanted, 
 	if chosen == "" && waits {
 		chosen = accountWay(to)
 	}
-	for _, way := range out.Ways {
-		row := s.stepRow(p.Base, way)
-		row.Link = w.address(row.ID)
-		if row.Kind == "" || slices.ContainsFunc(p.OtherWays, func(r stepRow) bool { return r.ID == row.ID }) {
-			continue
-		}
-		p.OtherWays = append(p.OtherWays, row)
-	}
+	p.OtherWays = s.stepRows(out, w)
 	if len(p.OtherWays) == 0 {
 		return nil
 	}
 	at := max(0, slices.IndexFunc(p.OtherWays, func(r stepRow) bool { return r.ID == chosen }))
 	p.Way = p.OtherWays[at]
 	p.Remember = p.Way.Kind == string(multifactor.TOTP) || p.Way.Kind == string(multifactor.Passkey)
+	p.Second = p.Remember || p.Way.Kind == string(multifactor.Recovery)
 	p.OtherWays = slices.Delete(p.OtherWays, at, at+1)
 	if p.code = waits && p.Way.ID == accountWay(to); p.code {
 		p.Digits, p.Length, p.Resend = waiting.Digits, waiting.Length, door.Seconds(waiting.ResendIn)
 	}
 	if p.Way.Kind == string(multifactor.Passkey) {
-		verify := slices.ContainsFunc(out.Asks, func(r multifactor.Rule) bool {
+		p.Verify = slices.ContainsFunc(out.Asks, func(r multifactor.Rule) bool {
 			return slices.ContainsFunc(r.Level.Need, func(n multifactor.Need) bool { return slices.Contains(n, multifactor.VerifiedPasskey) })
 		})
-		ceremony, err := s.directory.BeginProof(c.UserContext(), s.owner(c), verify)
+		ceremony, err := s.directory.BeginProof(c.UserContext(), s.owner(c), p.Verify)
 		if err != nil {
 			return err
 		}
@@ -250,13 +273,25 @@ func accountWay(id accounts.AccountID) string {
 	return "account-" + strconv.FormatInt(int64(id), 10)
 }
 
+// stepRows are the ways that this server can lead, each once.
+func (s *signIn) stepRows(out access.StepUp, w wanted) (rows []stepRow) {
+	for _, way := range out.Ways {
+		row := s.stepRow(way)
+		row.Link = w.address(row.ID)
+		if row.Kind != "" && !slices.ContainsFunc(rows, func(r stepRow) bool { return r.ID == row.ID }) {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
 // stepRow describes a way; its Kind is "" if this server cannot lead there any more.
-func (s *signIn) stepRow(b page.Base, w access.StepWay) stepRow {
+func (s *signIn) stepRow(w access.StepWay) stepRow {
 	a := w.Account
 	switch {
 	case a.ID == 0:
 		kind := string(w.Factors[0])
-		return stepRow{ID: kind, Kind: kind, Text: b.T("factor." + kind)}
+		return stepRow{ID: kind, Kind: kind}
 	case accounts.Redirects(a.Addr.Implementation):
 		if !s.configured(a.Addr) {
 			return stepRow{}

@@ -299,6 +299,7 @@ func families(files map[string]*ast.File) map[string][]string {
 		"history.event.*":                constants(files["internal/audit/audit.go"], "Event"),
 		"account.notice.*":               compared(files["internal/web/account.go"], "done"),
 		"step.action.*":                  append([]string{"anew"}, elements(files["internal/multifactor/level.go"], "Actions")...),
+		"step.way.*":                     {"totp", "recovery", "passkey"},
 		"step.because.*":                 {"permission", "group", "app", "site"},
 		"factor.*":                       {"code", "email", "jabber", "passkey", "passkey_uv", "totp", "recovery", "bound"},
 		"factor.name.*":                  {"totp", "passkey", "recovery"},

@@ -2,6 +2,7 @@ package browser_test
 
 import (
 	"context"
+	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/webauthn"
@@ -55,4 +56,14 @@ func (p *place) addsPasskey(b *browser, id string, verifies bool) key {
 	b.do(k.touch(false))
 	p.mail.Next(p.t, id) // which tells of it
 	return k
+}
+
+// must runs a command of the site beside the server.
+func (p *place) must(t *testing.T, args ...string) string {
+	t.Helper()
+	stdout, stderr, code := p.Run(t, args...)
+	if code != 0 {
+		t.Fatalf("djauthy %v: %d\n%s", args, code, stderr)
+	}
+	return stdout
 }

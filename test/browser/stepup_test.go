@@ -1,0 +1,89 @@
+package browser_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+const history = "/account/history"
+
+// heading is what the page says on top.
+func (b *browser) heading() string {
+	b.t.Helper()
+	return b.text("h1")
+}
+
+// headed requires the heading of the page, which is its title as well.
+func (b *browser) headed(text string) {
+	b.t.Helper()
+	if b.heading() != text || !strings.Contains(eval[string](b, `document.title`), text) {
+		b.t.Errorf("%s is headed %q, with the title %q, instead of %q", b.path(), b.heading(), eval[string](b, `document.title`), text)
+	}
+}
+
+// turnTo chooses another way of a step-up.
+func (b *browser) turnTo(way string) {
+	b.t.Helper()
+	b.do(chromedp.Click(words("Use another way")))
+	b.press(way)
+}
+
+func TestALevelIsReachedByAnApp(t *testing.T) {
+	p := newPlace(t)
+	first := p.open()
+	p.signIn(first, "ann@people.example")
+	a := p.setsUpApp(first, "ann@people.example")
+	p.mail.Next(t, "ann@people.example")
+	p.must(t, "levels", "set", "strong", "--need", "email+totp", "--need", "email+passkey", "--for-action", "account.delete")
+	b := p.open()
+	p.signIn(b, "ann@people.example")
+	b.press("Delete your account")
+	b.press("Show it is you")
+	b.headed("Enter the code from your app")
+	b.says("You are about to delete your account.")
+	b.arrive("step-app")
+	b.do(chromedp.Click(words("Use another way")), chromedp.Click(words("Why am I asked?")))
+	b.says("The level “strong” needs:", "a code by email and an authenticator app", "or a code by email and a passkey", "Lost all of them?")
+	b.arrive("step-app-why")
+	b.fill("totp", wrong(a.code()))
+	b.press("Go on")
+	b.at("/step-up", 422)
+	b.alerted("That is not the code that the app shows now.", "totp")
+	b.arrive("step-app-wrong")
+	b.fill("totp", a.code())
+	b.leave(chromedp.KeyEvent(kb.Enter))
+	b.at("/account/delete", 200)
+	b.says("Yes, delete my account")
+}
+
+// Who is asked for something that they have not set up is told where that is done, if it is
+// done by them at all.
+func TestWhatIsNotSetUpIsSaidWithTheWayThere(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	p.signIn(b, "ann@people.example")
+	p.must(t, "levels", "set", "app", "--need", "email+totp")
+	p.must(t, "levels", "set", "two", "--need", "email+email")
+	b.visit("/step-up?level=app")
+	b.headed("Set up one more way first")
+	b.says("you have not set it up yet", "an authenticator app")
+	b.arrive("step-enroll")
+	b.press("Set it up")
+	b.at("/account/factors", 200)
+	b.visit("/step-up?level=two")
+	b.press("Set it up")
+	b.at("/account/add", 200)
+
+	p.must(t, "levels", "set", "app", "--need", "email+totp", "--for-action", "factors.change")
+	b.visit("/account/factors")
+	b.press("Set up an app")
+	b.at("/step-up?action=factors.change&next=%2Faccount%2Ffactors", 200)
+	b.says("Only a link from the administrator of this site lets you set it up.")
+	b.arrive("step-enroll-closed")
+	if eval[bool](b, `!!document.querySelector('main a[href="/account/factors"]')`) {
+		t.Error("a link leads round in a circle")
+	}
+}
