@@ -3,8 +3,10 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -68,7 +70,7 @@ func (s *signIn) beginStep(c *fiber.Ctx, w wanted, way, number string) error {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(door.Seconds(started.Wait)))
 		return s.stepUp(c.Status(http.StatusTooManyRequests), w, way, l.T("code.resend_soon"))
 	case started.Wait > 0:
-		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: started.Wait}
+		return s.stepUpLater(c, w, started.Wait, l.T("step.later.sends"), "send")
 	}
 	s.Door.SetCookie(c, door.AttemptCookie, started.Attempt.String(), attemptLife)
 	return c.Redirect(w.address(way), http.StatusSeeOther)
@@ -114,7 +116,7 @@ func (s *signIn) factorProved(c *fiber.Ctx, w wanted, kind string, out directory
 		}
 		return c.Redirect(w.address(""), http.StatusSeeOther) // which leads on
 	case directory.TooManyTries:
-		return &door.Problem{Status: http.StatusTooManyRequests, Key: "too_many", Wait: out.Wait}
+		return s.stepUpLater(c, w, out.Wait, l.T("step.later.codes"), string(multifactor.TOTP), string(multifactor.Recovery))
 	case directory.NoSession:
 		return c.Redirect(w.address(""), http.StatusSeeOther)
 	case directory.FactorLate:
@@ -128,6 +130,37 @@ func (s *signIn) factorProved(c *fiber.Ctx, w wanted, kind string, out directory
 		problem = l.T("problem.prove.used")
 	}
 	return s.stepUp(c.Status(http.StatusUnprocessableEntity), w, kind, problem)
+}
+
+type stepLaterPage struct {
+	page.Base
+	Here, Text, Again string
+	Wait              int // seconds to count down, or 0
+	OtherWays         []stepRow
+}
+
+// stepUpLater says when ways of the kinds that were tried too often work again, and which work
+// now: the others, and a code that was sent.
+func (s *signIn) stepUpLater(c *fiber.Ctx, w wanted, wait time.Duration, text string, kinds ...string) error {
+	out, err := s.access.StepUp(c.UserContext(), s.Door.Token(c, door.SessionCookie), w.things()...)
+	if err != nil {
+		return err
+	}
+	waiting, to, err := s.signin.StepUpWaits(c.UserContext(), s.requester(c))
+	if err != nil {
+		return err
+	}
+	p := stepLaterPage{Base: s.Base(c), Here: w.address(""), Text: text}
+	if wait <= time.Hour { // nobody watches longer
+		p.Wait = door.Seconds(wait)
+	}
+	p.Again = p.T("step.later.again", "When", p.In(wait))
+	p.OtherWays = slices.DeleteFunc(s.stepRows(out, w), func(r stepRow) bool {
+		sent := waiting.Verdict == signin.Accepted && r.ID == accountWay(to)
+		return slices.Contains(kinds, r.Kind) && !sent
+	})
+	c.Set(fiber.HeaderRetryAfter, strconv.Itoa(door.Seconds(wait)))
+	return s.Write(c.Status(http.StatusTooManyRequests), "account/step_later.html", p)
 }
 
 // postPasskeyLogin signs in the person whose passkey the browser has used.

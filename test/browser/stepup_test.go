@@ -87,3 +87,38 @@ func TestWhatIsNotSetUpIsSaidWithTheWayThere(t *testing.T) {
 		t.Error("a link leads round in a circle")
 	}
 }
+
+// Wrong codes of an app count for recovery codes, too. What does not count goes on.
+func TestTooManyWrongCodesLeaveTheOtherWays(t *testing.T) {
+	p := newPlace(t, "LIMITS_TRIES_PER_ID=3/1h", "LIMITS_SEND_PER_ID=2/1h", "LIMITS_RESEND_EVERY=0")
+	b := p.open()
+	p.signIn(b, "ann@people.example")
+	p.setsUpApp(b, "ann@people.example")
+	p.mail.Next(t, "ann@people.example")
+	p.age(t)
+	b.visit("/step-up?action=address.add&way=totp&next=" + history)
+	for range 3 {
+		b.fill("totp", "000000")
+		b.press("Go on")
+		b.at("/step-up", 422)
+	}
+	b.fill("totp", "000000")
+	b.press("Go on")
+	b.at("/step-up", 429)
+	b.headed("Too many tries for now")
+	b.says("That works again in", "Use another way", "A code to ann@people.example")
+	if text := b.text("main"); strings.Contains(text, "authenticator app") || eval[bool](b, `!!document.querySelector('main a[href="/login"], main a[href="/login/code"]')`) {
+		t.Errorf("what does not work now is offered:\n%s", text)
+	}
+	b.arrive("step-later")
+	b.press("A code to ann@people.example")
+	b.press("Send me a code")
+	b.press("Send it again")
+	b.press("Send it again")
+	b.at("/step-up", 429)
+	b.says("One that we sent may still work.")
+	b.press("A code to ann@people.example")
+	b.headed("Enter the code")
+	b.enter(p.mail.Next(t, "ann@people.example").Code())
+	b.at(history, 200)
+}
