@@ -59,6 +59,79 @@ func TestALevelIsReachedByAnApp(t *testing.T) {
 	b.says("Yes, delete my account")
 }
 
+func TestALevelIsReachedByAPasskey(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	k := p.addsPasskey(b, "ann@people.example", true)
+	p.must(t, "levels", "set", "strong", "--need", "email+passkey")
+	b.visit("/account")
+	b.press("Sign out")
+	p.signIn(b, "ann@people.example")
+	b.visit("/step-up?level=strong&next=" + history)
+	b.headed("Use your passkey")
+	b.says("What you want to open needs one more proof (strong).")
+	b.arrive("step-passkey")
+	b.leave(k.touch(true), chromedp.Click(chromedp.ID("use-passkey")))
+	b.at(history, 200)
+}
+
+func TestALevelIsReachedByASecondAddress(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	p.signIn(b, "ann@people.example")
+	b.fill("id", "work@people.example")
+	b.press("Add it")
+	b.enter(p.mail.Next(t, "work@people.example").Code())
+	p.mail.Next(t, "ann@people.example") // which tells of it
+	b.press("Sign out")
+	p.must(t, "levels", "set", "strong", "--need", "email+email")
+	p.signIn(b, "ann@people.example")
+	b.visit("/step-up?level=strong&next=" + history)
+	b.headed("Show once more that it is you")
+	b.says("work@people.example")
+	b.arrive("step-address")
+	b.press("Send me a code")
+	b.headed("Enter the code")
+	b.says("work@people.example", "Send it again in 0:")
+	b.arrive("step-code")
+	code := p.mail.Next(t, "work@people.example").Code()
+	b.enter(wrong(code))
+	b.at("/step-up", 422)
+	b.alerted("That code is not right.", "auth_code")
+	b.arrive("step-code-wrong")
+	b.leave(chromedp.SendKeys(chromedp.ID("auth_code"), code+kb.Enter))
+	b.at(history, 200)
+}
+
+func TestARecoveryCodeStandsForALostApp(t *testing.T) {
+	p := newPlace(t)
+	first := p.open()
+	p.signIn(first, "ann@people.example")
+	p.setsUpApp(first, "ann@people.example")
+	first.press("Make recovery codes")
+	codes := strings.Fields(first.text(".recovery-code"))
+	p.mail.Next(t, "ann@people.example")
+	p.mail.Next(t, "ann@people.example")
+	p.must(t, "levels", "set", "strong", "--need", "email+totp")
+	b := p.open()
+	p.signIn(b, "ann@people.example")
+	b.visit("/step-up?level=strong&next=" + history)
+	b.turnTo("A recovery code")
+	b.headed("Enter a recovery code")
+	b.arrive("step-recovery")
+	b.fill("recovery_code", "aaaaa-aaaaa")
+	b.press("Go on")
+	b.at("/step-up", 422)
+	b.alerted("That is not one of your recovery codes, or it was used.", "recovery_code")
+	b.arrive("step-recovery-wrong")
+	b.fill("recovery_code", strings.ToUpper(strings.ReplaceAll(codes[4], "-", " ")))
+	b.press("Go on")
+	b.at(history, 200)
+	b.says("A recovery code was used")
+	b.visit("/account/factors")
+	b.says("9 codes left")
+}
+
 // Who is asked for something that they have not set up is told where that is done, if it is
 // done by them at all.
 func TestWhatIsNotSetUpIsSaidWithTheWayThere(t *testing.T) {
