@@ -50,8 +50,11 @@ func (a Authenticator) Way() Way {
 	return w
 }
 
-// isUseful reports an authenticator that can prove something.
-func (a Authenticator) isUseful() bool { return a.Kind != Recovery || a.Counter > 0 }
+// isUseful reports an authenticator that can prove something. A passkey of which there is a
+// copy cannot.
+func (a Authenticator) isUseful() bool {
+	return (a.Kind != Recovery || a.Counter > 0) && a.Warned.IsZero()
+}
 
 // maxEnrolled bounds the authenticators of a person.
 const maxEnrolled = 30
@@ -105,9 +108,9 @@ func GetAuthenticator(tx *db.Tx, user accounts.UserID, id db.ID) (a Authenticato
 	return a, err
 }
 
-// HasSecond reports whether a user has enrolled a second factor.
+// HasSecond reports whether a user has enrolled a second factor that can prove something.
 func HasSecond(all []Authenticator) bool {
-	return slices.ContainsFunc(all, func(a Authenticator) bool { return a.Kind == TOTP || a.Kind == Passkey })
+	return slices.ContainsFunc(all, func(a Authenticator) bool { return (a.Kind == TOTP || a.Kind == Passkey) && a.isUseful() })
 }
 
 // UserHasSecond is HasSecond of a user's authenticators.

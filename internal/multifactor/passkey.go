@@ -330,9 +330,9 @@ func (e *Enrolled) UsePasskey(tx *db.Tx, by Asker, kept, response []byte) (out U
 		return out, Wrong, nil //nolint:nilerr // as above
 	}
 	out.Authenticator, out.Verified = a, parsed.Response.AuthenticatorData.Flags.HasUserVerified()
-	if now.Authenticator.CloneWarning {
+	if now.Authenticator.CloneWarning || !a.Warned.IsZero() { // a copy counts on, so the next try would be right
 		out.Copied = true
-		_, err = tx.Exec(`UPDATE authenticators SET warned_at = $2 WHERE id = $1`, a.ID, tx.Now)
+		_, err = tx.Exec(`UPDATE authenticators SET warned_at = $2 WHERE id = $1 AND warned_at = 0`, a.ID, tx.Now)
 		return out, Wrong, err
 	}
 	out.Authenticator.CanVerify = a.CanVerify || out.Verified // the library keeps what was true at enrolling

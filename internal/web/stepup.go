@@ -135,6 +135,9 @@ func (s *signIn) stepUp(c *fiber.Ctx, w wanted, way, problem string) error {
 	if err := s.fill(c, &p, out, w, way); err != nil {
 		return err
 	}
+	if way != "" && way != p.Way.ID { // the problem is of a way that is not there any more
+		p.Problem, p.Alert = "", problem
+	}
 	if s.LeadsOut(w.next) {
 		door.AllowFormRedirects(c)
 	} else {

@@ -3,8 +3,10 @@ package browser_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
@@ -23,6 +25,9 @@ func (b *browser) key(verifies bool) key {
 		Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: webauthn.Ctap2versionCtap21, Transport: webauthn.AuthenticatorTransportInternal,
 		HasResidentKey: true, HasUserVerification: verifies, IsUserVerified: verifies,
 	}})
+	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
+		const get = navigator.credentials?.get.bind(navigator.credentials);
+		if (get) navigator.credentials.get = (options) => { const got = get(options); window.offered = true; return got; };`})
 	return key{b, r.AuthenticatorID}
 }
 
@@ -45,6 +50,16 @@ func (k key) touch(on bool) chromedp.Action[chromedp.Void] {
 	})
 }
 
+// holds makes the key keep a copy of a passkey in its place.
+func (k key) holds(c *webauthn.Credential) {
+	k.b.t.Helper()
+	call(k.b, webauthn.ClearCredentials, webauthn.ClearCredentialsParams{AuthenticatorID: k.id})
+	add := cdp.Command[map[string]any, cdp.Empty]{Method: webauthn.CommandAddCredential} // its own type names what Chromium refuses
+	call(k.b, add, map[string]any{"authenticatorId": k.id, "credential": map[string]any{
+		"credentialId": c.CredentialID, "isResidentCredential": true, "rpId": c.RpID, "privateKey": c.PrivateKey, "userHandle": c.UserHandle, "signCount": c.SignCount,
+	}})
+}
+
 // addsPasskey signs in a person who adds a passkey in a key of their own.
 func (p *place) addsPasskey(b *browser, id string, verifies bool) key {
 	p.t.Helper()
@@ -56,6 +71,30 @@ func (p *place) addsPasskey(b *browser, id string, verifies bool) key {
 	b.do(k.touch(false))
 	p.mail.Next(p.t, id) // which tells of it
 	return k
+}
+
+// use presses the button of the page and touches the key.
+func (k key) use() {
+	k.b.t.Helper()
+	for !eval[bool](k.b, `!!window.offered || !document.querySelector("form[data-begin]")`) { // or the box would take the touch
+		time.Sleep(10 * time.Millisecond)
+	}
+	k.b.leave(k.touch(true), chromedp.Click(chromedp.ID("use-passkey")))
+	k.b.do(k.touch(false))
+}
+
+// signsIn signs out, and in again by a passkey of the key.
+func (k key) signsIn() {
+	k.b.t.Helper()
+	k.b.visit("/account")
+	k.b.press("Sign out")
+	k.use()
+}
+
+// passkeys are those that the key keeps.
+func (k key) passkeys() []*webauthn.Credential {
+	k.b.t.Helper()
+	return call(k.b, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: k.id}).Credentials
 }
 
 // must runs a command of the site beside the server.

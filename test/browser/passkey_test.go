@@ -24,7 +24,7 @@ func TestAPasskeyIsAddedAndSignsIn(t *testing.T) {
 	b.at("/login?done=signed_out", 200)
 	b.visit("/login?next=/account/history")
 	b.arrive("login-passkey")
-	b.leave(k.touch(true), chromedp.Click(chromedp.ID("use-passkey")))
+	k.use()
 	b.at("/account/history", 200)
 	b.says("Signed in with a passkey")
 }
@@ -76,4 +76,39 @@ func TestADeviceHasOnePasskeyOfAPerson(t *testing.T) {
 	b.do(k.touch(true), chromedp.Click(chromedp.ID("add-passkey")))
 	b.refused("This device has a passkey of yours for this site already.")
 	b.arrive("factors-passkey-taken")
+}
+
+// A counter that went back tells of a copy, and nobody knows who has which.
+func TestACopiedPasskeyIsRefusedForGood(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	k := p.addsPasskey(b, "ann@people.example", true)
+	p.must(t, "levels", "set", "strong", "--need", "email+passkey")
+	copied := k.passkeys()[0]
+	k.signsIn()
+	b.at("/account", 200)
+	b.press("Sign out")
+	p.signIn(b, "ann@people.example")
+	k.holds(copied) // which has not counted what the passkey did since
+	b.visit("/step-up?level=strong")
+	k.use()
+	b.at("/step-up", 422)
+	b.says("There may be a copy of that passkey, so we do not take it any more.")
+	b.arrive("step-passkey-copied")
+	k.signsIn() // by now the copy has counted far enough
+	b.at("/login/passkey", 422)
+	b.says("There may be a copy of that passkey, so we do not take it any more.")
+	b.arrive("login-passkey-copied")
+
+	p.signIn(b, "ann@people.example")
+	b.visit("/step-up?level=strong")
+	b.headed("Set up one more way first")
+	b.visit("/account/history")
+	b.says("A copied passkey was refused")
+	b.visit("/account/factors")
+	b.says("there may be a copy of it")
+	b.arrive("factors-passkey-copied")
+	b.act("/account/factors/remove")
+	b.press("Yes, remove it")
+	b.at("/account/factors?done=removed", 200)
 }

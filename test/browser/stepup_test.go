@@ -71,7 +71,7 @@ func TestALevelIsReachedByAPasskey(t *testing.T) {
 	b.headed("Use your passkey")
 	b.says("What you want to open needs one more proof (strong).")
 	b.arrive("step-passkey")
-	b.leave(k.touch(true), chromedp.Click(chromedp.ID("use-passkey")))
+	k.use()
 	b.at(history, 200)
 }
 
