@@ -179,9 +179,13 @@ func (s *signIn) postPasskeyLogin(c *fiber.Ctx) error {
 	}
 	p := s.loginPage(c, "/login")
 	p.Next, p.Buttons, p.Unknown = next, s.buttons(next), e.Unknown
-	p.Alert = p.T("passkey.refused")
-	if e.Copied {
+	switch {
+	case e.Copied:
 		p.Alert = p.T("problem.passkey.copied")
+	case e.Verdict == signin.Expired || e.Verdict == signin.Used:
+		p.Alert = p.T("problem.factor.late")
+	default:
+		p.Alert = p.T("passkey.refused")
 	}
 	return s.Write(c.Status(http.StatusUnprocessableEntity), "signin/login.html", p)
 }

@@ -1,8 +1,10 @@
 package browser_test
 
 import (
+	"encoding/base64"
 	"testing"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -78,6 +80,32 @@ func TestADeviceHasOnePasskeyOfAPerson(t *testing.T) {
 	b.arrive("factors-passkey-taken")
 }
 
+<<<<<<< Updated upstream
+=======
+// A passkey that was removed here is still in its key, until the browser hears of it.
+func TestAPasskeyThatNobodyKnowsIsForgottenByTheBrowser(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	k := p.addsPasskey(b, "ann@people.example", true)
+	id := base64.RawURLEncoding.EncodeToString(k.passkeys()[0].CredentialID)
+	b.act("/account/factors/remove")
+	b.press("Yes, remove it")
+	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
+		const signal = PublicKeyCredential.signalUnknownCredential?.bind(PublicKeyCredential);
+		PublicKeyCredential.signalUnknownCredential = (what) => { window.signalled = what; return signal ? signal(what) : Promise.resolve(); };`})
+	k.signsIn()
+	b.at("/login/passkey", 422)
+	b.says("That passkey does not sign you in here. Use your address.")
+	b.arrive("login-passkey-unknown")
+	if got := eval[map[string]string](b, `window.signalled`); got["rpId"] != "localhost" || got["credentialId"] != id {
+		t.Errorf("the browser hears of %v instead of %s", got, id)
+	}
+	if n := len(k.passkeys()); n != 0 {
+		t.Errorf("the key keeps %d passkeys", n)
+	}
+}
+
+>>>>>>> Stashed changes
 // A counter that went back tells of a copy, and nobody knows who has which.
 func TestACopiedPasskeyIsRefusedForGood(t *testing.T) {
 	p := newPlace(t)
@@ -112,3 +140,22 @@ func TestACopiedPasskeyIsRefusedForGood(t *testing.T) {
 	b.press("Yes, remove it")
 	b.at("/account/factors?done=removed", 200)
 }
+<<<<<<< Updated upstream
+=======
+
+// What was sent twice is no other passkey.
+func TestAnAnswerOfAPasskeyCountsOnce(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	k := p.addsPasskey(b, "ann@people.example", true)
+	b.visit("/account")
+	b.press("Sign out")
+	eval[bool](b, `document.querySelector("form.passkey").addEventListener("submit", e => sessionStorage.sent = JSON.stringify(Object.fromEntries(new FormData(e.target)))) ?? true`)
+	k.use()
+	b.at("/account", 200)
+	b.press("Sign out")
+	b.aside(func() { b.leave(post("/login/passkey", eval[map[string]string](b, `JSON.parse(sessionStorage.sent)`))) })
+	b.at("/login/passkey", 422)
+	b.says("That page was open for too long, or was sent twice. Begin again.")
+}
+>>>>>>> Stashed changes
