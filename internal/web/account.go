@@ -65,7 +65,7 @@ func (s *account) levels(c *fiber.Ctx, b page.Base) (rows []levelRow, err error)
 			guards = append(guards, because(b, thing))
 		}
 		to := wanted{levels: []string{l.Name}, next: "/account"}
-		rows = append(rows, levelRow{l.Name, needs(b, l.Level), strings.Join(guards, " "), to.address(""), l.Until})
+		rows = append(rows, levelRow{l.Name, strings.Join(needs(b, l.Level), " "+b.T("step.or")+" "), strings.Join(guards, " "), to.address(""), l.Until})
 	}
 	return rows, err
 }

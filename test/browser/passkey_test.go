@@ -80,8 +80,6 @@ func TestADeviceHasOnePasskeyOfAPerson(t *testing.T) {
 	b.arrive("factors-passkey-taken")
 }
 
-<<<<<<< Updated upstream
-=======
 // A passkey that was removed here is still in its key, until the browser hears of it.
 func TestAPasskeyThatNobodyKnowsIsForgottenByTheBrowser(t *testing.T) {
 	p := newPlace(t)
@@ -105,7 +103,6 @@ func TestAPasskeyThatNobodyKnowsIsForgottenByTheBrowser(t *testing.T) {
 	}
 }
 
->>>>>>> Stashed changes
 // A counter that went back tells of a copy, and nobody knows who has which.
 func TestACopiedPasskeyIsRefusedForGood(t *testing.T) {
 	p := newPlace(t)
@@ -140,8 +137,6 @@ func TestACopiedPasskeyIsRefusedForGood(t *testing.T) {
 	b.press("Yes, remove it")
 	b.at("/account/factors?done=removed", 200)
 }
-<<<<<<< Updated upstream
-=======
 
 // What was sent twice is no other passkey.
 func TestAnAnswerOfAPasskeyCountsOnce(t *testing.T) {
@@ -158,4 +153,3 @@ func TestAnAnswerOfAPasskeyCountsOnce(t *testing.T) {
 	b.at("/login/passkey", 422)
 	b.says("That page was open for too long, or was sent twice. Begin again.")
 }
->>>>>>> Stashed changes
