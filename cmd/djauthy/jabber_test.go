@@ -94,8 +94,9 @@ func TestAMessageThatComesBackIsShownToTheAdministratorAlone(t *testing.T) {
 	deliverytest.Until(t, "it does not come back", func() bool {
 		return strings.Contains(s.must(t, "messages", "list", "--state", "bounced", "--json"), "service-unavailable")
 	})
-	if page := b.get("/login/code").body; strings.Contains(page, "service-unavailable") || strings.Contains(page, "back") {
-		t.Errorf("the visitor is told:\n%s", seen(page))
+	page := seen(b.get("/login/code").body)
+	if strings.Contains(page, "service-unavailable") || strings.Contains(page, "back") {
+		t.Errorf("the visitor is told:\n%s", page)
 	}
 	if s.house.outbox.Closed("jabber") {
 		t.Error("one id that does not exist closes the channel")
