@@ -150,7 +150,7 @@ func secondLevel() *multifactor.Level {
 // held returns what the proofs of a session count as for some things. What a remembered
 // browser stands for counts for nothing that changes how a person proves who they are.
 func (s *Service) held(tx *db.Tx, sess session.Session, things []multifactor.Thing) ([]multifactor.Held, error) {
-	all, err := session.Proofs(tx, sess.ID)
+	all, err := session.Proofs(tx, sess)
 	if err != nil {
 		return nil, err
 	}

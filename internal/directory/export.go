@@ -157,7 +157,7 @@ func (e *Export) read(tx *db.Tx, user accounts.UserID, d *Directory) error {
 		})
 	}
 	for _, x := range p.Sessions {
-		proofs, err := session.Proofs(tx, x.ID)
+		proofs, err := session.Proofs(tx, x)
 		if err != nil {
 			return err
 		}

@@ -57,6 +57,18 @@ func (s *Site) SessionToken(c *fiber.Ctx) seal.Token {
 	return t
 }
 
+// RenewSession gives the browser the next token of its session, because a proof was added to
+// it: for the one it has, the proof does not count.
+func (s *Site) RenewSession(c *fiber.Ctx) error {
+	sess, err := s.Session(c)
+	if err != nil || sess.ID == 0 {
+		return err
+	}
+	next := s.Sessions.Renewed(s.Door.Token(c, door.SessionCookie))
+	s.Door.SetCookie(c, door.SessionCookie, next.String(), sess.Expires.Sub(s.Now()))
+	return nil
+}
+
 // ForgetSession makes the rest of the request one without session, because it has ended.
 func (s *Site) ForgetSession(c *fiber.Ctx) { c.Locals(sessionKey, session.Session{}) }
 

@@ -13,7 +13,7 @@ func End(tx *db.Tx, t seal.Token) error {
 	if t.ID == 0 {
 		return nil
 	}
-	_, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND secret_hash = $2`, t.ID, t.Hash())
+	_, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND (secret_hash = $2 OR old_hash = $2)`, t.ID, t.Hash())
 	return err
 }
 

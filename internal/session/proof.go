@@ -31,29 +31,35 @@ type Upstream struct {
 	AuthTime time.Time
 }
 
-// AddProof stores a proof of a session, in place of an older one by the same account or
-// authenticator.
+// AddProof stores a proof of a session that has just been opened.
 func AddProof(tx *db.Tx, session db.ID, user accounts.UserID, p Proof) error {
+	return addProof(tx, session, user, 0, p)
+}
+
+// addProof stores a proof that came with a renewal, in place of an older one by the same
+// account or authenticator.
+func addProof(tx *db.Tx, session db.ID, user accounts.UserID, renewal int64, p Proof) error {
 	_, err := tx.Exec(`INSERT INTO proofs (session_id, account_id, authenticator_id, factor, user_id, verified_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (session_id, account_id, authenticator_id) DO UPDATE SET factor = excluded.factor, verified_at = excluded.verified_at, expires_at = excluded.expires_at,
-		provider = '', is_verified = 0, is_remembered = 0, amr = '', acr = '', auth_time = 0`,
+		renewal = 0, provider = '', is_verified = 0, is_remembered = 0, amr = '', acr = '', auth_time = 0`,
 		session, p.Account, p.Authenticator, p.Factor, user, p.Verified, p.Expires)
-	plain := p.Upstream == (Upstream{}) && p.Provider == "" && !p.UserVerified && !p.Remembered
+	plain := renewal == 0 && p.Upstream == (Upstream{}) && p.Provider == "" && !p.UserVerified && !p.Remembered
 	if err != nil || plain { // as nearly always: an INSERT of more columns costs every sign-in
 		return err
 	}
-	_, err = tx.Exec(`UPDATE proofs SET provider = $4, is_verified = $5, is_remembered = $6, amr = $7, acr = $8, auth_time = $9
+	_, err = tx.Exec(`UPDATE proofs SET provider = $4, is_verified = $5, is_remembered = $6, amr = $7, acr = $8, auth_time = $9, renewal = $10
 		WHERE session_id = $1 AND account_id = $2 AND authenticator_id = $3`,
-		session, p.Account, p.Authenticator, p.Provider, db.Int(p.UserVerified), db.Int(p.Remembered), p.Upstream.AMR, p.Upstream.ACR, p.Upstream.AuthTime)
+		session, p.Account, p.Authenticator, p.Provider, db.Int(p.UserVerified), db.Int(p.Remembered), p.Upstream.AMR, p.Upstream.ACR, p.Upstream.AuthTime, renewal)
 	return err
 }
 
-// Proofs returns the proofs of a session that have not expired.
-func Proofs(tx *db.Tx, session db.ID) ([]Proof, error) {
+// Proofs returns the proofs of a session that have not expired, and that count for the token by
+// which it was found.
+func Proofs(tx *db.Tx, in Session) ([]Proof, error) {
 	return db.All(tx, func(p *Proof, scan db.Scan) error {
 		return scan(&p.Factor, &p.Account, &p.Authenticator, &p.Provider, &p.UserVerified, &p.Remembered, &p.Verified, &p.Expires, &p.Upstream.AMR, &p.Upstream.ACR, &p.Upstream.AuthTime)
 	}, `SELECT factor, account_id, authenticator_id, provider, is_verified, is_remembered, verified_at, expires_at, amr, acr, auth_time FROM proofs
-		WHERE session_id = $1 AND expires_at > $2 ORDER BY factor, account_id, authenticator_id`, session, tx.Now)
+		WHERE session_id = $1 AND expires_at > $2 AND ($3 = 0 OR renewal < $3) ORDER BY factor, account_id, authenticator_id`, in.ID, tx.Now, in.hides)
 }
 
 // DropProofs removes the proofs of a user that rest on an account, or on an authenticator,

@@ -13,7 +13,11 @@ import (
 )
 
 func store(d *db.DB) *session.Store {
-	return session.New(d, session.Settings{Idle: time.Hour, Absolute: 24 * time.Hour}, slog.New(slog.DiscardHandler))
+	keys, err := seal.New(make([]byte, seal.KeySize))
+	if err != nil {
+		panic(err)
+	}
+	return session.New(d, keys, session.Settings{Idle: time.Hour, Absolute: 24 * time.Hour}, slog.New(slog.DiscardHandler))
 }
 
 // open opens a session of user 7 by a code to account 8.
@@ -44,7 +48,7 @@ func want[T comparable](t *testing.T, got, wanted T) {
 func proofs(t *testing.T, d *db.DB, id db.ID) (all []session.Proof) {
 	t.Helper()
 	update(t, d, func(tx *db.Tx) (err error) {
-		all, err = session.Proofs(tx, id)
+		all, err = session.Proofs(tx, session.Session{ID: id})
 		return err
 	})
 	return all

@@ -15,6 +15,8 @@ type lastSeen struct {
 	id    db.ID
 	at    time.Time
 	ended bool
+	// renewal is the one whose token was used, and that replaces the token before; 0: none.
+	renewal int64
 }
 
 // record queues x for Run. If the queue is full, x is dropped; the next use of the session
@@ -72,6 +74,10 @@ func (x lastSeen) write(tx *db.Tx, idle time.Duration) error {
 	if !x.ended {
 		// The last condition replaces a time stored by a clock that was ahead.
 		_, err := tx.Exec(`UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at < $2 OR last_seen_at > $3)`, x.id, x.at, x.at.Add(db.Skew))
+		if err != nil || x.renewal == 0 {
+			return err
+		}
+		_, err = tx.Exec(`UPDATE sessions SET old_hash = $3 WHERE id = $1 AND renewals = $2`, x.id, x.renewal, []byte{})
 		return err
 	}
 	_, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND (expires_at <= $2 OR last_seen_at <= $3)`, x.id, x.at, x.at.Add(-idle))

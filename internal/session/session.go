@@ -33,14 +33,15 @@ type Store struct {
 	// Along is an expression of SQL whose text each session is read together with; "": none.
 	Along string
 
-	seen chan lastSeen
-	log  *slog.Logger
+	renewal *seal.MAC
+	seen    chan lastSeen
+	log     *slog.Logger
 }
 
 // New returns a store. Without its Run, sessions end after the idle time although they are
 // used.
-func New(d *db.DB, s Settings, log *slog.Logger) *Store {
-	return &Store{DB: d, Settings: s, seen: make(chan lastSeen, 1024), log: log}
+func New(d *db.DB, keys *seal.Keys, s Settings, log *slog.Logger) *Store {
+	return &Store{DB: d, Settings: s, renewal: keys.MAC("session renewal"), seen: make(chan lastSeen, 1024), log: log}
 }
 
 // Session is a signed-in browser.
@@ -54,6 +55,11 @@ type Session struct {
 	Along    string // what the Store's Along was
 	// Bound: it is bound to a key of the device, and its cookie alone opens nothing.
 	Bound bool
+
+	token      seal.Token // by which it was found; zero for a cookie of a site
+	renewals   int64      // how often its token was renewed
+	wasRenewed bool       // it was found by its newest token, and the one before is still good
+	hides      int64      // the renewal whose proofs do not count for the token; 0: all count
 }
 
 // Created is when the person signed in.
@@ -89,9 +95,15 @@ func (p Proof) made(now, expires time.Time) Proof {
 	return p
 }
 
-// Prove adds a proof that was made at this moment to a session. It expires with the session.
+// Prove adds a proof that was made at this moment to a session that Find returned. It expires
+// with the session. The browser needs the Renewed token: the proof does not count for the old
+// one. It returns db.ErrNotFound if the session has ended meanwhile.
 func (s *Store) Prove(tx *db.Tx, in Session, p Proof) error {
-	return AddProof(tx, in.ID, in.User.ID, p.made(tx.Now, in.Expires))
+	n, err := s.renew(tx, in)
+	if err != nil {
+		return err
+	}
+	return addProof(tx, in.ID, in.User.ID, n, p.made(tx.Now, in.Expires))
 }
 
 // errEnded is db.ErrNotFound for a session that has expired.
@@ -103,15 +115,15 @@ func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
 	if t.ID == 0 {
 		return out, db.ErrNotFound
 	}
-	var hash []byte
+	var hash, old []byte
 	var bound int64
-	err = tx.Get(`SELECT secret_hash, account_id, last_seen_at, expires_at, prefix, agent, bound_at, `+s.along()+`, `+accounts.BriefColumns+` FROM sessions s `+accounts.JoinUser+` WHERE s.id = $1`, t.ID).
-		Scan(append([]any{&hash, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &bound, &out.Along}, out.User.Brief()...)...)
+	err = tx.Get(`SELECT secret_hash, old_hash, renewals, account_id, last_seen_at, expires_at, prefix, agent, bound_at, `+s.along()+`, `+accounts.BriefColumns+` FROM sessions s `+accounts.JoinUser+` WHERE s.id = $1`, t.ID).
+		Scan(append([]any{&hash, &old, &out.renewals, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &bound, &out.Along}, out.User.Brief()...)...)
 	if err != nil {
 		return Session{}, err
 	}
 	out.ID, out.Bound = db.ID(t.ID), bound > 0
-	return s.live(out, t.Matches(hash), tx.Now)
+	return s.live(out, out.recognise(t, hash, old), tx.Now)
 }
 
 // live returns a session that was found, if its secret was right, it has not ended, and its
@@ -163,10 +175,10 @@ func (s *Store) check(ctx context.Context, t seal.Token, more func(*db.Tx, Sessi
 	})
 	switch {
 	case errors.Is(err, errEnded):
-		s.record(lastSeen{out.ID, now, true})
+		s.record(lastSeen{id: out.ID, at: now, ended: true})
 		out = Session{}
-	case err == nil && (now.Sub(out.LastSeen) >= s.Settings.Idle/60 || out.LastSeen.After(now.Add(db.Skew))):
-		s.record(lastSeen{out.ID, now, false})
+	case err == nil && (out.wasRenewed || now.Sub(out.LastSeen) >= s.Settings.Idle/60 || out.LastSeen.After(now.Add(db.Skew))):
+		s.record(lastSeen{id: out.ID, at: now, renewal: db.Int(out.wasRenewed) * out.renewals})
 	}
 	return out, err
 }

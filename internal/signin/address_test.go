@@ -369,7 +369,7 @@ func TestAnAccountAtAProviderIsAddedLikeAnAddress(t *testing.T) {
 		want(t, goes(t, h, other, signin.Request{}).returns(t, h, other).Verdict, signin.Accepted)
 		want(t, adds().Verdict, signin.MergeAsked)
 		check(t, h.DB.View(t.Context(), func(tx *db.Tx) error {
-			all, err := session.Proofs(tx, db.ID(b.By.Session.ID))
+			all, err := session.Proofs(tx, session.Session{ID: db.ID(b.By.Session.ID)})
 			want(t, len(all), 1)
 			return err
 		}))

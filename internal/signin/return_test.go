@@ -90,7 +90,7 @@ func TestWhoSignsInAtAProviderIsIn(t *testing.T) {
 		want(t, user.Email, "")
 		want(t, slices.Contains(h.Events(t, user.ID), audit.SignedInProvider), true)
 		check(t, h.DB.View(t.Context(), func(tx *db.Tx) error {
-			proofs, err := session.Proofs(tx, db.ID(e.Session.ID))
+			proofs, err := session.Proofs(tx, session.Session{ID: db.ID(e.Session.ID)})
 			want(t, len(proofs), 1)
 			want(t, proofs[0].Factor, "openid")
 			want(t, proofs[0].Upstream, session.Upstream{AMR: "pwd otp", ACR: "2", AuthTime: time.Unix(1700000000, 0).UTC()})

@@ -115,7 +115,7 @@ func (s *signIn) proveToAdd(c *fiber.Ctx, id string, by signin.Requester) error 
 func (s *signIn) entered(c *fiber.Ctx, e signin.Entered) error {
 	switch e.Verdict {
 	case signin.Proven:
-		return c.Redirect(nonEmpty(e.Next, "/account"), http.StatusSeeOther)
+		return orRedirect(c, s.RenewSession(c), nonEmpty(e.Next, "/account"))
 	case signin.Lacking:
 		return toStepUp(c, multifactor.AddAddress, "/account/add")
 	case signin.Added:

@@ -115,6 +115,14 @@ func (s *signIn) factorsChanged(c *fiber.Ctx, err error, done string) error {
 	return orRedirect(c, ofPerson(err), factorsPath+"?done="+done)
 }
 
+// factorAdded responds to a factor that was enrolled, whose proof the session holds now.
+func (s *signIn) factorAdded(c *fiber.Ctx, err error, done string) error {
+	if err == nil {
+		err = s.RenewSession(c)
+	}
+	return s.factorsChanged(c, err, done)
+}
+
 type appPage struct {
 	page.Base
 	Seed, Kept, Name string
@@ -149,7 +157,7 @@ func (s *signIn) postAppCode(c *fiber.Ctx) error {
 	kept, name := bytesOf(c, "kept"), strings.TrimSpace(page.Form(c, "name"))
 	v, err := s.directory.EnrollApp(c.UserContext(), s.owner(c), kept, name, page.Form(c, "totp"))
 	if err != nil || v == multifactor.Right {
-		return s.factorsChanged(c, err, "app")
+		return s.factorAdded(c, err, "app")
 	}
 	a, ok, err := s.directory.AgainApp(c.UserContext(), s.owner(c), kept)
 	if err != nil {
@@ -184,7 +192,7 @@ func (s *signIn) postRecovery(c *fiber.Ctx) error {
 func (s *signIn) postPasskey(c *fiber.Ctx) error {
 	v, err := s.directory.EnrollPasskey(c.UserContext(), s.owner(c), bytesOf(c, "kept"), []byte(page.Form(c, "response")), strings.TrimSpace(page.Form(c, "name")))
 	if err != nil || v == multifactor.Right {
-		return s.factorsChanged(c, err, "passkey")
+		return s.factorAdded(c, err, "passkey")
 	}
 	l := s.Language(c)
 	switch v {

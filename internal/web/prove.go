@@ -89,8 +89,10 @@ func (s *signIn) postStepCode(c *fiber.Ctx, w wanted, way string) error {
 	}
 	s.submitted(verdicts[e.Verdict])
 	switch e.Verdict {
-	case signin.Proven, signin.Again:
-		return c.Redirect(w.address(""), http.StatusSeeOther) // which leads on
+	case signin.Proven:
+		return orRedirect(c, s.RenewSession(c), w.address("")) // which leads on
+	case signin.Again:
+		return c.Redirect(w.address(""), http.StatusSeeOther)
 	case signin.Misshapen:
 		return s.stepUp(c.Status(http.StatusUnprocessableEntity), w, way, shapeProblem(l, e.Shape))
 	case signin.Wrong:
@@ -114,7 +116,7 @@ func (s *signIn) factorProved(c *fiber.Ctx, w wanted, kind string, out directory
 		if out.Device.ID != 0 {
 			s.Door.SetCookie(c, door.DeviceCookie, out.Device.String(), multifactor.RememberFor)
 		}
-		return c.Redirect(w.address(""), http.StatusSeeOther) // which leads on
+		return orRedirect(c, s.RenewSession(c), w.address("")) // which leads on
 	case directory.TooManyTries:
 		return s.stepUpLater(c, w, out.Wait, l.T("step.later.codes"), string(multifactor.TOTP), string(multifactor.Recovery))
 	case directory.NoSession:
