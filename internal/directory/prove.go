@@ -41,6 +41,8 @@ type FactorProved struct {
 	// Unknown is a passkey that nobody has enrolled, for the browser to forget, or "".
 	Unknown string
 	Copied  bool // the passkey was refused, because there is a copy of it
+	// Unverified: the passkey was refused, because it has not verified who uses it.
+	Unverified bool
 }
 
 // Outcome is the verdict about a proof by an authenticator.
@@ -146,7 +148,7 @@ func (f *factorTry) check(tx *db.Tx) error {
 		return err
 	}
 	a := used.Authenticator
-	f.out.Unknown, f.out.Copied = used.Unknown, used.Copied
+	f.out.Unknown, f.out.Copied, f.out.Unverified = used.Unknown, used.Copied, used.Unverified
 	if v == multifactor.Right && a.User != f.user {
 		v = multifactor.Wrong
 	}

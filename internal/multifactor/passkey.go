@@ -288,6 +288,8 @@ type Used struct {
 	// what is unknown.
 	Unknown string
 	Copied  bool // the passkey was copied, by its counter: it is refused
+	// Unverified: it was to verify who uses it, and did not.
+	Unverified bool
 }
 
 // UsePasskey checks the browser's response to a ceremony that a session (BeginProof) or nobody
@@ -324,12 +326,14 @@ func (e *Enrolled) UsePasskey(tx *db.Tx, by Asker, kept, response []byte) (out U
 	if err != nil {
 		return out, Wrong, err
 	}
+	verified := parsed.Response.AuthenticatorData.Flags.HasUserVerified()
+	out.Unverified = k.Data.UserVerification == protocol.VerificationRequired && !verified
 	who := person{user: accounts.User{ID: a.User}, credentials: []webauthn.Credential{c}}
 	now, err := validate(site, who, k.Data, parsed)
 	if err != nil {
 		return out, Wrong, nil //nolint:nilerr // as above
 	}
-	out.Authenticator, out.Verified = a, parsed.Response.AuthenticatorData.Flags.HasUserVerified()
+	out.Authenticator, out.Verified = a, verified
 	if now.Authenticator.CloneWarning || !a.Warned.IsZero() { // a copy counts on, so the next try would be right
 		out.Copied = true
 		_, err = tx.Exec(`UPDATE authenticators SET warned_at = $2 WHERE id = $1 AND warned_at = 0`, a.ID, tx.Now)

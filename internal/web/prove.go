@@ -128,6 +128,8 @@ func (s *signIn) factorProved(c *fiber.Ctx, w wanted, kind string, out directory
 	switch {
 	case out.Copied:
 		problem = l.T("problem.passkey.copied")
+	case out.Unverified:
+		problem = l.T("step.passkey.failed")
 	case out.Outcome == directory.FactorUsed:
 		problem = l.T("problem.prove.used")
 	}

@@ -17,7 +17,8 @@ type key struct {
 	id webauthn.AuthenticatorID
 }
 
-// key plugs one in that verifies its user, or that has no means to. It waits to be touched.
+// key gives the browser one that verifies its user, or that has no means to. It waits to be
+// touched.
 func (b *browser) key(verifies bool) key {
 	b.t.Helper()
 	call(b, webauthn.Enable, webauthn.EnableParams{})
@@ -27,7 +28,8 @@ func (b *browser) key(verifies bool) key {
 	}})
 	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
 		const get = navigator.credentials?.get.bind(navigator.credentials);
-		if (get) navigator.credentials.get = (options) => { const got = get(options); window.offered = true; return got; };`})
+		if (get) navigator.credentials.get = (options) => { const got = get(options); window.offered = true; return got; };
+		window.PublicKeyCredential?.isConditionalMediationAvailable?.().then((can) => { if (!can) window.offered = true; });`})
 	return key{b, r.AuthenticatorID}
 }
 
@@ -76,8 +78,10 @@ func (p *place) addsPasskey(b *browser, id string, verifies bool) key {
 // use presses the button of the page and touches the key.
 func (k key) use() {
 	k.b.t.Helper()
-	for !eval[bool](k.b, `!!window.offered || !document.querySelector("form[data-begin]")`) { // or the box would take the touch
-		time.Sleep(10 * time.Millisecond)
+	for deadline := time.Now().Add(stepLimit); !eval[bool](k.b, `!!window.offered || !document.querySelector("form[data-begin]")`); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) { // without, the box would take the touch
+			k.b.t.Fatal("the box offers no passkeys")
+		}
 	}
 	k.b.leave(k.touch(true), chromedp.Click(chromedp.ID("use-passkey")))
 	k.b.do(k.touch(false))

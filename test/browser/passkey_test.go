@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
 
@@ -152,4 +153,44 @@ func TestAnAnswerOfAPasskeyCountsOnce(t *testing.T) {
 	b.aside(func() { b.leave(post("/login/passkey", eval[map[string]string](b, `JSON.parse(sessionStorage.sent)`))) })
 	b.at("/login/passkey", 422)
 	b.says("That page was open for too long, or was sent twice. Begin again.")
+}
+
+// A level may need that the passkey asks for a PIN, a finger or a face.
+func TestAPasskeyThatDoesNotVerifyItsUserIsNotEnough(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	k := p.addsPasskey(b, "ann@people.example", true)
+	p.must(t, "levels", "set", "strong", "--need", "passkey:uv")
+	b.visit("/account")
+	b.press("Sign out")
+	p.signIn(b, "ann@people.example")
+	b.visit("/step-up?level=strong&next=" + history)
+	b.says("It has to ask for your PIN, finger or face.")
+	b.arrive("step-passkey-verified")
+	call(b, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: k.id, IsUserVerified: false})
+	b.do(k.touch(true), chromedp.Click(chromedp.ID("use-passkey")))
+	b.refused("unlock the passkey with your PIN, finger or face")
+	b.arrive("step-passkey-unverified")
+	b.visit("/step-up?level=strong&next=" + history)
+	b.headed("Use your passkey")
+	// One that says it did, and did not.
+	call(b, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: k.id, IsUserVerified: true})
+	call(b, webauthn.SetResponseOverrideBits, webauthn.SetResponseOverrideBitsParams{AuthenticatorID: k.id, IsBadUV: new(true)})
+	k.use()
+	b.at("/step-up", 422)
+	b.headed("Use your passkey")
+	b.says("unlock the passkey with your PIN, finger or face")
+	call(b, webauthn.SetResponseOverrideBits, webauthn.SetResponseOverrideBitsParams{AuthenticatorID: k.id})
+	k.use()
+	b.at(history, 200)
+}
+
+func TestAKeyThatCannotVerifyItsUserIsNoWayToALevelThatNeedsIt(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	p.addsPasskey(b, "ann@people.example", false)
+	p.must(t, "levels", "set", "strong", "--need", "passkey:uv")
+	b.visit("/step-up?level=strong&next=" + history)
+	b.headed("Set up one more way first")
+	b.says("a passkey with PIN, finger or face")
 }
