@@ -185,6 +185,7 @@
     const button = form.querySelector("button"), said = form.querySelector("[role=status]");
     if (!window.PublicKeyCredential) {
       if (form.dataset.missing) said.textContent = form.dataset.missing;
+      button.hidden = true;
       continue;
     }
     form.hidden = false;

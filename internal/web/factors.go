@@ -190,6 +190,9 @@ func (s *signIn) postRecovery(c *fiber.Ctx) error {
 
 // postPasskey stores a passkey that the browser has made.
 func (s *signIn) postPasskey(c *fiber.Ctx) error {
+	if page.Form(c, "response") == "" { // the script fills it in
+		return s.writeFactors(c.Status(http.StatusUnprocessableEntity), s.Language(c).T("passkey.script"))
+	}
 	v, err := s.directory.EnrollPasskey(c.UserContext(), s.owner(c), bytesOf(c, "kept"), []byte(page.Form(c, "response")), strings.TrimSpace(page.Form(c, "name")))
 	if err != nil || v == multifactor.Right {
 		return s.factorAdded(c, err, "passkey")

@@ -34,6 +34,9 @@ func (s *signIn) postStepUp(c *fiber.Ctx) error {
 		out, err := s.directory.ProvePasskey(c.UserContext(), bytesOf(c, "kept"), []byte(response), page.Form(c, "remember") != "", s.owner(c))
 		return s.factorProved(c, w, string(multifactor.Passkey), out, err)
 	}
+	if page.HasForm(c, "response") { // empty: the script fills it in
+		return s.stepUp(c.Status(http.StatusUnprocessableEntity), w, string(multifactor.Passkey), s.Language(c).T("passkey.script"))
+	}
 	if id, ok := strings.CutPrefix(way, "account-"); ok {
 		return s.beginStep(c, w, way, id)
 	}

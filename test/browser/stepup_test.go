@@ -1,11 +1,14 @@
 package browser_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/djauthy/djauthy/internal/totp"
 )
 
 const history = "/account/history"
@@ -193,5 +196,90 @@ func TestTooManyWrongCodesLeaveTheOtherWays(t *testing.T) {
 	b.press("A code to ann@people.example")
 	b.headed("Enter the code")
 	b.enter(p.mail.Next(t, "ann@people.example").Code())
+	b.at(history, 200)
+}
+
+// Passkeys need script, and the page says so. All else works without.
+func TestFactorsWithoutScript(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	b.scripts(false)
+	b.do(chromedp.SendKeys(chromedp.ID("auth_code"), p.ask(b, "ann@people.example").Code()))
+	b.press("Sign in")
+	b.visit("/account/factors")
+	b.says("Passkeys need JavaScript.")
+	b.press("Add a passkey")
+	b.at("/account/factors/passkey", 422)
+	if n := strings.Count(b.text("main"), "Passkeys need JavaScript."); n != 2 {
+		t.Errorf("the page says it %d times:\n%s", n, b.text("main"))
+	}
+	a := p.setsUpApp(b, "ann@people.example")
+	b.press("Make recovery codes")
+	if eval[bool](b, `!!document.querySelector("[data-print] button")`) {
+		t.Error("a button prints nothing")
+	}
+	b.press("I have them")
+	p.must(t, "levels", "set", "strong", "--need", "email+totp", "--valid", "totp=1h")
+	p.age(t)
+	b.visit("/step-up?level=strong&next=" + history)
+	b.turnTo("A recovery code")
+	b.turnTo("A code from the authenticator app")
+	b.fill("totp", a.code())
+	b.press("Go on")
+	b.at(history, 200)
+	p.age(t)
+	b.visit("/step-up?action=address.add&way=x&next=" + history)
+	b.turnTo("A code to ann@people.example")
+	b.press("Send me a code")
+	b.says("You can send it again in", "Check again")
+	b.press("Check again")
+	b.headed("Enter the code")
+	b.scripts(true)
+	b.arrive("step-code-without-script")
+}
+
+// tabTo goes by Tab to what has a text or a name.
+func (b *browser) tabTo(what string) {
+	b.t.Helper()
+	for range 40 {
+		b.do(chromedp.KeyEvent(kb.Tab))
+		if eval[bool](b, `[document.activeElement.innerText?.trim(), document.activeElement.name].includes(`+strconv.Quote(what)+`)`) {
+			b.ringed(b.path())
+			return
+		}
+	}
+	b.t.Fatalf("%s: Tab does not come to %q", b.path(), what)
+}
+
+func TestFactorsByTheKeyboardAlone(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	p.signIn(b, "ann@people.example")
+	b.visit("/account/factors")
+	k := b.key(true)
+	b.tabTo("Add a passkey")
+	b.leave(k.touch(true), chromedp.KeyEvent(kb.Enter))
+	b.at("/account/factors?done=passkey", 200)
+	b.do(k.touch(false))
+	b.tabTo("Set up an app")
+	b.leave(chromedp.KeyEvent(kb.Enter))
+	seed, err := totp.ParseSeed(b.text("#totp-secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.tabTo("totp")
+	b.leave(chromedp.KeyEvent(app{seed}.code() + kb.Enter))
+	b.at("/account/factors?done=app", 200)
+	p.exec(t, `UPDATE authenticators SET counter = 0 WHERE kind = 'totp'`)
+	p.must(t, "levels", "set", "strong", "--need", "email+totp", "--need", "email+passkey", "--valid", "totp=1h", "--valid", "passkey=1h")
+	p.age(t)
+	b.visit("/step-up?level=strong&next=" + history)
+	b.tabTo("Use another way")
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.tabTo("A code from the authenticator app")
+	b.leave(chromedp.KeyEvent(kb.Enter))
+	b.focused()
+	b.ringed("step-app")
+	b.leave(chromedp.KeyEvent(app{seed}.code() + kb.Enter))
 	b.at(history, 200)
 }
