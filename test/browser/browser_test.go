@@ -305,8 +305,15 @@ func (b *browser) await(condition string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 2*stepLimit)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](condition, chromedp.WithPollingTimeout(2*stepLimit))); err != nil {
-		b.t.Fatalf("waiting for %s: %v; the page says:\n%s", condition, err, b.text("body"))
+	for {
+		_, err := chromedp.Run(ctx, chromedp.Poll[bool](condition, chromedp.WithPollingTimeout(2*stepLimit)))
+		if err == nil {
+			return
+		}
+		// The page before may be the one that was asked, if the machine has much to do.
+		if ctx.Err() != nil || !strings.Contains(err.Error(), "Cannot find context") {
+			b.t.Fatalf("waiting for %s: %v; the page says:\n%s", condition, err, b.text("body"))
+		}
 	}
 }
 
