@@ -9,6 +9,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/djauthy/djauthy/internal/totp"
 	"github.com/djauthy/djauthy/test/program"
@@ -290,4 +291,67 @@ func TestAnEnrolmentLinkLetsAddOne(t *testing.T) {
 	p.signIn(stranger, "bob@people.example")
 	stranger.visit(path)
 	stranger.headed("That link no longer works")
+}
+
+func TestThePagesOfFactorsInGerman(t *testing.T) {
+	p := newPlace(t, "LIMITS_TRIES_PER_ID=3/1h")
+	b := p.open(look{width: 320, height: 640, phone: true, language: "de"})
+	signIn := func() {
+		b.visit("/login")
+		b.do(chromedp.SendKeys(chromedp.ID("id"), "ann@people.example"))
+		b.leave(chromedp.KeyEvent(kb.Enter))
+		b.enter(p.mail.Next(t, "ann@people.example").Code())
+	}
+	signIn()
+	p.must(t, "levels", "set", "strong", "--need", "email+totp", "--need", "email+passkey")
+	b.visit("/step-up?level=strong")
+	b.arrive("de-step-enroll")
+	b.visit("/account/factors")
+	b.arrive("de-factors-none")
+	b.act("/account/factors/app")
+	b.arrive("de-app")
+	b.leave(chromedp.SendKeys(chromedp.ID("totp"), "000000"+kb.Enter))
+	b.arrive("de-app-wrong")
+	b.visit("/account/factors")
+	b.act("/account/factors/app")
+	seed, err := totp.ParseSeed(b.text("#totp-secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.do(chromedp.SendKeys(chromedp.ID("totp"), app{seed}.code()))
+	b.leave(chromedp.SendKeys(chromedp.ID("name"), "Telefon in der Küche, zu Hause"+kb.Enter))
+	b.at("/account/factors?done=app", 200)
+	b.act("/account/factors/recovery")
+	b.arrive("de-recovery")
+	k := b.key(true)
+	b.visit("/account/factors")
+	b.leave(k.touch(true), chromedp.Click(chromedp.ID("add-passkey")))
+	b.do(k.touch(false))
+	b.arrive("de-factors")
+	b.act("/account/factors/rename")
+	b.arrive("de-factor-rename")
+	b.visit("/account/factors")
+	b.act("/account/factors/remove")
+	b.arrive("de-factor-remove")
+	for range 3 {
+		p.mail.Next(t, "ann@people.example")
+	}
+	b.visit(strings.TrimPrefix(strings.TrimSpace(p.must(t, "factors", "link", "ann@people.example")), p.URL))
+	b.arrive("de-enrolment")
+	b.visit("/account")
+	b.act("/logout")
+	b.arrive("de-login-passkey")
+	signIn()
+	for _, way := range []string{"passkey", "totp", "recovery"} {
+		b.visit("/step-up?level=strong&way=" + way)
+		eval[bool](b, `document.querySelectorAll("details").forEach(d => d.open = true) ?? true`)
+		b.arrive("de-step-" + way)
+	}
+	for range 4 {
+		b.visit("/step-up?level=strong&way=totp")
+		b.focused()
+		b.leave(chromedp.KeyEvent("000000" + kb.Enter))
+	}
+	b.at("/step-up", 429)
+	b.arrive("de-step-later")
 }
