@@ -50,18 +50,22 @@ type Outcome int
 
 // Outcomes.
 const (
-	NoSession    Outcome = iota
-	FactorRight          // the session holds the proof
-	FactorWrong          // not the code, or not the passkey
-	FactorUsed           // a code that was used before
-	FactorLate           // the page was open for too long
-	TooManyTries         // too many wrong codes
+	NoSession       Outcome = iota
+	FactorRight             // the session holds the proof
+	FactorWrong             // not the code, or not the passkey
+	FactorUsed              // a code that was used before
+	FactorLate              // the page was open for too long
+	FactorMisshapen         // no code looks like that; it cost no try
+	TooManyTries            // too many wrong codes
 )
 
 // ProveFactor submits what was typed as the code of an authenticator app (multifactor.TOTP)
 // or as a recovery code (multifactor.Recovery), to prove it in the session. remember asks to
 // remember the browser.
 func (d *Directory) ProveFactor(ctx context.Context, kind multifactor.Factor, text string, remember bool, own Owner) (FactorProved, error) {
+	if !multifactor.Fits(kind, text) {
+		return FactorProved{Outcome: FactorMisshapen}, nil
+	}
 	return (&factorTry{d: d, own: own, kind: kind, text: text, remember: remember}).run(ctx)
 }
 

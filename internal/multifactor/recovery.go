@@ -51,9 +51,12 @@ func (e *Enrolled) recoverySum(set db.ID, code string) []byte {
 	return e.recovery.Sum(db.Bytes(set), []byte(code))
 }
 
+// recoveryCode is what was typed as a recovery code: letters, whatever stands between them.
+func recoveryCode(typed string) string { return Shape{Length: recoveryLength}.Find(typed) }
+
 // checkRecovery uses a recovery code up.
 func (e *Enrolled) checkRecovery(tx *db.Tx, all []Authenticator, typed string) (a Authenticator, v Verdict, err error) {
-	code := Shape{Length: recoveryLength}.Find(typed)
+	code := recoveryCode(typed)
 	at := slices.IndexFunc(all, func(x Authenticator) bool { return x.Kind == Recovery })
 	if at < 0 || code == "" {
 		return a, Wrong, nil

@@ -167,7 +167,11 @@ func (s *signIn) postAppCode(c *fiber.Ctx) error {
 	if !ok || v != multifactor.Wrong {
 		return s.writeFactors(c.Status(http.StatusGone), l.T("problem.factor.late"))
 	}
-	return s.writeApp(c.Status(http.StatusUnprocessableEntity), a, name, l.T("problem.app.wrong"))
+	problem := l.T("problem.app.wrong")
+	if !multifactor.Fits(multifactor.TOTP, page.Form(c, "totp")) {
+		problem = l.T("problem.shape.totp")
+	}
+	return s.writeApp(c.Status(http.StatusUnprocessableEntity), a, name, problem)
 }
 
 type recoveryPage struct {

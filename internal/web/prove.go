@@ -133,6 +133,8 @@ func (s *signIn) factorProved(c *fiber.Ctx, w wanted, kind string, out directory
 		problem = l.T("problem.passkey.copied")
 	case out.Unverified:
 		problem = l.T("step.passkey.failed")
+	case out.Outcome == directory.FactorMisshapen:
+		problem = l.T("problem.shape." + kind)
 	case out.Outcome == directory.FactorUsed:
 		problem = l.T("problem.prove.used")
 	}

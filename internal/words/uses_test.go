@@ -305,6 +305,7 @@ func families(files map[string]*ast.File) map[string][]string {
 		"factor.name.*":                  {"totp", "passkey", "recovery"},
 		"factor.called.*":                {"totp", "passkey", "recovery"},
 		"factors.done.*":                 elements(files["internal/web/factors.go"], "factorsDone"),
+		"problem.shape.*":                {"totp", "recovery"},
 		"problem.prove.*":                {"totp", "recovery", "passkey"},
 		"language.*":                     {"auto", "en", "de"},
 		"implementation.*":               append(accounts.Discovery{Jabber: &accounts.JabberIDs{}, AnyIssuer: true}.Implementations(), accounts.OAuth),

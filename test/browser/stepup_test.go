@@ -173,6 +173,12 @@ func TestTooManyWrongCodesLeaveTheOtherWays(t *testing.T) {
 	p.mail.Next(t, "ann@people.example")
 	p.age(t)
 	b.visit("/step-up?action=address.add&way=totp&next=" + history)
+	for range 4 {
+		b.fill("totp", "12345")
+		b.press("Go on")
+		b.at("/step-up", 422)
+		b.alerted("That cannot be the code: it has six digits.", "totp") // which costs no try
+	}
 	for range 3 {
 		b.fill("totp", "000000")
 		b.press("Go on")
