@@ -96,6 +96,7 @@ func TestAnActorWithoutRightsChangesNothing(t *testing.T) {
 		before := dbtest.Dump(t, d)
 		all := maps.Clone(uses)
 		maps.Copy(all, rightUses)
+		maps.Copy(all, factorUses)
 		for name, use := range all {
 			if err := use(t.Context(), dir, directory.Actor{}); !errors.Is(err, directory.ErrForbidden) {
 				t.Errorf("%s: %v", name, err)
