@@ -42,6 +42,24 @@ func TestTheMergePageTellsOfGroupsThatStayBehind(t *testing.T) {
 	}
 }
 
+// Adding an address may end in merging two users, and a level that guards adding guards that.
+func TestALevelThatComesBeforeTheMergeHolds(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	ann, annID := s.person(t)
+	b, _ := s.person(t)
+	b.post("/account/add", "id", annID).want(t, http.StatusSeeOther, "/login/code")
+	b.submit(s.mail.next(t, annID).code()).want(t, http.StatusSeeOther, "/account/merge")
+	s.must(t, "levels", "set", "strong", "--need", "email+totp", "--for-action", "address.add")
+	b.get("/account/merge").want(t, http.StatusGone, "")
+	b.post("/account/merge").want(t, http.StatusGone, "")
+	if !ann.in() {
+		t.Error("the users are merged")
+	}
+	s.must(t, "levels", "delete", "strong")
+	b.post("/account/merge").want(t, http.StatusSeeOther, "/account?done=merged")
+}
+
 func TestAProvidersWordForASecondFactorCountsOnlyIfItIsTrusted(t *testing.T) {
 	t.Parallel()
 	for trust, status := range map[string]int{"true": http.StatusSeeOther, "false": http.StatusOK} {

@@ -12,9 +12,9 @@ import (
 	"github.com/djauthy/djauthy/internal/session"
 )
 
-// owner returns the session of a cookie, and whether it may do an action of its person. It
+// owner returns the session of a cookie, and whether it may do something on its person's account. It
 // returns found false if there is none.
-func (s *Service) owner(tx *db.Tx, by Requester, action string) (sess session.Session, found, may bool, err error) {
+func (s *Service) owner(tx *db.Tx, by Requester, what multifactor.Thing) (sess session.Session, found, may bool, err error) {
 	sess, err = s.Sessions.Find(tx, by.Session)
 	if errors.Is(err, db.ErrNotFound) {
 		return sess, false, false, nil
@@ -22,7 +22,7 @@ func (s *Service) owner(tx *db.Tx, by Requester, action string) (sess session.Se
 	if err != nil {
 		return sess, false, false, err
 	}
-	may, err = s.may(tx, sess, multifactor.Thing{Kind: multifactor.Action, Name: action})
+	may, err = s.may(tx, sess, what)
 	return sess, true, may, err
 }
 
@@ -59,12 +59,15 @@ func (s *Service) LeadAdding(ctx context.Context, req Request, by Requester) (le
 // mayAdd returns the session of somebody who may change how they sign in.
 func (s *Service) mayAdd(ctx context.Context, by Requester) (id db.ID, ready bool, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		sess, found, may, err := s.owner(tx, by, multifactor.AddAddress)
+		sess, found, may, err := s.owner(tx, by, multifactor.Thing{Kind: multifactor.Action, Name: multifactor.AddAddress})
 		id, ready = sess.ID, found && may
 		return err
 	})
 	return id, ready, err
 }
+
+// adding is adding an address that was allowed to begin.
+var adding = multifactor.Thing{Kind: multifactor.Begun, Name: multifactor.AddAddress}
 
 // add gives a proved account to the person of the session that wanted it. An account of
 // somebody else leads to the question whether the two users are one person.
@@ -80,7 +83,7 @@ func (s *Service) add(tx *db.Tx, t ticket, by Requester, p Proved, label string)
 	} else if err != nil {
 		return out, nil, err
 	}
-	if may, err := s.may(tx, sess, multifactor.Thing{Kind: multifactor.Begun, Name: multifactor.AddAddress}); err != nil || !may {
+	if may, err := s.may(tx, sess, adding); err != nil || !may {
 		return Entered{Verdict: Lacking}, nil, err
 	}
 	if used, err := t.use(tx, sess.ID); err != nil || !used {
@@ -140,7 +143,7 @@ func (s *Service) RemoveAddress(ctx context.Context, id accounts.AccountID, by R
 	var told []outbox.Queued
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		out, told = RemovedNothing, nil
-		sess, found, may, err := s.owner(tx, by, multifactor.RemoveAddress)
+		sess, found, may, err := s.owner(tx, by, multifactor.Thing{Kind: multifactor.Action, Name: multifactor.RemoveAddress})
 		switch {
 		case err != nil || !found:
 			return err

@@ -89,18 +89,15 @@ func (s *Service) Mergeable(ctx context.Context, sealed string, by Requester) (m
 	return m, err
 }
 
-// mergeable checks what the browser kept: the same session, in time, and the account that was
-// proved is still that of the other user, who is active.
+// mergeable checks what the browser kept: the same session, in time, which may add addresses,
+// and the account that was proved is still that of the other user, who is active.
 func (s *Service) mergeable(tx *db.Tx, sealed string, by Requester) (sess session.Session, m merge, ok bool, err error) {
 	m, kept := s.openMerge(sealed, by)
 	if !kept || tx.Now.After(m.Until) {
 		return sess, m, false, nil
 	}
-	sess, err = s.Sessions.Find(tx, by.Session)
-	if errors.Is(err, db.ErrNotFound) || err == nil && sess.ID != m.Session {
-		return sess, m, false, nil
-	}
-	if err != nil {
+	sess, _, may, err := s.owner(tx, by, adding)
+	if err != nil || !may || sess.ID != m.Session {
 		return sess, m, false, err
 	}
 	a, u, err := accounts.Get(tx, m.Account)
