@@ -28,6 +28,38 @@ func guarded(s *site, t testing.TB, id string) map[string][][]string {
 	}
 }
 
+// unguarded are the requests of a signed-in person that no level guards, and why.
+var unguarded = map[string]string{
+	"/account/settings":            "name and language open nothing",
+	"/account/username":            "it signs nobody in",
+	"/account/factors/rename":      "a name proves nothing",
+	"/account/factors/forget":      "it takes away",
+	"/account/factors/link/:token": "the link is the permission, once",
+	"/account/merge":               "nobody gets there but by address.add, which is asked for again",
+	"/step-up":                     "it is where levels are reached",
+}
+
+// Row 41. A route that changes something is guarded by a level, or says why not.
+func TestRow41_EveryRouteHasItsActionOrSaysWhyNot(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	_, id := s.person(t)
+	has := map[string]bool{}
+	for _, requests := range guarded(s, t, id) {
+		for _, r := range requests {
+			has[r[0]] = true
+		}
+	}
+	for _, r := range s.house.routes(t) {
+		if r.who != signedIn || r.method != http.MethodPost {
+			continue
+		}
+		if why := unguarded[r.path]; has[r.path] == (why != "") {
+			t.Errorf("POST %s: guarded %v, unguarded because %q", r.path, has[r.path], why)
+		}
+	}
+}
+
 // Row 41. Each action that a level guards is tried by somebody who has just signed in and does
 // not hold the level.
 func TestRow41_NoActionIsDoneBelowItsLevel(t *testing.T) {
