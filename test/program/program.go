@@ -296,6 +296,23 @@ func (s *Site) Run(t testing.TB, args ...string) (stdout, stderr string, code in
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
+// Shell runs a script in the site's directory, in which djauthy is the program of the site, and
+// returns all that it prints. It ends the test if a line of it fails.
+func (s *Site) Shell(t testing.TB, script string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := s.command(ctx)
+	at := cmd.Path
+	cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-ec", `djauthy() { "$BINARY" "$@"; }` + "\n" + script}
+	cmd.Env = append(cmd.Env, "BINARY="+at)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, script, out)
+	}
+	return string(out)
+}
+
 func (s *Site) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, string(s.bin), args...)
 	cmd.Dir, cmd.Env = s.Dir, s.environ
