@@ -2,9 +2,9 @@
 // date, and runs transactions on it.
 //
 // Locks are taken in one order, or two transactions wait for each other: of tables
-// attempts, accounts and users, sessions and proofs, codes, services, budgets, outbox, and
-// of several rows of one table in the order of their keys. Who claims rows in another order
-// passes over those that are held (Tx.SkipLocked).
+// attempts, accounts and users, authenticators, sessions and proofs, codes, services, budgets,
+// outbox, and of several rows of one table in the order of their keys. Who claims rows in
+// another order passes over those that are held (Tx.SkipLocked).
 //
 // It hides the engine, not the tables: every package above writes the SQL of
 // the tables it owns, one text for both engines (numbered placeholders,
