@@ -212,13 +212,31 @@ func openApp(t *testing.T) *app {
 		header.Set("Host", r.Host)
 		body, _ := io.ReadAll(r.Body) // of a visitor who went away: what there is
 		a.last = request{r.RequestURI, header, string(body)}
-		if r.URL.Path == "/app/away" {
+		switch {
+		case r.URL.Path == "/app/away":
 			http.Redirect(w, r, a.away, http.StatusFound)
+		case r.Header.Get("Upgrade") != "":
+			echo(w, r.Header.Get("Upgrade"))
 		}
 	})}
 	go func() { _ = server.Serve(l) }() // it ends with the test
 	t.Cleanup(func() { _ = server.Close() })
 	return a
+}
+
+// echo speaks another protocol from here on, and says back what it is told.
+func echo(w http.ResponseWriter, protocol string) {
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Upgrade", protocol)
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	conn, buf, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	go func() {
+		defer func() { _ = conn.Close() }()
+		_, _ = io.Copy(conn, buf) // until the visitor ends it
+	}()
 }
 
 // taken returns the last request and forgets it; ok is false if there was none.
