@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,9 +26,10 @@ type chromium struct {
 func openChromium(t *testing.T) *chromium {
 	t.Helper()
 	flags := []chromedp.ExecAllocatorOption{chromedp.ExecPath(program.Need(t, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))}
-	for _, name := range []string{"headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
+	for _, name := range []string{"headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage", "ignore-certificate-errors"} {
 		flags = append(flags, chromedp.Flag(name, true))
 	}
+	flags = append(flags, chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"))
 	allocator, end := chromedp.NewExecAllocator(context.Background(), flags...)
 	t.Cleanup(end)
 	ctx, stop := chromedp.NewContext(allocator)
@@ -89,5 +91,49 @@ func TestAPersonLandsWhereTheAppRedirectsTo(t *testing.T) {
 			}
 			c.leave("http://"+f.host+"/account", chromedp.Navigate("http://"+f.host+"/account"))
 		})
+	}
+}
+
+// Chromium holds each page under an app's host to its own policy, and the button there against
+// each redirect that follows.
+func TestAPersonInABrowserUsesSitesAndLeavesOne(t *testing.T) {
+	t.Parallel()
+	eachProxied(t, func(t *testing.T, f *proxied) {
+		c := openChromium(t)
+		address := "https://" + f.host("grafana") + "/d/42?a=%25&b=c+d"
+		navigate := func(to string) chromedp.Action[chromedp.Void] { return chromedp.Navigate(to) }
+		c.goes(navigate(address))
+		if at := c.at(); !strings.HasPrefix(at, "https://"+f.host("login")+"/login?next=https://"+f.host("grafana")+"/d/42") {
+			t.Fatalf("the browser is at %s", at)
+		}
+		c.leave("https://"+f.host("login")+"/login/code", chromedp.SendKeys(chromedp.ID("id"), "ben@people.example"), chromedp.Click(chromedp.Search("//main//button")))
+		c.leave(address, chromedp.SendKeys(chromedp.ID("auth_code"), f.mail.Next(t, "ben@people.example").Code()))
+		c.leave("https://"+f.host("wiki")+"/page", navigate("https://"+f.host("wiki")+"/page"))
+		c.styled("This page is not open to you")
+		c.leave("https://"+f.host("grafana")+"/.djauthy/leave", navigate("https://"+f.host("grafana")+"/.djauthy/leave"))
+		c.styled("Sign out of " + f.host("grafana"))
+		c.leave("https://"+f.host("login")+"/account", chromedp.Click(chromedp.Search("//main//button")))
+		c.leave(address, navigate(address)) // by the session at djauthy
+	})
+}
+
+// goes runs steps that lead to another page and waits for it.
+func (c *chromium) goes(steps ...chromedp.Action[chromedp.Void]) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.ctx, stepLimit)
+	defer cancel()
+	_, err := chromedp.RunResponse(ctx, steps...)
+	must(c.t, err)
+}
+
+// styled requires that the page has a heading and its style.
+func (c *chromium) styled(heading string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.ctx, stepLimit)
+	defer cancel()
+	got, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("h1").innerText + "|" + getComputedStyle(document.body).maxWidth`))
+	must(c.t, err)
+	if text, width, _ := strings.Cut(got, "|"); text != heading || width == "none" {
+		c.t.Errorf("the page says %q, as wide as %s", text, width)
 	}
 }
