@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -177,5 +178,31 @@ func TestTheStartAndCheckTellOfSitesThatLetNobodyIn(t *testing.T) {
 	s.must(t, "migrate")
 	if found := s.must(t, "check"); !strings.Contains(found, "their levels and groups exist") {
 		t.Errorf("check says\n%s", found)
+	}
+}
+
+// A browser that restores its tabs asks for all of them before it has the first answer.
+func TestSeveralTabsOfABrowserEnterASite(t *testing.T) {
+	t.Parallel()
+	s := startSites(t)
+	b, _ := s.person(t)
+	at := visitor{s.browser(t), "http://grafana.test"}
+	var leads []string
+	given := map[string]string{}
+	for range 3 { // without a cookie each
+		tab := visitor{at.clone(), at.origin}
+		leads = append(leads, tab.asks(http.MethodGet, "/", nil).want(t, http.StatusFound, "").header.Get("Location"))
+		maps.Copy(given, tab.cookies)
+	}
+	at.cookies = given
+	leads = append(leads, at.asks(http.MethodGet, "/", nil).want(t, http.StatusFound, "").header.Get("Location")) // a fourth, later
+	for _, to := range leads {
+		a := b.get(s.local(t, to)).want(t, http.StatusSeeOther, "")
+		a = b.get(a.header.Get("Location")).want(t, http.StatusSeeOther, "")
+		at.asks(http.MethodGet, strings.TrimPrefix(a.header.Get("Location"), at.origin), nil).want(t, http.StatusFound, at.origin+"/")
+		at.asks(http.MethodGet, "/", nil).want(t, http.StatusOK, "")
+	}
+	if len(at.cookies) > 4 {
+		t.Errorf("the browser keeps %v", at.cookies)
 	}
 }

@@ -116,8 +116,9 @@ type Entered struct {
 	Session session.Session
 }
 
-// EnterSite takes a session over at a site by the code of a hand-off.
-func (s *Service) EnterSite(ctx context.Context, code seal.Token, origin string, browser []byte) (out Entered, err error) {
+// EnterSite takes a session over at a site by the code of a hand-off. browser are the hashes
+// to one of which it has to be bound.
+func (s *Service) EnterSite(ctx context.Context, code seal.Token, origin string, browser [][]byte) (out Entered, err error) {
 	err = s.DB.Update(ctx, func(tx *db.Tx) (err error) {
 		out = Entered{}
 		out.Cookie, out.Address, out.Session.Expires, out.OK, err = s.Sessions.EnterSite(tx, code, origin, browser)

@@ -2,6 +2,7 @@ package door
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,11 +48,12 @@ func IsNavigation(c *fiber.Ctx) bool {
 	return strings.Contains(c.Get(fiber.HeaderAccept), fiber.MIMETextHTML)
 }
 
-// Cookies of a browser at a site on another host.
-const (
-	SiteCookie  = "djauthy_site"
-	EnterCookie = "djauthy_enter"
-)
+// SiteCookie is the cookie of a browser at a site on another host.
+const SiteCookie = "djauthy_site"
+
+// enterCookie begins the names of the cookies to which hand-offs to a site are bound. Two
+// requests that have none yet are given one each, so that neither takes the other's place.
+const enterCookie = "djauthy_enter_"
 
 // siteCookieName is the name of a cookie at a site, by its origin.
 func siteCookieName(name, origin string) string {
@@ -65,6 +67,24 @@ func siteCookieName(name, origin string) string {
 func SiteToken(c *fiber.Ctx, name, origin string) seal.Token {
 	t, _ := seal.ParseToken(c.Cookies(siteCookieName(name, origin)))
 	return t
+}
+
+// EnterTokens reads the tokens to which hand-offs to a site are bound in this browser.
+func EnterTokens(c *fiber.Ctx, origin string) (all []seal.Token) {
+	for name, value := range c.Request().Header.Cookies() {
+		if !strings.HasPrefix(string(name), siteCookieName(enterCookie, origin)) {
+			continue
+		}
+		if t, ok := seal.ParseToken(string(value)); ok {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// SetEnterToken has the browser keep one.
+func SetEnterToken(c *fiber.Ctx, t seal.Token, origin string, life time.Duration) {
+	SetSiteCookie(c, enterCookie+strconv.FormatInt(t.ID, 36), t.String(), origin, life)
 }
 
 // SetSiteCookie sets a cookie of a site; life below 0 drops it.

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"mime"
 	"net/http"
@@ -180,17 +181,17 @@ const enterLife = 24 * time.Hour
 
 // bind returns the hash of what the browser keeps at a site, which it is given if it has none.
 func (f *forward) bind(c *fiber.Ctx, origin string) string {
-	kept := door.SiteToken(c, door.EnterCookie, origin)
-	if kept.ID == 0 {
-		kept = seal.NewToken(f.Now().UnixMilli())
-		door.SetSiteCookie(c, door.EnterCookie, kept.String(), origin, enterLife)
+	kept := seal.NewToken(int64(binary.BigEndian.Uint64(seal.Random(8)) >> 1)) // the number is in the cookie's name
+	if all := door.EnterTokens(c, origin); len(all) > 0 {
+		kept = all[0]
 	}
-	return bindOf(kept)
+	door.SetEnterToken(c, kept, origin, enterLife) // again, too: it is to live as long as this sign-in
+	return base64.RawURLEncoding.EncodeToString(bindOf(kept))
 }
 
-func bindOf(kept seal.Token) string {
+func bindOf(kept seal.Token) []byte {
 	sum := sha256.Sum256([]byte(kept.String()))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	return sum[:]
 }
 
 // toStepUp leads a person to prove more, and back.
@@ -258,17 +259,18 @@ func (f *forward) enter(c *fiber.Ctx, v visit) error {
 		return c.Redirect(f.Options.PublicURL+handOver(to, f.bind(c, v.origin)), http.StatusFound)
 	}
 	code, _ := seal.ParseToken(values.Get("code"))
-	kept := door.SiteToken(c, door.EnterCookie, v.origin)
-	sum, _ := base64.RawURLEncoding.DecodeString(bindOf(kept))
-	entered, err := f.access.EnterSite(c.UserContext(), code, v.origin, sum)
+	var browser [][]byte
+	for _, kept := range door.EnterTokens(c, v.origin) {
+		browser = append(browser, bindOf(kept))
+	}
+	entered, err := f.access.EnterSite(c.UserContext(), code, v.origin, browser)
 	if err != nil {
 		return err
 	}
-	if !entered.OK || kept.ID == 0 {
+	if !entered.OK {
 		return door.Fail(http.StatusForbidden)
 	}
 	door.SetSiteCookie(c, door.SiteCookie, entered.Cookie.String(), v.origin, entered.Session.Expires.Sub(f.Now()))
-	door.SetSiteCookie(c, door.EnterCookie, "", v.origin, -1)
 	c.Set("Referrer-Policy", "no-referrer")
 	return c.Redirect(entered.Address, http.StatusFound)
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -30,9 +31,10 @@ func NewHandoff(tx *db.Tx, in db.ID, h Handoff) (seal.Token, error) {
 }
 
 // EnterSite takes a session over at a site and returns the token of its cookie there, and
-// where the person wanted to go. The code is used up, whoever shows it; ok is false if it is
-// not good: used before, late, of another site or browser, or of a session that has ended.
-func (s *Store) EnterSite(tx *db.Tx, code seal.Token, origin string, browser []byte) (t seal.Token, address string, expires time.Time, ok bool, err error) {
+// where the person wanted to go. browser are the hashes of what the browser keeps at the
+// site. The code is used up, whoever shows it; ok is false if it is not good: used before,
+// late, of another site or browser, or of a session that has ended.
+func (s *Store) EnterSite(tx *db.Tx, code seal.Token, origin string, browser [][]byte) (t seal.Token, address string, expires time.Time, ok bool, err error) {
 	var hash, wanted []byte
 	var at string
 	var in db.ID
@@ -44,7 +46,8 @@ func (s *Store) EnterSite(tx *db.Tx, code seal.Token, origin string, browser []b
 		return t, "", expires, false, err
 	}
 	late := tx.Now.Sub(db.ID(code.ID).Time()) > HandoffLife
-	if !code.Matches(hash) || at != origin || !seal.Equal(wanted, browser) || late {
+	mine := slices.ContainsFunc(browser, func(kept []byte) bool { return seal.Equal(wanted, kept) })
+	if !code.Matches(hash) || at != origin || !mine || late {
 		return t, "", expires, false, nil
 	}
 	var sess Session
