@@ -13,7 +13,7 @@ var forged = []string{
 	"Remote-User: root", "remote-email: root@evil.example", "REMOTE-NAME: Root", "Remote-Groups: admin", "Remote-Groups: wheel",
 	"Remote_User: root", "remote_email: root@evil.example", "REMOTE_NAME: Root", "Remote_Groups: admin", "Remote-User:",
 	"X-Djauthy-Jwt-Assertion: forged", "x_djauthy_jwt_assertion: forged", "X-Djauthy_Jwt-Assertion: forged", "X_Djauthy-Jwt-Assertion: forged",
-	"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: gopher",
+	"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: gopher", "Connection: Remote-User, Remote-Groups, X-Djauthy-Jwt-Assertion, X-Forwarded-Host",
 }
 
 // identity are the headers of a request by which an app would know the visitor,
@@ -78,6 +78,23 @@ func TestAVisitorDoesNotChooseTheSiteThatIsAskedAbout(t *testing.T) {
 			}
 		}
 	}, "SITE_0_URL=http://open.test", "SITE_0_RULES_0_PATH=/*", "SITE_0_RULES_0_PUBLIC=true")
+}
+
+// With HTTP/2 in the clear, or another protocol, a visitor would send the app whatever they
+// like on a connection that the proxy no longer looks into.
+func TestNobodySpeaksWithTheAppPastTheProxy(t *testing.T) {
+	eachFront(t, func(t *testing.T, f *front) {
+		v := f.visitor(t)
+		v.signIn("/login", "ann@people.example")
+		for _, path := range f.paths {
+			for _, protocol := range []string{"h2c", "TLS/1.0", "x"} {
+				a := v.get(path, "Connection: Upgrade, HTTP2-Settings", "Upgrade: "+protocol, "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+				if r, ok := f.app.taken(); !ok || a.status != http.StatusOK || r.header.Get("Upgrade") != "" {
+					t.Errorf("%s: answered %d, the app is asked for %q", path, a.status, r.header.Get("Upgrade"))
+				}
+			}
+		}
+	})
 }
 
 // forwarded requires that the request says how the visitor came, and not what the
