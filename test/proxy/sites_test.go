@@ -78,7 +78,7 @@ func TestAFormOfAStrangerIsAnsweredWithoutTheApp(t *testing.T) {
 // claims are what a visitor says of themselves, of the request and of the proxy.
 var claims = append([]string{
 	"X-Original-URL: /public", "x_original_url: /public", "X-Rewrite-URL: /public", "X_Rewrite-Url: /public", "Forwarded: for=203.0.113.5;host=evil.example",
-	"X-Forwarded-Uri: /public/", "X-Forwarded-Method: HEAD", "Connection: close, Remote-User, Remote-Groups, X-Djauthy-Jwt-Assertion, X-Forwarded-Host, X-Forwarded-Proto, X-Forwarded-Uri",
+	"X-Forwarded-Uri: /public/", "X-Forwarded-Method: HEAD", "X-Forwarded-Proto: gopher", "Connection: close, Remote-User, Remote-Groups, X-Djauthy-Jwt-Assertion, X-Forwarded-Host, X-Forwarded-Proto, X-Forwarded-Uri",
 }, forged...)
 
 // told requires that a site's app was told about the visitor by djauthy alone.
@@ -103,8 +103,11 @@ func (f *proxied) told(t *testing.T, name, what string, want map[string]string) 
 			t.Errorf("%s: the app has %s", what, header)
 		}
 	}
-	for header, value := range map[string]string{"X-Forwarded-For": "127.9.8.7", "X-Forwarded-Host": f.host(name), "Host": f.host(name)} {
-		if values := r.header.Values(header); len(values) != 1 || values[0] != value {
+	for header, value := range map[string]string{
+		"X-Forwarded-For": "127.9.8.7", "X-Forwarded-Host": f.host(name), "X-Forwarded-Proto": "https", "Host": f.host(name), "X-Forwarded-Uri": r.target, "X-Forwarded-Method": http.MethodGet,
+	} {
+		values := r.header.Values(header)
+		if missing := values == nil && (header == "X-Forwarded-Uri" || header == "X-Forwarded-Method"); !missing && (len(values) != 1 || values[0] != value) {
 			t.Errorf("%s: %s is %q, want %q", what, header, values, value)
 		}
 	}
