@@ -215,7 +215,7 @@ func openApp(t *testing.T) *app {
 		switch {
 		case r.URL.Path == "/app/away":
 			http.Redirect(w, r, a.away, http.StatusFound)
-		case r.Header.Get("Upgrade") != "":
+		case r.Header.Get("Upgrade") != "" && strings.EqualFold(r.Header.Get("Connection"), "Upgrade") && r.ProtoAtLeast(1, 1): // RFC 6455 4.2.1
 			echo(w, r.Header.Get("Upgrade"))
 		}
 	})}
