@@ -106,6 +106,38 @@ func TestALevelCanNeedABoundSession(t *testing.T) {
 	}
 }
 
+// The cookie of a site is not bound, so it must not open what needs a bound session.
+func TestACookieOfASiteIsNotBound(t *testing.T) {
+	t.Parallel()
+	s := start(t, "DJAUTHY_PUBLIC_URL="+boundSite, "DJAUTHY_TRUSTED_PROXIES=127.0.0.0/8", "DJAUTHY_SITE_0_URL=https://grafana.test",
+		"DJAUTHY_EMAIL_FROM=login@login.example", "DJAUTHY_SITE_0_RULES_0_PATH=/admin/*", "DJAUTHY_SITE_0_RULES_0_LEVEL=device")
+	s.must(t, "levels", "set", "device", "--need", "email+bound")
+	b, id := s.browser(t), anID()
+	b.signsInBound(t, id)
+	at := visitor{s.browser(t), "https://grafana.test"}
+	at.enters(t, s, b, "/d").want(t, http.StatusFound, "https://grafana.test/d")
+	at.asks(http.MethodGet, "/d", nil).want(t, http.StatusOK, "")
+	at.asks(http.MethodGet, "/admin/users", map[string]string{"Sec-Fetch-Mode": "cors"}).want(t, http.StatusUnauthorized, "")
+	// nor does the step-up lead back there, only to be asked again
+	a := b.get(s.local(t, at.asks(http.MethodGet, "/admin/users", nil).want(t, http.StatusFound, "").header.Get("Location"))).want(t, http.StatusOK, "")
+	if page := seen(a.body); !strings.Contains(page, "bound to this device") {
+		t.Errorf("the page says\n%s", page)
+	}
+	if found := s.must(t, "check"); !strings.Contains(found, `warning: the [[site]] https://grafana.test, its rule for /admin/*, is guarded by the level "device", and nobody gets in there: cookies of sites`) {
+		t.Errorf("check says\n%s", found)
+	}
+
+	number := digitsOf(object(t, s.must(t, "users", "show", id, "--json"))["sessions"].([]any)[0].(map[string]any)["number"])
+	for site, allowed := range map[string]bool{"https://grafana.test/admin/x": false, "https://grafana.test/d": true} {
+		if got := object(t, s.must(t, "levels", "explain", id, "--site", site, "--session", number)); got["allowed"] != allowed {
+			t.Errorf("%s: %v", site, got)
+		}
+	}
+	if got := object(t, s.must(t, "levels", "explain", id, "--level", "device", "--session", number)); got["allowed"] != true {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestWithoutHttpsNothingIsBound(t *testing.T) {
 	t.Parallel()
 	for _, settings := range [][]string{{}, {"DJAUTHY_PUBLIC_URL=" + boundSite, "DJAUTHY_SESSION_BIND_DEVICE=false"}} {

@@ -161,11 +161,14 @@ func (s *Service) held(tx *db.Tx, sess session.Session, things []multifactor.Thi
 			held = append(append(held, heldBy(p)), s.upstream(p)...)
 		}
 	}
-	if sess.Bound {
+	if sess.Bound && !slices.ContainsFunc(things, isElsewhere) {
 		held = append(held, multifactor.Held{Way: multifactor.Way{Factors: []multifactor.Factor{multifactor.Bound}}, Verified: sess.Created(), Expires: sess.Expires})
 	}
 	return held, nil
 }
+
+// isElsewhere reports a site on a host of its own, where the cookie is bound to nothing.
+func isElsewhere(t multifactor.Thing) bool { return t.Kind == multifactor.Site && t.Name != "" }
 
 // heldBy is what a proof counts as.
 func heldBy(p session.Proof) multifactor.Held {

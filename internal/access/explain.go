@@ -81,10 +81,11 @@ func (s *Service) heldIn(tx *db.Tx, q Question, sess *session.Session) ([]multif
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(all, func(x session.Session) bool { return x.ID == q.Session }) {
+	at := slices.IndexFunc(all, func(x session.Session) bool { return x.ID == q.Session })
+	if at < 0 {
 		return nil, ErrNoSession
 	}
-	sess.ID = q.Session
+	all[at].User, *sess = sess.User, all[at]
 	return s.held(tx, *sess, q.Things)
 }
 

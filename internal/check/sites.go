@@ -87,9 +87,14 @@ func (l siteLevels) warn(tx *db.Tx, p place) (all []string, err error) {
 		}
 	}
 	for _, level := range asked {
-		if !l.factors.Reaches(*level) {
-			all = append(all, fmt.Sprintf("%s is guarded by the level %q, and nobody gets in there: %s", p, level.Name, l.factors.Problem(*level)))
+		if l.factors.AtSites().Reaches(*level) {
+			continue
 		}
+		why := l.factors.Problem(*level)
+		if why == "" {
+			why = "cookies of sites on other hosts are bound to no device; give it a second set with --need"
+		}
+		all = append(all, fmt.Sprintf("%s is guarded by the level %q, and nobody gets in there: %s", p, level.Name, why))
 	}
 	for _, name := range p.groups {
 		switch _, err := accounts.FindGroup(tx, name); {

@@ -47,6 +47,13 @@ func (s Server) Reaches(l Level) bool {
 	})
 }
 
+// AtSites is the server as sites on other hosts find it: the cookie there is bound to nothing.
+func (s Server) AtSites() Server {
+	s.Has = maps.Clone(s.Has)
+	s.Has[Bound] = false
+	return s
+}
+
 func (s Server) names() string {
 	var all []string
 	for f := range s.Has {

@@ -64,20 +64,19 @@ func (s *Store) EnterSite(tx *db.Tx, code seal.Token, origin string, browser [][
 	return t, address, sess.Expires, true, err
 }
 
-// FindAt returns the session of a cookie of a site. It returns db.ErrNotFound as Find does.
+// FindAt returns the session of a cookie of a site. It returns db.ErrNotFound as Find does. The
+// session is never Bound: no browser proves a key at a site.
 func (s *Store) FindAt(tx *db.Tx, t seal.Token, origin string) (out Session, err error) {
 	if t.ID == 0 {
 		return out, db.ErrNotFound
 	}
 	var hash []byte
-	var bound int64
-	err = tx.Get(`SELECT x.secret_hash, s.id, s.account_id, s.last_seen_at, s.expires_at, s.prefix, s.agent, s.bound_at, `+s.along()+`, `+accounts.BriefColumns+`
+	err = tx.Get(`SELECT x.secret_hash, s.id, s.account_id, s.last_seen_at, s.expires_at, s.prefix, s.agent, `+s.along()+`, `+accounts.BriefColumns+`
 		FROM site_sessions x JOIN sessions s ON s.id = x.session_id `+accounts.JoinUser+` WHERE x.id = $1 AND x.origin = $2`, t.ID, origin).
-		Scan(append([]any{&hash, &out.ID, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &bound, &out.Along}, out.User.Brief()...)...)
+		Scan(append([]any{&hash, &out.ID, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &out.Along}, out.User.Brief()...)...)
 	if err != nil {
 		return Session{}, err
 	}
-	out.Bound = bound > 0
 	return s.live(out, t.Matches(hash), tx.Now)
 }
 

@@ -22,6 +22,7 @@ type wanted struct {
 	levels  []string
 	actions []string
 	next    string // a local path, or ""
+	site    string // the origin of the site to which that leads, or ""
 }
 
 // maxWanted bounds how many levels and actions an address can name.
@@ -46,6 +47,7 @@ func (s *signIn) readWanted(c *fiber.Ctx) wanted {
 		next = door.RequestedNext(page.Query(c))
 	}
 	w.next = s.WayBack(c, next)
+	w.site = s.SiteOrigin(w.next)
 	return w
 }
 
@@ -59,6 +61,9 @@ func (w wanted) things() (all []multifactor.Thing) {
 	}
 	if len(all) == 0 {
 		all = append(all, multifactor.Thing{Kind: multifactor.Action, Name: access.Anew})
+	}
+	if w.site != "" {
+		all = append(all, multifactor.Thing{Kind: multifactor.Site, Name: w.site})
 	}
 	return all
 }
