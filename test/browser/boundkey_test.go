@@ -59,11 +59,18 @@ func newBoundSite(t *testing.T) *boundSite {
 	return s
 }
 
-// pin is the flag by which Chromium believes the certificate. With --ignore-certificate-errors
-// it would load pages, but bind nothing.
-func (s *boundSite) pin() chromedp.ExecAllocatorOption {
+// binding starts a Chromium that binds sessions, with keys in software, and believes the
+// certificate of a server. With --ignore-certificate-errors it would load pages, but bind
+// nothing.
+func binding(t *testing.T, s *httptest.Server, more string) *chromiumProcess {
+	t.Helper()
 	sum := sha256.Sum256(s.Certificate().RawSubjectPublicKeyInfo)
-	return chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(sum[:]))
+	own := &chromiumProcess{more: []chromedp.ExecAllocatorOption{
+		chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(sum[:])),
+		chromedp.Flag("enable-features", "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting"+more),
+	}}
+	t.Cleanup(own.stop)
+	return own
 }
 
 func (s *boundSite) page(w http.ResponseWriter, r *http.Request) {
@@ -132,11 +139,7 @@ func TestChromiumBindsASessionToItsKeyAndProvesIt(t *testing.T) {
 	for name, aud := range map[string]string{"as it is": "", "with the audience": ",DeviceBoundSessionsIncludeAudienceClaim"} {
 		t.Run(name, func(t *testing.T) {
 			s := newBoundSite(t)
-			own := chromiumProcess{more: []chromedp.ExecAllocatorOption{
-				s.pin(), chromedp.Flag("enable-features", "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting"+aud),
-			}}
-			t.Cleanup(own.stop)
-			ctx, cancel := context.WithTimeout(own.start(t), stepLimit)
+			ctx, cancel := context.WithTimeout(binding(t, s.Server, aud).start(t), stepLimit)
 			defer cancel()
 			see := func(path string) string {
 				t.Helper()

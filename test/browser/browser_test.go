@@ -72,12 +72,17 @@ func (p *place) open(looks ...look) *browser { return open(p.t, p.Site, looks...
 
 func open(t *testing.T, site *program.Site, looks ...look) *browser {
 	t.Helper()
+	return chromium.open(t, site, looks...)
+}
+
+func (c *chromiumProcess) open(t *testing.T, site *program.Site, looks ...look) *browser {
+	t.Helper()
 	as := desk
 	if len(looks) > 0 {
 		as = looks[0]
 	}
 	b := &browser{t: t, site: site, as: as, friends: map[string]bool{}}
-	ctx, cancel := chromedp.NewContext(chromium.start(t), chromedp.WithNewBrowserContext(), chromedp.WithListener(b.hear))
+	ctx, cancel := chromedp.NewContext(c.start(t), chromedp.WithNewBrowserContext(), chromedp.WithListener(b.hear))
 	t.Cleanup(cancel)
 	b.ctx = ctx
 	b.friends[b.host()] = true
@@ -100,7 +105,10 @@ func open(t *testing.T, site *program.Site, looks ...look) *browser {
 	return b
 }
 
-func (b *browser) host() string { return strings.TrimPrefix(b.site.URL, "http://") }
+func (b *browser) host() string {
+	_, host, _ := strings.Cut(b.site.URL, "://")
+	return host
+}
 
 // hold sets size and colours.
 func (b *browser) hold(l look) {
