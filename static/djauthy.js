@@ -222,6 +222,12 @@
     offer();
   }
 
+  // A passkey shows the name that its owner had when it was made.
+  const owner = document.querySelector("[data-passkey-owner]")?.dataset;
+  if (owner) {
+    window.PublicKeyCredential?.signalCurrentUserDetails?.({ rpId: location.hostname, userId: owner.passkeyOwner, name: owner.name, displayName: owner.displayName }).catch(() => {});
+  }
+
   // A passkey that is not known here any more is of no use to the browser.
   const unknown = document.querySelector("[data-unknown-passkey]");
   if (unknown) {

@@ -87,6 +87,9 @@ func knownAs(u accounts.User) string {
 	return u.Username
 }
 
+// PasskeyOwner is what authenticators are to call a user.
+func PasskeyOwner(u accounts.User) multifactor.Owner { return multifactor.OwnerOf(u, knownAs(u)) }
+
 // BeginPasskey begins to enroll a passkey, or returns NeedsProof.
 func (d *Directory) BeginPasskey(ctx context.Context, own Owner) (c multifactor.Ceremony, err error) {
 	err = d.begin(ctx, own, func(tx *db.Tx, sess session.Session) error {

@@ -88,6 +88,15 @@ func (p person) WebAuthnName() string                       { return p.shown }
 func (p person) WebAuthnDisplayName() string                { return firstOf(p.user.Name(), p.shown) }
 func (p person) WebAuthnCredentials() []webauthn.Credential { return p.credentials }
 
+// Owner is the user of a passkey as authenticators show them.
+type Owner struct{ Handle, Name, DisplayName string } // Handle: in base64url
+
+// OwnerOf is the owner of a user's passkeys. shown is the address by which they know themselves.
+func OwnerOf(u accounts.User, shown string) Owner {
+	p := person{user: u, shown: shown}
+	return Owner{base64.RawURLEncoding.EncodeToString(p.WebAuthnID()), p.WebAuthnName(), p.WebAuthnDisplayName()}
+}
+
 func firstOf(a, b string) string {
 	if a != "" {
 		return a

@@ -48,6 +48,7 @@ type accountPage struct {
 	Sessions  []sessionRow
 	Levels    []levelRow
 	Settings  settings
+	Renamed   *multifactor.Owner // whose passkeys may show an old name; nil: no change
 }
 
 // levelRow is a level that the administrator has set, and whether this session holds it.
@@ -116,6 +117,9 @@ func (s *account) show(c *fiber.Ctx, typed *settings) error {
 	}
 	if done := c.Query("done"); done == "saved" || done == "session_ended" || done == "others_ended" || done == "added" || done == "removed" || done == "merged" || done == "renamed" {
 		p.Notice = p.T("account.notice." + done)
+		if owner := directory.PasskeyOwner(u); done == "saved" || done == "renamed" || done == "removed" {
+			p.Renamed = &owner
+		}
 	}
 	for _, a := range profile.Accounts {
 		used := a.ID == sess.Account

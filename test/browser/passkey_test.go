@@ -82,6 +82,26 @@ func TestADeviceHasOnePasskeyOfAPerson(t *testing.T) {
 	b.arrive("factors-passkey-taken")
 }
 
+// Else the browser would show the name of before for good.
+func TestAPasskeyShowsItsOwnersNewName(t *testing.T) {
+	p := newPlace(t)
+	b := p.open()
+	k := p.addsPasskey(b, "ann@people.example", true)
+	if c := k.passkeys()[0]; c.UserName != "ann@people.example" || c.UserDisplayName != "ann@people.example" {
+		t.Errorf("at first it shows %q, %q", c.UserName, c.UserDisplayName)
+	}
+	b.visit("/account")
+	b.fill("first_name", "Ann")
+	b.fill("last_name", "Poe")
+	b.press("Save")
+	b.at("/account?done=saved", 200)
+	for deadline := time.Now().Add(stepLimit); k.passkeys()[0].UserDisplayName != "Ann Poe"; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it shows %+v", k.passkeys()[0])
+		}
+	}
+}
+
 // A passkey that was removed here is still in its key, until the browser hears of it: not
 // before the removal can no longer be undone.
 func TestAPasskeyThatNobodyKnowsIsForgottenByTheBrowser(t *testing.T) {
