@@ -88,6 +88,22 @@ func TestRow76_WhatAProxyPassesOnIsWhatWasJudged(t *testing.T) {
 	})
 }
 
+// Spelled in some way, djauthy's own paths lead a proxy straight to it; what it says for the
+// app alone, try looks at.
+func TestWhatDjauthyTellsTheAppIsToldToNobodyElse(t *testing.T) {
+	eachProxied(t, func(t *testing.T, f *proxied) {
+		p := f.person(t)
+		p.enters("grafana", "/")
+		for _, target := range strings.Fields(`/.djauthy /.djauthy/ /.djauthy/x /.djauthy/ask /.djauthy/enter /x/../.djauthy/y /x/../.djauthy/enter /%2edjauthy/y //.djauthy/y /.djauthy/../d /.DJAUTHY/y /x/..%2f.djauthy/leave /.djauthy;/y /.djauthy%2fy`) {
+			for _, lines := range [][]string{nil, script} {
+				if a := p.get("grafana", target, lines...); a.status >= 500 {
+					t.Errorf("%s is answered %d", target, a.status)
+				}
+			}
+		}
+	})
+}
+
 var secret = regexp.MustCompile(`id="totp-secret"[^>]*>([^<]+)<`)
 
 // setsUpApp sets up an authenticator app and returns its seed.
