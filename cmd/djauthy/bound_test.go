@@ -99,6 +99,11 @@ func TestALevelCanNeedABoundSession(t *testing.T) {
 	b, id := s.browser(t), anID()
 	b.signsInBound(t, id)
 	b.get("/step-up?level=bound").want(t, http.StatusSeeOther, "/account")
+	sessions := object(t, s.must(t, "users", "show", id, "--json"))["sessions"].([]any)
+	number := digitsOf(sessions[0].(map[string]any)["number"])
+	if x := object(t, s.must(t, "levels", "explain", id, "--level", "bound", "--session", number)); x["allowed"] != true {
+		t.Errorf("explain says of the bound session: %v", x)
+	}
 	other := s.browser(t) // which binds nothing
 	other.signIn(id)
 	if page := seen(other.get("/step-up?level=bound").body); !strings.Contains(page, "bound to this device") {

@@ -85,7 +85,8 @@ func (s *Service) heldIn(tx *db.Tx, q Question, sess *session.Session) ([]multif
 	if at < 0 {
 		return nil, ErrNoSession
 	}
-	all[at].User, *sess = sess.User, all[at]
+	all[at].User = sess.User
+	*sess = all[at]
 	return s.held(tx, *sess, q.Things)
 }
 
