@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,4 +71,37 @@ func TestExplainSaysWhatIsAskedAndWhy(t *testing.T) {
 		fails(exitFailed, id, "--level", "strong", "--session", "1")
 		fails(exitFailed, "nobody@example.org", "--level", "strong")
 	})
+}
+
+// What explain says of a site is what the proxy is told there.
+func TestExplainAgreesWithTheProxyAboutASite(t *testing.T) {
+	t.Parallel()
+	s := startSites(t)
+	const origin = "http://grafana.test"
+	b, id := s.person(t)
+	s.must(t, "groups", "add", "Ops")
+	s.must(t, "levels", "set", "strong", "--need", "email+totp")
+	at := visitor{s.browser(t), origin}
+	at.enters(t, s, b, "/").want(t, http.StatusFound, origin+"/")
+	sessions := object(t, s.must(t, "users", "show", id, "--json"))["sessions"].([]any)
+	number := digitsOf(sessions[0].(map[string]any)["number"])
+	agree := func(path string, allowed bool) {
+		t.Helper()
+		x := object(t, s.must(t, "levels", "explain", id, "--site", origin+path, "--session", number))
+		if let := at.asks(http.MethodGet, path, nil).status == http.StatusOK; let != allowed || x["allowed"] != allowed {
+			t.Errorf("%s: the proxy is told %v, and explain says %v", path, let, x)
+		}
+	}
+	agree("/", true)
+	agree("/admin/x", false)
+	agree("/metrics", true)
+	agree("/ops/x", false)
+	s.must(t, "groups", "join", "ops", id) // which the settings write in other letters
+	agree("/ops/x", true)
+	s.must(t, "levels", "set", "group", "--need", "email+totp", "--for-group", "Ops")
+	agree("/ops/x", false) // the group by which they are let in is guarded
+	agree("/", true)
+	s.must(t, "levels", "set", "site", "--need", "email+totp", "--for-site", origin)
+	agree("/", false)
+	agree("/metrics", true)
 }

@@ -50,7 +50,13 @@ func (s *Service) Explain(ctx context.Context, q Question) (out Explanation, err
 		if err != nil {
 			return err
 		}
-		sess := session.Session{User: u}
+		groups, err := accounts.GroupsOf(tx, q.User)
+		if err != nil {
+			return err
+		}
+		q, sess := q, session.Session{User: u}
+		by, outside := letInBy(q.OneOf, groups) // as AtSite asks
+		q.Things = append(slices.Clone(q.Things), by...)
 		if out.Held, err = s.heldIn(tx, q, &sess); err != nil {
 			return err
 		}
@@ -63,8 +69,11 @@ func (s *Service) Explain(ctx context.Context, q Question) (out Explanation, err
 			return err
 		}
 		out.Decision = multifactor.Decide(rules, ways, out.Held, tx.Now)
-		if out.Lacks, err = lacks(tx, u, q); err != nil {
+		if out.Lacks, err = lacks(tx, u, groups, q.Things); err != nil {
 			return err
+		}
+		for _, oneOf := range outside {
+			out.Lacks = append(out.Lacks, "one of the groups "+strings.Join(oneOf, ", "))
 		}
 		out.Allowed = out.Decision.Allowed && len(out.Lacks) == 0
 		return nil
@@ -107,16 +116,12 @@ func (s *Service) asked(tx *db.Tx, q Question, sess session.Session) ([]multifac
 	return rules, err
 }
 
-// lacks lists what a person lacks besides proofs.
-func lacks(tx *db.Tx, u accounts.User, q Question) (all []string, err error) {
+// lacks lists what a person, who is in some groups, lacks for some things besides proofs.
+func lacks(tx *db.Tx, u accounts.User, groups []string, things []multifactor.Thing) (all []string, err error) {
 	if !u.Active {
 		all = append(all, "active")
 	}
-	groups, err := accounts.GroupsOf(tx, u.ID)
-	if err != nil {
-		return nil, err
-	}
-	for _, thing := range q.Things {
+	for _, thing := range things {
 		has := true
 		switch {
 		case thing.Kind == multifactor.Permission:
@@ -131,11 +136,6 @@ func lacks(tx *db.Tx, u accounts.User, q Question) (all []string, err error) {
 		}
 		if !has {
 			all = append(all, thing.String())
-		}
-	}
-	for _, oneOf := range q.OneOf {
-		if !slices.ContainsFunc(oneOf, func(g string) bool { return slices.Contains(groups, g) }) {
-			all = append(all, "one of the groups "+strings.Join(oneOf, ", "))
 		}
 	}
 	return all, nil

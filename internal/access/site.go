@@ -76,17 +76,25 @@ func (v Visit) things(groups []string) (all []multifactor.Thing, member bool) {
 	for _, name := range v.Levels {
 		all = append(all, multifactor.Thing{Kind: multifactor.ByName, Name: name})
 	}
-	member = true
-	for _, oneOf := range v.Groups {
+	by, lacks := letInBy(v.Groups, groups)
+	return append(all, by...), len(lacks) == 0
+}
+
+// letInBy returns the groups of somebody by which they are let in where one of each list is
+// needed, whatever their case, and the lists that they are in none of.
+func letInBy(lists [][]string, groups []string) (by []multifactor.Thing, lacks [][]string) {
+	for _, oneOf := range lists {
 		mine := slices.DeleteFunc(slices.Clone(groups), func(g string) bool {
 			return !slices.ContainsFunc(oneOf, func(name string) bool { return strings.EqualFold(name, g) })
 		})
-		member = member && len(mine) > 0
+		if len(mine) == 0 {
+			lacks = append(lacks, oneOf)
+		}
 		for _, name := range mine {
-			all = append(all, multifactor.Thing{Kind: multifactor.Group, Name: name})
+			by = append(by, multifactor.Thing{Kind: multifactor.Group, Name: name})
 		}
 	}
-	return all, member
+	return by, lacks
 }
 
 // Handoff makes the code with which a person's session is taken over at a site. ok is false

@@ -113,12 +113,14 @@ func (c levelsExplain) ofSites(h *House, q *access.Question) error {
 		if !found {
 			return fmt.Errorf("there is no site %q in the settings", address)
 		}
-		target := u.RequestURI()
-		q.Things = append(q.Things, multifactor.Thing{Kind: multifactor.Site, Name: site.Origin})
-		wants, err := site.Access(target)
+		wants, err := site.Access(u.RequestURI())
 		if err != nil {
 			return err
 		}
+		if wants.Public { // whatever guards the site
+			continue
+		}
+		q.Things = append(q.Things, multifactor.Thing{Kind: multifactor.Site, Name: site.Origin})
 		for _, name := range wants.Levels {
 			q.Things = append(q.Things, multifactor.Thing{Kind: multifactor.ByName, Name: name})
 		}
