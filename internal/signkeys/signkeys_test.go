@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -87,6 +88,27 @@ func TestOnlyKeysThatWereMadeHereArePublished(t *testing.T) {
 					t.Errorf("it publishes %s", text)
 				} else if !strings.Contains(err.Error(), "signing_keys") {
 					t.Errorf("%v does not say where to look", err)
+				}
+			})
+		})
+	}
+}
+
+// A ring that has read the keys before believes no row because of its number.
+func TestARunningServerPublishesNoKeyThatAStrangerPutThere(t *testing.T) {
+	for name, change := range map[string]string{
+		"the active one": `UPDATE signing_keys SET public = $1 WHERE state = 'active'`,
+		"the next one":   `UPDATE signing_keys SET public = $1 WHERE state = 'next'`,
+		"an old one":     `INSERT INTO signing_keys (id, alg, state, public, sealed, created_at) SELECT 1, alg, 'old', $1, sealed, 0 FROM signing_keys WHERE state = 'active'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+				r := newRing(t, d, 1, quarter)
+				published(t, r)
+				exec(t, d, change, strangersKey(t))
+				clock.Advance(time.Minute)
+				if text, err := r.JWKS(t.Context()); err == nil {
+					t.Errorf("it publishes %s", text)
 				}
 			})
 		})
