@@ -27,6 +27,7 @@ var kinds = map[byte]multifactor.Way{
 	'p': {Factors: []factor{multifactor.Passkey}, Key: multifactor.Key{Authenticator: 5}},
 	'v': {Factors: []factor{multifactor.Passkey, multifactor.VerifiedPasskey}, Key: multifactor.Key{Authenticator: 6}},
 	'r': {Factors: []factor{multifactor.Recovery}, Key: multifactor.Key{Authenticator: 7}},
+	's': {Factors: []factor{multifactor.Recovery}, Key: multifactor.Key{Authenticator: 8}},
 	'b': {Factors: []factor{multifactor.Bound}},
 }
 
@@ -98,6 +99,7 @@ func TestALevelIsHeldByAnyOneOfItsSets(t *testing.T) {
 		{[]string{"email+totp"}, "r", false},             // but not for two
 		{[]string{"email+totp+passkey"}, "er", false},    //
 		{[]string{"email+totp+passkey"}, "err", false},   //
+		{[]string{"email+totp+passkey"}, "ers", false},   // nor do two of them
 		{[]string{"email+totp+passkey"}, "ert", true},    //
 		{[]string{"totp"}, "er", true},                   // nor without anything else
 		{[]string{"totp"}, "r", false},                   //
