@@ -1,0 +1,51 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAnEnrolmentLinkIsForOneFactorAndEnds(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *site) {
+		b, id := s.person(t)
+		b.setsUpApp(t, s)
+		s.mail.next(t, id)
+		s.must(t, "levels", "set", "strong", "--need", "totp", "--for-action", "factors.change")
+		link := func() string {
+			t.Helper()
+			return s.local(t, object(t, s.must(t, "factors", "link", id, "--json"))["url"].(string))
+		}
+		lost := s.browser(t)
+		opens := func(path string, status int) {
+			t.Helper()
+			lost.signIn(id)
+			lost.post(path).want(t, status, "")
+		}
+		enrolls := func(status int) {
+			t.Helper()
+			lost.post("/account/factors/recovery").want(t, status, "")
+		}
+		opens(link(), http.StatusSeeOther)
+		enrolls(http.StatusOK)
+		s.mail.next(t, id)
+		enrolls(http.StatusSeeOther) // it was for one
+
+		older := link()
+		path := link()
+		opens(older, http.StatusGone)
+		number, secret, _ := strings.Cut(path, ".")
+		other := map[bool]string{true: "B", false: "A"}[secret[0] == 'A']
+		opens(number+"."+other+secret[1:], http.StatusGone)
+		opens(path, http.StatusSeeOther)
+		s.clock.advance(61 * time.Minute) // in which the page waits
+		enrolls(http.StatusSeeOther)
+
+		path = link()
+		s.clock.advance(24*time.Hour + time.Second)
+		opens(path, http.StatusGone)
+		enrolls(http.StatusSeeOther)
+	})
+}
