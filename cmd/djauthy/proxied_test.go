@@ -116,6 +116,7 @@ func TestAProxyIsGivenTheAppsOwnCookies(t *testing.T) {
 	}
 	b, _ := s.person(t)
 	own.browser = b
+	b.cookies["a"] = "1"
 	if got := own.do(http.MethodGet, "/forward-auth?cookies=app", "", "", nil).want(t, http.StatusOK, "").header["Cookie"]; got != nil {
 		t.Errorf("on the own host: %q", got)
 	}
