@@ -53,6 +53,21 @@ func TestRow29_NextNeverLeadsToAnotherSite(t *testing.T) {
 	}
 }
 
+// Row 29: in forms as well, whatever the page had in them.
+func TestRow29_NextOfAFormNeverLeadsToAnotherSite(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	for _, next := range offSite {
+		b, id := s.browser(t), anID()
+		refused := b.post("/login/passkey", "next", next, "response", "{}").want(t, http.StatusUnprocessableEntity, "")
+		if kept := group(nextField, refused.body); kept != "" {
+			t.Errorf("after a passkey that was refused %q leads to %q", next, kept)
+		}
+		b.post("/login", "id", id, "next", next).want(t, http.StatusSeeOther, "/login/code")
+		b.submit(s.mail.next(t, id).code()).want(t, http.StatusSeeOther, "/account")
+	}
+}
+
 // Row 29: encoded, and as a proxy puts it there that cannot encode it.
 func TestTheWayBackIsKeptAsItWasAskedFor(t *testing.T) {
 	t.Parallel()
