@@ -223,3 +223,41 @@ func TestLeavingASiteEndsTheSessionThereAlone(t *testing.T) {
 		t.Error("signed out everywhere")
 	}
 }
+
+func TestWhatASiteKnowsASessionByIsSecretAndEndsWithIt(t *testing.T) {
+	t.Parallel()
+	s := startSites(t, "DJAUTHY_SESSION_ABSOLUTE=1h")
+	b, id := s.person(t)
+	const origin = "http://grafana.test"
+	script := map[string]string{"Sec-Fetch-Mode": "cors"}
+	at := visitor{s.browser(t), origin}
+	code := func() string {
+		t.Helper()
+		a := b.get(s.local(t, at.asks(http.MethodGet, "/", nil).header.Get("Location")))
+		return strings.TrimPrefix(b.get(a.header.Get("Location")).header.Get("Location"), origin)
+	}
+	guess := func(token string) string { // its number is no secret
+		number, secret, _ := strings.Cut(token, ".")
+		return number + "." + map[bool]string{true: "B", false: "A"}[secret[0] == 'A'] + secret[1:]
+	}
+	at.asks(http.MethodGet, guess(code()), nil).want(t, http.StatusForbidden, "")
+	at.asks(http.MethodGet, code(), nil).want(t, http.StatusFound, origin+"/")
+	cookie := at.cookies["djauthy_site"]
+	at.asks(http.MethodGet, "/", script).want(t, http.StatusOK, "")
+	at.cookies["djauthy_site"] = guess(cookie)
+	at.asks(http.MethodGet, "/", script).want(t, http.StatusUnauthorized, "")
+	at.asks(http.MethodGet, code(), nil).want(t, http.StatusFound, origin+"/") // the older cookie is worth nothing
+	older := visitor{s.browser(t), origin}
+	older.cookies["djauthy_site"] = cookie
+	older.asks(http.MethodGet, "/", script).want(t, http.StatusUnauthorized, "")
+
+	s.clock.advance(59*time.Minute + 30*time.Second)
+	delete(at.cookies, "djauthy_site")
+	late := code()
+	s.clock.advance(45 * time.Second)
+	at.asks(http.MethodGet, late, nil).want(t, http.StatusForbidden, "") // its session has ended meanwhile
+	b.signIn(id)
+	at.asks(http.MethodGet, code(), nil).want(t, http.StatusFound, origin+"/")
+	s.must(t, "users", "deactivate", id)
+	at.asks(http.MethodGet, "/", script).want(t, http.StatusUnauthorized, "")
+}
