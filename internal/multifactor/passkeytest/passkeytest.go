@@ -1,5 +1,6 @@
-// Package passkeytest is a passkey with its browser, for tests: what navigator.credentials
-// answers (WebAuthn 5.1), without a browser. It shares no code with what verifies it.
+// Package passkeytest is a passkey with its browser, for tests and the bench: what
+// navigator.credentials answers (WebAuthn 5.1), without a browser. It shares no code with what
+// verifies it.
 package passkeytest
 
 import (
@@ -13,10 +14,16 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/fxamacker/cbor/v2"
 )
+
+// Test is the part of testing.TB that a key needs. Fatal and Fatalf do not return.
+type Test interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
 
 // Key is an authenticator with one credential for ES256.
 type Key struct {
@@ -34,18 +41,18 @@ type Key struct {
 	// as it should be.
 	Forge func(r *Response)
 
-	t      testing.TB
+	t      Test
 	key    *ecdsa.PrivateKey
 	handle []byte // of the user by whom it was created
 }
 
 // New returns a discoverable key that verifies its user and counts.
-func New(t testing.TB) *Key {
+func New(t Test) *Key {
 	t.Helper()
 	return &Key{ID: random(), Verifies: true, Discoverable: true, t: t, key: newKey(t)}
 }
 
-func newKey(t testing.TB) *ecdsa.PrivateKey {
+func newKey(t Test) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	check(t, err)
@@ -58,7 +65,7 @@ func random() []byte {
 	return b
 }
 
-func check(t testing.TB, err error) {
+func check(t Test, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"slices"
-	"testing"
 )
 
 // Flags of authenticator data (WebAuthn 6.1).
@@ -36,7 +35,7 @@ type Response struct {
 }
 
 // Stranger makes a response that of a key of its own, which pretends to be the credential.
-func Stranger(t testing.TB) func(r *Response) {
+func Stranger(t Test) func(r *Response) {
 	t.Helper()
 	key := newKey(t)
 	return func(r *Response) { r.Signer = key }
