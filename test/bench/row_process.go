@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -172,20 +173,25 @@ func commitRow(b *bench) (*result, error) {
 }
 
 func (b *bench) commits() (r commitRate, err error) {
+	return r, b.alone("commits", &r)
+}
+
+// alone runs a part of this program as a process of its own on the servers' CPU, with a fresh
+// directory, and reads the JSON that it prints.
+func (b *bench) alone(part string, to any) error {
 	dir, err := b.subdir()
 	if err != nil {
-		return r, err
+		return err
 	}
-	cmd := exec.CommandContext(b.ctx, b.self, "commits", "-dir", dir, "-seconds", strconv.FormatFloat(b.part.Seconds(), 'f', -1, 64))
+	cmd := exec.CommandContext(b.ctx, b.self, part, "-dir", dir, "-seconds", strconv.FormatFloat(b.part.Seconds(), 'f', -1, 64))
 	cmd.Env = cleanEnv()
-	log := dir + "/log"
-	p, err := launch(b.serverCPU, log, cmd)
+	p, err := launch(b.serverCPU, filepath.Join(dir, "log"), cmd)
 	if err != nil {
-		return r, err
+		return err
 	}
 	<-p.ended
-	if err := json.Unmarshal([]byte(p.words()), &r); err != nil {
-		return r, fmt.Errorf("measure commits: %w; it said: %s", err, p.words())
+	if err := json.Unmarshal([]byte(p.words()), to); err != nil {
+		return fmt.Errorf("measure %s: %w; it said: %s", part, err, p.words())
 	}
-	return r, nil
+	return nil
 }
