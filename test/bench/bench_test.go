@@ -46,6 +46,21 @@ func TestSeedsFitTheSchema(t *testing.T) {
 	}
 }
 
+func TestAMailedCodeMeetsTheRules(t *testing.T) {
+	for _, same := range []bool{false, true} {
+		err := withRules(filepath.Join(t.TempDir(), "rules.db"), 20, same, func(tx *db.Tx) error {
+			_, err := decisionTime(tx, 1, time.Millisecond) // fails if a decision refuses
+			return err
+		})
+		if err != nil {
+			t.Errorf("all of the same site: %v: %v", same, err)
+		}
+	}
+	if problem := rule(manyRules-1, fewRules).Problem(); problem != "" {
+		t.Error(problem)
+	}
+}
+
 func TestTheSinkFindsTheCode(t *testing.T) {
 	for name, message := range map[string]string{
 		"plain":     "To: a@b\nContent-Type: text/plain; charset=utf-8\nSubject: x\n\n123456\nhello\n",

@@ -32,8 +32,8 @@ func main() {
 	}
 }
 
-// run is the bench itself, or one of the two parts of it that are processes
-// under measurement.
+// run is the bench itself, or one of the parts of it that are processes under
+// measurement.
 func run(args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
@@ -41,6 +41,8 @@ func run(args []string) error {
 			return runStandin(args[1:])
 		case "commits":
 			return runCommits(args[1:])
+		case "decisions":
+			return runDecisions(args[1:])
 		}
 	}
 	o, err := parseOptions(args)

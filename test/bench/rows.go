@@ -17,6 +17,7 @@ func rows() []row {
 		{"signin-256", false, signInRow(256)},
 		{"session", false, sessionRow},
 		{"smallest", false, smallestRow},
+		{"decisions", false, decisionsRow},
 		{"postgres", false, postgresRow},
 		{"verify-10k", false, verifyRow(someServices)},
 		{"verify-10", false, verifyRow(fewServices)},
