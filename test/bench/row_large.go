@@ -176,7 +176,7 @@ func (b *bench) growth(servers []*server, sizes []int) (*result, error) {
 		if err != nil {
 			return nil, err
 		}
-		requests[s] = checks(s, cookies)
+		requests[s] = checks(s, "", cookies)
 	}
 	signIns, err := b.takeTurns(servers, func(s *server) (*outcome, error) {
 		return closedLoop(b.ctx, 1, b.part, b.signInWorker(s, next[s], nil))

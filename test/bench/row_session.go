@@ -27,7 +27,7 @@ func sessionRow(b *bench) (*result, error) {
 			if err != nil {
 				return nil, err
 			}
-			requests[s] = checks(s, cookies)
+			requests[s] = checks(s, "", cookies)
 		}
 		w, err := b.compare("session check, GET /forward-auth (stand-in: Fiber with one indexed read and join)", p, b.asks(requests))
 		w.AtMost = sessionAtMost
@@ -81,10 +81,10 @@ func (b *bench) sessions(s *server, n int, next func() string) ([]string, error)
 }
 
 // checks are the requests of an app's reverse proxy.
-func checks(s *server, cookies []string) []string {
+func checks(s *server, query string, cookies []string) []string {
 	requests := make([]string, len(cookies))
 	for i, c := range cookies {
-		requests[i] = "GET /forward-auth HTTP/1.1\r\nHost: " + s.addr + "\r\nCookie: " + c + "\r\n\r\n"
+		requests[i] = "GET /forward-auth" + query + " HTTP/1.1\r\nHost: " + s.addr + "\r\nCookie: " + c + "\r\n\r\n"
 	}
 	return requests
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -102,15 +101,7 @@ func (b *bench) importServices(entries int, dir string, extra ...string) error {
 	if err := errors.Join(w.Flush(), f.Close()); err != nil {
 		return err
 	}
-	for _, args := range [][]string{{"migrate"}, {"services", "import", file}} {
-		cmd := exec.CommandContext(b.ctx, b.binary, args...)
-		cmd.Dir = dir
-		cmd.Env = append(b.djauthy().start(dir, "127.0.0.1:1").Env, extra...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%v: %w: %s", args, err, out)
-		}
-	}
-	return nil
+	return b.commands(dir, extra, []string{"migrate"}, []string{"services", "import", file})
 }
 
 func (b *bench) verifications(p *pair, entries int) (*result, error) {

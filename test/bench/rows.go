@@ -16,6 +16,7 @@ func rows() []row {
 		{"signin-16", false, signInRow(16)},
 		{"signin-256", false, signInRow(256)},
 		{"session", false, sessionRow},
+		{"session-rules", false, sessionRulesRow},
 		{"smallest", false, smallestRow},
 		{"decisions", false, decisionsRow},
 		{"postgres", false, postgresRow},

@@ -100,6 +100,19 @@ func (b *bench) start(p program, dir string, extra ...string) (*server, error) {
 	return s, nil
 }
 
+// commands runs djauthy's commands on a directory, one after the other.
+func (b *bench) commands(dir string, extra []string, all ...[]string) error {
+	for _, args := range all {
+		cmd := exec.CommandContext(b.ctx, b.binary, args...)
+		cmd.Dir = dir
+		cmd.Env = append(b.djauthy().start(dir, "127.0.0.1:1").Env, extra...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w: %s", args, err, out)
+		}
+	}
+	return nil
+}
+
 func (s *server) awaitAnswer(ctx context.Context) error {
 	deadline := time.Now().Add(time.Minute)
 	for s.running() && time.Now().Before(deadline) && ctx.Err() == nil {
