@@ -80,11 +80,17 @@ type pair struct{ djauthy, standin *server }
 
 // withPair runs fn on a pair that has been warmed up with sign-ins.
 func (b *bench) withPair(fn func(*pair) (*result, error)) (*result, error) {
-	var p pair
-	var err error
-	if p.djauthy, err = b.startFresh(b.djauthy()); err != nil {
+	djauthy, err := b.startFresh(b.djauthy())
+	if err != nil {
 		return nil, err
 	}
+	return b.withStandin(djauthy, fn)
+}
+
+// withStandin is withPair with a djauthy that runs; it is stopped.
+func (b *bench) withStandin(djauthy *server, fn func(*pair) (*result, error)) (*result, error) {
+	p := pair{djauthy: djauthy}
+	var err error
 	if p.standin, err = b.startFresh(b.standin()); err != nil {
 		return nil, errors.Join(err, p.djauthy.stop())
 	}

@@ -17,6 +17,7 @@ func rows() []row {
 		{"signin-256", false, signInRow(256)},
 		{"session", false, sessionRow},
 		{"session-rules", false, sessionRulesRow},
+		{"session-site", false, siteRow},
 		{"smallest", false, smallestRow},
 		{"decisions", false, decisionsRow},
 		{"postgres", false, postgresRow},
