@@ -27,8 +27,13 @@ func newBrowser(addr string, s *sink) (*browser, error) {
 	if err != nil {
 		return nil, err
 	}
+	return &browser{c: c, sink: s, host: strings.TrimPrefix(originAt(addr), "http://"), cookies: map[string]string{}, pages: map[string]int{}}, nil
+}
+
+// originAt is that of the pages of a server, by its name: WebAuthn knows no addresses.
+func originAt(addr string) string {
 	_, port, _ := strings.Cut(addr, ":")
-	return &browser{c: c, sink: s, host: "localhost:" + port, cookies: map[string]string{}, pages: map[string]int{}}, nil
+	return "http://localhost:" + port
 }
 
 func (b *browser) close() { b.c.close() }
@@ -90,7 +95,20 @@ func (b *browser) receive(mail <-chan string, address string) (string, error) {
 // want makes a request and requires its status and, if to is not empty, where
 // it leads.
 func (b *browser) want(status int, to, method, path, form string) error {
-	b.request(method, path, form)
+	return b.wantBy("navigate", status, to, method, path, form)
+}
+
+// read fetches a page, or what its script reads, in a mode of Fetch ("navigate", "cors"). The
+// text is good until the next request.
+func (b *browser) read(mode, path string) ([]byte, error) {
+	b.answer.keep = true
+	defer func() { b.answer.keep = false }()
+	err := b.wantBy(mode, 200, "", "GET", path, "")
+	return b.answer.text, err
+}
+
+func (b *browser) wantBy(mode string, status int, to, method, path, form string) error {
+	b.request(mode, method, path, form)
 	if err := b.c.do(b.buf, &b.answer); err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
@@ -111,11 +129,15 @@ func (b *browser) want(status int, to, method, path, form string) error {
 }
 
 // request fills buf with what a browser sends.
-func (b *browser) request(method, path, form string) {
+func (b *browser) request(mode, method, path, form string) {
+	dest := "document"
+	if mode != "navigate" {
+		dest = "empty"
+	}
 	b.buf = fmt.Appendf(b.buf[:0], "%s %s HTTP/1.1\r\nHost: %s\r\n"+
 		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"+
 		"Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\n"+
-		"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n", method, path, b.host)
+		"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: %s\r\nSec-Fetch-Dest: %s\r\n", method, path, b.host, mode, dest)
 	if len(b.cookies) > 0 {
 		b.buf = append(b.buf, "Cookie: "...)
 		sep := ""

@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +27,8 @@ type answer struct {
 	location string
 	cookies  []string // Set-Cookie values up to the first semicolon
 	body     int
+	keep     bool   // wanted: text
+	text     []byte // the body
 }
 
 func dial(addr string) (*client, error) {
@@ -52,7 +56,7 @@ func (c *client) do(request []byte, a *answer) error {
 }
 
 func (c *client) read(a *answer) error {
-	*a = answer{cookies: a.cookies[:0]}
+	*a = answer{cookies: a.cookies[:0], keep: a.keep, text: a.text[:0]}
 	line, err := c.r.ReadSlice('\n')
 	if err != nil {
 		return err
@@ -73,6 +77,11 @@ func (c *client) read(a *answer) error {
 		if err := a.header(line); err != nil {
 			return err
 		}
+	}
+	if a.keep {
+		a.text = slices.Grow(a.text, a.body)[:a.body]
+		_, err = io.ReadFull(c.r, a.text)
+		return err
 	}
 	_, err = c.r.Discard(a.body)
 	return err

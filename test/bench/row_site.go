@@ -92,14 +92,12 @@ func handOver(c *client, s *server, session string) (string, error) {
 		}
 		return to, nil
 	}
-	_, port, _ := strings.Cut(s.addr, ":")
-	own := "localhost:" + port
-	to, err := asks(proxied(s, "/.djauthy/enter?to="+siteOrigin(0)+"/", "x=y"), 302, "http://"+own)
+	to, err := asks(proxied(s, "/.djauthy/enter?to="+siteOrigin(0)+"/", "x=y"), 302, originAt(s.addr))
 	if err != nil {
 		return "", err
 	}
 	bound := strings.Join(a.cookies, "; ")
-	if to, err = asks("GET "+to+" HTTP/1.1\r\nHost: "+own+"\r\nCookie: "+session+"\r\n\r\n", 303, siteOrigin(0)); err != nil {
+	if to, err = asks("GET "+to+" HTTP/1.1\r\nHost: "+s.addr+"\r\nCookie: "+session+"\r\n\r\n", 303, siteOrigin(0)); err != nil {
 		return "", err
 	}
 	if _, err = asks(proxied(s, to, bound), 302, siteOrigin(0)); err != nil {
