@@ -25,6 +25,9 @@ type standin struct {
 	mail  *mailer
 	key   []byte
 	seeds seedReaders
+
+	passkeys *passkeys
+	origin   string // of its pages
 }
 
 // runStandin serves until it is killed.
@@ -42,11 +45,14 @@ func runStandin(args []string) error {
 	if err != nil {
 		return err
 	}
-	s, p := &standin{key: random(32)}, makePages(size)
+	s, p := &standin{key: random(32), origin: originAt(*listen)}, makePages(size)
 	if s.store, err = openStore(*file); err != nil {
 		return err
 	}
 	if s.seeds, err = openSeedReaders(*file); err != nil {
+		return err
+	}
+	if s.passkeys, err = openPasskeys(*file, s.store); err != nil {
 		return err
 	}
 	if s.mail, err = startMailer(*smtp, p); err != nil {
@@ -57,6 +63,10 @@ func runStandin(args []string) error {
 			return err
 		}
 	}
+	return s.app(p).Listen(*listen)
+}
+
+func (s *standin) app(p pages) *fiber.App {
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
 	app.Get("/bare", func(c *fiber.Ctx) error { return c.SendString("ok") })
 	app.Get("/healthz", func(c *fiber.Ctx) error { return c.SendString("ok") })
@@ -66,7 +76,11 @@ func runStandin(args []string) error {
 	app.Post("/login/code", s.finish)
 	app.Get("/forward-auth", s.check)
 	app.Post("/ungleichotp/verify/", s.verify)
-	return app.Listen(*listen)
+	app.Get("/account/factors", s.factors)
+	app.Post("/account/factors/passkey", s.addPasskey)
+	app.Get("/login/passkey", s.challenge)
+	app.Post("/login/passkey", s.finishPasskey)
+	return app
 }
 
 func page(c *fiber.Ctx, html string) error {

@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS attempts (id INTEGER PRIMARY KEY, secret BLOB NOT NUL
 	tries INTEGER NOT NULL, expires_at INTEGER NOT NULL, used_at INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS sessions (id INTEGER PRIMARY KEY, secret BLOB NOT NULL, user_id INTEGER NOT NULL REFERENCES users (id),
 	expires_at INTEGER NOT NULL) STRICT;
-` + servicesSchema
+` + servicesSchema + `;` + passkeySchema
 
 // storeDSN opens a file as durably as djauthy does: WAL with an fsync for
 // every commit.
