@@ -43,6 +43,8 @@ func run(args []string) error {
 			return runCommits(args[1:])
 		case "decisions":
 			return runDecisions(args[1:])
+		case "ecdsa":
+			return runECDSA(args[1:])
 		}
 	}
 	o, err := parseOptions(args)

@@ -231,6 +231,9 @@ by one network, which has four requests to a domain at once; whoever finds them 
 A rule is a factor level that guards a permission, a group and a site. A decision alone is what the server does in memory for each request: the rules of what is asked are looked up, and the proofs of a session are held against them. Its CPU is that of
 a process that does nothing else; the same with ten rules is its limit. Session checks with rules are made by turns at three servers, of which two were given a file of 1,000 rules by levels apply; where one of them is asked for by its name, the proofs of the
 session are read, too. A site on its own host has a cookie of its own, four rules by path and one level for all of it; its visitors have one session each, whose signed header is made twice a minute. The stand-in gets the same headers, and answers as it does to a session check.
+
+A sign-in by passkey is GET /login, GET /login/passkey for the challenge, and POST /login/passkey, in a browser without cookies, by a key in the driver (ES256, with user verification and a counter). The stand-in reads the key, checks the one signature, the origin, the
+Relying Party and its own MAC of the challenge, and makes durable that the challenge is used up, the counter and the session. The bare check of a signature is taken by a process of its own in the same run.
 `
 
 // missingRows are the rows that the report should have and does not.

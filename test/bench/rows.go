@@ -18,6 +18,7 @@ func rows() []row {
 		{"session", false, sessionRow},
 		{"session-rules", false, sessionRulesRow},
 		{"session-site", false, siteRow},
+		{"passkey", false, passkeyRow},
 		{"smallest", false, smallestRow},
 		{"decisions", false, decisionsRow},
 		{"postgres", false, postgresRow},
