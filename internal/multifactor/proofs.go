@@ -37,6 +37,14 @@ func counting(held []Held, now time.Time) proofs {
 // until returns when the level ends that the proofs meet; ok is false if they do not meet it.
 func (p proofs) until(l *Level) (until time.Time, ok bool) {
 	for _, n := range l.Need {
+		most := p.atMost(l, n)
+		if !most.After(p.now) || !most.After(until) {
+			continue
+		}
+		if len(n) == 1 {
+			until, ok = most, true
+			continue
+		}
 		// The set holds until the latest time at which proofs that last longer still fill it.
 		for _, end := range p.ends(l, n) {
 			if !end.After(until) {
@@ -48,6 +56,23 @@ func (p proofs) until(l *Level) (until time.Time, ok bool) {
 		}
 	}
 	return until, ok
+}
+
+// atMost is a time after which proofs do not fill a set: from then on one of its factors has
+// none. A set of one factor holds until then.
+func (p proofs) atMost(l *Level, n Need) (most time.Time) {
+	for k, f := range n {
+		var last time.Time
+		for i := range p.all {
+			if end := p.end(l, n, f, i); end.After(last) {
+				last = end
+			}
+		}
+		if k == 0 || last.Before(most) {
+			most = last
+		}
+	}
+	return most
 }
 
 // ends lists the times from now at which proofs stop counting for a set, the latest first.
