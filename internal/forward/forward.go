@@ -43,12 +43,13 @@ type forward struct {
 	access     *access.Service
 	sites      *sites.Sites
 	assertions *assertions
+	noReply    string // the end of an address for who has none
 }
 
 // Routes lists the routes of this package. It has the site lead people back to addresses of
 // sites.
 func (s *Server) Routes(site *page.Site) []page.Route {
-	f := &forward{Site: site, access: s.Access, sites: s.Sites, assertions: newAssertions(s.Keys, site.Options.PublicURL)}
+	f := &forward{Site: site, access: s.Access, sites: s.Sites, assertions: newAssertions(s.Keys, site.Options.PublicURL), noReply: "@noreply." + site.Host()}
 	site.Elsewhere, site.OriginOf = f.elsewhere, f.originOf
 	site.Door.Answers(f.answer)
 	return []page.Route{
@@ -214,9 +215,9 @@ const anonymous = "anonymous"
 // skips an empty one and forwards the visitor's. A proxy that cannot take djauthy's cookies
 // out of a request asks with ?cookies=app: then the header Cookie has the others.
 func (f *forward) identify(c *fiber.Ctx, v visit, who access.Visitor) error {
-	id := identity{session: who.Session.ID, User: anonymous, Email: anonymous + "@noreply." + f.Host(), Name: anonymous, Groups: []string{anonymous}, Subject: anonymous}
+	id := identity{session: who.Session.ID, User: anonymous, Email: anonymous + f.noReply, Name: anonymous, Groups: []string{anonymous}, Subject: anonymous}
 	if u := who.Session.User; who.Session.ID != 0 {
-		id.User, id.Email = u.Username, cmp.Or(u.Email, u.Username+"@noreply."+f.Host())
+		id.User, id.Email = u.Username, cmp.Or(u.Email, u.Username+f.noReply)
 		id.Name, id.Subject = cmp.Or(u.Name(), u.Username), strconv.FormatInt(int64(u.ID), 10)
 		id.Groups = append([]string{accounts.Everybody}, who.Groups...)
 		if v.target.Site.User == "email" {
