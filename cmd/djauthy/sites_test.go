@@ -88,6 +88,28 @@ func TestASessionIsHandedOverToASite(t *testing.T) {
 	at.asks(http.MethodGet, "/d", map[string]string{"Sec-Fetch-Mode": "cors"}).want(t, http.StatusUnauthorized, "")
 }
 
+// A signed header is given again for half a minute, but not if it says what is true no more.
+func TestASignedHeaderKnowsAGroupThatWasJoinedAMomentAgo(t *testing.T) {
+	t.Parallel()
+	s := startSites(t)
+	b, id := s.person(t)
+	at := visitor{s.browser(t), "http://grafana.test"}
+	at.enters(t, s, b, "/d").want(t, http.StatusFound, "")
+	signed := func() string {
+		return at.asks(http.MethodGet, "/d", nil).want(t, http.StatusOK, "").header.Get("X-Djauthy-Jwt-Assertion")
+	}
+	first := signed()
+	if signed() != first {
+		t.Error("each request is signed anew")
+	}
+	s.must(t, "groups", "add", "ops")
+	s.must(t, "groups", "join", "ops", id)
+	claims, err := base64.RawURLEncoding.DecodeString(strings.Split(signed(), ".")[1])
+	if err != nil || !strings.Contains(string(claims), `"groups":["users","ops"]`) {
+		t.Errorf("%v: %s", err, claims)
+	}
+}
+
 func TestRow78_AHandoffIsGoodOnceInOneBrowserForOneSite(t *testing.T) {
 	t.Parallel()
 	s := startSites(t)

@@ -2,8 +2,7 @@ package forward
 
 import (
 	"context"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +18,11 @@ type identity struct {
 	Groups                     []string
 }
 
+// signsAs reports whether the signed header of another says the same.
+func (id identity) signsAs(o identity) bool {
+	return id.Subject == o.Subject && id.User == o.User && id.Email == o.Email && slices.Equal(id.Groups, o.Groups)
+}
+
 // assertions signs who visitors are, for apps that believe no bare header. Signing costs more
 // than all else, so one is given again for half its life.
 type assertions struct {
@@ -26,12 +30,19 @@ type assertions struct {
 	issuer string
 
 	mu   sync.Mutex
-	made map[string]assertion
+	made map[visitor]assertion
+}
+
+// visitor is a session at a site; without one it is everybody who is anonymous there.
+type visitor struct {
+	origin  string
+	session db.ID
 }
 
 type assertion struct {
 	text string
 	at   time.Time
+	says identity
 }
 
 const (
@@ -41,7 +52,7 @@ const (
 )
 
 func newAssertions(keys *signkeys.Ring, issuer string) *assertions {
-	return &assertions{keys: keys, issuer: issuer, made: map[string]assertion{}}
+	return &assertions{keys: keys, issuer: issuer, made: map[visitor]assertion{}}
 }
 
 // claims are those of the header (RFC 7519 4.1; OIDC Core 5.1).
@@ -58,11 +69,11 @@ type claims struct {
 
 // sign returns the signed header for a site, good for at least half of assertionLife.
 func (a *assertions) sign(ctx context.Context, origin string, id identity, now time.Time) (string, error) {
-	key := strings.Join(append([]string{origin, strconv.FormatInt(int64(id.session), 10), id.Subject, id.User, id.Email}, id.Groups...), "\x00")
+	by := visitor{origin, id.session}
 	a.mu.Lock()
-	known, ok := a.made[key]
+	known, ok := a.made[by]
 	a.mu.Unlock()
-	if age := now.Sub(known.at); ok && age >= 0 && age < assertionLife/2 {
+	if age := now.Sub(known.at); ok && age >= 0 && age < assertionLife/2 && known.says.signsAs(id) {
 		return known.text, nil
 	}
 	text, err := a.keys.Sign(ctx, "JWT", claims{
@@ -76,7 +87,7 @@ func (a *assertions) sign(ctx context.Context, origin string, id identity, now t
 	if len(a.made) >= maxAssertions {
 		clear(a.made)
 	}
-	a.made[key] = assertion{text, now}
+	a.made[by] = assertion{text, now, id}
 	a.mu.Unlock()
 	return text, nil
 }
