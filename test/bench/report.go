@@ -201,6 +201,24 @@ the difference is that of two reads from memory that is not at hand, whatever th
 Under random arrivals at 70% of the highest rate a server on one CPU is 80 to 90% busy, its threads take turns of milliseconds, and each collection of garbage leaves
 a queue: so with the stand-in, too. At half of the rate the 99th percentile is within 10 ms; with both CPUs for both and 8,000 a second it was 3 to 4 ms.
 
+## What bounds a visit of a site
+
+CPU profile of djauthy at a site on its own host, with 1,000 rules and 64 connections (12 s on a busy machine, 2026-11-30), 0.076 ms for one visit, 2.4 times the stand-in:
+
+| part | share |
+|---|--:|
+| reading the session: the site's row, its own and the user's | 16% |
+| reading the groups | 5% |
+| reading the proofs, which a rule asks for | 10% |
+| deciding: the rules are looked up, and proofs held against them | 4% |
+| which site and path it is, and the cookie | 6% |
+| headers that say who it is, of which the signed one is a quarter | 6% |
+| writing the answer to the socket, by the kernel | 25% |
+| the rest of HTTP: fasthttp, Fiber, headers, the door's checks | 26% |
+| garbage collection | 2% |
+
+The stand-in reads once, and its answer is shorter. Each of the three reads takes SQLite's lock and gives it back: 10% in all. Groups and proofs that come along with the session would gain at most the 15% that both cost.
+
 ## A million people moved
 
 By ` + "`go test ./cmd/djauthy -run '^$' -bench MillionAccounts -benchtime 1x -timeout 30m`" + ` on 2026-11-29, with other work on both CPUs; the commands held at most 47 MiB:
