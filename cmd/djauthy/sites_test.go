@@ -248,7 +248,7 @@ func TestLeavingASiteEndsTheSessionThereAlone(t *testing.T) {
 
 func TestWhatASiteKnowsASessionByIsSecretAndEndsWithIt(t *testing.T) {
 	t.Parallel()
-	s := startSites(t, "DJAUTHY_SESSION_ABSOLUTE=1h")
+	s := startSites(t, "DJAUTHY_SESSION_ABSOLUTE=1h", "DJAUTHY_SESSION_IDLE=1h")
 	b, id := s.person(t)
 	const origin = "http://grafana.test"
 	script := map[string]string{"Sec-Fetch-Mode": "cors"}
@@ -259,8 +259,8 @@ func TestWhatASiteKnowsASessionByIsSecretAndEndsWithIt(t *testing.T) {
 		return strings.TrimPrefix(b.get(a.header.Get("Location")).header.Get("Location"), origin)
 	}
 	guess := func(token string) string { // its number is no secret
-		number, secret, _ := strings.Cut(token, ".")
-		return number + "." + map[bool]string{true: "B", false: "A"}[secret[0] == 'A'] + secret[1:]
+		at := strings.LastIndexByte(token, '.') + 1
+		return token[:at] + map[bool]string{true: "B", false: "A"}[token[at] == 'A'] + token[at+1:]
 	}
 	at.asks(http.MethodGet, guess(code()), nil).want(t, http.StatusForbidden, "")
 	at.asks(http.MethodGet, code(), nil).want(t, http.StatusFound, origin+"/")
