@@ -115,7 +115,8 @@ func (d *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	return d.engine.view(ctx, false, func(c conn) error { return fn(d.tx(ctx, c)) })
 }
 
-// Read is View for a single query, without the cost of a transaction around it.
+// Read is View for a single query, without the cost of a transaction around it. Several queries
+// may see several moments.
 func (d *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 	return d.engine.view(ctx, true, func(c conn) error { return fn(d.tx(ctx, c)) })
 }
