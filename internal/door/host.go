@@ -53,11 +53,11 @@ func (d *Door) atOwnHost(c *fiber.Ctx) bool {
 	if bytes.Equal(host, d.site.host) && bytes.Equal(target, d.site.host) {
 		return true
 	}
-	return d.throughProxy(c) || d.site.has(string(host)) && d.site.has(string(target))
+	return d.ThroughProxy(c) || d.site.has(string(host)) && d.site.has(string(target))
 }
 
-// throughProxy reports whether the connection comes from a trusted proxy.
-func (d *Door) throughProxy(c *fiber.Ctx) bool {
+// ThroughProxy reports whether the connection comes from a trusted proxy.
+func (d *Door) ThroughProxy(c *fiber.Ctx) bool {
 	peer, ok := netip.AddrFromSlice(c.Context().RemoteIP())
 	return ok && d.trusts(peer.Unmap())
 }

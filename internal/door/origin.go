@@ -72,7 +72,7 @@ func (d *Door) isOwn(c *fiber.Ctx, from address) bool {
 // server, so that the page itself was opened under it.
 func (d *Door) reachedBy(c *fiber.Ctx, from address) bool {
 	hosts := []string{string(c.Request().Header.Host())}
-	if d.throughProxy(c) {
+	if d.ThroughProxy(c) {
 		hosts = append(hosts, c.Get(fiber.HeaderXForwardedHost))
 	}
 	for _, host := range hosts {

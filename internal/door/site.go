@@ -18,7 +18,7 @@ type Forwarded struct{ Proto, Host, URI, Method string }
 // ForwardedRequest reads what a proxy says of a request. A line that comes twice is a problem:
 // one of the two is the visitor's.
 func (d *Door) ForwardedRequest(c *fiber.Ctx) (f Forwarded, err error) {
-	if !d.throughProxy(c) {
+	if !d.ThroughProxy(c) {
 		return f, nil
 	}
 	for name, to := range map[string]*string{

@@ -124,6 +124,9 @@ func (f *forward) auth(c *fiber.Ctx) error {
 
 // read says what a proxy asks about.
 func (f *forward) read(c *fiber.Ctx) (v visit, err error) {
+	if err := f.believes(c); err != nil {
+		return v, err
+	}
 	said, err := f.Door.ForwardedRequest(c)
 	if err != nil {
 		return v, err
