@@ -5,6 +5,7 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,8 +40,39 @@ type factorsPage struct {
 	page.Base
 	Factors  []factorRow
 	Devices  []deviceRow
+	Next     string      // a local path: what the person wanted to open when a factor lacked; or ""
+	GoOn     bool        // what lacked may be there now
 	Passkeys bool        // this server can have them
 	Ceremony ceremonyRow // of a passkey to add; its Kept is "" if more is to be proved first
+}
+
+// Here is the page's address.
+func (p factorsPage) Here() string { return factorsFor(p.Next) }
+
+// Proof leads to what has to be proved before a factor is set up, and back.
+func (p factorsPage) Proof() string {
+	return page.StepUp(nil, []string{multifactor.ChangeFactors}, "", p.Here())
+}
+
+// factorsFor is the address of the page of factors for who wants to open something else.
+func factorsFor(next string) string {
+	if next == "" {
+		return factorsPath
+	}
+	return factorsPath + "?" + nextIs(next)
+}
+
+// nextIs is a parameter that RequestedNext decodes: one that begins with a slash it takes as it is.
+func nextIs(path string) string {
+	return "next=" + strings.ReplaceAll(url.QueryEscape(path), "+", "%20")
+}
+
+// onward is what the person wanted to open when a factor lacked, from the form or the address.
+func (s *signIn) onward(c *fiber.Ctx) string {
+	if c.Method() == http.MethodPost {
+		return s.WayBack(c, page.Form(c, "next"))
+	}
+	return s.WayBack(c, door.RequestedNext(page.Query(c)))
 }
 
 // Recovery is how many recovery codes are left.
@@ -60,11 +92,12 @@ func (s *signIn) writeFactors(c *fiber.Ctx, problem string) error {
 	if err != nil {
 		return err
 	}
-	p := factorsPage{Base: s.Base(c), Passkeys: s.signin.Enrolled.HasPasskeys()}
+	p := factorsPage{Base: s.Base(c), Next: s.onward(c), Passkeys: s.signin.Enrolled.HasPasskeys()}
 	p.Alert = problem
 	for _, done := range factorsDone {
 		if c.Query("done") == done && problem == "" {
 			p.Notice = p.T("factors.done." + done)
+			p.GoOn = p.Next != "" && (done == "app" || done == "passkey")
 		}
 	}
 	for _, a := range f.Authenticators {
@@ -104,7 +137,7 @@ func (s *signIn) factorsChanged(c *fiber.Ctx, err error, done string) error {
 	var more directory.NeedsProof
 	switch {
 	case errors.As(err, &more):
-		return toStepUp(c, more.Action, factorsPath)
+		return toStepUp(c, more.Action, factorsFor(s.onward(c)))
 	case errors.Is(err, multifactor.ErrName):
 		return s.writeFactors(c.Status(http.StatusUnprocessableEntity), s.Language(c).T("problem.factor.name"))
 	case errors.Is(err, multifactor.ErrTooMany):
@@ -112,7 +145,11 @@ func (s *signIn) factorsChanged(c *fiber.Ctx, err error, done string) error {
 	case errors.Is(err, db.ErrNotFound):
 		return c.Redirect(factorsPath, http.StatusSeeOther)
 	}
-	return orRedirect(c, ofPerson(err), factorsPath+"?done="+done)
+	to := factorsPath + "?done=" + done
+	if next := s.onward(c); next != "" {
+		to += "&" + nextIs(next)
+	}
+	return orRedirect(c, ofPerson(err), to)
 }
 
 // factorAdded responds to a factor that was enrolled, whose proof the session holds now.
@@ -126,6 +163,7 @@ func (s *signIn) factorAdded(c *fiber.Ctx, err error, done string) error {
 type appPage struct {
 	page.Base
 	Seed, Kept, Name string
+	Next             string // as on the page of factors
 	QR               template.HTML
 	URL              template.URL
 }
@@ -145,7 +183,7 @@ func (s *signIn) writeApp(c *fiber.Ctx, a multifactor.NewApp, name, problem stri
 		return err
 	}
 	p := appPage{
-		Base: s.Base(c).WithField(), Seed: a.Seed, Kept: base64.RawURLEncoding.EncodeToString(a.Kept), Name: name, QR: code,
+		Base: s.Base(c).WithField(), Seed: a.Seed, Kept: base64.RawURLEncoding.EncodeToString(a.Kept), Name: name, Next: s.onward(c), QR: code,
 		URL: template.URL(a.URL), //nolint:gosec // otpauth:, made here
 	}
 	p.Problem = problem

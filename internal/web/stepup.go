@@ -133,7 +133,7 @@ func (s *signIn) stepUp(c *fiber.Ctx, w wanted, way, problem string) error {
 	}
 	p := stepUpPage{Base: s.Base(c).WithField(), Here: w.address(way), Hidden: w.hidden()}
 	p.Problem = problem
-	s.explain(&p, out)
+	s.explain(&p, out, w)
 	if len(p.Enroll) > 0 {
 		p.SetUp = w.setUp(out.Decision.Enroll[0])
 	}
@@ -168,7 +168,7 @@ func (w wanted) setUp(f multifactor.Factor) string {
 	at, action := "/account/add", multifactor.AddAddress
 	switch f {
 	case multifactor.Passkey, multifactor.VerifiedPasskey, multifactor.TOTP:
-		at, action = factorsPath, multifactor.ChangeFactors
+		at, action = factorsFor(w.address("")), multifactor.ChangeFactors
 	case multifactor.Bound:
 		return ""
 	}
@@ -179,9 +179,12 @@ func (w wanted) setUp(f multifactor.Factor) string {
 }
 
 // explain says why something is asked for.
-func (s *signIn) explain(p *stepUpPage, out access.StepUp) {
+func (s *signIn) explain(p *stepUpPage, out access.StepUp, w wanted) {
 	for _, r := range out.Asks {
 		row := ruleRow{Because: because(p.Base, r.Because)}
+		if _, host, found := strings.Cut(w.site, "://"); found && r.Because.Kind == multifactor.ByName { // by a rule of the site
+			row.Because = p.T("step.because.level_at", "Name", r.Because.Name, "Site", host)
+		}
 		if !slices.Contains(p.Reasons, row.Because) {
 			p.Reasons = append(p.Reasons, row.Because)
 		}
@@ -257,8 +260,9 @@ func (s *signIn) fill(c *fiber.Ctx, p *stepUpPage, out access.StepUp, w wanted, 
 	}
 	at := max(0, slices.IndexFunc(p.OtherWays, func(r stepRow) bool { return r.ID == chosen }))
 	p.Way = p.OtherWays[at]
-	p.Remember = p.Way.Kind == string(multifactor.TOTP) || p.Way.Kind == string(multifactor.Passkey)
-	p.Second = p.Remember || p.Way.Kind == string(multifactor.Recovery)
+	own := p.Way.Kind == string(multifactor.TOTP) || p.Way.Kind == string(multifactor.Passkey)
+	p.Remember = own && !slices.ContainsFunc(out.Asks, func(r multifactor.Rule) bool { return forgets(r.Level, p.Way.Kind) })
+	p.Second = own || p.Way.Kind == string(multifactor.Recovery)
 	p.OtherWays = slices.Delete(p.OtherWays, at, at+1)
 	if p.code = waits && p.Way.ID == accountWay(to); p.code {
 		p.Digits, p.Length, p.Resend = waiting.Digits, waiting.Length, door.Seconds(waiting.ResendIn)
@@ -274,6 +278,17 @@ func (s *signIn) fill(c *fiber.Ctx, p *stepUpPage, out access.StepUp, w wanted, 
 		p.Ceremony = toRow(ceremony)
 	}
 	return nil
+}
+
+// forgets reports a level that asks again sooner than a remembered browser would be asked: for
+// it a proof of a factor counts for less long, or it is djauthy's own.
+func forgets(l *multifactor.Level, factor string) bool {
+	for f, valid := range l.Valid {
+		if (string(f) == factor || f == multifactor.VerifiedPasskey && factor == string(multifactor.Passkey)) && valid.Duration < multifactor.RememberFor {
+			return true
+		}
+	}
+	return l.Name == ""
 }
 
 // accountWay is what an account is called in forms.
