@@ -94,6 +94,12 @@ func TestExplainAgreesWithTheProxyAboutASite(t *testing.T) {
 	}
 	agree("/", true)
 	agree("/admin/x", false)
+	if x := object(t, s.must(t, "levels", "explain", id, "--site", origin+"/admin/x?y=z")); fmt.Sprint(x["rules"]) != "[map[because:[[site]] "+origin+", for /admin/x level:strong]]" {
+		t.Errorf("the reason is %v", x["rules"])
+	}
+	if shown := s.must(t, "levels", "show", "strong"); !strings.Contains(shown, "[[site]] "+origin+"/admin/*") {
+		t.Errorf("what the settings guard by it is missing:\n%s", shown)
+	}
 	agree("/metrics", true)
 	agree("/ops/x", false)
 	s.must(t, "groups", "join", "ops", id) // which the settings write in other letters

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -83,7 +84,8 @@ func (c levelsExplain) Run(e *Env) error {
 			return err
 		}
 		q.User = u.ID
-		if err := c.ofSites(h, &q); err != nil {
+		named, err := c.ofSites(h, &q)
+		if err != nil {
 			return err
 		}
 		if err := h.Directory.ThingsExist(e.Ctx, q.Things); err != nil {
@@ -98,24 +100,26 @@ func (c levelsExplain) Run(e *Env) error {
 		case err != nil:
 			return err
 		}
-		return e.Out.Print(toExplainJSON(out))
+		return e.Out.Print(toExplainJSON(out, named))
 	})
 }
 
-// ofSites adds what sites want: their own rules, and those of their settings.
-func (c levelsExplain) ofSites(h *House, q *access.Question) error {
+// ofSites adds what sites want: their own rules, and those of their settings. named is for which
+// path of a site its settings name a level.
+func (c levelsExplain) ofSites(h *House, q *access.Question) (named map[string]string, err error) {
+	named = map[string]string{}
 	for _, address := range c.Site {
 		u, err := url.Parse(address)
 		if err != nil {
-			return UsageError{fmt.Errorf("--site: %w", err)}
+			return nil, UsageError{fmt.Errorf("--site: %w", err)}
 		}
 		site, found := h.Sites.Find(u.Scheme + "://" + u.Host)
 		if !found {
-			return fmt.Errorf("there is no site %q in the settings", address)
+			return nil, fmt.Errorf("there is no site %q in the settings; --site takes an address with its scheme, such as https://grafana.example.org/admin", address)
 		}
 		wants, err := site.Access(u.RequestURI())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if wants.Public { // whatever guards the site
 			continue
@@ -123,13 +127,14 @@ func (c levelsExplain) ofSites(h *House, q *access.Question) error {
 		q.Things = append(q.Things, multifactor.Thing{Kind: multifactor.Site, Name: site.Origin})
 		for _, name := range wants.Levels {
 			q.Things = append(q.Things, multifactor.Thing{Kind: multifactor.ByName, Name: name})
+			named[name] = "[[site]] " + site.Origin + ", for " + cmp.Or(u.EscapedPath(), "/")
 		}
 		q.OneOf = append(q.OneOf, wants.Groups...)
 	}
-	return nil
+	return named, nil
 }
 
-func toExplainJSON(x access.Explanation) explainJSON {
+func toExplainJSON(x access.Explanation, named map[string]string) explainJSON {
 	j := explainJSON{
 		Allowed: x.Allowed, Rules: []ruleJSON{}, Have: []haveJSON{}, Missing: append([]multifactor.Factor{}, x.Decision.Missing...),
 		Enroll: append([]multifactor.Factor{}, x.Decision.Enroll...), Lacks: append([]string{}, x.Lacks...), Until: x.Until(),
@@ -142,7 +147,11 @@ func toExplainJSON(x access.Explanation) explainJSON {
 		if j.Level == "" {
 			j.Level = name
 		}
-		j.Rules = append(j.Rules, ruleJSON{name, r.Because.String()})
+		because := r.Because.String()
+		if r.Because.Kind == multifactor.ByName {
+			because = cmp.Or(named[r.Because.Name], because)
+		}
+		j.Rules = append(j.Rules, ruleJSON{name, because})
 	}
 	for _, h := range x.Held {
 		f := h.Factors[0]

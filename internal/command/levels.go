@@ -12,6 +12,7 @@ import (
 
 	"github.com/djauthy/djauthy/internal/directory"
 	"github.com/djauthy/djauthy/internal/multifactor"
+	"github.com/djauthy/djauthy/internal/sites"
 	"github.com/djauthy/djauthy/internal/terminal"
 )
 
@@ -37,7 +38,7 @@ func (levelsList) Run(e *Env) error {
 		}
 		return terminal.List(e.Out, []string{"LEVEL", "RANK", "NEEDS", "GUARDS"}, func(bool) (lines []terminal.Line, _, _ bool, _ error) {
 			for _, l := range all {
-				lines = append(lines, terminal.Row(l, l.Name, strconv.Itoa(l.Rank), needs(l), guards(l)))
+				lines = append(lines, terminal.Row(l, l.Name, strconv.Itoa(l.Rank), needs(l), guards(l, h.Sites)))
 			}
 			return lines, false, false, nil
 		})
@@ -53,11 +54,21 @@ func needs(l multifactor.Level) string {
 	return strings.Join(all, " or ")
 }
 
-// guards is what a level guards in a line.
-func guards(l multifactor.Level) string {
+// guards is what a level guards in a line, by what it says itself and by the settings of sites.
+func guards(l multifactor.Level, s *sites.Sites) string {
 	var all []string
 	for _, thing := range l.For.Things() {
 		all = append(all, thing.String())
+	}
+	for _, site := range s.All() {
+		if site.Level == l.Name {
+			all = append(all, "[[site]] "+site.Origin)
+		}
+		for _, r := range site.Rules {
+			if r.Level == l.Name {
+				all = append(all, "[[site]] "+site.Origin+r.Path)
+			}
+		}
 	}
 	return strings.Join(all, ", ")
 }
@@ -80,7 +91,7 @@ func (c levelsShow) Run(e *Env) error {
 			return e.Out.Print(l)
 		}
 		return e.Out.Table([]string{"LEVEL", l.Name}, [][]string{
-			{"RANK", strconv.Itoa(l.Rank)}, {"NEEDS", needs(l)}, {"VALID", valid(l)}, {"GUARDS", guards(l)},
+			{"RANK", strconv.Itoa(l.Rank)}, {"NEEDS", needs(l)}, {"VALID", valid(l)}, {"GUARDS", guards(l, h.Sites)},
 		})
 	})
 }
