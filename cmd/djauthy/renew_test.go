@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/djauthy/djauthy/internal/totp"
@@ -60,4 +61,43 @@ func TestALostResponseToAProofSignsNobodyOut(t *testing.T) {
 		b.proves(t, "/step-up?level=strong", "totp", app.code(0)).want(t, http.StatusSeeOther, "/step-up?level=strong&next=%2Faccount")
 		b.get("/step-up?level=strong").want(t, http.StatusSeeOther, "/account")
 	})
+}
+
+// Who took a site over with a stolen cookie gains nothing there by a later proof, and neither
+// does one who takes it over with the cookie of before.
+func TestRow19_AProofOpensNoSiteThatAThiefHasTakenOver(t *testing.T) {
+	t.Parallel()
+	s := startSites(t)
+	b, _ := s.person(t)
+	s.must(t, "levels", "set", "strong", "--need", "email+totp")
+	thief := b.clone()
+	const grafana = "http://grafana.test"
+	early, late, own := visitor{s.browser(t), grafana}, visitor{s.browser(t), grafana}, visitor{s.browser(t), grafana}
+	early.enters(t, s, thief, "/").want(t, http.StatusFound, grafana+"/")
+	b.setsUpApp(t, s) // which proves it
+	for _, v := range []visitor{early, late} {
+		if v == late {
+			v.enters(t, s, thief, "/").want(t, http.StatusFound, grafana+"/")
+		}
+		v.asks(http.MethodGet, "/", nil).want(t, http.StatusOK, "")
+		v.asks(http.MethodGet, "/admin", nil).want(t, http.StatusFound, "")
+	}
+	own.enters(t, s, b, "/").want(t, http.StatusFound, grafana+"/")
+	own.asks(http.MethodGet, "/admin", nil).want(t, http.StatusOK, "")
+}
+
+// A person who proves more for a site is led back to it, and is in.
+func TestASiteKnowsAProofThatItHasAskedFor(t *testing.T) {
+	t.Parallel()
+	s := startSites(t)
+	b, _ := s.person(t)
+	s.must(t, "levels", "set", "strong", "--need", "email+totp")
+	v := visitor{s.browser(t), "http://grafana.test"}
+	v.enters(t, s, b, "/").want(t, http.StatusFound, v.origin+"/")
+	b.setsUpApp(t, s)
+	to := s.local(t, v.asks(http.MethodGet, "/admin", nil).want(t, http.StatusFound, "").header.Get("Location"))
+	to = b.get(to).want(t, http.StatusSeeOther, "").header.Get("Location") // nothing is left to prove
+	to = b.get(to).want(t, http.StatusSeeOther, "").header.Get("Location")
+	v.asks(http.MethodGet, strings.TrimPrefix(to, v.origin), nil).want(t, http.StatusFound, v.origin+"/admin")
+	v.asks(http.MethodGet, "/admin", nil).want(t, http.StatusOK, "")
 }

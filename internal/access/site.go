@@ -110,7 +110,7 @@ func (s *Service) Handoff(ctx context.Context, cookie seal.Token, h session.Hand
 			return err
 		}
 		ok = true
-		code, err = session.NewHandoff(tx, sess.ID, h)
+		code, err = session.NewHandoff(tx, sess, h)
 		return err
 	})
 	return code, ok, err

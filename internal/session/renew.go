@@ -41,3 +41,11 @@ func (x *Session) recognise(t seal.Token, hash, old []byte) bool {
 	}
 	return false
 }
+
+// renewal is the last one whose proofs count for the token by which a session was found.
+func (x *Session) renewal() int64 {
+	if x.hides > 0 {
+		return x.hides - 1
+	}
+	return x.renewals
+}

@@ -159,3 +159,52 @@ func TestATokenIsRenewedByTheHouseAlone(t *testing.T) {
 		want(t, second.Secret == first.Secret, false)
 	})
 }
+
+// atSite hands a session over to a site, by a cookie.
+func atSite(t *testing.T, s *session.Store, by seal.Token) (at seal.Token) {
+	t.Helper()
+	const origin = "https://grafana.test"
+	update(t, s.DB, func(tx *db.Tx) error {
+		sess, err := s.Find(tx, by)
+		if err != nil {
+			return err
+		}
+		code, err := session.NewHandoff(tx, sess, session.Handoff{Origin: origin, Browser: []byte("b")})
+		if err != nil {
+			return err
+		}
+		at, _, _, _, err = s.EnterSite(tx, code, origin, [][]byte{[]byte("b")})
+		return err
+	})
+	return at
+}
+
+// countsAt is how many proofs count for a cookie of a site.
+func countsAt(t *testing.T, s *session.Store, at seal.Token) (n int) {
+	t.Helper()
+	_, err := s.CheckAt(t.Context(), at, "https://grafana.test", func(tx *db.Tx, sess session.Session) error {
+		all, err := session.Proofs(tx, sess)
+		n = len(all)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestAtASiteProofsCountThatCountedWhenItWasHandedOver(t *testing.T) {
+	renewing(t, func(t *testing.T, s *session.Store, first seal.Token) {
+		at := atSite(t, s, first)
+		want(t, countsAt(t, s, at), 1)
+		second := proves(t, s, first, 5)
+		want(t, countsAt(t, s, at), 1)
+		want(t, countsAt(t, s, atSite(t, s, first)), 1) // by the token before
+		at = atSite(t, s, second)
+		want(t, countsAt(t, s, at), 2)
+		third := proves(t, s, second, 6)
+		want(t, countsAt(t, s, at), 2)
+		want(t, countsAt(t, s, atSite(t, s, second)), 2)
+		want(t, countsAt(t, s, atSite(t, s, third)), 3)
+	})
+}

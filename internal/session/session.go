@@ -59,7 +59,7 @@ type Session struct {
 	token      seal.Token // by which it was found; zero for a cookie of a site
 	renewals   int64      // how often its token was renewed
 	wasRenewed bool       // it was found by its newest token, and the one before is still good
-	hides      int64      // the renewal whose proofs do not count for the token; 0: all count
+	hides      int64      // the first renewal whose proofs do not count for the token; 0: all count
 }
 
 // Created is when the person signed in.

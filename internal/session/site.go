@@ -22,11 +22,12 @@ type Handoff struct {
 }
 
 // NewHandoff makes the code with which a session is taken over at a site: once, in one
-// browser, within HandoffLife.
-func NewHandoff(tx *db.Tx, in db.ID, h Handoff) (seal.Token, error) {
+// browser, within HandoffLife. There the proofs count that count for the token by which the
+// session was found: a cookie that a thief took over before a proof is not renewed with it.
+func NewHandoff(tx *db.Tx, in Session, h Handoff) (seal.Token, error) {
 	t := seal.NewToken(int64(tx.NewID()))
-	_, err := tx.Exec(`INSERT INTO handoffs (id, secret_hash, session_id, origin, browser, address) VALUES ($1, $2, $3, $4, $5, $6)`,
-		t.ID, t.Hash(), in, h.Origin, h.Browser, h.Address)
+	_, err := tx.Exec(`INSERT INTO handoffs (id, secret_hash, session_id, renewal, origin, browser, address) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		t.ID, t.Hash(), in.ID, in.renewal(), h.Origin, h.Browser, h.Address)
 	return t, err
 }
 
@@ -38,7 +39,8 @@ func (s *Store) EnterSite(tx *db.Tx, code seal.Token, origin string, browser [][
 	var hash, wanted []byte
 	var at string
 	var in db.ID
-	err = tx.Get(`DELETE FROM handoffs WHERE id = $1 RETURNING secret_hash, session_id, origin, browser, address`, code.ID).Scan(&hash, &in, &at, &wanted, &address)
+	var renewal int64
+	err = tx.Get(`DELETE FROM handoffs WHERE id = $1 RETURNING secret_hash, session_id, renewal, origin, browser, address`, code.ID).Scan(&hash, &in, &renewal, &at, &wanted, &address)
 	if errors.Is(err, db.ErrNotFound) {
 		return t, "", expires, false, nil
 	}
@@ -60,23 +62,26 @@ func (s *Store) EnterSite(tx *db.Tx, code seal.Token, origin string, browser [][
 		return t, "", expires, false, err
 	}
 	t = seal.NewToken(int64(tx.NewID()))
-	_, err = tx.Exec(`INSERT INTO site_sessions (id, secret_hash, session_id, origin) VALUES ($1, $2, $3, $4)`, t.ID, t.Hash(), in, origin)
+	_, err = tx.Exec(`INSERT INTO site_sessions (id, secret_hash, session_id, renewal, origin) VALUES ($1, $2, $3, $4, $5)`, t.ID, t.Hash(), in, renewal, origin)
 	return t, address, sess.Expires, true, err
 }
 
 // FindAt returns the session of a cookie of a site. It returns db.ErrNotFound as Find does. The
-// session is never Bound: no browser proves a key at a site.
+// session is never Bound: no browser proves a key at a site. Proofs that were added after the
+// hand-off do not count for the cookie.
 func (s *Store) FindAt(tx *db.Tx, t seal.Token, origin string) (out Session, err error) {
 	if t.ID == 0 {
 		return out, db.ErrNotFound
 	}
 	var hash []byte
-	err = tx.Get(`SELECT x.secret_hash, s.id, s.account_id, s.last_seen_at, s.expires_at, s.prefix, s.agent, `+s.along()+`, `+accounts.BriefColumns+`
+	var renewal int64
+	err = tx.Get(`SELECT x.secret_hash, x.renewal, s.id, s.account_id, s.last_seen_at, s.expires_at, s.prefix, s.agent, `+s.along()+`, `+accounts.BriefColumns+`
 		FROM site_sessions x JOIN sessions s ON s.id = x.session_id `+accounts.JoinUser+` WHERE x.id = $1 AND x.origin = $2`, t.ID, origin).
-		Scan(append([]any{&hash, &out.ID, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &out.Along}, out.User.Brief()...)...)
+		Scan(append([]any{&hash, &renewal, &out.ID, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &out.Along}, out.User.Brief()...)...)
 	if err != nil {
 		return Session{}, err
 	}
+	out.hides = renewal + 1
 	return s.live(out, t.Matches(hash), tx.Now)
 }
 
