@@ -13,13 +13,18 @@ import (
 
 // renewing is a store with a session of an active user.
 func renewing(t *testing.T, fn func(t *testing.T, s *session.Store, token seal.Token)) {
-	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
+	renewingBy(t, func(t *testing.T, s *session.Store, token seal.Token, _ *dbtest.Clock) { fn(t, s, token) })
+}
+
+// renewingBy is renewing, with the clock.
+func renewingBy(t *testing.T, fn func(t *testing.T, s *session.Store, token seal.Token, clock *dbtest.Clock)) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		s := store(d)
 		update(t, d, func(tx *db.Tx) error {
 			_, err := tx.Exec(`INSERT INTO users (id, username, is_active, date_joined) VALUES (7, 'ann', 1, 0)`)
 			return err
 		})
-		fn(t, s, open(t, s))
+		fn(t, s, open(t, s), clock)
 	})
 }
 
@@ -206,5 +211,18 @@ func TestAtASiteProofsCountThatCountedWhenItWasHandedOver(t *testing.T) {
 		want(t, countsAt(t, s, at), 2)
 		want(t, countsAt(t, s, atSite(t, s, second)), 2)
 		want(t, countsAt(t, s, atSite(t, s, third)), 3)
+	})
+}
+
+// The new token is used, and in the same second the session by a cookie that is not renewed.
+func TestAnotherUseOfASessionHidesNotThatItsNewTokenWasUsed(t *testing.T) {
+	renewingBy(t, func(t *testing.T, s *session.Store, first seal.Token, clock *dbtest.Clock) {
+		at := atSite(t, s, first)
+		second := proves(t, s, first, 5)
+		clock.Advance(s.Settings.Idle / 2)
+		want(t, counts(t, s, second), 2)
+		want(t, countsAt(t, s, at), 1)
+		seen(t, s)
+		want(t, counts(t, s, first), -1)
 	})
 }

@@ -53,6 +53,7 @@ func (s *Store) WriteSeen(ctx context.Context) error {
 	latest := map[db.ID]lastSeen{}
 	for len(s.seen) > 0 {
 		x := <-s.seen
+		x.renewal = max(x.renewal, latest[x.id].renewal) // by a cookie of a site it is none
 		latest[x.id] = x
 	}
 	if len(latest) == 0 {
