@@ -206,8 +206,8 @@ func Called(own Owner, a multifactor.Authenticator) string {
 	return a.Name + " (" + own.Words.T("factor."+string(a.Kind)) + ")"
 }
 
-// RemoveFactor removes one of the person's authenticators, with the proofs and remembered
-// browsers that rest on it. It returns NeedsProof, or db.ErrNotFound.
+// RemoveFactor removes one of the person's authenticators, with the proofs, remembered browsers
+// and other sessions that rest on it. It returns NeedsProof, or db.ErrNotFound.
 func (d *Directory) RemoveFactor(ctx context.Context, own Owner, id db.ID) error {
 	var told []outbox.Queued
 	err := d.limited(ctx, own, func(tx *db.Tx, sess session.Session) error {
@@ -216,7 +216,7 @@ func (d *Directory) RemoveFactor(ctx context.Context, own Owner, id db.ID) error
 			return err
 		}
 		e := &enrolled{tx: tx, sess: sess}
-		a, err := removeFactor(tx, sess.User.ID, id)
+		a, err := removeFactor(tx, sess.User.ID, id, sess.ID)
 		if err != nil {
 			return err
 		}
@@ -230,12 +230,13 @@ func (d *Directory) RemoveFactor(ctx context.Context, own Owner, id db.ID) error
 	return err
 }
 
-func removeFactor(tx *db.Tx, user accounts.UserID, id db.ID) (multifactor.Authenticator, error) {
+// removeFactor removes an authenticator, with all that rests on it but one session.
+func removeFactor(tx *db.Tx, user accounts.UserID, id, but db.ID) (multifactor.Authenticator, error) {
 	a, err := multifactor.Remove(tx, user, id)
 	if err != nil {
 		return a, err
 	}
-	return a, session.DropProofs(tx, user, 0, id)
+	return a, session.EndOfAuthenticator(tx, user, id, but)
 }
 
 // RenameFactor gives one of the person's authenticators another name. It returns

@@ -31,7 +31,7 @@ func (d *Directory) RemoveFactorOf(ctx context.Context, by Actor, text string, i
 		if u, err = d.findUser(tx, text); err != nil {
 			return err
 		}
-		if a, err = removeFactor(tx, u.ID, id); errors.Is(err, db.ErrNotFound) {
+		if a, err = removeFactor(tx, u.ID, id, 0); errors.Is(err, db.ErrNotFound) {
 			return Unknown{"factor", strconv.FormatInt(int64(id), 10)}
 		} else if err != nil {
 			return err

@@ -36,6 +36,20 @@ func EndOfAccount(tx *db.Tx, user accounts.UserID, account accounts.AccountID, b
 	return DropProofs(tx, user, account, 0)
 }
 
+// EndOfAuthenticator ends the sessions of a user that were opened by a passkey, but one, and
+// that no passkey stands for without an authenticator, and removes its proofs from the others.
+func EndOfAuthenticator(tx *db.Tx, user accounts.UserID, authenticator, but db.ID) error {
+	const which = ` FROM sessions WHERE user_id = $1 AND account_id = 0 AND id <> $3 AND NOT EXISTS
+		(SELECT 1 FROM proofs p WHERE p.session_id = sessions.id AND p.factor = 'passkey' AND p.is_remembered = 0 AND p.authenticator_id <> $2)`
+	if _, err := db.All(tx, db.One[db.ID], `SELECT id`+which+` ORDER BY id`+tx.ForUpdate(), user, authenticator, but); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE`+which, user, authenticator, but); err != nil {
+		return err
+	}
+	return DropProofs(tx, user, 0, authenticator)
+}
+
 // EndByID ends a session of any user.
 func EndByID(tx *db.Tx, id db.ID) error {
 	_, err := tx.Exec(`DELETE FROM sessions WHERE id = $1`, id)
