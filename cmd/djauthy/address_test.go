@@ -215,3 +215,25 @@ func TestAUsernameIsChosenOnce(t *testing.T) {
 		}
 	})
 }
+
+// Who reads a person's mail must not put an address of their own in its place.
+func TestWhoHasASecondFactorProvesItBeforeChangingAddresses(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *site) {
+		b, id := s.person(t)
+		app := b.setsUpApp(t, s)
+		s.mail.next(t, id)
+		thief, more := s.browser(t), anID()
+		thief.signIn(id)
+		const add, remove = "/step-up?action=address.add&next=%2Faccount%2Fadd", "/step-up?action=address.remove&next=%2Faccount"
+		thief.post("/account/add", "id", more).want(t, http.StatusSeeOther, add)
+		thief.post("/account/remove", "account", "1").want(t, http.StatusSeeOther, remove)
+		s.clock.advance(time.Minute)
+		owner := thief // who has the app as well
+		owner.proves(t, add, "totp", app.code(0)).want(t, http.StatusSeeOther, add)
+		owner.post("/account/add", "id", more).want(t, http.StatusSeeOther, "/login/code")
+		owner.submit(s.mail.next(t, more).code()).want(t, http.StatusSeeOther, "/account?done=added")
+		s.mail.next(t, id) // which tells of it
+		owner.post("/account/remove", "account", owner.removals()[more]).want(t, http.StatusSeeOther, "/account?done=removed")
+	})
+}

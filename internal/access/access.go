@@ -117,7 +117,7 @@ func (s *Service) rulesBy(tx *db.Tx, book *multifactor.Rules, sess session.Sessi
 		if needsFresh(thing) {
 			rules = append(rules, multifactor.Rule{Level: s.fresh, Because: thing})
 		}
-		if changesFactors(thing) {
+		if changesSignIn(thing) {
 			second, err := s.secondRule(tx, sess, thing)
 			if err != nil {
 				return nil, known, err
@@ -128,13 +128,17 @@ func (s *Service) rulesBy(tx *db.Tx, book *multifactor.Rules, sess session.Sessi
 	return rules, known, nil
 }
 
-// changesFactors reports what changes how a person proves who they are.
-func changesFactors(t multifactor.Thing) bool {
-	return t.Name == multifactor.ChangeFactors && (t.Kind == multifactor.Action || t.Kind == multifactor.Begun || t.Kind == multifactor.Enroll)
+// changesSignIn reports what changes how a person proves who they are.
+func changesSignIn(t multifactor.Thing) bool {
+	if t.Kind != multifactor.Action && t.Kind != multifactor.Begun && t.Kind != multifactor.Enroll {
+		return false
+	}
+	return t.Name == multifactor.ChangeFactors || t.Name == multifactor.AddAddress || t.Name == multifactor.RemoveAddress
 }
 
 // secondRule asks who has enrolled a second factor to have proved one in this session, before
-// they change their factors: else a thief of the first factor would enroll one of their own.
+// they change how they sign in: else a thief of the first factor would enroll a second one, or
+// put an address of their own in the place of the owner's.
 func (s *Service) secondRule(tx *db.Tx, sess session.Session, thing multifactor.Thing) ([]multifactor.Rule, error) {
 	if has, err := multifactor.UserHasSecond(tx, sess.User.ID); err != nil || !has {
 		return nil, err
@@ -155,7 +159,7 @@ func (s *Service) held(tx *db.Tx, sess session.Session, things []multifactor.Thi
 		return nil, err
 	}
 	held := make([]multifactor.Held, 0, len(all))
-	strict := slices.ContainsFunc(things, changesFactors)
+	strict := slices.ContainsFunc(things, changesSignIn)
 	for _, p := range all {
 		if !p.Remembered || !strict {
 			held = append(append(held, heldBy(p)), s.upstream(p)...)
