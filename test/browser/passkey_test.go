@@ -43,6 +43,7 @@ func TestTheBoxOffersPasskeys(t *testing.T) {
 	if kind := eval[string](b, `document.getElementById("id").autocomplete`); kind != "username webauthn" {
 		t.Errorf("the box completes %q", kind)
 	}
+	k.asksInTheBox()
 	b.do(k.touch(true)) // and so takes the first that is offered
 	b.aside(func() {    // Chromium notes a page that leaves before anybody has touched it
 		b.visit("/login?next=/account/history")
@@ -56,6 +57,8 @@ func TestWhoHasNoPasskeyIsNotHeldUp(t *testing.T) {
 	p := newPlace(t)
 	b := p.open()
 	k := b.key(true)
+	b.visit("/login")
+	k.asksInTheBox()
 	b.visit("/login")
 	b.do(k.touch(true), chromedp.Click(chromedp.ID("use-passkey")))
 	b.refused("That did not work.")
