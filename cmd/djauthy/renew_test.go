@@ -2,8 +2,10 @@ package main
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/totp"
 )
@@ -40,6 +42,34 @@ func TestRow19_AProofRenewsTheCookieSoThatAThiefGainsNothing(t *testing.T) {
 		if !b.in() {
 			t.Error("the person is signed out")
 		}
+	})
+}
+
+// A thief of the cookie who reads the person's mail, too, proves that in the session; what the
+// person proves next is not the thief's.
+func TestRow19_AThiefWithOneFactorGainsNotTheOther(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *site) {
+		const strong = "/step-up?level=strong&next=%2Faccount%2Fdelete"
+		s.must(t, "levels", "set", "strong", "--need", "email+totp", "--valid", "email=10m", "--for-action", "account.delete")
+		b, id := s.person(t)
+		app := b.setsUpApp(t, s)
+		s.mail.next(t, id)
+		b = s.browser(t)
+		b.signIn(id)
+		thief := b.clone()
+		s.clock.advance(20 * time.Minute)
+		byMail := strong + "&way=" + group(regexp.MustCompile(`way=(account-\d+)`), thief.get(strong).body)
+		thief.stepsUp(t, s, byMail, id).want(t, http.StatusSeeOther, strong)
+		b.proves(t, strong+"&way=totp", "totp", app.code(0)).want(t, http.StatusSeeOther, strong)
+		thief.post("/account/delete").want(t, http.StatusForbidden, "")
+		if text := seen(thief.get(strong).want(t, http.StatusOK, "").body); !strings.Contains(text, "Enter the code from your app") && !strings.Contains(text, "code to") {
+			t.Errorf("the thief is asked for\n%s", text)
+		}
+		s.clock.advance(time.Minute) // between two codes
+		b.stepsUp(t, s, byMail, id).want(t, http.StatusSeeOther, strong)
+		b.get(strong).want(t, http.StatusSeeOther, "/account/delete")
+		thief.post("/account/delete").want(t, http.StatusSeeOther, "/login?next=%2Faccount")
 	})
 }
 

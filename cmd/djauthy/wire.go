@@ -130,7 +130,7 @@ func (h *app) wire(e *env) error {
 	if err != nil {
 		return err
 	}
-	h.sessions = session.New(h.db, h.keys, session.Settings{Idle: h.cfg.Session.Idle, Absolute: h.cfg.Session.Absolute}, h.log)
+	h.sessions = session.New(h.db, session.Settings{Idle: h.cfg.Session.Idle, Absolute: h.cfg.Session.Absolute}, h.log)
 	if h.federation, err = federation.New(h.federationSettings(), h.db, h.keys, h.log); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}

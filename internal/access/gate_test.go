@@ -11,16 +11,13 @@ import (
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
 	"github.com/djauthy/djauthy/internal/multifactor"
-	"github.com/djauthy/djauthy/internal/seal"
 	"github.com/djauthy/djauthy/internal/session"
 )
 
 // Whoever asks the gate need not look at Known: a level that does not exist is held by nobody.
 func TestALevelThatDoesNotExistAllowsNothing(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB, _ *dbtest.Clock) {
-		keys, err := seal.New(make([]byte, seal.KeySize))
-		dbtest.Check(t, err)
-		sessions := session.New(d, keys, session.Settings{Idle: time.Hour, Absolute: time.Hour}, slog.New(slog.DiscardHandler))
+		sessions := session.New(d, session.Settings{Idle: time.Hour, Absolute: time.Hour}, slog.New(slog.DiscardHandler))
 		gate := access.New(d, sessions, multifactor.Server{})
 		nix := multifactor.Thing{Kind: multifactor.ByName, Name: "nix"}
 		once := multifactor.Thing{Kind: multifactor.ByName, Name: "once"}

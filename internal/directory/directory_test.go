@@ -28,7 +28,7 @@ func open(t *testing.T, d *db.DB) *directory.Directory {
 	}
 	log := slog.New(slog.DiscardHandler)
 	return &directory.Directory{
-		DB: d, Log: log, Sessions: session.New(d, keys, session.Settings{Idle: time.Hour, Absolute: time.Hour}, log),
+		DB: d, Log: log, Sessions: session.New(d, session.Settings{Idle: time.Hour, Absolute: time.Hour}, log),
 		Services: services.New(d, keys, services.Settings{Window: 3}, log), Keys: signkeys.New(d, keys, time.Hour, log),
 	}
 }

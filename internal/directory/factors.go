@@ -174,7 +174,7 @@ func (d *Directory) enroll(ctx context.Context, own Owner, fn func(e *enrolled) 
 // one, the session holds from now on.
 func (d *Directory) added(e *enrolled, own Owner, a multifactor.Authenticator, proof session.Proof) error {
 	if proof.Authenticator != 0 {
-		if err := d.Sessions.Prove(e.tx, e.sess, proof); err != nil {
+		if err := d.Sessions.Prove(e.tx, e.sess, proof, own.Next); err != nil {
 			return err
 		}
 	}

@@ -22,6 +22,7 @@ import (
 // in, and their browser as history shows it.
 type Owner struct {
 	Session seal.Token
+	Next    seal.Token // takes its place if a proof is added to the session
 	Client  audit.Client
 	Browser []byte // its id, to which the use of a passkey is bound
 	Words   *words.Language

@@ -160,7 +160,7 @@ func (f *factorTry) check(tx *db.Tx) error {
 		return f.refuse(tx, v)
 	}
 	f.out.Outcome = FactorRight
-	if err := f.d.Sessions.Prove(tx, sess, session.Proof{Factor: string(a.Kind), Authenticator: a.ID, UserVerified: used.Verified}); err != nil {
+	if err := f.d.Sessions.Prove(tx, sess, session.Proof{Factor: string(a.Kind), Authenticator: a.ID, UserVerified: used.Verified}, f.own.Next); err != nil {
 		return err
 	}
 	if f.kind != multifactor.Passkey {

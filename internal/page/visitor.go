@@ -64,9 +64,22 @@ func (s *Site) RenewSession(c *fiber.Ctx) error {
 	if err != nil || sess.ID == 0 {
 		return err
 	}
-	next := s.Sessions.Renewed(s.Door.Token(c, door.SessionCookie))
-	s.Door.SetCookie(c, door.SessionCookie, next.String(), sess.Expires.Sub(s.Now()))
+	s.Door.SetCookie(c, door.SessionCookie, s.NextToken(c).String(), sess.Expires.Sub(s.Now()))
 	return nil
+}
+
+// nextKey is the key under which a request keeps its NextToken.
+const nextKey = "next token"
+
+// NextToken is the token that takes the place of the session's if this request adds a proof to
+// it.
+func (s *Site) NextToken(c *fiber.Ctx) seal.Token {
+	if t, ok := c.Locals(nextKey).(seal.Token); ok {
+		return t
+	}
+	t := session.Next(s.Door.Token(c, door.SessionCookie))
+	c.Locals(nextKey, t)
+	return t
 }
 
 // ForgetSession makes the rest of the request one without session, because it has ended.

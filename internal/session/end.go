@@ -13,8 +13,15 @@ func End(tx *db.Tx, t seal.Token) error {
 	if t.ID == 0 {
 		return nil
 	}
-	_, err := tx.Exec(`DELETE FROM sessions WHERE id = $1 AND (secret_hash = $2 OR old_hash = $2)`, t.ID, t.Hash())
-	return err
+	var hash, old []byte
+	err := tx.Get(`SELECT secret_hash, old_hash FROM sessions WHERE id = $1`+tx.ForUpdate(), t.ID).Scan(&hash, &old)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil
+	}
+	if err != nil || !new(Session).recognise(t, hash, old) {
+		return err
+	}
+	return EndByID(tx, db.ID(t.ID))
 }
 
 // EndOf ends one session of a user by its id. It returns no error if there is no such

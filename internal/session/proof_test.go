@@ -13,11 +13,7 @@ import (
 )
 
 func store(d *db.DB) *session.Store {
-	keys, err := seal.New(make([]byte, seal.KeySize))
-	if err != nil {
-		panic(err)
-	}
-	return session.New(d, keys, session.Settings{Idle: time.Hour, Absolute: 24 * time.Hour}, slog.New(slog.DiscardHandler))
+	return session.New(d, session.Settings{Idle: time.Hour, Absolute: 24 * time.Hour}, slog.New(slog.DiscardHandler))
 }
 
 // open opens a session of user 7 by a code to account 8.

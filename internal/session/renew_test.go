@@ -2,6 +2,8 @@ package session_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -31,14 +33,15 @@ func renewingBy(t *testing.T, fn func(t *testing.T, s *session.Store, token seal
 // proves proves by an authenticator with a cookie, and returns the next.
 func proves(t *testing.T, s *session.Store, by seal.Token, authenticator db.ID) seal.Token {
 	t.Helper()
+	next := session.Next(by)
 	update(t, s.DB, func(tx *db.Tx) error {
 		sess, err := s.Find(tx, by)
 		if err != nil {
 			return err
 		}
-		return s.Prove(tx, sess, session.Proof{Factor: "totp", Authenticator: authenticator})
+		return s.Prove(tx, sess, session.Proof{Factor: "totp", Authenticator: authenticator}, next)
 	})
-	return s.Renewed(by)
+	return next
 }
 
 // counts is how many proofs count for a cookie; -1: it opens nothing.
@@ -111,16 +114,67 @@ func TestWhatIsProvedAnewCountsNotForTheTokenBefore(t *testing.T) {
 	})
 }
 
-// Whichever response the browser reads last, it holds a token that counts.
-func TestRequestsWithOneTokenAtOnceGetOneToken(t *testing.T) {
+// Whichever response the browser reads last, it stays signed in.
+func TestRequestsWithOneTokenAtOnceLeaveTheSessionOpen(t *testing.T) {
 	renewing(t, func(t *testing.T, s *session.Store, first seal.Token) {
 		var all sync.WaitGroup
-		for i := range 8 {
-			all.Go(func() { proves(t, s, first, db.ID(i+1)) })
+		var next [3]seal.Token
+		for i := range next {
+			all.Go(func() { next[i] = proves(t, s, first, db.ID(i+1)) })
 		}
 		all.Wait()
-		want(t, counts(t, s, s.Renewed(first)), 9)
+		var n []int
+		for _, token := range next {
+			n = append(n, counts(t, s, token))
+		}
+		slices.Sort(n)
+		want(t, fmt.Sprint(n), "[1 1 2]") // one of them won
 		want(t, counts(t, s, first), 1)
+	})
+}
+
+// Of two who hold a token one may be a thief: neither gains what the other proves, in whatever
+// order they do.
+func TestTwoWhoHoldATokenGainNothingByEachOther(t *testing.T) {
+	renewing(t, func(t *testing.T, s *session.Store, first seal.Token) {
+		thief := proves(t, s, first, 5)
+		owner := proves(t, s, first, 6)
+		want(t, counts(t, s, thief), 1)
+		again := proves(t, s, thief, 7)
+		want(t, counts(t, s, owner), 1)
+		want(t, counts(t, s, again), 2)
+		owner = proves(t, s, owner, 6)
+		want(t, counts(t, s, again), 1)
+		want(t, counts(t, s, owner), 2)
+		seen(t, s)
+		for _, gone := range []seal.Token{first, thief, again} {
+			want(t, counts(t, s, gone), -1)
+		}
+		want(t, counts(t, s, owner), 2)
+	})
+}
+
+// Of what one takes over at a site neither gains anything, either.
+func TestAtASiteTwoWhoHoldATokenGainNothingByEachOther(t *testing.T) {
+	renewing(t, func(t *testing.T, s *session.Store, first seal.Token) {
+		thief := proves(t, s, first, 5)
+		at := atSite(t, s, thief)
+		want(t, countsAt(t, s, at), 2)
+		proves(t, s, first, 6)
+		want(t, countsAt(t, s, at), 1)
+	})
+}
+
+func TestASessionKeepsFewOldTokens(t *testing.T) {
+	renewing(t, func(t *testing.T, s *session.Store, first seal.Token) {
+		second := proves(t, s, first, 5)
+		last := second
+		for range 6 {
+			last = proves(t, s, first, 5)
+		}
+		want(t, counts(t, s, first), 1)
+		want(t, counts(t, s, second), -1)
+		want(t, counts(t, s, last), 2)
 	})
 }
 
@@ -129,7 +183,9 @@ func TestASessionEndsByEitherToken(t *testing.T) {
 		second := proves(t, s, first, 5)
 		update(t, s.DB, func(tx *db.Tx) error { return session.End(tx, seal.NewToken(first.ID)) })
 		want(t, counts(t, s, second), 2)
-		update(t, s.DB, func(tx *db.Tx) error { return session.End(tx, first) })
+		third := proves(t, s, first, 6)
+		update(t, s.DB, func(tx *db.Tx) error { return session.End(tx, second) }) // an old one, too, by now
+		want(t, counts(t, s, third), -1)
 		want(t, counts(t, s, second), -1)
 		want(t, counts(t, s, first), -1)
 	})
@@ -145,23 +201,28 @@ func TestNothingIsProvedInASessionThatHasEndedMeanwhile(t *testing.T) {
 			if err := session.EndByID(tx, sess.ID); err != nil {
 				return err
 			}
-			return s.Prove(tx, sess, session.Proof{Factor: "totp", Authenticator: 5})
+			return s.Prove(tx, sess, session.Proof{Factor: "totp", Authenticator: 5}, session.Next(first))
 		})
 		want(t, errors.Is(err, db.ErrNotFound), true)
 	})
 }
 
-func TestATokenIsRenewedByTheHouseAlone(t *testing.T) {
+func TestANextTokenIsOfItsSessionAndSecret(t *testing.T) {
 	renewing(t, func(t *testing.T, s *session.Store, first seal.Token) {
-		keys, err := seal.New(seal.Random(seal.KeySize))
-		if err != nil {
-			t.Fatal(err)
-		}
-		other := session.New(s.DB, keys, s.Settings, nil)
 		second := proves(t, s, first, 5)
-		want(t, counts(t, s, other.Renewed(first)), -1)
 		want(t, second.ID, first.ID)
 		want(t, second.Secret == first.Secret, false)
+		want(t, second.Secret == session.Next(first).Secret, false)
+		err := s.DB.Update(t.Context(), func(tx *db.Tx) error { // by somebody who forgot it
+			sess, err := s.Find(tx, second)
+			if err != nil {
+				return err
+			}
+			return s.Prove(tx, sess, session.Proof{Factor: "totp", Authenticator: 5}, seal.Token{})
+		})
+		want(t, err != nil, true)
+		want(t, counts(t, s, seal.Token{ID: first.ID}), -1)
+		want(t, counts(t, s, second), 2)
 	})
 }
 

@@ -33,15 +33,14 @@ type Store struct {
 	// Along is an expression of SQL whose text each session is read together with; "": none.
 	Along string
 
-	renewal *seal.MAC
-	seen    chan lastSeen
-	log     *slog.Logger
+	seen chan lastSeen
+	log  *slog.Logger
 }
 
 // New returns a store. Without its Run, sessions end after the idle time although they are
 // used.
-func New(d *db.DB, keys *seal.Keys, s Settings, log *slog.Logger) *Store {
-	return &Store{DB: d, Settings: s, renewal: keys.MAC("session renewal"), seen: make(chan lastSeen, 1024), log: log}
+func New(d *db.DB, s Settings, log *slog.Logger) *Store {
+	return &Store{DB: d, Settings: s, seen: make(chan lastSeen, 1024), log: log}
 }
 
 // Session is a signed-in browser.
@@ -96,10 +95,10 @@ func (p Proof) made(now, expires time.Time) Proof {
 }
 
 // Prove adds a proof that was made at this moment to a session that Find returned. It expires
-// with the session. The browser needs the Renewed token: the proof does not count for the old
+// with the session. The browser needs the Next token: the proof does not count for the old
 // one. It returns db.ErrNotFound if the session has ended meanwhile.
-func (s *Store) Prove(tx *db.Tx, in Session, p Proof) error {
-	n, err := s.renew(tx, in)
+func (s *Store) Prove(tx *db.Tx, in Session, p Proof, next seal.Token) error {
+	n, err := s.renew(tx, in, next)
 	if err != nil {
 		return err
 	}

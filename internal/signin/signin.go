@@ -100,13 +100,13 @@ func (s Settings) host() string {
 
 // Requester is who sends a request, as far as a door can know.
 type Requester struct {
-	Browser browser.Browser
-	Network string       // the address as limits count it: IPv4 whole, IPv6 /64
-	Client  audit.Client // as history shows it
-	Words   *words.Language
-	Session seal.Token // the session cookie, zero if none
-	Attempt seal.Token // the attempt cookie, zero if none
-	Device  seal.Token // the cookie of a remembered browser, zero if none
+	Browser         browser.Browser
+	Network         string       // the address as limits count it: IPv4 whole, IPv6 /64
+	Client          audit.Client // as history shows it
+	Words           *words.Language
+	Session         seal.Token // the session cookie, zero if none
+	Next            seal.Token // takes its place if a proof is added to the session
+	Attempt, Device seal.Token // cookies of the attempt and of a remembered browser, zero if none
 	// AfterResponse runs fn once the response has been written. A message begun earlier
 	// would compete with the response for the processors, so that the time of the response
 	// would reveal which ids get one. nil: fn runs at once.

@@ -103,7 +103,7 @@ func (s *Service) prove(tx *db.Tx, t ticket, by Requester, p Proved) (Entered, e
 		return Entered{}, err
 	}
 	proof := session.Proof{Factor: p.Factor, Account: who.Account, Provider: p.Provider, Upstream: p.Upstream}
-	if err := s.Sessions.Prove(tx, sess, proof); err != nil {
+	if err := s.Sessions.Prove(tx, sess, proof, by.Next); err != nil {
 		return Entered{}, err
 	}
 	if err := audit.Finish(tx, t.id, db.ID(who.User), audit.SteppedUp, by.Client); err != nil {

@@ -31,7 +31,7 @@ func (s *signIn) requester(c *fiber.Ctx) signin.Requester {
 	address := s.Door.Address(c)
 	return signin.Requester{
 		Browser: s.browser(c), Network: door.Network(address), Client: s.Client(c), Words: s.Language(c),
-		Session: s.SessionToken(c), Attempt: s.Door.Token(c, door.AttemptCookie), Device: s.Door.Token(c, door.DeviceCookie),
+		Session: s.SessionToken(c), Next: s.NextToken(c), Attempt: s.Door.Token(c, door.AttemptCookie), Device: s.Door.Token(c, door.DeviceCookie),
 		AfterResponse: func(fn func()) { door.AfterResponse(c, fn) },
 	}
 }
@@ -39,7 +39,7 @@ func (s *signIn) requester(c *fiber.Ctx) signin.Requester {
 // owner is the person who acts on their own account.
 func owner(s *page.Site, c *fiber.Ctx) directory.Owner {
 	return directory.Owner{
-		Session: s.SessionToken(c), Client: s.Client(c), Words: s.Language(c), AfterResponse: func(fn func()) { door.AfterResponse(c, fn) },
+		Session: s.SessionToken(c), Next: s.NextToken(c), Client: s.Client(c), Words: s.Language(c), AfterResponse: func(fn func()) { door.AfterResponse(c, fn) },
 	}
 }
 

@@ -77,7 +77,7 @@ func Furnish(t testing.TB, d *db.DB, c *dbtest.Clock) *House {
 	queue.Linger = 0 // Mail waits for each to be recorded
 	codes, err := multifactor.NewCodes(h.keys, cfg.Code.Alphabet, cfg.Code.Length)
 	dbtest.Check(t, err)
-	sessions := session.New(d, h.keys, session.Settings{Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute}, log)
+	sessions := session.New(d, session.Settings{Idle: cfg.Session.Idle, Absolute: cfg.Session.Absolute}, log)
 	led, err := federation.New(federation.Settings{PublicURL: site}, d, h.keys, log)
 	dbtest.Check(t, err)
 	h.Signin = signin.New(d, queue, codes, sessions, led, h.keys, signin.Settings{
