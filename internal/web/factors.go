@@ -54,9 +54,12 @@ func (p factorsPage) Proof() string {
 	return page.StepUp(nil, []string{multifactor.ChangeFactors}, "", p.Here())
 }
 
+// maxOnward is the longest way on, in bytes, that the page of factors keeps.
+const maxOnward = 2 << 10
+
 // factorsFor is the address of the page of factors for who wants to open something else.
 func factorsFor(next string) string {
-	if next == "" {
+	if next == "" || len(next) > maxOnward { // too long to be in an address that is in another
 		return factorsPath
 	}
 	return factorsPath + "?" + nextIs(next)
@@ -69,10 +72,14 @@ func nextIs(path string) string {
 
 // onward is what the person wanted to open when a factor lacked, from the form or the address.
 func (s *signIn) onward(c *fiber.Ctx) string {
-	if c.Method() == http.MethodPost {
-		return s.WayBack(c, page.Form(c, "next"))
+	next := page.Form(c, "next")
+	if c.Method() != http.MethodPost {
+		next = door.RequestedNext(page.Query(c))
 	}
-	return s.WayBack(c, door.RequestedNext(page.Query(c)))
+	if next = s.WayBack(c, next); len(next) > maxOnward {
+		return ""
+	}
+	return next
 }
 
 // Recovery is how many recovery codes are left.
