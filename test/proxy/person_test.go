@@ -169,10 +169,12 @@ func (p *person) follow(a reply) reply {
 
 var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
 
-// hidden are the hidden fields of a page.
-func (a reply) hidden() url.Values {
+// hidden are the hidden fields of the first form of a page that posts to an address.
+func (a reply) hidden(action string) url.Values {
 	fields := url.Values{}
-	for _, m := range hiddenField.FindAllStringSubmatch(a.body, -1) {
+	_, form, _ := strings.Cut(a.body, `<form method="post" action="`+action+`"`)
+	form, _, _ = strings.Cut(form, "</form>")
+	for _, m := range hiddenField.FindAllStringSubmatch(form, -1) {
 		fields.Add(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
 	}
 	return fields
@@ -184,7 +186,7 @@ func (p *person) signIn(page reply, id string) reply {
 	if page.name != "login" || page.status != http.StatusOK || !strings.HasPrefix(page.target, "/login") {
 		p.t.Fatalf("answered %d at %s%.200s, and not by the sign-in page: %s", page.status, page.name, page.target, program.Seen(page.body))
 	}
-	fields := page.hidden()
+	fields := page.hidden("/login")
 	fields.Set("id", id)
 	if a := p.post("login", "/login", fields); a.status != http.StatusSeeOther || a.header.Get("Location") != "/login/code" {
 		p.t.Fatalf("POST /login answers %d", a.status)

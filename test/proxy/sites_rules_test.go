@@ -36,7 +36,7 @@ var unreadable = strings.Fields(`/admin%00 /x%00/../admin /admin%0d%0a /x/%C0%AE
 func (f *proxied) rules() *sites.Site {
 	origin := "https://" + f.host("grafana")
 	site, _ := sites.New("https://"+f.host("login"), []config.Site{{Origin: origin, Rules: []config.SiteRule{
-		{Path: "/admin/*", Level: "strong"}, {Path: "/api/admin/*", Level: "strong"},
+		{Path: "/admin/*", Level: "strong", Groups: []string{"admins"}}, {Path: "/api/admin/*", Level: "strong", Groups: []string{"admins"}},
 	}}}).Find(origin)
 	return site
 }
@@ -116,7 +116,7 @@ func (p *person) setsUpApp() []byte {
 	}
 	seed, err := totp.ParseSeed(strings.ReplaceAll(found[1], " ", ""))
 	must(p.t, err)
-	fields := page.hidden()
+	fields := page.hidden("/account/factors/app/code")
 	fields.Set("totp", totp.Code(seed, totp.Step(time.Now())))
 	p.post("login", "/account/factors/app/code", fields).want(p.t, http.StatusSeeOther)
 	p.f.mail.Next(p.t, ann) // which tells of it
@@ -142,7 +142,7 @@ func TestAPersonProvesMoreForAPathOfASiteAndComesBack(t *testing.T) {
 			t.Fatalf("leads to %s at %s", page.target, page.name)
 		}
 		f.grafana.unreached(t, target)
-		fields := page.hidden()
+		fields := page.hidden("/step-up")
 		fields.Set("totp", totp.Code(seed, totp.Step(time.Now())+1)) // that of now is used up
 		a := p.follow(p.post("login", "/step-up", fields)).want(t, http.StatusOK)
 		if r, ok := f.grafana.taken(); !ok || r.target != target || a.name != "grafana" {

@@ -132,7 +132,7 @@ func TestNothingThatAVisitorClaimsReachesASitesApp(t *testing.T) {
 		p.enters("grafana", "/")
 		p.enters("wiki", "/")
 		name := usernameFact.FindStringSubmatch(p.get("login", "/account").body)[1]
-		herself := map[string]string{"remote-user": name, "remote-email": ann, "remote-name": name, "remote-groups": "users,staff"}
+		herself := map[string]string{"remote-user": name, "remote-email": ann, "remote-name": name, "remote-groups": "users,admins,staff"}
 		for _, v := range visits {
 			for _, lines := range [][]string{nil, claims} {
 				p.get(v.name, v.target, lines...).want(t, http.StatusOK)
