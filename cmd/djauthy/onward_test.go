@@ -65,7 +65,7 @@ func TestAPageOfFactorsLeadsNowhereElse(t *testing.T) {
 // An address that is too long to be kept is not a broken page.
 func TestALongWayOnIsNotKeptWhileAFactorIsSetUp(t *testing.T) {
 	t.Parallel()
-	s := shared(t)
+	s := start(t)
 	s.must(t, "levels", "set", "needs-app", "--need", "email+totp")
 	b, _ := s.person(t)
 	lacks := b.get("/step-up?level=needs-app&next=/account?" + strings.Repeat("%2525", 1500)).want(t, http.StatusOK, "")
