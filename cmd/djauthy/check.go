@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/djauthy/djauthy/internal/check"
@@ -13,7 +14,7 @@ type checkCmd struct {
 // Run tries everything and reports it all before it fails.
 func (c checkCmd) Run(e *env) error {
 	_, warnings, err := e.settings()
-	all := []check.Finding{check.Found("settings", err, "understood")}
+	all := []check.Finding{check.Found("settings", err, "understood: "+cmp.Or(e.config, "defaults and the environment, no file"))}
 	if err != nil {
 		return e.report(all)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"os"
 	"strings"
 	"testing"
 )
@@ -26,7 +27,16 @@ func TestCheckTellsOfASenderThatNobodyTakes(t *testing.T) {
 	}
 	s := &site{environ: []string{"DJAUTHY_DATABASE=sqlite:" + t.TempDir() + "/d.db"}} // a newcomer's
 	s.must(t, "migrate")
-	s.must(t, "check")
+	if out := s.must(t, "check"); !strings.Contains(out, "understood: defaults and the environment, no file") || !strings.Contains(out, "stay in the local mailbox") {
+		t.Errorf("check prints\n%s", out)
+	}
+	file := t.TempDir() + "/djauthy.toml"
+	if err := os.WriteFile(file, []byte(`trusted_proxies = ["127.0.0.1/32"]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := s.must(t, "check", "--config", file); !strings.Contains(out, "understood: "+file) || !strings.Contains(out, "on no page while trusted_proxies is set") {
+		t.Errorf("check prints\n%s", out)
+	}
 }
 
 func TestCheckSendPrintsTheMailServersWords(t *testing.T) {

@@ -68,7 +68,7 @@ func TestALongWayOnIsNotKeptWhileAFactorIsSetUp(t *testing.T) {
 	s := start(t)
 	s.must(t, "levels", "set", "needs-app", "--need", "email+totp")
 	b, _ := s.person(t)
-	lacks := b.get("/step-up?level=needs-app&next=/account?" + strings.Repeat("%2525", 1500)).want(t, http.StatusOK, "")
+	lacks := b.get("/step-up?level=needs-app&next=/account?"+strings.Repeat("%2525", 1500)).want(t, http.StatusOK, "")
 	if !strings.Contains(lacks.body, `href="/account/factors"`) {
 		t.Errorf("no way to set one up:\n%s", seen(lacks.body))
 	}

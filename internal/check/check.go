@@ -99,6 +99,8 @@ func (h House) channelNote(channel string) string {
 	switch {
 	case channel != accounts.Email:
 		return "its server answers"
+	case h.Config.LocalMailbox() && len(h.Config.TrustedProxies) > 0: // anybody might read the page through the proxy
+		return "no mail server is set: messages appear where the server runs, and on no page while trusted_proxies is set"
 	case h.Config.LocalMailbox():
 		return "no mail server is set: messages stay in the local mailbox"
 	}
