@@ -44,14 +44,14 @@ func (s *Site) holds(c *fiber.Ctx, sess session.Session) bool {
 	return s.Holds != nil && s.Holds(sess.ID, s.Door.Cookie(c, door.BoundCookie))
 }
 
-// SessionToken is the token of the session's cookie; zero without one, and for a bound session
-// without its device.
+// SessionToken is the token of the session's cookie; zero without one, for a bound session
+// without its device, and if that cannot be read.
 func (s *Site) SessionToken(c *fiber.Ctx) seal.Token {
 	t := s.Door.Token(c, door.SessionCookie)
 	if t.ID == 0 || s.Holds == nil {
 		return t
 	}
-	if sess, err := s.Session(c); err == nil && sess.ID == 0 {
+	if sess, err := s.Session(c); err != nil || sess.ID == 0 {
 		return seal.Token{}
 	}
 	return t

@@ -208,6 +208,9 @@ func (s *signIn) firstAdmin(c *fiber.Ctx, post bool) error {
 }
 
 func (s *signIn) postLogout(c *fiber.Ctx) error {
+	if _, err := s.Session(c); err != nil { // or whoever could not be read would be told that they are out
+		return err
+	}
 	if err := s.directory.SignOut(c.UserContext(), s.owner(c)); err != nil {
 		return err
 	}
