@@ -5,7 +5,9 @@ import (
 	"html"
 	"net/http"
 	"regexp"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/multifactor/passkeytest"
 )
@@ -63,4 +65,47 @@ func TestRemovingAPasskeySignsOutWhoSignedInByIt(t *testing.T) {
 			t.Errorf("signed in: by the passkey elsewhere %v, where it was removed %v", byOwn.in(), byCommand.in())
 		}
 	})
+}
+
+// Once a counter tells of a copy nobody knows who has which: whatever rests on the passkey ends.
+func TestWhatRestsOnACopiedPasskeyEnds(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *site) {
+		s.must(t, "levels", "set", "strong", "--need", "email+passkey")
+		b, _ := s.person(t)
+		key := b.addsPasskey(t)
+		b.get("/step-up?level=strong").want(t, http.StatusSeeOther, "/account")
+		copied := *key
+		x, thief := s.browser(t), s.browser(t)
+		x.signsInBy(t, key).want(t, http.StatusSeeOther, "/account")
+		thief.signsInBy(t, &copied).want(t, http.StatusUnprocessableEntity, "") // its counter is that of the other
+		if x.in() || thief.in() || !b.in() {
+			t.Errorf("signed in: by the passkey %v, by the copy %v, by mail %v", x.in(), thief.in(), b.in())
+		}
+		b.get("/step-up?level=strong").want(t, http.StatusOK, "") // the proof by it is gone
+	})
+}
+
+// When the copy shows in a step-up, that session ends, too, if it rests on the passkey.
+func TestACopyThatShowsInAStepUpEndsWhatRestsOnIt(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.must(t, "levels", "set", "strong", "--need", "passkey", "--valid", "passkey=1m")
+	b, _ := s.person(t)
+	key := b.addsPasskey(t)
+	x, thief := s.browser(t), s.browser(t)
+	x.signsInBy(t, key).want(t, http.StatusSeeOther, "/account")
+	copied := *key
+	thief.signsInBy(t, &copied).want(t, http.StatusSeeOther, "/account")
+	s.clock.advance(2 * time.Minute)
+	const strong = "/step-up?level=strong&next=%2Faccount"
+	step := x.get(strong).want(t, http.StatusOK, "")
+	options := html.UnescapeString(group(regexp.MustCompile(`data-passkey="get" data-options="([^"]*)"`), step.body))
+	response := key.Get(s.public.Scheme+"://"+s.public.Host, []byte(options))
+	fields := step.fields(t, "/step-up")
+	fields[slices.Index(fields, "response")+1] = string(response)
+	x.post("/step-up", fields...).want(t, http.StatusSeeOther, "")
+	if x.in() || thief.in() || !b.in() {
+		t.Errorf("signed in: where it showed %v, by the copy %v, by mail %v", x.in(), thief.in(), b.in())
+	}
 }

@@ -157,7 +157,7 @@ func (f *factorTry) check(tx *db.Tx) error {
 		v = multifactor.Wrong
 	}
 	if v != multifactor.Right {
-		return f.refuse(tx, v)
+		return errors.Join(f.copied(tx, a), f.refuse(tx, v))
 	}
 	f.out.Outcome = FactorRight
 	if err := f.d.Sessions.Prove(tx, sess, session.Proof{Factor: string(a.Kind), Authenticator: a.ID, UserVerified: used.Verified}, f.own.Next); err != nil {
@@ -177,6 +177,14 @@ func (f *factorTry) compare(tx *db.Tx, sess session.Session) (used multifactor.U
 	}
 	used.Authenticator, v, err = f.d.Enrolled.Check(tx, f.user, f.kind, f.text)
 	return used, v, err
+}
+
+// copied ends what rests on a passkey of which there is a copy: nobody knows who has which.
+func (f *factorTry) copied(tx *db.Tx, a multifactor.Authenticator) error {
+	if !f.out.Copied {
+		return nil
+	}
+	return session.EndOfAuthenticator(tx, a.User, a.ID, 0)
 }
 
 func (f *factorTry) refuse(tx *db.Tx, v multifactor.Verdict) error {

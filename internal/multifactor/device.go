@@ -55,7 +55,7 @@ func FindDevice(tx *db.Tx, t seal.Token, user accounts.UserID) (d Device, found 
 		return d, false, nil
 	}
 	var hash []byte
-	err = tx.Get(`SELECT d.secret_hash, `+deviceColumns+` FROM devices d JOIN authenticators a ON a.id = d.authenticator_id AND a.user_id = d.user_id AND a.removed_at = 0
+	err = tx.Get(`SELECT d.secret_hash, `+deviceColumns+` FROM devices d JOIN authenticators a ON a.id = d.authenticator_id AND a.user_id = d.user_id AND a.removed_at = 0 AND a.warned_at = 0
 		WHERE d.id = $1 AND d.user_id = $2 AND d.expires_at > $3`, t.ID, user, tx.Now).Scan(append([]any{&hash}, d.columns()...)...)
 	if errors.Is(err, db.ErrNotFound) {
 		return d, false, nil

@@ -30,18 +30,18 @@ func (s *Service) EnterByPasskey(ctx context.Context, kept, response []byte, nex
 			return err
 		}
 		out.Unknown, out.Copied, out.Verdict = used.Unknown, used.Copied, Wrong
-		switch v {
-		case multifactor.Right:
+		switch {
+		case v == multifactor.Right:
 			return s.enterBy(tx, used, next, by, &out)
-		case multifactor.Expired:
+		case v == multifactor.Expired:
 			out.Verdict = Expired
-		case multifactor.Spent:
+		case v == multifactor.Spent:
 			out.Verdict = Used
+		case used.Copied:
+			err := session.EndOfAuthenticator(tx, used.Authenticator.User, used.Authenticator.ID, 0)
+			return errors.Join(err, audit.Write(tx, db.ID(used.Authenticator.User), audit.Visitor, audit.PasskeyCopied, by.Client))
 		}
-		if !used.Copied {
-			return nil
-		}
-		return audit.Write(tx, db.ID(used.Authenticator.User), audit.Visitor, audit.PasskeyCopied, by.Client)
+		return nil
 	}))
 	return out, err
 }

@@ -126,6 +126,8 @@ func (s *signIn) stepUp(c *fiber.Ctx, w wanted, way, problem string) error {
 	switch {
 	case err != nil:
 		return err
+	case out.Session.ID == 0: // it has ended meanwhile
+		return c.Redirect(page.LoginFor(w.address("")), http.StatusSeeOther)
 	case !out.Known:
 		return door.Fail(http.StatusNotFound)
 	case access.Next(out.Decision) == access.Done:
