@@ -49,3 +49,19 @@ func TestAnEnrolmentLinkIsForOneFactorAndEnds(t *testing.T) {
 		enrolls(http.StatusSeeOther)
 	})
 }
+
+// Who has taken the cookie before the link was opened gains nothing by it.
+func TestRow19_AnEnrolmentLinkIsForTheBrowserThatOpensIt(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	b, id := s.person(t)
+	b.setsUpApp(t, s)
+	s.mail.next(t, id)
+	path := s.local(t, object(t, s.must(t, "factors", "link", id, "--json"))["url"].(string))
+	lost := s.browser(t)
+	lost.signIn(id)
+	thief := lost.clone()
+	lost.post(path).want(t, http.StatusSeeOther, "/account/factors?done=linked")
+	thief.post("/account/factors/recovery").want(t, http.StatusSeeOther, "")
+	lost.post("/account/factors/recovery").want(t, http.StatusOK, "")
+}

@@ -255,7 +255,8 @@ func (d *Directory) ForgetDevice(ctx context.Context, own Owner, id db.ID) error
 }
 
 // OpenEnrolmentLink lets the person's session enroll one factor by an administrator's link.
-// With confirmed unset it only says whether the link is theirs and good.
+// With confirmed unset it only says whether the link is theirs and good. The browser needs the
+// Next token: for the one before, the link does not count.
 func (d *Directory) OpenEnrolmentLink(ctx context.Context, own Owner, t seal.Token, confirmed bool) (good bool, err error) {
 	err = d.DB.Update(ctx, func(tx *db.Tx) error {
 		good = false
@@ -270,8 +271,10 @@ func (d *Directory) OpenEnrolmentLink(ctx context.Context, own Owner, t seal.Tok
 			good, err = multifactor.IsEnrolmentLink(tx, t, sess.User.ID)
 			return err
 		}
-		good, err = multifactor.OpenEnrolmentLink(tx, t, sess.User.ID, sess.ID)
-		return err
+		if good, err = multifactor.OpenEnrolmentLink(tx, t, sess.User.ID, sess.ID); err != nil || !good {
+			return err
+		}
+		return d.Sessions.Renew(tx, sess, own.Next)
 	})
 	return good, err
 }

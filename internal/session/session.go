@@ -105,6 +105,17 @@ func (s *Store) Prove(tx *db.Tx, in Session, p Proof, next seal.Token) error {
 	return addProof(tx, in.ID, in.User.ID, n, p.made(tx.Now, in.Expires))
 }
 
+// Renew has the Next token take the place of the one by which a session was found, because the
+// session may do more from now on. See IsNewest.
+func (s *Store) Renew(tx *db.Tx, in Session, next seal.Token) error {
+	_, err := s.renew(tx, in, next)
+	return err
+}
+
+// IsNewest reports whether the session was found by its newest token, so that what it was renewed
+// for counts.
+func (s Session) IsNewest() bool { return s.hides == 0 }
+
 // errEnded is db.ErrNotFound for a session that has expired.
 var errEnded = fmt.Errorf("the session has ended: %w", db.ErrNotFound)
 

@@ -345,7 +345,7 @@ func (s *signIn) enrolmentLink(c *fiber.Ctx, confirmed bool) error {
 	case !good:
 		return s.Say(c.Status(http.StatusGone), "enrolment.gone", factorsPath, "factors.title")
 	case confirmed:
-		return c.Redirect(factorsPath+"?done=linked", http.StatusSeeOther)
+		return orRedirect(c, s.RenewSession(c), factorsPath+"?done=linked")
 	}
 	return s.Write(c, "account/enrolment.html", enrolmentPage{Base: s.Base(c), Action: "/account/factors/link/" + token.String()})
 }
