@@ -17,6 +17,10 @@ func (f *forward) believes(c *fiber.Ctx) error {
 	if f.Door.ThroughProxy(c) {
 		return nil
 	}
+	has := len(c.Request().Header.Peek(fiber.HeaderXForwardedHost)) > 0
+	if len(f.sites.All()) == 0 && !has {
+		return nil
+	}
 	claimed := door.List(c, fiber.HeaderXForwardedHost)
 	if len(f.sites.All()) == 0 && !slices.ContainsFunc(claimed, f.isElsewhere) {
 		return nil

@@ -99,9 +99,11 @@ func (f *forward) auth(c *fiber.Ctx) error {
 	case strings.HasPrefix(path, "/.djauthy/"): // not the app's, whatever the proxy makes of it
 		return door.Fail(http.StatusNotFound)
 	}
-	ask := access.Visit{Cookie: door.SiteToken(c, door.SiteCookie, v.origin), Origin: v.origin, Levels: v.target.Access.Levels, Groups: v.target.Access.Groups}
+	ask := access.Visit{Levels: v.target.Access.Levels, Groups: v.target.Access.Groups}
 	if v.own {
-		ask.Cookie, ask.Origin = f.SessionToken(c), ""
+		ask.Cookie = f.SessionToken(c)
+	} else {
+		ask.Cookie, ask.Origin = door.SiteToken(c, door.SiteCookie, v.origin), v.origin
 	}
 	if level := c.Query("level"); level != "" {
 		ask.Levels = append([]string{level}, ask.Levels...)

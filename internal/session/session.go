@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/djauthy/djauthy/internal/accounts"
@@ -33,14 +34,24 @@ type Store struct {
 	// Along is an expression of SQL whose text each session is read together with; "": none.
 	Along string
 
-	seen chan lastSeen
-	log  *slog.Logger
+	find, findAt func() string // queries, made once
+	seen         chan lastSeen
+	log          *slog.Logger
 }
 
 // New returns a store. Without its Run, sessions end after the idle time although they are
 // used.
 func New(d *db.DB, s Settings, log *slog.Logger) *Store {
-	return &Store{DB: d, Settings: s, seen: make(chan lastSeen, 1024), log: log}
+	x := &Store{DB: d, Settings: s, seen: make(chan lastSeen, 1024), log: log}
+	x.find = sync.OnceValue(func() string {
+		return `SELECT secret_hash, old_hash, renewals, account_id, last_seen_at, expires_at, prefix, agent, bound_at, ` + x.along() + `, ` + accounts.BriefColumns +
+			` FROM sessions s ` + accounts.JoinUser + ` WHERE s.id = $1`
+	})
+	x.findAt = sync.OnceValue(func() string {
+		return `SELECT x.secret_hash, x.renewal, s.id, s.account_id, s.last_seen_at, s.expires_at, s.prefix, s.agent, ` + x.along() + `, ` + accounts.BriefColumns +
+			` FROM site_sessions x JOIN sessions s ON s.id = x.session_id ` + accounts.JoinUser + ` WHERE x.id = $1 AND x.origin = $2`
+	})
+	return x
 }
 
 // Session is a signed-in browser.
@@ -127,7 +138,7 @@ func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
 	}
 	var hash, old []byte
 	var bound int64
-	err = tx.Get(`SELECT secret_hash, old_hash, renewals, account_id, last_seen_at, expires_at, prefix, agent, bound_at, `+s.along()+`, `+accounts.BriefColumns+` FROM sessions s `+accounts.JoinUser+` WHERE s.id = $1`, t.ID).
+	err = tx.Get(s.find(), t.ID).
 		Scan(append([]any{&hash, &old, &out.renewals, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &bound, &out.Along}, out.User.Brief()...)...)
 	if err != nil {
 		return Session{}, err

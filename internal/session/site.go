@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/djauthy/djauthy/internal/accounts"
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/seal"
 )
@@ -75,8 +74,7 @@ func (s *Store) FindAt(tx *db.Tx, t seal.Token, origin string) (out Session, err
 	}
 	var hash []byte
 	var renewal int64
-	err = tx.Get(`SELECT x.secret_hash, x.renewal, s.id, s.account_id, s.last_seen_at, s.expires_at, s.prefix, s.agent, `+s.along()+`, `+accounts.BriefColumns+`
-		FROM site_sessions x JOIN sessions s ON s.id = x.session_id `+accounts.JoinUser+` WHERE x.id = $1 AND x.origin = $2`, t.ID, origin).
+	err = tx.Get(s.findAt(), t.ID, origin).
 		Scan(append([]any{&hash, &renewal, &out.ID, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &out.Along}, out.User.Brief()...)...)
 	if err != nil {
 		return Session{}, err
