@@ -23,7 +23,7 @@ func TestRow76_APathInDisguiseGetsTheStrictestReading(t *testing.T) {
 
 		/%2561dmin /%252e%252e/admin /public/%252e%252e/admin /public/..%252fadmin /public%252f..%252fadmin /public/%25252e%25252e%25252fadmin /%25%36%31dmin /%255cadmin /admin%253bx /public/..%25%32%66admin /public/%25u002e%25u002e/admin /%25u0061dmin /%25u002fadmin /public/..%25U2215admin
 
-		/admin%20 /admin%20/x /%20admin /admin. /admin./x /admin.%20. /admin%20./x /public/..%20/admin /public/%20../admin /public/.../admin /admin::$DATA /admin::$INDEX_ALLOCATION/x
+		/admin%20 /admin%20/x /%20admin /admin. /admin./x /admin.%20. /admin%20./x /public/..%20/admin /public/%20../admin /public/.../admin /admin::$DATA /admin::$INDEX_ALLOCATION/x /admin:$i30:$INDEX_ALLOCATION/x /admin:%24I30:$INDEX_ALLOCATION /admin:x:$DATA
 
 		/%EF%BD%81dmin /%EF%BD%81%EF%BD%84%EF%BD%8D%EF%BD%89%EF%BD%8E /%EF%BC%A1dmin /adm%C4%B1n /ADM%C4%B0N /%E2%93%90dmin /%F0%9D%90%80dmin
 		/%EF%BC%8Fadmin /public%EF%BC%8F..%EF%BC%8Fadmin /public/%EF%BC%8E%EF%BC%8E/admin /public/%E2%80%A5/admin /public/%E2%80%A4%E2%80%A4/admin /admin%EF%BC%9Bx /admin%CD%BEx /admin%EF%BC%9Fx /admin%EF%BC%83 /public/..%EF%BC%8Fadmin /public/..%E2%88%95admin /public/..%E2%81%84admin /public/..%C2%A5admin /public/..%EF%BC%BCadmin /public/%EF%BC%85%32e%EF%BC%852e/admin

@@ -25,7 +25,7 @@ func isPlain(path string) bool {
 				return false
 			}
 		case '$':
-			if i > 1 && path[i-2:i] == "::" {
+			if i > 0 && path[i-1] == ':' {
 				return false
 			}
 		}
@@ -149,13 +149,15 @@ func resolveDots(path string) string {
 }
 
 // asOnWindows reads names as file servers on Windows do: spaces around a name and dots at its
-// end do not count, nor does the name of a stream, such as ::$DATA.
+// end do not count, nor does the stream of a file or folder, such as ::$DATA or :$I30:$INDEX_ALLOCATION.
 func asOnWindows(path string) string {
-	if !strings.ContainsAny(path, ". ") && !strings.Contains(path, "::$") {
+	if !strings.ContainsAny(path, ". ") && !strings.Contains(path, ":$") {
 		return path
 	}
 	return each(path, func(name string) string {
-		name, _, _ = strings.Cut(name, "::$")
+		if strings.Contains(name, ":$") {
+			name, _, _ = strings.Cut(name, ":")
+		}
 		name = strings.Trim(name, " ")
 		trimmed := strings.TrimRight(name, ". ")
 		switch {
