@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,7 +74,7 @@ func (p *person) try(ctx context.Context, method, name, target, body string, lin
 	if body != "" {
 		head = append(head, fmt.Sprintf("Content-Length: %d", len(body)))
 	}
-	own := ""
+	own, lines := "", slices.Clone(lines) // which the caller's other tests may share
 	for cookie, value := range p.cookies[name] {
 		lines = append(lines, "Cookie: "+cookie+"="+value)
 	}

@@ -59,7 +59,7 @@ func TestRow76_WhatAProxyPassesOnIsWhatWasJudged(t *testing.T) {
 		p, stranger, rules := f.person(t), f.person(t), f.rules()
 		p.enters("grafana", "/")
 		f.grafana.taken()
-		for _, target := range append(disguises, unreadable...) {
+		for _, target := range slices.Concat(disguises, unreadable) {
 			for _, lines := range [][]string{nil, script, claims} {
 				for _, who := range []*person{p, stranger} {
 					a := who.get("grafana", target, lines...)

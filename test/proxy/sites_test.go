@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,7 +68,7 @@ func TestAFormOfAStrangerIsAnsweredWithoutTheApp(t *testing.T) {
 		f.grafana.unreached(t, "a stranger's form")
 		p.enters("grafana", "/")
 		for _, method := range []string{"POST", "PUT", "DELETE", "PROPFIND"} {
-			p.do(method, "grafana", "/api/save?x=1", fields.Encode(), append(script, "Content-Encoding: gzip", "Content-Type: application/x-protobuf")...).want(t, http.StatusOK)
+			p.do(method, "grafana", "/api/save?x=1", fields.Encode(), slices.Concat(script, []string{"Content-Encoding: gzip", "Content-Type: application/x-protobuf"})...).want(t, http.StatusOK)
 			if r, _ := f.grafana.taken(); r.body != fields.Encode() || r.target != "/api/save?x=1" {
 				t.Errorf("%s: the app has %d bytes of %d", method, len(r.body), len(fields.Encode()))
 			}
