@@ -50,6 +50,10 @@ func TestRow77_ABoundSessionsCookieIsWorthNothingWithoutItsDevice(t *testing.T) 
 		if cookie := bound.header.Get("Set-Cookie"); device.Cookie != "__Host-djauthy_bound" || !strings.HasPrefix(cookie, device.Cookie+"=") || !strings.Contains(cookie, "HttpOnly") {
 			t.Errorf("%s: %s", device.Cookie, cookie)
 		}
+		if !b.in() || !stolen.in() { // like a request of the browser's that was under way
+			t.Fatalf("at first, in: the device %v, without its cookie %v", b.in(), stolen.in())
+		}
+		s.clock.advance(31 * time.Second)
 		if !b.in() || stolen.in() {
 			t.Fatalf("in: the device %v, the thief %v", b.in(), stolen.in())
 		}

@@ -30,7 +30,7 @@ func (s *Site) Session(c *fiber.Ctx) (session.Session, error) {
 	if errors.Is(err, db.ErrNotFound) {
 		err = nil
 	}
-	if sess.Bound && !s.holds(c, sess) { // a cookie without its device
+	if sess.Bound && !s.holds(c, sess) && !sess.IsBinding(s.Now()) { // a cookie without its device
 		sess = session.Session{}
 	}
 	if err == nil {

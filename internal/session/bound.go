@@ -16,6 +16,19 @@ func (s *Store) Bind(tx *db.Tx, id db.ID, key []byte, made time.Time) (bool, err
 	return n == 1, err
 }
 
+const (
+	// bindFor is how long after a sign-in its browser may bind the session.
+	bindFor = 6 * time.Minute
+	// bindingFor is for requests that were under way when it did, without the cookie that it got.
+	bindingFor = 30 * time.Second
+)
+
+// IsBinding reports whether a session was bound a moment ago, for the first time, so that a
+// request may have been under way that lacks the short-lived cookie.
+func (s Session) IsBinding(now time.Time) bool {
+	return s.Bound && s.boundAt.Sub(s.Created()) < bindFor && now.Sub(s.boundAt) < bindingFor
+}
+
 // BoundKey returns the key that a session is bound to, and when the last proof of it that
 // counted was made; ok is false for a session that is not bound, or has ended.
 func (s *Store) BoundKey(tx *db.Tx, id db.ID) (key []byte, last time.Time, ok bool, err error) {

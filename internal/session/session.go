@@ -66,6 +66,7 @@ type Session struct {
 	// Bound: it is bound to a key of the device, and its cookie alone opens nothing.
 	Bound bool
 
+	boundAt    time.Time  // when the last proof of the device's key was made
 	token      seal.Token // by which it was found; zero for a cookie of a site
 	renewals   int64      // how often its token was renewed
 	wasRenewed bool       // it was found by its newest token, and the one before is still good
@@ -143,7 +144,7 @@ func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
 	if err != nil {
 		return Session{}, err
 	}
-	out.ID, out.Bound = db.ID(t.ID), bound > 0
+	out.ID, out.Bound, out.boundAt = db.ID(t.ID), bound > 0, time.UnixMilli(bound)
 	return s.live(out, out.recognise(t, hash, old), tx.Now)
 }
 
