@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/djauthy/djauthy/internal/backup"
@@ -65,14 +66,22 @@ func unzipped(t testing.TB, text []byte) []byte {
 	return records
 }
 
+// zippers are kept, since they are large, and do not compress: thousands of variants would be
+// all that the tests do.
+var zippers = sync.Pool{New: func() any {
+	z, err := gzip.NewWriterLevel(nil, gzip.NoCompression)
+	if err != nil {
+		panic(err)
+	}
+	return z
+}}
+
 func zipped(t testing.TB, records []byte) []byte {
 	t.Helper()
 	b := bytes.NewBufferString("djauthy backup 1\n")
-	// To compress thousands of variants would be all that the tests do.
-	z, err := gzip.NewWriterLevel(b, gzip.NoCompression)
-	if err != nil {
-		t.Fatal(err)
-	}
+	z := zippers.Get().(*gzip.Writer)
+	defer zippers.Put(z)
+	z.Reset(b)
 	if _, err := z.Write(records); err != nil || z.Close() != nil {
 		t.Fatal(err)
 	}
@@ -89,6 +98,9 @@ func TestRecordsThatWereTamperedWithAreRefused(t *testing.T) {
 		t.Fatalf("zipped anew: %v", err)
 	}
 	for i := range records {
+		if i > 4000 && i < len(records)-2000 && i%4 != 0 { // most are the columns of one table after another
+			continue
+		}
 		changed := bytes.Clone(records)
 		changed[i] ^= 0x01
 		if _, err := backup.Verify(t.Context(), bytes.NewReader(zipped(t, changed)), nil); err == nil {
