@@ -17,16 +17,13 @@ func (f *forward) believes(c *fiber.Ctx) error {
 	if f.Door.ThroughProxy(c) {
 		return nil
 	}
-	has := len(c.Request().Header.Peek(fiber.HeaderXForwardedHost)) > 0
-	if len(f.sites.All()) == 0 && !has {
-		return nil
-	}
 	claimed := door.List(c, fiber.HeaderXForwardedHost)
 	if len(f.sites.All()) == 0 && !slices.ContainsFunc(claimed, f.isElsewhere) {
 		return nil
 	}
-	host := strings.Join(claimed, ",")
-	f.Door.WarnOnce("untrusted "+host, "somebody asks /forward-auth who is not in trusted_proxies, and is refused; if it is your proxy, add its address there", "address", door.Prefix(f.Door.Address(c)), "host", door.Readable(host))
+	host, address := strings.Join(claimed, ","), door.Prefix(f.Door.Address(c))
+	f.Door.WarnOnce("untrusted "+address, // not the host: who asks could think of as many as there are warnings
+		"somebody asks /forward-auth who is not in trusted_proxies, and is refused; if it is your proxy, add its address there", "address", address, "host", door.Readable(host))
 	return &door.Problem{Status: http.StatusMisdirectedRequest, Key: "no_site"}
 }
 
