@@ -151,7 +151,7 @@ type stepLaterPage struct {
 // stepUpLater says when ways of the kinds that were tried too often work again, and which work
 // now: the others, and a code that was sent.
 func (s *signIn) stepUpLater(c *fiber.Ctx, w wanted, wait time.Duration, text string, kinds ...string) error {
-	out, err := s.access.StepUp(c.UserContext(), s.Door.Token(c, door.SessionCookie), w.things()...)
+	out, err := s.access.StepUp(c.UserContext(), s.SessionToken(c), w.things()...)
 	if err != nil {
 		return err
 	}
