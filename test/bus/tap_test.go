@@ -29,7 +29,8 @@ const (
 type tap struct {
 	mu    sync.Mutex
 	seen  []method
-	cutAt uint32 // the connection is lost in place of this method of the client; 0: never
+	cutAt uint32        // the connection is lost in place of this method of the client; 0: never
+	cut   chan struct{} // closed when it is to be lost
 	lines []net.Conn
 }
 
@@ -97,8 +98,11 @@ func (w *tap) pass(to io.Writer, from io.Reader, fromClient bool) error {
 		if _, err := io.ReadFull(from, rest); err != nil {
 			return err
 		}
-		if head[0] == 1 && w.note(method{fromClient, be.BigEndian.Uint32(rest), rest[4 : len(rest)-1]}) {
-			return io.ErrClosedPipe
+		if head[0] == 1 {
+			if cut := w.note(method{fromClient, be.BigEndian.Uint32(rest), rest[4 : len(rest)-1]}); cut != nil {
+				<-cut
+				return io.ErrClosedPipe
+			}
 		}
 		if _, err := to.Write(append(slices.Clone(head), rest...)); err != nil {
 			return err
@@ -106,22 +110,26 @@ func (w *tap) pass(to io.Writer, from io.Reader, fromClient bool) error {
 	}
 }
 
-// note writes a method down and says whether the connection is to be lost.
-func (w *tap) note(m method) (cut bool) {
+// note writes a method down, but not that in whose place the connection is lost: for
+// that it returns what to wait for before.
+func (w *tap) note(m method) (cut <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if m.fromClient && m.id == w.cutAt {
 		w.cutAt = 0
-		return true
+		return w.cut
 	}
 	w.seen = append(w.seen, m)
-	return false
+	return nil
 }
 
-func (w *tap) breakAt(id uint32) {
+// breakAt holds the next method of this kind back and all that the client sends after it.
+// The function it returns loses the connection then.
+func (w *tap) breakAt(id uint32) (lose func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cutAt = id
+	w.cutAt, w.cut = id, make(chan struct{})
+	return sync.OnceFunc(func() { close(w.cut) })
 }
 
 // close loses all connections.
