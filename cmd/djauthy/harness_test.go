@@ -147,6 +147,7 @@ func open(dir string, mail *inbox, settings []string, prepare ...func(*app)) (*s
 		return nil, err
 	}
 	h.db.Now = s.clock.Now
+	h.sessions.WriteEvery = time.Hour // that the use of a cookie is recorded shows in the next answers: tests say when
 	s.house = h
 	for _, fn := range prepare {
 		fn(h)
@@ -202,11 +203,17 @@ func start(t testing.TB, settings ...string) *site {
 // an outbox that nobody runs.
 func startUnsent(t testing.TB, settings ...string) *site {
 	t.Helper()
+	return startPrepared(t, func(h *app) {
+		h.outbox = outbox.New(h.db, h.keys, h.channels.Handlers(), h.metrics, h.log)
+	}, settings...)
+}
+
+// startPrepared is start for a server of which something is changed before it serves.
+func startPrepared(t testing.TB, prepare func(*app), settings ...string) *site {
+	t.Helper()
 	mail := openInbox()
 	t.Cleanup(mail.close)
-	s, err := open(t.TempDir(), mail, settings, func(h *app) {
-		h.outbox = outbox.New(h.db, h.keys, h.channels.Handlers(), h.metrics, h.log)
-	})
+	s, err := open(t.TempDir(), mail, settings, prepare)
 	if err != nil {
 		t.Fatal(err)
 	}

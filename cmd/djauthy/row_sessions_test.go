@@ -289,7 +289,7 @@ func TestRow24_NoPageWithAPersonInItIsKept(t *testing.T) {
 
 func TestASessionEndsByIdleTimeAndAtItsAbsoluteEnd(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DJAUTHY_SESSION_IDLE=1h", "DJAUTHY_SESSION_ABSOLUTE=3h")
+	s := startPrepared(t, func(h *app) { h.sessions.WriteEvery = 10 * time.Millisecond }, "DJAUTHY_SESSION_IDLE=1h", "DJAUTHY_SESSION_ABSOLUTE=3h")
 	b, _ := s.person(t)
 	idle, _ := s.person(t)
 	for range 5 {

@@ -28,13 +28,10 @@ func (s *Store) record(x lastSeen) {
 	}
 }
 
-// seenEvery is how often last-seen times are written.
-const seenEvery = time.Second
-
 // Run writes last-seen times until ctx ends, many in one transaction and outside of
 // requests.
 func (s *Store) Run(ctx context.Context) error {
-	tick := time.NewTicker(seenEvery)
+	tick := time.NewTicker(s.WriteEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
@@ -48,7 +45,7 @@ func (s *Store) Run(ctx context.Context) error {
 	return nil
 }
 
-// WriteSeen writes what is queued. Run does so each second.
+// WriteSeen writes what is queued. Run does so by itself.
 func (s *Store) WriteSeen(ctx context.Context) error {
 	latest := map[db.ID]lastSeen{}
 	for len(s.seen) > 0 {

@@ -33,6 +33,9 @@ type Store struct {
 	Settings Settings
 	// Along is an expression of SQL whose text each session is read together with; "": none.
 	Along string
+	// WriteEvery is how often Run records which sessions were used: a second, if nobody
+	// changes it before.
+	WriteEvery time.Duration
 
 	find, findAt func() string // queries, made once
 	seen         chan lastSeen
@@ -42,7 +45,7 @@ type Store struct {
 // New returns a store. Without its Run, sessions end after the idle time although they are
 // used.
 func New(d *db.DB, s Settings, log *slog.Logger) *Store {
-	x := &Store{DB: d, Settings: s, seen: make(chan lastSeen, 1024), log: log}
+	x := &Store{DB: d, Settings: s, WriteEvery: time.Second, seen: make(chan lastSeen, 1024), log: log}
 	x.find = sync.OnceValue(func() string {
 		return `SELECT secret_hash, old_hash, renewals, account_id, last_seen_at, expires_at, prefix, agent, bound_at, ` + x.along() + `, ` + accounts.BriefColumns +
 			` FROM sessions s ` + accounts.JoinUser + ` WHERE s.id = $1`
