@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -64,4 +65,27 @@ func TestRow19_AnEnrolmentLinkIsForTheBrowserThatOpensIt(t *testing.T) {
 	lost.post(path).want(t, http.StatusSeeOther, "/account/factors?done=linked")
 	thief.post("/account/factors/recovery").want(t, http.StatusSeeOther, "")
 	lost.post("/account/factors/recovery").want(t, http.StatusOK, "")
+}
+
+// Nor does who has the cookie of before and one factor, and makes theirs the newest by it.
+func TestRow19_AnEnrolmentLinkIsNotForWhoProvesWithTheCookieOfBefore(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *site) {
+		b, id := s.person(t)
+		b.setsUpApp(t, s)
+		s.mail.next(t, id)
+		s.must(t, "levels", "set", "strong", "--need", "email+totp", "--valid", "email=10m")
+		path := s.local(t, object(t, s.must(t, "factors", "link", id, "--json"))["url"].(string))
+		lost := s.browser(t)
+		lost.signIn(id)
+		s.clock.advance(20 * time.Minute)
+		thief := lost.clone()
+		lost.post(path).want(t, http.StatusSeeOther, "/account/factors?done=linked")
+		const strong = "/step-up?level=strong"
+		byMail := strong + "&way=" + group(regexp.MustCompile(`way=(account-\d+)`), thief.get(strong).body)
+		thief.stepsUp(t, s, byMail, id).want(t, http.StatusSeeOther, "")
+		for _, who := range []*browser{thief, lost} {
+			who.post("/account/factors/recovery").want(t, http.StatusSeeOther, "")
+		}
+	})
 }

@@ -267,14 +267,15 @@ func (d *Directory) OpenEnrolmentLink(ctx context.Context, own Owner, t seal.Tok
 		if err != nil {
 			return err
 		}
-		if !confirmed {
-			good, err = multifactor.IsEnrolmentLink(tx, t, sess.User.ID)
+		if good, err = multifactor.IsEnrolmentLink(tx, t, sess.User.ID); err != nil || !good || !confirmed {
 			return err
 		}
-		if good, err = multifactor.OpenEnrolmentLink(tx, t, sess.User.ID, sess.ID); err != nil || !good {
+		renewal, err := d.Sessions.Renew(tx, sess, own.Next)
+		if err != nil {
 			return err
 		}
-		return d.Sessions.Renew(tx, sess, own.Next)
+		good, err = multifactor.OpenEnrolmentLink(tx, t, sess.User.ID, sess.ID, renewal)
+		return err
 	})
 	return good, err
 }

@@ -37,21 +37,23 @@ func IsEnrolmentLink(tx *db.Tx, t seal.Token, user accounts.UserID) (bool, error
 	return err == nil && t.Matches(hash), err
 }
 
-// OpenEnrolmentLink lets a session of the link's user enroll one factor. It reports false for
-// a link that is not theirs, or was opened before.
-func OpenEnrolmentLink(tx *db.Tx, t seal.Token, user accounts.UserID, session db.ID) (bool, error) {
+// OpenEnrolmentLink lets a session of the link's user enroll one factor, by the token that its
+// last renewal gave out. It reports false for a link that is not theirs, or was opened before.
+func OpenEnrolmentLink(tx *db.Tx, t seal.Token, user accounts.UserID, session db.ID, renewal int64) (bool, error) {
 	good, err := IsEnrolmentLink(tx, t, user)
 	if err != nil || !good {
 		return false, err
 	}
-	n, err := tx.Exec(`UPDATE enrolment_links SET session_id = $2, expires_at = $3 WHERE id = $1 AND session_id = 0`, t.ID, session, tx.Now.Add(openedFor))
+	n, err := tx.Exec(`UPDATE enrolment_links SET session_id = $2, renewal = $3, expires_at = $4 WHERE id = $1 AND session_id = 0`, t.ID, session, renewal, tx.Now.Add(openedFor))
 	return n == 1, err
 }
 
-// HasEnrolmentLink reports whether a session has opened a link and not enrolled anything yet.
-func HasEnrolmentLink(tx *db.Tx, session db.ID, user accounts.UserID) (bool, error) {
+// HasEnrolmentLink reports whether a session has opened a link with this renewal, and not
+// enrolled anything yet. Once it was renewed again the link counts no more: by whom, a thief of
+// the token before or the owner, nobody can tell.
+func HasEnrolmentLink(tx *db.Tx, session db.ID, user accounts.UserID, renewal int64) (bool, error) {
 	var one int
-	err := tx.Get(`SELECT 1 FROM enrolment_links WHERE user_id = $1 AND session_id = $2 AND used_at = 0 AND expires_at > $3`, user, session, tx.Now).Scan(&one)
+	err := tx.Get(`SELECT 1 FROM enrolment_links WHERE user_id = $1 AND session_id = $2 AND renewal = $3 AND used_at = 0 AND expires_at > $4`, user, session, renewal, tx.Now).Scan(&one)
 	if errors.Is(err, db.ErrNotFound) {
 		return false, nil
 	}

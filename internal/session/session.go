@@ -121,15 +121,17 @@ func (s *Store) Prove(tx *db.Tx, in Session, p Proof, next seal.Token) error {
 }
 
 // Renew has the Next token take the place of the one by which a session was found, because the
-// session may do more from now on. See IsNewest.
-func (s *Store) Renew(tx *db.Tx, in Session, next seal.Token) error {
-	_, err := s.renew(tx, in, next)
-	return err
+// session may do more from now on, and returns the number of that renewal. See IsNewest.
+func (s *Store) Renew(tx *db.Tx, in Session, next seal.Token) (int64, error) {
+	return s.renew(tx, in, next)
 }
 
 // IsNewest reports whether the session was found by its newest token, so that what it was renewed
 // for counts.
 func (s Session) IsNewest() bool { return s.hides == 0 }
+
+// Renewals is how often its token was renewed so far.
+func (s Session) Renewals() int64 { return s.renewals }
 
 // errEnded is db.ErrNotFound for a session that has expired.
 var errEnded = fmt.Errorf("the session has ended: %w", db.ErrNotFound)
