@@ -22,3 +22,8 @@ func OnWriter(d *DB, query string) error { return d.engine.(*sqlite).writer.c.ru
 
 // SetLockWait shortens how long an Update waits for another process that writes.
 func SetLockWait(d *DB, wait time.Duration) { d.engine.(*sqlite).writer.lockWait = wait }
+
+// MaxKept bounds what a reader of SQLite keeps, and Kept is how much the reader of a view does.
+const MaxKept = maxKept
+
+func Kept(tx *Tx) int { return len(tx.conn.(*liteConn).kept.all) }

@@ -26,6 +26,7 @@ type liteConn struct {
 	tls   *libc.TLS // the stack of SQLite's functions, which are translated from C
 	db    uintptr   // the sqlite3 of this connection; 0: it could not be opened
 	stmts map[string]*liteStmt
+	kept  *kept // of a reader
 }
 
 // lite opens a connection to a file and tries it. Of processes that open a new file

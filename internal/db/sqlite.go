@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,8 +67,10 @@ func (e *sqlite) reader(ctx context.Context) (*liteConn, error) {
 	r, err := lite(e.path, "cache_size(-500)", "query_only(1)")
 	if err != nil {
 		<-e.turns
+		return nil, err
 	}
-	return r, err
+	r.kept = &kept{all: map[Key]keptValue{}}
+	return r, nil
 }
 
 // lend takes an idle reader, if there is one.
@@ -133,19 +136,27 @@ func pragmasOfAll() []string {
 	}
 }
 
-// view has a transaction around a single query, too: that costs as good as nothing, while each
-// read outside of one takes the lock of readers and gives it back.
+// view is one transaction, as long as the rows of its first statement are open: that costs less
+// than BEGIN and ROLLBACK. See Keep for what that statement is for.
 func (e *sqlite) view(ctx context.Context, _ bool, fn func(conn) error) error {
 	r, err := e.reader(ctx)
 	if err != nil {
 		return err
 	}
 	defer e.giveBack(r)
-	if err := r.run("BEGIN"); err != nil {
+	state, err := r.query(ctx, "PRAGMA data_version", nil)
+	if err != nil {
 		return err
 	}
-	err = guard(fn, r)
-	return errors.Join(err, r.run("ROLLBACK"))
+	if state.Next() {
+		err = state.Scan(&r.kept.state)
+	} else {
+		err = cmp.Or(state.Err(), errors.New("SQLite does not say its data_version"))
+	}
+	if err == nil {
+		err = guard(fn, r)
+	}
+	return errors.Join(err, state.Close())
 }
 
 func (e *sqlite) update(ctx context.Context, parts []job) error { return e.writer.do(ctx, parts) }
