@@ -89,7 +89,9 @@ func Members(tx *db.Tx, group GroupID, after UserID, limit int) ([]User, error) 
 		WHERE m.group_id = $1 AND u.id > $2 ORDER BY u.id LIMIT $3`, group, after, limit)
 }
 
-// GroupsOf returns the names of a user's groups, by name.
+// GroupsOf returns the names of a user's groups, by name. They are kept: nobody may change them.
 func GroupsOf(tx *db.Tx, user UserID) ([]string, error) {
-	return db.All(tx, db.One[string], `SELECT g.name FROM group_members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = $1 ORDER BY lower(g.name)`, user)
+	return db.Keep(tx, db.Key{What: "groups", ID: db.ID(user)}, func() ([]string, error) {
+		return db.All(tx, db.One[string], `SELECT g.name FROM group_members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = $1 ORDER BY lower(g.name)`, user)
+	})
 }

@@ -21,6 +21,8 @@ type Proof struct {
 	Verified      time.Time
 	Expires       time.Time
 	Upstream      Upstream
+
+	renewal int64 // of its session, with which it came
 }
 
 // Upstream is how and when a provider says that somebody proved who they are there (amr, acr
@@ -55,11 +57,19 @@ func addProof(tx *db.Tx, session db.ID, user accounts.UserID, renewal int64, p P
 
 // Proofs returns the proofs of a session that have not expired, and that count for the token by
 // which it was found.
-func Proofs(tx *db.Tx, in Session) ([]Proof, error) {
-	return db.All(tx, func(p *Proof, scan db.Scan) error {
-		return scan(&p.Factor, &p.Account, &p.Authenticator, &p.Provider, &p.UserVerified, &p.Remembered, &p.Verified, &p.Expires, &p.Upstream.AMR, &p.Upstream.ACR, &p.Upstream.AuthTime)
-	}, `SELECT factor, account_id, authenticator_id, provider, is_verified, is_remembered, verified_at, expires_at, amr, acr, auth_time FROM proofs
-		WHERE session_id = $1 AND expires_at > $2 AND ($3 = 0 OR renewal < $3) ORDER BY factor, account_id, authenticator_id`, in.ID, tx.Now, in.hides)
+func Proofs(tx *db.Tx, in Session) (count []Proof, err error) {
+	all, err := db.Keep(tx, db.Key{What: "proofs", ID: in.ID}, func() ([]Proof, error) {
+		return db.All(tx, func(p *Proof, scan db.Scan) error {
+			return scan(&p.Factor, &p.Account, &p.Authenticator, &p.Provider, &p.UserVerified, &p.Remembered, &p.Verified, &p.Expires, &p.Upstream.AMR, &p.Upstream.ACR, &p.Upstream.AuthTime, &p.renewal)
+		}, `SELECT factor, account_id, authenticator_id, provider, is_verified, is_remembered, verified_at, expires_at, amr, acr, auth_time, renewal FROM proofs
+			WHERE session_id = $1 ORDER BY factor, account_id, authenticator_id`, in.ID)
+	})
+	for _, p := range all {
+		if p.Expires.After(tx.Now) && (in.hides == 0 || p.renewal < in.hides) {
+			count = append(count, p)
+		}
+	}
+	return count, err
 }
 
 // DropProofs removes the proofs of a user that rest on an account, or on an authenticator,

@@ -142,15 +142,25 @@ func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
 	if t.ID == 0 {
 		return out, db.ErrNotFound
 	}
-	var hash, old []byte
-	var bound int64
-	err = tx.Get(s.find(), t.ID).
-		Scan(append([]any{&hash, &old, &out.renewals, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &bound, &out.Along}, out.User.Brief()...)...)
+	row, err := db.Keep(tx, db.Key{What: "session", ID: db.ID(t.ID)}, func() (*row, error) {
+		var x row
+		var bound int64
+		err := tx.Get(s.find(), t.ID).
+			Scan(append([]any{&x.hash, &x.old, &x.renewals, &x.Account, &x.LastSeen, &x.Expires, &x.Client.Prefix, &x.Client.Agent, &bound, &x.Along}, x.User.Brief()...)...)
+		x.ID, x.Bound, x.boundAt = db.ID(t.ID), bound > 0, time.UnixMilli(bound)
+		return &x, err
+	})
 	if err != nil {
 		return Session{}, err
 	}
-	out.ID, out.Bound, out.boundAt = db.ID(t.ID), bound > 0, time.UnixMilli(bound)
-	return s.live(out, out.recognise(t, hash, old), tx.Now)
+	out = row.Session
+	return s.live(out, out.recognise(t, row.hash, row.old), tx.Now)
+}
+
+// row is what is stored of a session, or of its cookie at a site.
+type row struct {
+	Session
+	hash, old []byte
 }
 
 // live returns a session that was found, if its secret was right, it has not ended, and its

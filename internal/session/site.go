@@ -72,15 +72,18 @@ func (s *Store) FindAt(tx *db.Tx, t seal.Token, origin string) (out Session, err
 	if t.ID == 0 {
 		return out, db.ErrNotFound
 	}
-	var hash []byte
-	var renewal int64
-	err = tx.Get(s.findAt(), t.ID, origin).
-		Scan(append([]any{&hash, &renewal, &out.ID, &out.Account, &out.LastSeen, &out.Expires, &out.Client.Prefix, &out.Client.Agent, &out.Along}, out.User.Brief()...)...)
+	row, err := db.Keep(tx, db.Key{What: "session at a site", ID: db.ID(t.ID), More: origin}, func() (*row, error) {
+		var x row
+		var renewal int64
+		err := tx.Get(s.findAt(), t.ID, origin).
+			Scan(append([]any{&x.hash, &renewal, &x.ID, &x.Account, &x.LastSeen, &x.Expires, &x.Client.Prefix, &x.Client.Agent, &x.Along}, x.User.Brief()...)...)
+		x.hides = renewal + 1
+		return &x, err
+	})
 	if err != nil {
 		return Session{}, err
 	}
-	out.hides = renewal + 1
-	return s.live(out, t.Matches(hash), tx.Now)
+	return s.live(row.Session, t.Matches(row.hash), tx.Now)
 }
 
 // CheckAt is CheckAnd for a cookie of a site.
