@@ -203,22 +203,20 @@ a queue: so with the stand-in, too. At half of the rate the 99th percentile is w
 
 ## What bounds a visit of a site
 
-CPU profile of djauthy at a site on its own host, with 1,000 rules and 64 connections (two of 15 s on a busy machine, 2026-11-30), 2.2 to 2.4 times the stand-in:
+CPU profile of djauthy at a site on its own host, with 1,000 rules and 64 connections (8 s on a busy machine, 2026-11-30), 1.5 times the stand-in:
 
 | part | share |
 |---|--:|
-| reading the session: the site's row, its own and the user's | 18% |
-| reading the groups | 2% |
-| reading the proofs, which a rule asks for | 8% |
-| the transaction around the three reads, which takes the lock of readers once | 4% |
-| deciding: the rules are looked up, and proofs held against them | 4% |
-| which site and path it is, and the cookie | 5% |
+| the look whether anybody has committed, which takes the lock of readers and gives it back | 13% |
+| the session, its groups and its proofs, as they are kept | 4% |
+| deciding: the rules are looked up, and proofs held against them | 6% |
+| which site and path it is, and the cookie | 8% |
 | headers that say who it is, of which the signed one is a third | 5% |
-| writing the answer to the socket and reading the request from it, by the kernel | 30% |
-| the rest of HTTP: fasthttp, Fiber, headers, the door's checks | 22% |
-| garbage collection | 2% |
+| writing the answer to the socket and reading the request from it, by the kernel | 24% |
+| the rest of HTTP: fasthttp, Fiber, headers, the door's checks | 37% |
+| garbage collection | 3% |
 
-The stand-in reads once, decides nothing and answers with three lines. When each read took the lock for itself, the three took 21 microseconds, and take 15 now. To know a session's proofs without reading them, each of their changes would have to be counted in its row: that would gain 10% at most, and a mistake there would let somebody in.
+The stand-in reads once, decides nothing and answers with three lines. Rows are kept while nobody commits ([why](decisions/kept-reads.md)); where another process commits all the time they are read anew for nearly each request, a third of the whole, which was so for all requests before, at 2.1 to 2.5 times the stand-in.
 
 ## A million people moved
 
@@ -249,7 +247,7 @@ by one network, which has four requests to a domain at once; whoever finds them 
 
 A rule is a factor level that guards a permission, a group and a site. A decision alone is what the server does in memory for each request: the rules of what is asked are looked up, and the proofs of a session are held against them. Its CPU is that of
 a process that does nothing else; the same with ten rules is its limit. Session checks with rules are made by turns at three servers, of which two were given a file of 1,000 rules by levels apply; where one of them is asked for by its name, the proofs of the
-session are read, too. A site on its own host has a cookie of its own, four rules by path and one level for all of it; its visitors have one session each, whose signed header is made twice a minute. The stand-in gets the same headers, and answers as it does to a session check.
+session are read, too. A site on its own host has a cookie of its own, four rules by path and one level for all of it; its visitors have one session each, whose signed header is made twice a minute. The stand-in gets the same headers, and answers as it does to a session check. The process that commits changes one number that nobody reads; each such commit has a server drop the pages and rows that it keeps.
 
 A sign-in by passkey is GET /login, GET /login/passkey for the challenge, and POST /login/passkey, in a browser without cookies, by a key in the driver (ES256, with user verification and a counter). The stand-in reads the key, checks the one signature, the origin, the
 Relying Party and its own MAC of the challenge, and makes durable that the challenge is used up, the counter and the session. The bare check of a signature is taken by a process of its own in the same run.

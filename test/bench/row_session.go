@@ -31,7 +31,11 @@ func sessionRow(b *bench) (*result, error) {
 		}
 		w, err := b.compare("session check, GET /forward-auth (stand-in: Fiber with one indexed read and join)", p, b.asks(requests))
 		w.AtMost = sessionAtMost
-		return &result{Works: []work{w}}, err
+		if err != nil {
+			return nil, err
+		}
+		beside, err := b.compare("the same, "+besideCommits, p, b.whileOthersCommit(b.asks(requests)))
+		return &result{Works: []work{w, beside}}, err
 	})
 }
 

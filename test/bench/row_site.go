@@ -49,7 +49,11 @@ func siteRow(b *bench) (*result, error) {
 		}
 		w, err := b.compare("visit of a site on its own host, two of "+count(manyRules)+" rules, signed header (stand-in: Fiber with one indexed read and join)", p, b.asks(requests))
 		w.AtMost = siteAtMost
-		return &result{Works: []work{w}}, err
+		if err != nil {
+			return nil, err
+		}
+		beside, err := b.compare("the same, "+besideCommits, p, b.whileOthersCommit(b.asks(requests)))
+		return &result{Works: []work{w, beside}}, err
 	})
 }
 

@@ -18,6 +18,7 @@ type server struct {
 	*process
 	name string
 	addr string
+	file string // the database, if it is SQLite's
 	// others is the CPU time of what works for the server in processes of its
 	// own, such as PostgreSQL.
 	others func() (time.Duration, error)
@@ -35,13 +36,14 @@ func (s *server) cpu() (time.Duration, error) {
 // program says how one of the two is started.
 type program struct {
 	name  string
+	file  string // the database in its directory
 	start func(dir, addr string, extra ...string) *exec.Cmd
 }
 
 // djauthy is the server under test. All limits are lifted: every browser of
 // the bench comes from one address.
 func (b *bench) djauthy() program {
-	return program{"djauthy", func(dir, addr string, extra ...string) *exec.Cmd {
+	return program{"djauthy", "djauthy.db", func(dir, addr string, extra ...string) *exec.Cmd {
 		cmd := exec.Command(b.binary, "serve")
 		_, port, _ := net.SplitHostPort(addr)
 		cmd.Env = append(cleanEnv(),
@@ -60,7 +62,7 @@ func (b *bench) djauthy() program {
 // would share the pages of one file between driver and stand-in, and the
 // stand-in would look smaller than it is.
 func (b *bench) standin() program {
-	return program{"stand-in", func(dir, addr string, extra ...string) *exec.Cmd {
+	return program{"stand-in", "standin.db", func(dir, addr string, extra ...string) *exec.Cmd {
 		cmd := exec.Command(b.self, "standin", "-listen", addr, "-db", filepath.Join(dir, "standin.db"), "-smtp", strconv.Itoa(b.sink.port()), "-sizes", b.sizes.String())
 		cmd.Args = append(cmd.Args, extra...)
 		cmd.Env = cleanEnv()
@@ -93,7 +95,7 @@ func (b *bench) start(p program, dir string, extra ...string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{process: proc, name: p.name, addr: addr}
+	s := &server{process: proc, name: p.name, addr: addr, file: filepath.Join(dir, p.file)}
 	if err := s.awaitAnswer(b.ctx); err != nil {
 		return nil, errors.Join(err, proc.stop())
 	}
