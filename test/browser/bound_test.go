@@ -39,7 +39,7 @@ func secure(t *testing.T) (*place, *httptest.Server) {
 	site.Set("PUBLIC_URL=" + front.URL)
 	site.Start(t)
 	site.URL = front.URL
-	return &place{site, t, mail}, front
+	return &place{site, t, mail, &whole}, front
 }
 
 // cookies are those of the site that the browser has, by name.

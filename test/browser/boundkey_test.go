@@ -65,7 +65,7 @@ func newBoundSite(t *testing.T) *boundSite {
 func binding(t *testing.T, s *httptest.Server, more string) *chromiumProcess {
 	t.Helper()
 	sum := sha256.Sum256(s.Certificate().RawSubjectPublicKeyInfo)
-	own := &chromiumProcess{more: []chromedp.ExecAllocatorOption{
+	own := &chromiumProcess{programs: browsers, more: []chromedp.ExecAllocatorOption{
 		chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(sum[:])),
 		chromedp.Flag("enable-features", "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting"+more),
 	}}

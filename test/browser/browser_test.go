@@ -30,15 +30,21 @@ type place struct {
 	*program.Site
 	t    *testing.T
 	mail *program.Sink
+	by   *chromiumProcess // with which it is visited
 }
 
 // newPlace starts a site for a test that runs beside others.
 func newPlace(t *testing.T, settings ...string) *place {
 	t.Helper()
+	return newPlaceBy(t, &chromium, settings...)
+}
+
+func newPlaceBy(t *testing.T, by *chromiumProcess, settings ...string) *place {
+	t.Helper()
 	t.Parallel()
-	chromium.start(t)
+	by.start(t)
 	mail := program.OpenSink(t, program.SinkOptions{})
-	return &place{program.Start(t, binary, append(append(mail.Settings(), "BRAND_NAME=Example"), settings...)...), t, mail}
+	return &place{program.Start(t, binary, append(append(mail.Settings(), "BRAND_NAME=Example"), settings...)...), t, mail, by}
 }
 
 // browser is a browser of one person: a profile of its own with one window.
@@ -68,12 +74,7 @@ type look struct {
 var desk = look{width: 1280, height: 800, language: "en-GB,en"}
 
 // open opens a browser that was never here.
-func (p *place) open(looks ...look) *browser { return open(p.t, p.Site, looks...) }
-
-func open(t *testing.T, site *program.Site, looks ...look) *browser {
-	t.Helper()
-	return chromium.open(t, site, looks...)
-}
+func (p *place) open(looks ...look) *browser { return p.by.open(p.t, p.Site, looks...) }
 
 func (c *chromiumProcess) open(t *testing.T, site *program.Site, looks ...look) *browser {
 	t.Helper()
@@ -161,7 +162,9 @@ func (b *browser) hear(ev any) {
 		dropped := e.Level == log.EntryLevelInfo && strings.HasPrefix(e.Text, "Clear-Site-Data header on ")
 		// It holds back a header from pages over http that are not of this machine.
 		plain := strings.Contains(e.URL, foreignNames) && strings.HasPrefix(e.Text, "The Cross-Origin-Opener-Policy header has been ignored")
-		if !dropped && !plain && !(page && !strings.Contains(e.URL, "/static/") && !strings.HasSuffix(e.URL, ".ico")) {
+		// It says so when a test is in a field before the page has put the cursor there.
+		faster := strings.HasPrefix(e.Text, "Autofocus processing was blocked because a document already has a focused element")
+		if !dropped && !plain && !faster && !(page && !strings.Contains(e.URL, "/static/") && !strings.HasSuffix(e.URL, ".ico")) {
 			note("the browser's log: %s %s %s: %s", e.Level, e.Source, e.URL, e.Text)
 		}
 	case *audits.EventIssueAdded:

@@ -146,7 +146,7 @@ func TestACodeIsPastedAsItStands(t *testing.T) {
 		"with blanks":   func(c string) string { return " " + c + " " },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := open(t, p.Site)
+			b := p.by.open(t, p.Site)
 			text := form(p.ask(b, "ann@people.example").Code())
 			clipboard.Lock()
 			defer clipboard.Unlock()
@@ -158,7 +158,7 @@ func TestACodeIsPastedAsItStands(t *testing.T) {
 		})
 	}
 	t.Run("full-width", func(t *testing.T) {
-		b := open(t, p.Site)
+		b := p.by.open(t, p.Site)
 		text := strings.Map(func(r rune) rune { return r - '0' + '０' }, p.ask(b, "ann@people.example").Code())
 		b.focused()
 		b.leave(insert(text))

@@ -1,5 +1,7 @@
 // Package browser holds tests that use djauthy as people do: in Debian's
-// Chromium, on the real binary, with the codes out of real messages.
+// Chromium, on the real binary, with the codes out of real messages. What needs
+// the browser around its pages, such as sessions bound to a device, runs in the
+// whole of it, the rest in its headless shell.
 //
 // Every page that a test names is looked at once in each size, light and dark:
 // axe-core finds nothing, nothing scrolls sideways, nothing is too small for a

@@ -68,7 +68,7 @@ func TestAFreshMachineHasAMailboxAndAFirstAdministrator(t *testing.T) {
 	t.Parallel()
 	chromium.start(t)
 	s := program.Start(t, binary)
-	b := open(t, s)
+	b := chromium.open(t, s)
 	b.visit("/mailbox")
 	b.arrive("mailbox-empty")
 	first := regexp.MustCompile(`First administrator: (\S+)`).FindStringSubmatch(s.Errors())
@@ -96,7 +96,7 @@ func TestAFreshMachineHasAMailboxAndAFirstAdministrator(t *testing.T) {
 	b.at("/account", 200)
 	b.says("Administrator")
 	b.arrive("account-administrator")
-	other := open(t, s)
+	other := chromium.open(t, s)
 	other.visit(first[1])
 	other.says("This link has ended")
 }

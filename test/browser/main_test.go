@@ -13,9 +13,15 @@ import (
 )
 
 var (
-	binary   program.Binary
-	chromium chromiumProcess
+	binary program.Binary
+	// chromium is for most tests what draws pages in Chromium and runs their scripts, without
+	// the rest of the browser: it takes half of the processor.
+	chromium = chromiumProcess{programs: append([]string{"chromium-headless-shell"}, browsers...)}
+	// whole is the browser that people have.
+	whole = chromiumProcess{programs: browsers}
 )
+
+var browsers = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -23,6 +29,7 @@ func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", "4")
 	code := program.Main(&binary, m.Run)
 	chromium.stop()
+	whole.stop()
 	os.Exit(code)
 }
 
@@ -30,9 +37,11 @@ func TestMain(m *testing.M) {
 // names.
 const foreignNames = ".site.example"
 
-// chromiumProcess is one Chromium for all tests; each browser of a test is a
+// chromiumProcess is one Chromium for many tests; each browser of a test is a
 // profile of its own in it.
 type chromiumProcess struct {
+	programs []string // the first that is installed
+
 	once sync.Once
 	ctx  context.Context
 	err  error
@@ -42,7 +51,7 @@ type chromiumProcess struct {
 
 func (c *chromiumProcess) start(t *testing.T) context.Context {
 	t.Helper()
-	path := program.Need(t, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+	path := program.Need(t, c.programs...)
 	c.once.Do(func() {
 		flags := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path)}
 		for _, name := range []string{

@@ -12,7 +12,7 @@ import (
 
 // The main job: an address that was never here, a code, and in; then again.
 func TestSignUpAndSignInAgain(t *testing.T) {
-	p := newPlace(t)
+	p := newPlaceBy(t, &whole)
 	b := p.open()
 	b.visit("/")
 	b.at("/login", 200)
