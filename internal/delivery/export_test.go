@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"time"
 )
@@ -44,4 +45,14 @@ func Made(s Sender, to, code, text string) (address string, body []byte, err err
 	}
 	body, err = h.content(v)
 	return address, body, err
+}
+
+// MakeAll makes the text of every kind of message, and returns their names with the errors.
+func MakeAll(c *Channels) map[string]error {
+	all := map[string]error{}
+	for key, made := range c.wording.kinds {
+		_, err := made()
+		all[key.kind] = errors.Join(all[key.kind], err)
+	}
+	return all
 }

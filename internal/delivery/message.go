@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 	texttemplate "text/template"
 	"time"
 
@@ -107,7 +108,7 @@ type Worded struct {
 // wording turns messages into text in every language.
 type wording struct {
 	texts *words.Catalogue
-	kinds map[templateKey]kind
+	kinds map[templateKey]func() (kind, error) // made at its first message
 }
 
 // templateKey selects a text. How its reader can say "it was not me" changes its structure,
@@ -139,10 +140,10 @@ func (t Text) undo() undo {
 // kind is a kind of message in one language.
 type kind struct{ subject, text, html words.Precompiled }
 
-// newWording makes mail/*.{subject.txt,txt,html} of files into precompiled texts, for each
-// language, and each way to say "it was not me". What they share is in mail/frame.{txt,html}.
+// newWording finds mail/*.{subject.txt,txt,html} of files, which become precompiled texts for
+// each language, and each way to say "it was not me". What they share is in mail/frame.{txt,html}.
 func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
-	w := &wording{texts, map[templateKey]kind{}}
+	w := &wording{texts, map[templateKey]func() (kind, error){}}
 	names, err := fs.Glob(files, "mail/*.subject.txt")
 	if err != nil {
 		return nil, err
@@ -151,11 +152,7 @@ func newWording(files fs.FS, texts *words.Catalogue) (*wording, error) {
 		base := strings.TrimSuffix(name, ".subject.txt")
 		for _, code := range words.Languages {
 			for _, undo := range []undo{nowhere, elsewhere, byLink} {
-				k, err := parseKind(files, base, undo, texts.Get(code))
-				if err != nil {
-					return nil, err
-				}
-				w.kinds[templateKey{code, strings.TrimPrefix(base, "mail/"), undo}] = k
+				w.kinds[templateKey{code, strings.TrimPrefix(base, "mail/"), undo}] = sync.OnceValues(func() (kind, error) { return parseKind(files, base, undo, texts.Get(code)) })
 			}
 		}
 	}
@@ -193,9 +190,13 @@ func parseKind(files fs.FS, base string, u undo, l *words.Language) (k kind, err
 
 func (w *wording) word(m Message) (Worded, error) {
 	l := w.texts.Get(m.Lang)
-	k, ok := w.kinds[templateKey{l.Lang, m.Kind, m.Text.undo()}]
+	made, ok := w.kinds[templateKey{l.Lang, m.Kind, m.Text.undo()}]
 	if !ok {
 		return Worded{}, fmt.Errorf("message of unknown kind %q", m.Kind)
+	}
+	k, err := made()
+	if err != nil {
+		return Worded{}, err
 	}
 	values := m.Text.in(l).values()
 	return Worded{To: m.To.Identifier, Subject: k.subject.Text(values), Text: k.text.Text(values), HTML: k.html.HTML(values), Code: m.Text.Code, Minutes: m.Text.Minutes, Question: m.Text.Question}, nil

@@ -73,6 +73,17 @@ func link(path string) string {
 	return "https://login.example.org" + path + seal.NewToken(1234567890123456789).String()
 }
 
+// A text is made at its first message, so that a start does not wait for all of them: here each is.
+func TestEveryTextCanBeMade(t *testing.T) {
+	all := delivery.MakeAll(deliverytest.Channels(t, serve(t, nil).sender(t)))
+	want(t, len(all) > 5, true)
+	for kind, err := range all {
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
 func TestAMessageHasOneReaderAndTellsNothingOfUs(t *testing.T) {
 	e := sent(t, deliverytest.Message("ann@example.net", "123456"))
 	want(t, e.helo, "login.example.org")
