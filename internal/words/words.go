@@ -44,8 +44,13 @@ type Language struct {
 	counted   sync.Map // countedKey to string: texts that depend on a count
 }
 
-// Load reads the catalogue. An error is a mistake in the files.
-func Load() (*Catalogue, error) {
+// Load returns the catalogue, a part of the program that is read once. An error is a mistake in
+// the files.
+func Load() (*Catalogue, error) { return loaded() }
+
+var loaded = sync.OnceValues(load)
+
+func load() (*Catalogue, error) {
 	bundle := i18n.NewBundle(language.English)
 	c := &Catalogue{languages: map[string]*Language{}}
 	var tags []language.Tag
