@@ -18,6 +18,7 @@ type (
 
 func run(t *testing.T, fn func(t *testing.T, h *house)) {
 	t.Helper()
+	t.Parallel()
 	signintest.Run(t, fn)
 }
 

@@ -39,22 +39,24 @@ func ownerOf(t *testing.T, h *house, id accounts.ID) (user accounts.UserID) {
 // the account back.
 func TestAThiefWhoReplacesTheAddressIsThrownOut(t *testing.T) {
 	for _, message := range []string{"added", "removed"} {
-		run(t, func(t *testing.T, h *house) {
-			ann, evil := addr(t, "ann@example.org"), addr(t, "evil@bad.example")
-			owner, thief := stolen(t, h)
-			me := h.User(t, owner)
-			gains(t, h, thief, evil)
-			added := told(t, h, "ann@example.org")
-			removes(t, h, thief, ann)
-			tokens := toldAll(t, h, "ann@example.org", "evil@bad.example")
-			token := map[string]seal.Token{"added": added, "removed": tokens["ann@example.org"]}[message]
-			want(t, undoes(t, h, token, true).Undone, true)
-			want(t, in(t, h, thief), false)
-			want(t, ownerOf(t, h, ann), me)
-			if message == "removed" {
-				want(t, undoes(t, h, added, true).Undone, true)
-			}
-			want(t, ownerOf(t, h, evil), 0)
+		t.Run(message, func(t *testing.T) {
+			run(t, func(t *testing.T, h *house) {
+				ann, evil := addr(t, "ann@example.org"), addr(t, "evil@bad.example")
+				owner, thief := stolen(t, h)
+				me := h.User(t, owner)
+				gains(t, h, thief, evil)
+				added := told(t, h, "ann@example.org")
+				removes(t, h, thief, ann)
+				tokens := toldAll(t, h, "ann@example.org", "evil@bad.example")
+				token := map[string]seal.Token{"added": added, "removed": tokens["ann@example.org"]}[message]
+				want(t, undoes(t, h, token, true).Undone, true)
+				want(t, in(t, h, thief), false)
+				want(t, ownerOf(t, h, ann), me)
+				if message == "removed" {
+					want(t, undoes(t, h, added, true).Undone, true)
+				}
+				want(t, ownerOf(t, h, evil), 0)
+			})
 		})
 	}
 }
