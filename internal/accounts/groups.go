@@ -3,6 +3,7 @@ package accounts
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/djauthy/djauthy/internal/db"
@@ -92,6 +93,7 @@ func Members(tx *db.Tx, group GroupID, after UserID, limit int) ([]User, error) 
 // GroupsOf returns the names of a user's groups, by name. They are kept: nobody may change them.
 func GroupsOf(tx *db.Tx, user UserID) ([]string, error) {
 	return db.Keep(tx, db.Key{What: "groups", ID: db.ID(user)}, func() ([]string, error) {
-		return db.All(tx, db.One[string], `SELECT g.name FROM group_members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = $1 ORDER BY lower(g.name)`, user)
+		all, err := db.All(tx, db.One[string], `SELECT g.name FROM group_members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = $1 ORDER BY lower(g.name)`, user)
+		return slices.Clip(all), err
 	})
 }

@@ -3,24 +3,26 @@ package db
 // Key names something that Keep keeps.
 type Key struct {
 	What string // "session"
-	ID   ID     // of the row where it begins
-	More string // what tells it from others of this row, or ""
+	ID   ID     // of the row it is about
+	More string // what tells it from others of that row, or ""
 }
 
 // kept is what a reader of SQLite has read, for as long as nobody has changed the database.
 type kept struct {
-	state int64 // of the database, as of the view under way
-	all   map[Key]keptValue
-}
-
-// keptValue is a value with the state of the database in which it was read.
-type keptValue struct {
-	state int64
-	value any
+	state int64 // of the database, by its counter of changes
+	all   map[Key]any
 }
 
 // maxKept bounds what one reader keeps. A session with its user takes half a kilobyte.
 const maxKept = 4096
+
+// at drops what was read in another state of the database.
+func (k *kept) at(state int64) {
+	if state != k.state {
+		k.state = state
+		clear(k.all)
+	}
+}
 
 // Keep returns what read returned the last time for this key, if nobody has changed the
 // database since, and else calls it. Whoever gets the value must not change what it refers to,
@@ -36,8 +38,8 @@ func Keep[T any](tx *Tx, key Key, read func() (T, error)) (T, error) {
 	if !ok || l.kept == nil {
 		return read()
 	}
-	if known, ok := l.kept.all[key]; ok && known.state == l.kept.state {
-		return known.value.(T), nil //nolint:forcetypeassert // what a key names has one type
+	if known, ok := l.kept.all[key]; ok && tx.failed == nil {
+		return known.(T), nil //nolint:forcetypeassert // what a key names has one type
 	}
 	value, err := read()
 	if err != nil {
@@ -46,6 +48,6 @@ func Keep[T any](tx *Tx, key Key, read func() (T, error)) (T, error) {
 	if len(l.kept.all) >= maxKept {
 		clear(l.kept.all)
 	}
-	l.kept.all[key] = keptValue{l.kept.state, value}
+	l.kept.all[key] = value
 	return value, nil
 }

@@ -69,7 +69,7 @@ func (e *sqlite) reader(ctx context.Context) (*liteConn, error) {
 		<-e.turns
 		return nil, err
 	}
-	r.kept = &kept{all: map[Key]keptValue{}}
+	r.kept = &kept{all: map[Key]any{}}
 	return r, nil
 }
 
@@ -148,12 +148,14 @@ func (e *sqlite) view(ctx context.Context, _ bool, fn func(conn) error) error {
 	if err != nil {
 		return err
 	}
+	var changes int64
 	if state.Next() {
-		err = state.Scan(&r.kept.state)
+		err = state.Scan(&changes)
 	} else {
 		err = cmp.Or(state.Err(), errors.New("SQLite does not say its data_version"))
 	}
 	if err == nil {
+		r.kept.at(changes)
 		err = guard(fn, r)
 	}
 	return errors.Join(err, state.Close())
