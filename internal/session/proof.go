@@ -64,8 +64,8 @@ func Proofs(tx *db.Tx, in Session) (count []Proof, err error) {
 		}, `SELECT factor, account_id, authenticator_id, provider, is_verified, is_remembered, verified_at, expires_at, amr, acr, auth_time, renewal FROM proofs
 			WHERE session_id = $1 ORDER BY factor, account_id, authenticator_id`, in.ID)
 	})
-	for _, p := range all {
-		if p.Expires.After(tx.Now) && (in.hides == 0 || p.renewal < in.hides) {
+	for _, p := range all { // those that came after the session was read count neither: on PostgreSQL that is another moment
+		if p.Expires.After(tx.Now) && p.renewal <= in.renewal() {
 			count = append(count, p)
 		}
 	}

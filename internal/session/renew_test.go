@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/djauthy/djauthy/internal/db"
 	"github.com/djauthy/djauthy/internal/db/dbtest"
@@ -80,6 +81,21 @@ func TestAProofCountsForTheRenewedTokenAlone(t *testing.T) {
 	})
 }
 
+// A thief's request has read the session, and then its owner proves something.
+func TestAProofThatComesInTheMiddleOfARequestDoesNotCountForIt(t *testing.T) {
+	renewing(t, func(t *testing.T, s *session.Store, first seal.Token) {
+		n := 0
+		_, err := s.CheckAnd(t.Context(), first, func(tx *db.Tx, sess session.Session) error {
+			proves(t, s, first, 5)
+			all, err := session.Proofs(tx, sess)
+			n = len(all)
+			return err
+		})
+		dbtest.Check(t, err)
+		want(t, n, 1)
+	})
+}
+
 func TestATokenIsOverOnceTheNextWasUsed(t *testing.T) {
 	renewing(t, func(t *testing.T, s *session.Store, first seal.Token) {
 		second := proves(t, s, first, 5)
@@ -91,6 +107,11 @@ func TestATokenIsOverOnceTheNextWasUsed(t *testing.T) {
 		want(t, counts(t, s, first), -1)
 		want(t, counts(t, s, second), 2)
 	})
+}
+
+func TestUsesAreRecordedEachSecond(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Ready(t, "sqlite"))
+	want(t, store(d).WriteEvery, time.Second)
 }
 
 // A use that is recorded late must not end the token that was made after it.

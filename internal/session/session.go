@@ -228,10 +228,10 @@ const maxListed = 500
 func (s *Store) Of(tx *db.Tx, user accounts.UserID) (live []Session, err error) {
 	all, err := db.All(tx, func(x *Session, scan db.Scan) error {
 		var bound int64
-		err := scan(&x.ID, &x.Account, &x.LastSeen, &x.Expires, &x.Client.Prefix, &x.Client.Agent, &bound)
+		err := scan(&x.ID, &x.Account, &x.LastSeen, &x.Expires, &x.Client.Prefix, &x.Client.Agent, &bound, &x.renewals)
 		x.Bound = bound > 0
 		return err
-	}, `SELECT id, account_id, last_seen_at, expires_at, prefix, agent, bound_at FROM sessions WHERE user_id = $1 ORDER BY id DESC LIMIT $2`, user, maxListed)
+	}, `SELECT id, account_id, last_seen_at, expires_at, prefix, agent, bound_at, renewals FROM sessions WHERE user_id = $1 ORDER BY id DESC LIMIT $2`, user, maxListed)
 	for _, x := range all {
 		if !s.ended(x, tx.Now) {
 			live = append(live, x)
