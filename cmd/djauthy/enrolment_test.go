@@ -89,3 +89,21 @@ func TestRow19_AnEnrolmentLinkIsNotForWhoProvesWithTheCookieOfBefore(t *testing.
 		}
 	})
 }
+
+// Who has opened it may still prove something else before.
+func TestAnEnrolmentLinkOutlivesAStepUp(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	b, id := s.person(t)
+	b.setsUpApp(t, s)
+	s.mail.next(t, id)
+	path := s.local(t, object(t, s.must(t, "factors", "link", id, "--json"))["url"].(string))
+	lost := s.browser(t)
+	lost.signIn(id)
+	s.clock.advance(20 * time.Minute)
+	lost.post(path).want(t, http.StatusSeeOther, "/account/factors?done=linked")
+	const anew = "/step-up?action=account.delete&next=%2Faccount%2Fdelete"
+	byMail := anew + "&way=" + group(regexp.MustCompile(`way=(account-\d+)`), lost.get(anew).body)
+	lost.stepsUp(t, s, byMail, id).want(t, http.StatusSeeOther, "")
+	lost.post("/account/factors/recovery").want(t, http.StatusOK, "")
+}

@@ -274,8 +274,7 @@ func (d *Directory) OpenEnrolmentLink(ctx context.Context, own Owner, t seal.Tok
 		if err != nil {
 			return err
 		}
-		good, err = multifactor.OpenEnrolmentLink(tx, t, sess.User.ID, sess.ID, renewal)
-		return err
+		return multifactor.OpenEnrolmentLink(tx, t, sess.ID, renewal)
 	})
 	return good, err
 }

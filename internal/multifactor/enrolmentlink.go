@@ -37,23 +37,21 @@ func IsEnrolmentLink(tx *db.Tx, t seal.Token, user accounts.UserID) (bool, error
 	return err == nil && t.Matches(hash), err
 }
 
-// OpenEnrolmentLink lets a session of the link's user enroll one factor, by the token that its
-// last renewal gave out. It reports false for a link that is not theirs, or was opened before.
-func OpenEnrolmentLink(tx *db.Tx, t seal.Token, user accounts.UserID, session db.ID, renewal int64) (bool, error) {
-	good, err := IsEnrolmentLink(tx, t, user)
-	if err != nil || !good {
-		return false, err
-	}
+// OpenEnrolmentLink lets a session enroll one factor, from the renewal on that comes with it. The
+// link is one that IsEnrolmentLink says is the user's; db.ErrNotFound: it was opened meanwhile.
+func OpenEnrolmentLink(tx *db.Tx, t seal.Token, session db.ID, renewal int64) error {
 	n, err := tx.Exec(`UPDATE enrolment_links SET session_id = $2, renewal = $3, expires_at = $4 WHERE id = $1 AND session_id = 0`, t.ID, session, renewal, tx.Now.Add(openedFor))
-	return n == 1, err
+	if err == nil && n != 1 {
+		err = db.ErrNotFound
+	}
+	return err
 }
 
-// HasEnrolmentLink reports whether a session has opened a link with this renewal, and not
-// enrolled anything yet. Once it was renewed again the link counts no more: by whom, a thief of
-// the token before or the owner, nobody can tell.
-func HasEnrolmentLink(tx *db.Tx, session db.ID, user accounts.UserID, renewal int64) (bool, error) {
+// HasEnrolmentLink reports whether a session has opened a link with this renewal or a later one,
+// and not enrolled anything yet.
+func HasEnrolmentLink(tx *db.Tx, session db.ID, user accounts.UserID, since int64) (bool, error) {
 	var one int
-	err := tx.Get(`SELECT 1 FROM enrolment_links WHERE user_id = $1 AND session_id = $2 AND renewal = $3 AND used_at = 0 AND expires_at > $4`, user, session, renewal, tx.Now).Scan(&one)
+	err := tx.Get(`SELECT 1 FROM enrolment_links WHERE user_id = $1 AND session_id = $2 AND renewal >= $3 AND used_at = 0 AND expires_at > $4`, user, session, since, tx.Now).Scan(&one)
 	if errors.Is(err, db.ErrNotFound) {
 		return false, nil
 	}

@@ -32,23 +32,26 @@ func (s *Store) renew(tx *db.Tx, in Session, next seal.Token) (n int64, err erro
 	}
 	var hash, old []byte
 	x := Session{}
-	err = tx.Get(`SELECT secret_hash, old_hash, renewals FROM sessions WHERE id = $1`+tx.ForUpdate(), in.ID).Scan(&hash, &old, &x.renewals)
+	err = tx.Get(`SELECT secret_hash, old_hash, renewals, forked FROM sessions WHERE id = $1`+tx.ForUpdate(), in.ID).Scan(&hash, &old, &x.renewals, &x.forked)
 	if err != nil {
 		return 0, err
 	}
 	if !x.recognise(in.token, hash, old) {
 		return 0, db.ErrNotFound
 	}
+	n = x.renewals + 1
 	if x.hides == 0 {
 		old = nil
 	} else if _, err := tx.Exec(`DELETE FROM proofs WHERE session_id = $1 AND renewal >= $2`, in.ID, x.hides); err != nil {
 		return 0, err
+	} else {
+		x.forked = n
 	}
 	if old = append(old, hash...); len(old) > maxOld*hashSize {
 		old = append(old[:hashSize], old[2*hashSize:]...)
 	}
-	_, err = tx.Exec(`UPDATE sessions SET secret_hash = $2, old_hash = $3, renewals = $4 WHERE id = $1`, in.ID, next.Hash(), old, x.renewals+1)
-	return x.renewals + 1, err
+	_, err = tx.Exec(`UPDATE sessions SET secret_hash = $2, old_hash = $3, renewals = $4, forked = $5 WHERE id = $1`, in.ID, next.Hash(), old, n, x.forked)
+	return n, err
 }
 
 // recognise reads which token of a session it was found by. It reports false for none of its.

@@ -31,7 +31,8 @@ type Settings struct {
 type Store struct {
 	DB       *db.DB
 	Settings Settings
-	// Along is an expression of SQL whose text each session is read together with; "": none.
+	// Along is an expression of SQL whose text each session is read together with; "": none. All
+	// stores of one DB have the same: what they read is kept (db.Keep).
 	Along string
 	// WriteEvery is how often Run records which sessions were used: a second, if nobody
 	// changes it before.
@@ -47,7 +48,7 @@ type Store struct {
 func New(d *db.DB, s Settings, log *slog.Logger) *Store {
 	x := &Store{DB: d, Settings: s, WriteEvery: time.Second, seen: make(chan lastSeen, 1024), log: log}
 	x.find = sync.OnceValue(func() string {
-		return `SELECT secret_hash, old_hash, renewals, account_id, last_seen_at, expires_at, prefix, agent, bound_at, ` + x.along() + `, ` + accounts.BriefColumns +
+		return `SELECT secret_hash, old_hash, renewals, forked, account_id, last_seen_at, expires_at, prefix, agent, bound_at, ` + x.along() + `, ` + accounts.BriefColumns +
 			` FROM sessions s ` + accounts.JoinUser + ` WHERE s.id = $1`
 	})
 	x.findAt = sync.OnceValue(func() string {
@@ -72,6 +73,7 @@ type Session struct {
 	boundAt    time.Time  // when the last proof of the device's key was made
 	token      seal.Token // by which it was found; zero for a cookie of a site
 	renewals   int64      // how often its token was renewed
+	forked     int64      // the last renewal by an old token; 0: none
 	wasRenewed bool       // it was found by its newest token, and the one before is still good
 	hides      int64      // the first renewal whose proofs do not count for the token; 0: all count
 }
@@ -130,8 +132,9 @@ func (s *Store) Renew(tx *db.Tx, in Session, next seal.Token) (int64, error) {
 // for counts.
 func (s Session) IsNewest() bool { return s.hides == 0 }
 
-// Renewals is how often its token was renewed so far.
-func (s Session) Renewals() int64 { return s.renewals }
+// Unbroken is the number of the renewal since which each token was renewed by the browser that had
+// the newest; before, somebody had an old one.
+func (s Session) Unbroken() int64 { return s.forked }
 
 // errEnded is db.ErrNotFound for a session that has expired.
 var errEnded = fmt.Errorf("the session has ended: %w", db.ErrNotFound)
@@ -146,7 +149,7 @@ func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
 		var x row
 		var bound int64
 		err := tx.Get(s.find(), t.ID).
-			Scan(append([]any{&x.hash, &x.old, &x.renewals, &x.Account, &x.LastSeen, &x.Expires, &x.Client.Prefix, &x.Client.Agent, &bound, &x.Along}, x.User.Brief()...)...)
+			Scan(append([]any{&x.hash, &x.old, &x.renewals, &x.forked, &x.Account, &x.LastSeen, &x.Expires, &x.Client.Prefix, &x.Client.Agent, &bound, &x.Along}, x.User.Brief()...)...)
 		x.ID, x.Bound, x.boundAt = db.ID(t.ID), bound > 0, time.UnixMilli(bound)
 		return &x, err
 	})
