@@ -104,7 +104,8 @@ func TestAServerThatLetsNobodyInIsNotWaitedFor(t *testing.T) {
 		se := refusal(t, deliverytest.Next(t, came))
 		want(t, se.Down, true)
 	}
-	// Once, and once more when the last is refused; who is refused while another tries waits for a third.
+	// Each tries once, and once more when the last connection has ended. Two that begin together can
+	// wake each other again: no limit comes from that, but many more would be a storm.
 	if n := s.dialled(); n > 3*atOnce {
 		t.Errorf("%d connections for %d messages", n, atOnce)
 	}

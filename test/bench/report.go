@@ -216,7 +216,7 @@ CPU profile of djauthy at a site on its own host, with 1,000 rules and 64 connec
 | the rest of HTTP: fasthttp, Fiber, headers, the door's checks | 37% |
 | garbage collection | 3% |
 
-The stand-in reads once, decides nothing and answers with three lines. Rows are kept while nobody commits ([why](decisions/kept-reads.md)); where another process commits all the time they are read anew for nearly each request, a third of the whole, which was so for all requests before, at 2.1 to 2.5 times the stand-in.
+The stand-in reads once, decides nothing and answers with three lines. Rows are kept while nobody commits ([why](decisions/kept-reads.md)); where another process commits all the time they are read anew for nearly each request, and reading is a third of the whole.
 
 ## A million people moved
 

@@ -61,6 +61,8 @@ type browser struct {
 	deaf     bool // while the test itself does things in the page
 	friends  map[string]bool
 	problems []string
+
+	scriptless bool
 }
 
 // look is how a browser is held and set.
@@ -162,8 +164,8 @@ func (b *browser) hear(ev any) {
 		dropped := e.Level == log.EntryLevelInfo && strings.HasPrefix(e.Text, "Clear-Site-Data header on ")
 		// It holds back a header from pages over http that are not of this machine.
 		plain := strings.Contains(e.URL, foreignNames) && strings.HasPrefix(e.Text, "The Cross-Origin-Opener-Policy header has been ignored")
-		// It says so when a test is in a field before the page has put the cursor there.
-		faster := strings.HasPrefix(e.Text, "Autofocus processing was blocked because a document already has a focused element")
+		// Without scripts nothing tells a test that the page has put the cursor into its field.
+		faster := b.scriptless && strings.HasPrefix(e.Text, "Autofocus processing was blocked because a document already has a focused element")
 		if !dropped && !plain && !faster && !(page && !strings.Contains(e.URL, "/static/") && !strings.HasSuffix(e.URL, ".ico")) {
 			note("the browser's log: %s %s %s: %s", e.Level, e.Source, e.URL, e.Text)
 		}

@@ -17,6 +17,9 @@ func (b *browser) scripts(on bool) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.scriptless = !on
 }
 
 // wrong is a code that is not right.

@@ -15,7 +15,7 @@ import (
 var (
 	binary program.Binary
 	// chromium is for most tests what draws pages in Chromium and runs their scripts, without
-	// the rest of the browser: it takes half of the processor.
+	// the rest of the browser: a test takes half as much time of the processor by it.
 	chromium = chromiumProcess{programs: append([]string{"chromium-headless-shell"}, browsers...)}
 	// whole is the browser that people have.
 	whole = chromiumProcess{programs: browsers}

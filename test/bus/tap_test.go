@@ -110,8 +110,8 @@ func (w *tap) pass(to io.Writer, from io.Reader, fromClient bool) error {
 	}
 }
 
-// note writes a method down, but not that in whose place the connection is lost: for
-// that it returns what to wait for before.
+// note writes a method down and returns nil; or, if the connection is to be lost in place of this
+// method, a channel that is closed when it is time.
 func (w *tap) note(m method) (cut <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
