@@ -30,7 +30,7 @@ func (b *browser) key(verifies bool) key {
 	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
 		const get = navigator.credentials?.get.bind(navigator.credentials);
 		if (get) navigator.credentials.get = (options) => options.mediation !== "conditional" || sessionStorage.getItem("box") ? get(options) :
-			new Promise((_, fail) => options.signal.addEventListener("abort", () => fail(options.signal.reason)));`})
+			new Promise((_, fail) => (window.heldBack = true) && options.signal.addEventListener("abort", () => fail(options.signal.reason)));`})
 	return key{b, r.AuthenticatorID}
 }
 
@@ -63,9 +63,11 @@ func (k key) holds(c *webauthn.Credential) {
 	}})
 }
 
-// asksInTheBox has the box of the sign-in page ask the key, as it does for people.
+// asksInTheBox has the box of the next sign-in page ask the key, as it does for people. It waits
+// for the box of this page, which may be about to ask and would then be answered, too.
 func (k key) asksInTheBox() {
 	k.b.t.Helper()
+	k.b.await(`window.heldBack`)
 	eval[bool](k.b, `sessionStorage.setItem("box", "1"), true`)
 }
 
