@@ -83,7 +83,7 @@ func (s *Service) decide(tx *db.Tx, sess session.Session, things []multifactor.T
 		return d, known, nil
 	}
 	if slices.ContainsFunc(things, func(t multifactor.Thing) bool { return t.Kind == multifactor.Enroll }) { // unless an administrator lets them
-		if linked, err := multifactor.HasEnrolmentLink(tx, sess.ID, sess.User.ID, sess.Unbroken()); err != nil || linked && sess.IsNewest() {
+		if linked, err := multifactor.HasEnrolmentLink(tx, sess.ID, sess.User.ID, sess.Forked()); err != nil || linked && sess.IsNewest() {
 			return multifactor.Decision{Allowed: linked && known}, known, err
 		}
 	}

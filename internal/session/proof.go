@@ -57,19 +57,21 @@ func addProof(tx *db.Tx, session db.ID, user accounts.UserID, renewal int64, p P
 
 // Proofs returns the proofs of a session that have not expired, and that count for the token by
 // which it was found.
-func Proofs(tx *db.Tx, in Session) (count []Proof, err error) {
+func Proofs(tx *db.Tx, in Session) (counted []Proof, err error) {
 	all, err := db.Keep(tx, db.Key{What: "proofs", ID: in.ID}, func() ([]Proof, error) {
 		return db.All(tx, func(p *Proof, scan db.Scan) error {
 			return scan(&p.Factor, &p.Account, &p.Authenticator, &p.Provider, &p.UserVerified, &p.Remembered, &p.Verified, &p.Expires, &p.Upstream.AMR, &p.Upstream.ACR, &p.Upstream.AuthTime, &p.renewal)
 		}, `SELECT factor, account_id, authenticator_id, provider, is_verified, is_remembered, verified_at, expires_at, amr, acr, auth_time, renewal FROM proofs
 			WHERE session_id = $1 ORDER BY factor, account_id, authenticator_id`, in.ID)
 	})
-	for _, p := range all { // those that came after the session was read count neither: on PostgreSQL that is another moment
+	// A proof that came after the session was read does not count, either: on PostgreSQL the two are
+	// read at different moments.
+	for _, p := range all {
 		if p.Expires.After(tx.Now) && p.renewal <= in.renewal() {
-			count = append(count, p)
+			counted = append(counted, p)
 		}
 	}
-	return count, err
+	return counted, err
 }
 
 // DropProofs removes the proofs of a user that rest on an account, or on an authenticator,

@@ -132,9 +132,9 @@ func (s *Store) Renew(tx *db.Tx, in Session, next seal.Token) (int64, error) {
 // for counts.
 func (s Session) IsNewest() bool { return s.hides == 0 }
 
-// Unbroken is the number of the renewal since which each token was renewed by the browser that had
-// the newest; before, somebody had an old one.
-func (s Session) Unbroken() int64 { return s.forked }
+// Forked is the number of the last renewal that was made by an old token; 0: none was. Of the two
+// who had that token one may be a thief, so what was given before counts for neither.
+func (s Session) Forked() int64 { return s.forked }
 
 // errEnded is db.ErrNotFound for a session that has expired.
 var errEnded = fmt.Errorf("the session has ended: %w", db.ErrNotFound)
@@ -145,7 +145,7 @@ func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
 	if t.ID == 0 {
 		return out, db.ErrNotFound
 	}
-	row, err := db.Keep(tx, db.Key{What: "session", ID: db.ID(t.ID)}, func() (*row, error) {
+	stored, err := db.Keep(tx, db.Key{What: "session", ID: db.ID(t.ID)}, func() (*row, error) {
 		var x row
 		var bound int64
 		err := tx.Get(s.find(), t.ID).
@@ -156,8 +156,8 @@ func (s *Store) Find(tx *db.Tx, t seal.Token) (out Session, err error) {
 	if err != nil {
 		return Session{}, err
 	}
-	out = row.Session
-	return s.live(out, out.recognise(t, row.hash, row.old), tx.Now)
+	out = stored.Session
+	return s.live(out, out.recognise(t, stored.hash, stored.old), tx.Now)
 }
 
 // row is what is stored of a session, or of its cookie at a site.

@@ -72,7 +72,7 @@ func (s *Store) FindAt(tx *db.Tx, t seal.Token, origin string) (out Session, err
 	if t.ID == 0 {
 		return out, db.ErrNotFound
 	}
-	row, err := db.Keep(tx, db.Key{What: "session at a site", ID: db.ID(t.ID), More: origin}, func() (*row, error) {
+	stored, err := db.Keep(tx, db.Key{What: "session at a site", ID: db.ID(t.ID), More: origin}, func() (*row, error) {
 		var x row
 		var renewal int64
 		err := tx.Get(s.findAt(), t.ID, origin).
@@ -83,7 +83,7 @@ func (s *Store) FindAt(tx *db.Tx, t seal.Token, origin string) (out Session, err
 	if err != nil {
 		return Session{}, err
 	}
-	return s.live(row.Session, t.Matches(row.hash), tx.Now)
+	return s.live(stored.Session, t.Matches(stored.hash), tx.Now)
 }
 
 // CheckAt is CheckAnd for a cookie of a site.
