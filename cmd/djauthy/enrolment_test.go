@@ -51,16 +51,30 @@ func TestAnEnrolmentLinkIsForOneFactorAndEnds(t *testing.T) {
 	})
 }
 
+// losesApp is a person who has lost their authenticator app: a browser in which they have just signed
+// in, their address, and the path of an administrator's link.
+func (s *site) losesApp(t *testing.T) (lost *browser, id, path string) {
+	t.Helper()
+	b, id := s.person(t)
+	b.setsUpApp(t, s)
+	s.mail.next(t, id)
+	path = s.local(t, object(t, s.must(t, "factors", "link", id, "--json"))["url"].(string))
+	lost = s.browser(t)
+	lost.signIn(id)
+	return lost, id, path
+}
+
+// byMail is a page of a step-up with the way of a code to the address.
+func (b *browser) byMail(page string) string {
+	b.t.Helper()
+	return page + "&way=" + group(regexp.MustCompile(`way=(account-\d+)`), b.get(page).body)
+}
+
 // Who has taken the cookie before the link was opened gains nothing by it.
 func TestRow19_AnEnrolmentLinkIsForTheBrowserThatOpensIt(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	b, id := s.person(t)
-	b.setsUpApp(t, s)
-	s.mail.next(t, id)
-	path := s.local(t, object(t, s.must(t, "factors", "link", id, "--json"))["url"].(string))
-	lost := s.browser(t)
-	lost.signIn(id)
+	lost, _, path := s.losesApp(t)
 	thief := lost.clone()
 	lost.post(path).want(t, http.StatusSeeOther, "/account/factors?done=linked")
 	thief.post("/account/factors/recovery").want(t, http.StatusSeeOther, "")
@@ -71,19 +85,12 @@ func TestRow19_AnEnrolmentLinkIsForTheBrowserThatOpensIt(t *testing.T) {
 func TestRow19_AnEnrolmentLinkIsNotForWhoProvesWithTheCookieOfBefore(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, s *site) {
-		b, id := s.person(t)
-		b.setsUpApp(t, s)
-		s.mail.next(t, id)
 		s.must(t, "levels", "set", "strong", "--need", "email+totp", "--valid", "email=10m")
-		path := s.local(t, object(t, s.must(t, "factors", "link", id, "--json"))["url"].(string))
-		lost := s.browser(t)
-		lost.signIn(id)
+		lost, id, path := s.losesApp(t)
 		s.clock.advance(20 * time.Minute)
 		thief := lost.clone()
 		lost.post(path).want(t, http.StatusSeeOther, "/account/factors?done=linked")
-		const strong = "/step-up?level=strong"
-		byMail := strong + "&way=" + group(regexp.MustCompile(`way=(account-\d+)`), thief.get(strong).body)
-		thief.stepsUp(t, s, byMail, id).want(t, http.StatusSeeOther, "")
+		thief.stepsUp(t, s, thief.byMail("/step-up?level=strong"), id).want(t, http.StatusSeeOther, "")
 		for _, who := range []*browser{thief, lost} {
 			who.post("/account/factors/recovery").want(t, http.StatusSeeOther, "")
 		}
@@ -94,16 +101,10 @@ func TestRow19_AnEnrolmentLinkIsNotForWhoProvesWithTheCookieOfBefore(t *testing.
 func TestAnEnrolmentLinkOutlivesAStepUp(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	b, id := s.person(t)
-	b.setsUpApp(t, s)
-	s.mail.next(t, id)
-	path := s.local(t, object(t, s.must(t, "factors", "link", id, "--json"))["url"].(string))
-	lost := s.browser(t)
-	lost.signIn(id)
+	lost, id, path := s.losesApp(t)
 	s.clock.advance(20 * time.Minute)
 	lost.post(path).want(t, http.StatusSeeOther, "/account/factors?done=linked")
-	const anew = "/step-up?action=account.delete&next=%2Faccount%2Fdelete"
-	byMail := anew + "&way=" + group(regexp.MustCompile(`way=(account-\d+)`), lost.get(anew).body)
-	lost.stepsUp(t, s, byMail, id).want(t, http.StatusSeeOther, "")
+	anew := lost.byMail("/step-up?action=account.delete&next=%2Faccount%2Fdelete")
+	lost.stepsUp(t, s, anew, id).want(t, http.StatusSeeOther, "")
 	lost.post("/account/factors/recovery").want(t, http.StatusOK, "")
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -59,7 +58,7 @@ func TestRow19_AThiefWithOneFactorGainsNotTheOther(t *testing.T) {
 		b.signIn(id)
 		thief := b.clone()
 		s.clock.advance(20 * time.Minute)
-		byMail := strong + "&way=" + group(regexp.MustCompile(`way=(account-\d+)`), thief.get(strong).body)
+		byMail := thief.byMail(strong)
 		thief.stepsUp(t, s, byMail, id).want(t, http.StatusSeeOther, strong)
 		b.proves(t, strong+"&way=totp", "totp", app.code(0)).want(t, http.StatusSeeOther, strong)
 		thief.post("/account/delete").want(t, http.StatusForbidden, "")
