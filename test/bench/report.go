@@ -133,6 +133,9 @@ func (b *bench) writeNotes(out *bytes.Buffer, results []*result) {
 	for _, with := range others {
 		fmt.Fprintf(out, "\nTaken %s: %s.\n", with, strings.Join(rows[with], ", "))
 	}
+	if len(others) > 0 {
+		fmt.Fprint(out, "\nRows of different builds may come from machines of different speed: their multiples compare, their milliseconds do not.\n")
+	}
 	if missing := missingRows(results); b.only == nil && len(missing) > 0 {
 		hint := "`make bench-full`"
 		if slices.Contains(missing, "postgres") {
